@@ -1,0 +1,35 @@
+"""Worlds while they are being randomised: host arrays `[row, ...]`, a row being one world at one step.
+
+A randomiser changes these arrays through `Draw`, whose values are keyed by (seed, randomiser name, key) and counted by
+(world, step, index, dimension). So a row depends on nothing but (recipe, seed, world, step).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class Draft:
+    """What randomisers may change. Every array starts as the authored scene, repeated for each row."""
+
+    world: NDArray[np.int64]  # [row]
+    step: NDArray[np.int32]  # [row]
+    world_from_instance: NDArray[np.float64]  # [row, instance, 3, 4]
+    visible: NDArray[np.bool_]  # [row, instance]
+    material: NDArray[np.int32]  # [row, instance], -1: each triangle's own
+    tint: NDArray[np.float32]  # [row, instance, 3], multiplies the base colour, linear
+    base_color: NDArray[np.float32]  # [row, material, 3]
+    roughness: NDArray[np.float32]  # [row, material]
+    metallic: NDArray[np.float32]  # [row, material]
+    world_from_light: NDArray[np.float64]  # [row, light, 3, 4], orthonormal axes
+    radiance: NDArray[np.float32]  # [row, light, 3]
+    ambient: NDArray[np.float32]  # [row, 3], radiance of the stated ambient term
+    world_from_camera: NDArray[np.float64]  # [row, camera, 3, 4]; camera axis: the rig's cameras
+    focal_px: NDArray[np.float64]  # [row, camera, 2]
+    center_px: NDArray[np.float64]  # [row, camera, 2], corner-origin pixels
+    exposure_ev: NDArray[np.float32]  # [row, camera], stops added to the rig's exposure
+    drawn: dict[str, NDArray[np.generic]] = field(default_factory=dict)  # `p.<randomiser>.<key>` -> [row] or [row, k]

@@ -1,0 +1,31 @@
+"""What one launch rendered: host copies of the device buffers, one row a view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FrameKeys:
+    """Which frame each view is, and the camera that saw it."""
+
+    world: NDArray[np.int64]  # [view]
+    step: NDArray[np.int32]  # [view]
+    camera: NDArray[np.int32]  # [view], index into the rig
+    k: NDArray[np.float64]  # [view, 3, 3], corner-origin pixels
+    world_from_camera: NDArray[np.float64]  # [view, 3, 4]; camera: x right, y up, looks along -Z
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Images of a batch; an output that was not asked for is None."""
+
+    keys: FrameKeys
+    rgb: NDArray[np.uint8] | None  # [view, y, x, 3], sRGB
+    rgb_linear: NDArray[np.float32] | None  # [view, y, x, 3], scene-linear
+    depth_m: NDArray[np.float32] | None  # [view, y, x], planar, +inf where nothing was hit
+    normal: NDArray[np.float32] | None  # [view, y, x, 3], world, unit, towards the camera; 0 where nothing was hit
+    instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background

@@ -1,0 +1,201 @@
+"""The scene as plain arrays: what a USD stage means, without a batch axis, in SI units, Z up, linear colour.
+
+A *placement* is one mesh put somewhere (a leaf of the top-level tree); an *instance* is what a label speaks of, and
+owns one or more placements. Instance 0 is the background: it has no placement of its own and is never labelled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.scene.taxonomy import Taxonomy
+
+NO_INSTANCE = 0
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles in their own frame [m]; shared by every placement of the same prototype."""
+
+    name: str
+    points_m: NDArray[np.float32]  # [point, 3]
+    triangle: NDArray[np.int32]  # [triangle, 3], counter-clockwise seen from outside
+    normal: NDArray[np.float32] | None  # [triangle, 3 corners, 3], unit; None: the face's own
+    uv: NDArray[np.float32] | None  # [triangle, 3 corners, 2], v up; None: no texture coordinates
+    color: NDArray[np.float32] | None  # [triangle, 3 corners, 3], linear displayColor; None: white
+    slot: NDArray[np.int32]  # [triangle], material slot; see `Placements.first_slot`
+    two_sided: bool
+
+
+@dataclass(frozen=True)
+class Placements:
+    """Meshes put into the scene. The material of a triangle is `slot_material[first_slot[p] + mesh.slot[t]]`."""
+
+    mesh: NDArray[np.int32]  # [placement], index into Scene.meshes
+    instance: NDArray[np.int32]  # [placement], index into Scene.instances
+    first_slot: NDArray[np.int32]  # [placement]
+    slot_material: NDArray[np.int32]  # [slot], index into Scene.materials
+    world_from_mesh: NDArray[np.float64]  # [placement, 3, 4], as authored; columns are the axes and the origin [m]
+
+
+@dataclass(frozen=True)
+class Instances:
+    """What labels speak of, sorted by path; row 0 is the background."""
+
+    path: tuple[str, ...]  # prim path, with `[i]` for a PointInstancer's element
+    stable_id: NDArray[np.uint64]  # [instance], first 8 bytes of sha256(path)
+    class_id: NDArray[np.int32]  # [instance], id in the taxonomy; 0: unlabelled
+    label_source: tuple[str, ...]  # the rule that gave the class: mapping, labels_api, semantics, user, asset, name, none
+    tags: tuple[tuple[str, ...], ...]  # every label inherited from any ancestor
+    world_from_instance: NDArray[np.float64]  # [instance, 3, 4], as authored: the frame that randomisers move
+
+
+class Wrap(IntEnum):
+    """What a texture shows outside [0, 1)."""
+
+    REPEAT = 0
+    CLAMP = 1
+    MIRROR = 2
+    BLACK = 3
+
+
+@dataclass(frozen=True)
+class Texture:
+    """An image as linear float32, first row at the bottom (v = 0)."""
+
+    name: str
+    pixels: NDArray[np.float32]  # [y, x, 4], linear RGBA
+    wrap_u: Wrap
+    wrap_v: Wrap
+
+
+@dataclass(frozen=True)
+class TextureInput:
+    """A texture driving one input of a material: `scale * texel + bias`, looked up at `uv_from_st @ (s, t, 1)`."""
+
+    texture: int  # index into Scene.textures
+    channel: int  # 0..3 for a scalar input; ignored for a colour
+    scale: tuple[float, float, float, float]
+    bias: tuple[float, float, float, float]
+    uv_from_st: tuple[float, float, float, float, float, float]  # row-major 2x3
+
+
+@dataclass(frozen=True)
+class Material:
+    """UsdPreviewSurface, metallic workflow (the specular one is converted), linear colour.
+
+    Source: UsdPreviewSurface specification, https://openusd.org/release/spec_usdpreviewsurface.html
+    """
+
+    name: str  # prim path
+    base_color: tuple[float, float, float] = (0.18, 0.18, 0.18)
+    metallic: float = 0.0
+    roughness: float = 0.5
+    ior: float = 1.5
+    opacity: float = 1.0
+    opacity_threshold: float = 0.0
+    clearcoat: float = 0.0
+    clearcoat_roughness: float = 0.01
+    emission: tuple[float, float, float] = (0.0, 0.0, 0.0)  # radiance
+    textures: dict[str, TextureInput] = field(default_factory=dict)  # key: the name of a field above, or "normal"
+    uses_display_color: bool = False  # base_color comes from Mesh.color
+
+
+class LightKind(IntEnum):
+    """Shapes of UsdLux. Add members at the end: kernels compare with these values."""
+
+    DISTANT = 0
+    SPHERE = 1
+    RECT = 2
+    DISK = 3
+    CYLINDER = 4
+    DOME = 5
+
+
+@dataclass(frozen=True)
+class Light:
+    """One light; `radiance` is what the source's surface sends out (normalize, exposure and colour already in it).
+
+    Frames: distant, rect and disk emit along -Z; a cylinder lies along X; a dome's pole is +Z (already turned).
+    """
+
+    name: str  # prim path
+    kind: LightKind
+    world_from_light: NDArray[np.float64]  # [3, 4], orthonormal axes; the scale is in size_m
+    size_m: tuple[float, float]  # sphere: (radius, 0); rect: (width, height); disk: (radius, 0); cylinder: (radius, length)
+    half_angle_rad: float  # distant: half the angle the source fills
+    radiance: tuple[float, float, float]
+    texture: int | None = None  # dome: index into Scene.textures, latitude-longitude
+    cone_cos: float = -1.0  # shaping: cosine of the cone's half angle; -1: none
+    cone_softness: float = 0.0
+    casts_shadow: bool = True
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A UsdGeomCamera. Camera frame: x right, y up, looks along -Z (USD and OpenGL)."""
+
+    name: str  # prim path
+    world_from_camera: NDArray[np.float64]  # [3, 4]
+    focal_length_mm: float
+    horizontal_aperture_mm: float
+    vertical_aperture_mm: float
+    horizontal_offset_mm: float = 0.0
+    vertical_offset_mm: float = 0.0
+    orthographic: bool = False
+    clip_m: tuple[float, float] = (0.0, float("inf"))  # reported, not applied
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A named place for randomisers, authored as an Xform with `token ommatidia:anchor = "<kind>"`.
+
+    The anchor's box spans `[-size/2, size/2]` in x and y and `[0, size_z]` in z of its frame.
+    """
+
+    path: str
+    kind: str
+    world_from_anchor: NDArray[np.float64]  # [3, 4], orthonormal axes
+    size_m: tuple[float, float, float]  # `float3 ommatidia:size`, stage units in the file; zeros when not authored
+    support: tuple[str, ...] = ()  # paths of anchors that must be filled first: `rel ommatidia:support`
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file the scene was read from, relative to the folder of the root layer where it lies below it."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """One line of the load report."""
+
+    level: str  # "converted" | "approximated" | "skipped" | "repaired" | "error"
+    prim: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A USD stage as arrays."""
+
+    source: Path
+    meshes: tuple[Mesh, ...]
+    placements: Placements
+    instances: Instances
+    materials: tuple[Material, ...]  # material 0 is the fallback (0.18 grey)
+    textures: tuple[Texture, ...]
+    lights: tuple[Light, ...]
+    cameras: tuple[Camera, ...]
+    anchors: tuple[Anchor, ...]
+    taxonomy: Taxonomy
+    assets: tuple[Asset, ...]
+    notes: tuple[Note, ...]
