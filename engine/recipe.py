@@ -1,0 +1,272 @@
+"""The recipe: everything that decides pixels and labels, typed, validated and hashed; and the job, which decides neither.
+
+`Recipe.id` is the sha256 of the canonical JSON (RFC 8785). Paths of machines never enter it: the USD file and its assets
+are named relative to the scene's folder and identified by their content, so a moved checkout has the same id.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, Protocol
+
+import rfc8785
+
+from engine.plain import MAX_INTEGER, from_plain, to_plain
+
+Quality = Literal["labels", "direct", "path"]
+Output = Literal["rgb", "depth", "normal", "instance"]
+
+LARGEST_SIDE_PX = 32768
+LARGEST_WORLD = 2**32 - 1  # a world is one 32-bit word of the random counter
+
+# What the id leaves out, and why two runs that differ only there are the same data. The manifest records all of it.
+NOT_IN_RECIPE = {
+    "engine": "the version and commit of the program: recorded, and compared on resume",
+    "overrides": "how the command line spelled the recipe",
+    "out": "where the files go",
+    "usd": "where the scene lies on this machine; its contents are in assets",
+    "count": "more worlds extend a dataset, they do not change it",
+    "worlds": "which worlds are made now",
+    "device": "bytes may differ by a float across kinds of device; the intent is the same",
+    "batch": "how many worlds share a launch",
+    "worker": "which part of the work is ours",
+    "workers": "how many share the work",
+    "shard_worlds": "how many worlds share a commit record",
+}
+
+
+@dataclass(frozen=True)
+class AssetRef:
+    """A file that the scene was read from: path relative to the root layer's folder, content hash, size."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What this recipe was derived from, such as a slice report, and why."""
+
+    kind: str
+    id: str
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class SceneConfig:
+    """Which stage, and how it is read."""
+
+    name: str
+    usd: str  # relative to the folder that Job.usd ends with, `/` between the parts
+    time: float | None  # USD time code; None: the stage's start time
+    purposes: tuple[str, ...]  # UsdGeomImageable purposes that are rendered
+    subdivision_level: int  # uniform refinement of Catmull-Clark and Loop meshes
+    class_map: dict[str, str]  # prim path glob -> class key; wins over labels authored in the stage
+    taxonomy: str | None  # class list, relative to the folder of the USD file; None: made from the labels found
+
+    def __post_init__(self) -> None:
+        _check_name("name", self.name)
+        for path in (self.usd, self.taxonomy):
+            if path is not None:
+                _check_relative(path)
+        _check_between("subdivision_level", self.subdivision_level, 0, 5)
+        if not self.purposes:
+            raise ValueError("purposes is empty; nothing would be rendered")
+
+
+@dataclass(frozen=True)
+class Rig:
+    """Cameras and how they integrate light. Every camera of the rig makes one frame a step."""
+
+    cameras: tuple[str, ...]  # prim path globs of authored cameras; "auto": the first one, or one that frames the scene
+    width: int  # [px]
+    height: int  # [px]
+    steps: int  # steps a world
+    spp: int  # jittered sub-pixel samples that rgb integrates; labels use the pixel's centre
+    quality: Quality
+    bounces: int  # path only: longest path after the first hit
+    exposure_ev: float  # [stops], 0: radiance 1 is the white of the image
+    ambient_radiance: tuple[float, float, float]  # linear, the constant term that direct adds for light from everywhere
+
+    def __post_init__(self) -> None:
+        if not self.cameras:
+            raise ValueError("cameras is empty; use [auto] for the first authored camera")
+        _check_between("width", self.width, 1, LARGEST_SIDE_PX)
+        _check_between("height", self.height, 1, LARGEST_SIDE_PX)
+        _check_between("steps", self.steps, 1, 1_000_000)
+        _check_between("spp", self.spp, 1, 65_536)
+        _check_between("bounces", self.bounces, 0, 64)
+        _check_between("exposure_ev", self.exposure_ev, -64.0, 64.0)
+        if min(self.ambient_radiance) < 0.0:
+            raise ValueError(f"ambient_radiance must not be negative, got {list(self.ambient_radiance)}")
+
+
+@dataclass(frozen=True)
+class Breadth:
+    """How much of every law's spread is used; see engine/randomize/law.py."""
+
+    breadth: float  # 0: every law at its centre; 1: as written
+
+    def __post_init__(self) -> None:
+        _check_between("breadth", self.breadth, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides pixels and labels. `assets` and `taxonomy_id` are filled by `with_assets` after loading."""
+
+    scene: SceneConfig
+    rig: Rig
+    randomize: dict[str, dict[str, Any]]  # name -> {kind, per, ...}; the name is the key of the random stream
+    dr: Breadth
+    outputs: tuple[Output, ...]
+    write: dict[str, dict[str, Any]]  # name -> {kind, ...}
+    seed: int
+    assets: tuple[AssetRef, ...] = ()
+    taxonomy_id: str = ""
+    parents: tuple[Parent, ...] = ()
+    plugins: tuple[str, ...] = ()  # `module==version`, recorded; never imported from here
+    schema: Literal["recipe/1"] = "recipe/1"
+
+    def __post_init__(self) -> None:
+        _check_between("seed", self.seed, 0, MAX_INTEGER)
+        if not self.outputs:
+            raise ValueError("outputs is empty; name at least one of rgb, depth, normal, instance")
+        if len(set(self.outputs)) != len(self.outputs):
+            raise ValueError(f"outputs names one twice: {', '.join(self.outputs)}")
+        for group, entries in (("randomize", self.randomize), ("write", self.write)):
+            for name, entry in entries.items():
+                _check_name(f"{group}.{name}", name)
+                if not isinstance(entry.get("kind"), str):
+                    raise ValueError(f"{group}.{name} has no kind")
+
+    @property
+    def id(self) -> str:
+        """The sha256 of the canonical JSON, 64 hex digits."""
+        return hashlib.sha256(self.canonical()).hexdigest()
+
+    def canonical(self) -> bytes:
+        """Return the canonical JSON (RFC 8785): sorted keys, shortest numbers, UTF-8."""
+        return bytes(rfc8785.dumps(self.to_json()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plain-data form."""
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+    @classmethod
+    def from_json(cls, data: object) -> Recipe:
+        """Return the recipe that plain data describe; it only checks the shape and imports nothing that they name.
+
+        Raises:
+            UserError: If a key is unknown or missing, or a value does not fit; one line with its path.
+        """
+        return from_plain(cls, data, "recipe")
+
+    @classmethod
+    def read(cls, path: Path) -> Recipe:
+        """Return the recipe of a recipe.json.
+
+        Raises:
+            UserError: If the file is not JSON or not a recipe.
+        """
+        from engine.errors import UserError
+
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path} is not JSON: {error}") from error
+        return cls.from_json(data)
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a recipe is carried out here and now; nothing in it changes a world's data."""
+
+    out: Path | None  # dataset folder; None: `default_out` of the recipe with its assets
+    usd: Path  # where the scene's root layer lies on this machine
+    count: int  # worlds 0 .. count-1
+    worlds: tuple[int, ...] | None  # only these; None: all of count
+    device: str  # auto | cpu | cuda:N | all
+    batch: int  # worlds a launch; 0: what fits
+    worker: int
+    workers: int
+    shard_worlds: int  # worlds a commit record
+
+    def __post_init__(self) -> None:
+        _check_between("count", self.count, 1, LARGEST_WORLD)
+        _check_between("batch", self.batch, 0, 1_048_576)
+        _check_between("workers", self.workers, 1, 1_000_000)
+        _check_between("shard_worlds", self.shard_worlds, 1, 1_000_000)
+        if not 0 <= self.worker < self.workers:
+            raise ValueError(f"worker must be in 0..{self.workers - 1} (workers={self.workers}), got {self.worker}")
+        if not re.fullmatch(r"auto|cpu|all|cuda:\d{1,3}", self.device):
+            raise ValueError(f"device must be auto, cpu, all or cuda:N, got '{self.device}'")
+        if self.worlds is not None:
+            if not self.worlds:
+                raise ValueError("worlds is an empty list; use null for all worlds of count")
+            for world in self.worlds:
+                _check_between("worlds", world, 0, LARGEST_WORLD)
+            if len(set(self.worlds)) != len(self.worlds):
+                raise ValueError("worlds names a world twice")
+
+    def world_ids(self) -> Sequence[int]:
+        """Return the worlds of the whole job, in order, before it is split among workers."""
+        return range(self.count) if self.worlds is None else sorted(self.worlds)
+
+
+class LoadedScene(Protocol):
+    """The part of engine.scene.model.Scene that decides an id; keeps this file free of NumPy."""
+
+    @property
+    def assets(self) -> Sequence[Any]:
+        """Files with path, sha256 and bytes."""
+
+    @property
+    def taxonomy(self) -> Any:
+        """Class list with an id."""
+
+
+def with_assets(recipe: Recipe, scene: LoadedScene) -> Recipe:
+    """Return the recipe with the content of the loaded scene in it: asset hashes sorted by path, taxonomy id."""
+    assets = tuple(sorted((AssetRef(a.path, a.sha256, a.bytes) for a in scene.assets), key=lambda a: a.path))
+    return dataclasses.replace(recipe, assets=assets, taxonomy_id=scene.taxonomy.id)
+
+
+def without_assets(recipe: Recipe) -> Recipe:
+    """Return the recipe as it was before a scene was loaded: what the configuration alone says."""
+    return dataclasses.replace(recipe, assets=(), taxonomy_id="")
+
+
+def default_out(recipe: Recipe) -> Path:
+    """Return `out/<scene>-<first 8 digits of the id>`, relative to the working folder.
+
+    Raises:
+        ValueError: If the assets are not known yet: the id would change once they are.
+    """
+    if not recipe.assets:
+        raise ValueError("the recipe has no asset hashes yet; call with_assets first")
+    return Path("out") / f"{recipe.scene.name}-{recipe.id[:8]}"
+
+
+def _check_between(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ValueError(f"{name} must be in {low}..{high}, got {value}")
+
+
+def _check_name(where: str, name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_-]{0,63}", name):
+        raise ValueError(f"{where}: '{name}' is not a name; use up to 64 letters, digits, _ and -")
+
+
+def _check_relative(path: str) -> None:
+    parts = PurePosixPath(path)
+    if not path or parts.is_absolute() or ".." in parts.parts or "\\" in path:
+        raise ValueError(f"'{path}' must be a relative path with / and without ..")
