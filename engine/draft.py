@@ -32,4 +32,5 @@ class Draft:
     focal_px: NDArray[np.float64]  # [row, camera, 2]
     center_px: NDArray[np.float64]  # [row, camera, 2], corner-origin pixels
     exposure_ev: NDArray[np.float32]  # [row, camera], stops added to the rig's exposure
+    orthographic: NDArray[np.bool_]  # [row, camera]; focal_px is then pixels per metre
     drawn: dict[str, NDArray[np.generic]] = field(default_factory=dict)  # `p.<randomiser>.<key>` -> [row] or [row, k]

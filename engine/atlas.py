@@ -1,0 +1,76 @@
+"""All textures of a scene in one array of linear 16-bit texels, with box-filtered mip levels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from engine import gpu
+from engine.scene.model import Texture
+
+
+@dataclass(frozen=True)
+class Atlas:
+    """Textures on the device."""
+
+    textures: Any  # kernels.texture.Textures
+
+
+def mip_levels(pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return an image [y, x, 4] and its halvings down to one texel; an odd last row or column is averaged in.
+
+    Level k has `max(size >> k, 1)` texels a side, each the mean of the area it covers (polyphase box filter).
+    """
+    levels = [pixels]
+    while max(levels[-1].shape[:2]) > 1:
+        image = levels[-1]
+        for axis in (0, 1):
+            if image.shape[axis] > 1:
+                image = _halved(image, axis)
+        levels.append(image)
+    return levels
+
+
+def _halved(image: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    size = image.shape[axis]
+    half = size // 2
+    moved = np.moveaxis(image, axis, 0)
+    if size % 2 == 0:
+        mean = 0.5 * (moved[0::2] + moved[1::2])
+    else:  # 2 half + 1 texels onto half: each covers 2 + 1/half of them
+        i = np.arange(half, dtype=np.float32).reshape(-1, *([1] * (moved.ndim - 1)))
+        mean = ((half - i) * moved[0:-1:2] + half * moved[1::2] + (i + 1) * moved[2::2]) / size
+    return np.moveaxis(mean.astype(np.float32), 0, axis)
+
+
+def pack_textures(textures: Sequence[Texture], device: str) -> Atlas:
+    """Return the atlas of a scene's textures; a texture's scale is its largest value, at least 1."""
+    levels = [mip_levels(np.maximum(texture.pixels, 0.0)) for texture in textures]
+    depth = max((len(mips) for mips in levels), default=1)
+    first = np.zeros((len(textures), depth), np.int64)
+    scale = np.array([max(1.0, float(mips[0].max())) for mips in levels], np.float32)
+    parts: list[NDArray[np.uint16]] = []
+    texel = 0
+    for row, mips in enumerate(levels):
+        for level, image in enumerate(mips):
+            first[row, level] = texel
+            parts.append(np.round(image.reshape(-1, 4) * (65535.0 / scale[row])).astype(np.uint16))
+            texel += len(parts[-1])
+    if texel >= 2**31:
+        raise ValueError(f"textures hold {texel} texels; the limit is {2**31 - 1}: use smaller images")
+    out = gpu.texture.Textures()
+    packed = np.concatenate(parts) if parts else np.zeros((0, 4), np.uint16)
+    out.texel = wp.array(packed, dtype=wp.uint16, device=device)
+    out.first_texel = wp.array(first, dtype=wp.int64, device=device)
+    size = np.array([t.pixels.shape[1::-1] for t in textures], np.int32).reshape(-1, 2)
+    out.size_px = wp.array(size, dtype=wp.vec2i, device=device)
+    out.level_count = wp.array(np.array([len(mips) for mips in levels], np.int32), dtype=wp.int32, device=device)
+    wrap = np.array([(t.wrap_u, t.wrap_v) for t in textures], np.int32).reshape(-1, 2)
+    out.wrap = wp.array(wrap, dtype=wp.vec2i, device=device)
+    out.scale = wp.array(scale, dtype=wp.float32, device=device)
+    return Atlas(out)

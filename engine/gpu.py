@@ -1,0 +1,48 @@
+"""The only door to the device code: `gpu.trace` is kernels/trace.py, loaded as the module `engine.kernels.trace`.
+
+A kernel module is imported when it is first used. `from engine.gpu import trace` and `gpu.trace` are the same module.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from engine._layout import KERNELS_MODULE, kernels_folder, load_kernels
+
+if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __getattr__
+    from kernels import boxes as boxes
+    from kernels import camera as camera
+    from kernels import film as film
+    from kernels import geometry as geometry
+    from kernels import light as light
+    from kernels import material as material
+    from kernels import random as random
+    from kernels import resolve as resolve
+    from kernels import shade as shade
+    from kernels import surface as surface
+    from kernels import texture as texture
+    from kernels import trace as trace
+    from kernels import transform as transform
+
+
+def kernel_modules() -> tuple[str, ...]:
+    """Return the names of all kernel modules, sorted; those of a sub-package are dotted, as in `bvh.trace`."""
+    folder = kernels_folder()
+    files = (file.relative_to(folder).with_suffix("") for file in folder.rglob("*.py") if file.stem != "__init__")
+    return tuple(sorted(".".join(file.parts) for file in files))
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Return a kernel module, importing it on first use."""
+    load_kernels()
+    try:
+        module = import_module(f"{KERNELS_MODULE}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{KERNELS_MODULE}.{name}":
+            raise
+        known = ", ".join(kernel_modules())
+        raise AttributeError(f"there is no kernel module {name!r}; known: {known}") from None
+    globals()[name] = module
+    return module

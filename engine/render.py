@@ -1,0 +1,223 @@
+"""Rendering a batch: primary rays, labels of the pixel centres, then light, in launches that share nothing but buffers.
+
+On the CPU a launch runs on one thread but releases the interpreter, so that slices of the pixels go over a thread pool;
+every pixel belongs to one slice, and results do not depend on the slices or the number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any
+
+import numpy as np
+import warp as wp
+
+from engine import gpu
+from engine.draft import Draft
+from engine.frames import FrameKeys, Frames
+from engine.recipe import Rig
+from engine.scene.model import Scene
+from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, upload_scene, upload_worlds
+
+SLICE_PX = 8192  # on the CPU: the buffers of a slice stay in the second-level cache
+LABEL_MODULES = ("geometry", "trace", "resolve")
+LIGHT_MODULES = ("shade", "film")
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Which images leave the renderer."""
+
+    rgb: bool
+    rgb_linear: bool
+    depth: bool
+    normal: bool
+    instance: bool
+
+
+@dataclass(frozen=True)
+class _Buffers:
+    """Images and hits of all pixels of a launch."""
+
+    hit: Any
+    edge: Any
+    labels: Any  # kernels.resolve.LabelImages
+    color: Any  # kernels.film.ColorImages
+
+
+@dataclass(frozen=True)
+class _Scratch:
+    """What one slice needs while it is shaded."""
+
+    radiance: Any
+    hits: Any  # kernels.shade.HitBuffers
+    rays: Any  # kernels.shade.ShadowRays
+
+
+class Renderer:
+    """A scene kept warm on one device; `render` turns drafts into frames."""
+
+    def __init__(
+        self, scene: Scene, rig: Rig, outputs: Outputs, *, seed: int, device: str, threads: int | None = None
+    ) -> None:
+        """Upload the scene and load the kernels; the first time a version runs they are compiled.
+
+        Args:
+            scene: What is rendered.
+            rig: Image size, samples and quality.
+            outputs: Images to return.
+            seed: Key of every random number that a pixel uses.
+            device: `cpu` or `cuda:N`.
+            threads: Threads on the CPU; None: one for every core this process may use.
+        """
+        self.rig, self.outputs, self.device = rig, outputs, device
+        self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
+        self._on_cpu = wp.get_device(device).is_cpu
+        self._thread_count = (threads or len(os.sched_getaffinity(0))) if self._on_cpu else 1
+        self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
+        for name in (*LABEL_MODULES, *(LIGHT_MODULES if self.shaded else ())):
+            wp.load_module(getattr(gpu, name), device=device)
+        self._base: SceneOnDevice = upload_scene(scene, seed=seed, device=device, shaded=self.shaded)
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def render(self, draft: Draft) -> Frames:
+        """Return the frames of every row and camera of a draft, view-major: view = row * cameras + camera."""
+        worlds = upload_worlds(self._base, draft)
+        views = self._views(draft)
+        view_count = len(draft.world) * draft.world_from_camera.shape[1]
+        buffers = self._buffers(view_count)
+        pixels = view_count * self.rig.width * self.rig.height
+        self._over_slices(pixels, lambda first, count: self._trace(worlds, views, buffers, first, count))
+        if self.shaded:
+            scratch: SimpleQueue[_Scratch] = SimpleQueue()
+            for _ in range(self._thread_count):
+                scratch.put(self._scratch(buffers, min(pixels, self._slice_px(pixels))))
+
+            def shade(first: int, count: int) -> None:
+                own = scratch.get()
+                self._shade(worlds, views, buffers, own, first, count)
+                scratch.put(own)
+
+            self._over_slices(pixels, shade)
+        return self._frames(draft, buffers)
+
+    def _slice_px(self, pixels: int) -> int:
+        return SLICE_PX if self._on_cpu else pixels
+
+    def _over_slices(self, pixels: int, work: Callable[[int, int], None]) -> None:
+        step = self._slice_px(pixels)
+        slices = [(first, min(step, pixels - first)) for first in range(0, pixels, step)]
+        if self._pool is None:
+            for first, count in slices:
+                work(first, count)
+        else:
+            for _ in self._pool.map(lambda part: work(*part), slices):
+                pass
+
+    def _launch(self, kernel: Any, count: int, arguments: list[Any]) -> None:
+        wp.launch(kernel, count, arguments, device=self.device, record_tape=False)
+
+    def _trace(self, worlds: Worlds, views: Any, buffers: _Buffers, first: int, count: int) -> None:
+        geometry = worlds.geometry
+        self._launch(gpu.trace.trace_primary, count, [geometry, views, first, buffers.hit])
+        self._launch(gpu.resolve.resolve_labels, count, [geometry, views, first, buffers.hit, buffers.labels])
+
+    def _shade(self, worlds: Worlds, views: Any, buffers: _Buffers, own: _Scratch, first: int, count: int) -> None:
+        geometry, look = worlds.geometry, worlds.look
+        self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
+        own.radiance.zero_()
+        sampling = gpu.shade.Sampling()
+        sampling.first, sampling.sample_count = first, self.rig.spp
+        for sample in range(self.rig.spp):
+            sampling.sample = sample
+            inputs = [geometry, views, look.key, sampling, buffers.edge, own.hits.sample]
+            self._launch(gpu.shade.trace_samples, count, inputs)
+            inputs = [geometry, views, look, sampling, own.hits, own.rays, own.radiance]
+            self._launch(gpu.shade.shade_direct, count, inputs)
+            self._launch(gpu.shade.trace_shadow, count, [geometry, views, first, own.rays, own.radiance])
+        linear = int(self.outputs.rgb_linear)
+        self._launch(gpu.film.develop, count, [views, first, self.rig.spp, linear, own.radiance, buffers.color])
+
+    def _views(self, draft: Draft) -> Any:
+        rows, cameras = draft.world_from_camera.shape[:2]
+        device, count = self.device, rows * cameras
+        row, camera = np.divmod(np.arange(count, dtype=np.int32), np.int32(cameras))
+        views = gpu.camera.Views()
+        views.width, views.height = self.rig.width, self.rig.height
+        views.row = to_device(row, wp.int32, device)
+        views.world = to_device(draft.world[row].astype(np.uint32).view(np.int32), wp.int32, device)
+        views.frame = to_device((draft.step[row] * cameras + camera).astype(np.int32), wp.int32, device)
+        pose = draft.world_from_camera.reshape(count, 3, 4).astype(np.float32)
+        views.world_from_camera = to_device(pose, gpu.transform.mat34, device)
+        views.focal_px = to_device(draft.focal_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
+        views.center_px = to_device(draft.center_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
+        views.orthographic = to_device(draft.orthographic.reshape(count).astype(np.int32), wp.int32, device)
+        exposure = np.exp2(draft.exposure_ev.reshape(count) + self.rig.exposure_ev).astype(np.float32)
+        views.exposure = rows_to_device(exposure, wp.float32, device)
+        return views
+
+    def _buffers(self, views: int) -> _Buffers:
+        shape, device = (views, self.rig.height, self.rig.width), self.device
+        pixels = views * self.rig.height * self.rig.width
+        labels, color = gpu.resolve.LabelImages(), gpu.film.ColorImages()
+        labels.depth_m = wp.empty(shape, dtype=wp.float32, device=device)
+        labels.normal = wp.empty(shape, dtype=wp.vec3, device=device)
+        labels.instance = wp.empty(shape, dtype=wp.int32, device=device)
+        if self.shaded:
+            color.rgb = wp.empty((*shape, 3), dtype=wp.uint8, device=device)
+            color.linear = wp.empty(shape if self.outputs.rgb_linear else (0, 0, 0), dtype=wp.vec3, device=device)
+        hit = wp.empty(pixels, dtype=gpu.trace.Hit, device=device)
+        edge = wp.empty(pixels if self.shaded else 0, dtype=wp.uint8, device=device)
+        return _Buffers(hit, edge, labels, color)
+
+    def _scratch(self, buffers: _Buffers, count: int) -> _Scratch:
+        device, slots = self.device, gpu.shade.SLOT_COUNT
+        hits, rays = gpu.shade.HitBuffers(), gpu.shade.ShadowRays()
+        hits.center, hits.edge = buffers.hit, buffers.edge
+        hits.sample = wp.empty(count, dtype=gpu.trace.Hit, device=device)
+        rays.origin_m = wp.empty(count, dtype=wp.vec3, device=device)
+        rays.direction = wp.empty((slots, count), dtype=wp.vec3, device=device)
+        rays.distance_m = wp.empty((slots, count), dtype=wp.float32, device=device)
+        rays.radiance = wp.empty((slots, count), dtype=wp.vec3, device=device)
+        return _Scratch(wp.empty(count, dtype=wp.vec3, device=device), hits, rays)
+
+    def _frames(self, draft: Draft, buffers: _Buffers) -> Frames:
+        labels, color, want = buffers.labels, buffers.color, self.outputs
+        return Frames(
+            keys=frame_keys(draft),
+            rgb=color.rgb.numpy() if self.shaded and want.rgb else None,
+            rgb_linear=color.linear.numpy() if self.shaded and want.rgb_linear else None,
+            depth_m=labels.depth_m.numpy() if want.depth else None,
+            normal=labels.normal.numpy() if want.normal else None,
+            instance=labels.instance.numpy() if want.instance else None,
+        )
+
+
+def frame_keys(draft: Draft) -> FrameKeys:
+    """Return which frame every view of a draft is, view-major: view = row * cameras + camera."""
+    rows, cameras = draft.world_from_camera.shape[:2]
+    k = np.zeros((rows * cameras, 3, 3))
+    k[:, (0, 1), (0, 1)] = draft.focal_px.reshape(-1, 2)
+    k[:, (0, 1), (2, 2)] = draft.center_px.reshape(-1, 2)
+    k[:, 2, 2] = 1.0
+    return FrameKeys(
+        world=np.repeat(draft.world, cameras),
+        step=np.repeat(draft.step, cameras),
+        camera=np.tile(np.arange(cameras, dtype=np.int32), rows),
+        k=k,
+        world_from_camera=draft.world_from_camera.reshape(-1, 3, 4).copy(),
+    )
+
+
+def batches(worlds: list[int], size: int) -> Iterator[list[int]]:
+    """Yield runs of at most `size` worlds."""
+    for first in range(0, len(worlds), size):
+        yield worlds[first : first + size]

@@ -1,0 +1,71 @@
+"""The rig: which authored cameras look at a world, and the draft that every row of a batch starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.draft import Draft
+from engine.errors import UserError, near_matches
+from engine.recipe import Rig
+from engine.scene.camera import intrinsics
+from engine.scene.defaults import framing_camera
+from engine.scene.model import Camera, Scene
+
+AUTO = "auto"
+
+
+def rig_cameras(scene: Scene, rig: Rig) -> tuple[Camera, ...]:
+    """Return the cameras of a rig in its order; `auto` is the first authored one, or one that frames the scene.
+
+    Raises:
+        UserError: If a name or glob matches no camera; the message lists those that are there.
+    """
+    chosen: list[Camera] = []
+    names = tuple(camera.name for camera in scene.cameras)
+    for pattern in rig.cameras:
+        if pattern == AUTO:
+            found = [scene.cameras[0] if scene.cameras else framing_camera(scene, rig.width, rig.height)]
+        else:
+            found = [c for c in scene.cameras if fnmatchcase(c.name, pattern)]
+        if not found:
+            raise UserError(f"rig.cameras: '{pattern}' matches no camera; the scene has {near_matches(pattern, names)}")
+        chosen += [camera for camera in found if camera not in chosen]
+    return tuple(chosen)
+
+
+def authored_draft(
+    scene: Scene, rig: Rig, cameras: Sequence[Camera], world: NDArray[np.int64], step: NDArray[np.int32]
+) -> Draft:
+    """Return the authored scene, repeated for every (world, step): what randomisers start from."""
+    rows = len(world)
+    instances = len(scene.instances.path)
+
+    def repeat(values: object, dtype: type) -> NDArray[np.generic]:
+        array = np.asarray(values, dtype)
+        return np.repeat(array[None], rows, axis=0)
+
+    materials, lights = scene.materials, scene.lights
+    k = np.array([intrinsics(camera, rig.width, rig.height) for camera in cameras])
+    return Draft(
+        world=world,
+        step=step,
+        world_from_instance=repeat(scene.instances.world_from_instance, np.float64),
+        visible=np.ones((rows, instances), np.bool_),
+        material=np.full((rows, instances), -1, np.int32),
+        tint=np.ones((rows, instances, 3), np.float32),
+        base_color=repeat([(1.0,) * 3 if "base_color" in m.textures else m.base_color for m in materials], np.float32),
+        roughness=repeat([1.0 if "roughness" in m.textures else m.roughness for m in materials], np.float32),
+        metallic=repeat([1.0 if "metallic" in m.textures else m.metallic for m in materials], np.float32),
+        world_from_light=repeat(np.reshape([light.world_from_light for light in lights], (-1, 3, 4)), np.float64),
+        radiance=repeat(np.reshape([light.radiance for light in lights], (-1, 3)), np.float32),
+        ambient=repeat(rig.ambient_radiance, np.float32),
+        world_from_camera=repeat([camera.world_from_camera for camera in cameras], np.float64),
+        focal_px=repeat(k[:, (0, 1), (0, 1)], np.float64),
+        center_px=repeat(k[:, (0, 1), (2, 2)], np.float64),
+        exposure_ev=np.zeros((rows, len(cameras)), np.float32),
+        orthographic=repeat([camera.orthographic for camera in cameras], np.bool_),
+    )

@@ -1,0 +1,68 @@
+"""What rays meet: meshes shared by all worlds, and where each world puts them."""
+
+import warp as wp
+
+from .transform import compose, invert, mat34, transform_point
+
+
+@wp.struct
+class Geometry:
+    """Triangles and placements, the same in every world, and where each row puts them.
+
+    The data of a triangle's corners lie in flat arrays.
+    """
+
+    placement_count: int
+    mesh: wp.array[wp.uint64]  # [placement], bottom-level structure
+    first_triangle: wp.array[int]  # [placement], of its mesh in the flat arrays
+    first_slot: wp.array[int]  # [placement]
+    instance: wp.array[int]  # [placement]
+    instance_from_mesh: wp.array[mat34]  # [placement]
+    low_m: wp.array[wp.vec3]  # [placement], bounds of its mesh in the mesh's frame
+    high_m: wp.array[wp.vec3]  # [placement]
+    slot_material: wp.array[int]  # [slot]
+    triangle_slot: wp.array[int]  # [triangle]
+    point_m: wp.array2d[wp.vec3]  # [triangle, corner], mesh frame
+    normal: wp.array2d[wp.vec3]  # [triangle, corner], zero: the face's own
+    uv: wp.array2d[wp.vec2]  # [triangle, corner]
+    color: wp.array2d[wp.vec3]  # [triangle, corner], linear
+    tree: wp.uint64  # top-level structure over [row, placement]; its groups are the rows
+    world_from_mesh: wp.array2d[mat34]  # [row, placement]
+    mesh_from_world: wp.array2d[mat34]  # [row, placement]
+
+
+@wp.kernel(enable_backward=False)
+def place_meshes(
+    geometry: Geometry,
+    world_from_instance: wp.array2d[mat34],
+    visible: wp.array2d[wp.uint8],
+    out_low_m: wp.array2d[wp.vec3],
+    out_high_m: wp.array2d[wp.vec3],
+):
+    """Write every placement's pose into `geometry` and its world bounds; a hidden one becomes a point no ray meets."""
+    row, placement = wp.tid()
+    instance = geometry.instance[placement]
+    world_from_mesh = compose(world_from_instance[row, instance], geometry.instance_from_mesh[placement])
+    geometry.world_from_mesh[row, placement] = world_from_mesh
+    if visible[row, instance] == wp.uint8(0):
+        origin = wp.vec3(world_from_mesh[0, 3], world_from_mesh[1, 3], world_from_mesh[2, 3])
+        geometry.mesh_from_world[row, placement] = mat34()
+        out_low_m[row, placement] = origin
+        out_high_m[row, placement] = origin
+        return
+    geometry.mesh_from_world[row, placement] = invert(world_from_mesh)
+    low = geometry.low_m[placement]
+    high = geometry.high_m[placement]
+    box_low = transform_point(world_from_mesh, low)
+    box_high = box_low
+    for corner in range(1, 8):
+        p = wp.vec3(
+            wp.where((corner & 1) != 0, high[0], low[0]),
+            wp.where((corner & 2) != 0, high[1], low[1]),
+            wp.where((corner & 4) != 0, high[2], low[2]),
+        )
+        q = transform_point(world_from_mesh, p)
+        box_low = wp.min(box_low, q)
+        box_high = wp.max(box_high, q)
+    out_low_m[row, placement] = box_low
+    out_high_m[row, placement] = box_high

@@ -1,0 +1,185 @@
+"""Lights: a direction towards each one, and the light that arrives from there.
+
+Source: UsdLux, https://openusd.org/release/api/usd_lux_page_front.html; Pharr, Jakob, Humphreys, PBRT 4, chapters 6 and 12.
+"""
+
+from enum import IntEnum
+
+import warp as wp
+
+from .texture import Textures, lookup
+from .transform import mat34, orthonormal_basis, transform_point, transform_vector
+
+NO_TEXTURE = wp.constant(-1)
+MIN_RADIUS_M = wp.constant(1.0e-4)  # a point light as a sphere that still has a surface
+DOME_FOOTPRINT = wp.constant(0.01)  # of a dome's image that a light sample blurs over: less noise, no visible bias
+
+
+class LightKind(IntEnum):
+    """Shapes of UsdLux; the members of engine.scene.model.LightKind, which a test holds together."""
+
+    DISTANT = 0
+    SPHERE = 1
+    RECT = 2
+    DISK = 3
+    CYLINDER = 4
+    DOME = 5
+
+
+@wp.struct
+class Lights:
+    """Lights of every row. Distant, rect and disk emit along -Z of their frame; a cylinder lies along X."""
+
+    count: int
+    kind: wp.array[int]  # [light]
+    world_from_light: wp.array2d[mat34]  # [row, light], orthonormal axes
+    size_m: wp.array[wp.vec2]  # [light]
+    half_angle_rad: wp.array[float]  # [light]
+    radiance: wp.array2d[wp.vec3]  # [row, light]; irradiance where a distant light has no angle
+    cone: wp.array[wp.vec2]  # [light], cosine of the half angle (-1: none) and softness
+    texture: wp.array[int]  # [light], dome image or NO_TEXTURE
+    casts_shadow: wp.array[int]  # [light]
+
+
+@wp.struct
+class LightSample:
+    """A direction towards a light; `radiance` is already divided by the sample's density per solid angle."""
+
+    direction: wp.vec3
+    distance_m: float
+    radiance: wp.vec3
+
+
+@wp.func
+def disk_point(u: wp.vec2) -> wp.vec2:
+    """Return a uniform point of the unit disk."""
+    r = wp.sqrt(u[0])
+    return wp.vec2(r * wp.cos(2.0 * wp.pi * u[1]), r * wp.sin(2.0 * wp.pi * u[1]))
+
+
+@wp.func
+def cosine_direction(n: wp.vec3, u: wp.vec2) -> wp.vec3:
+    """Return a direction around a unit normal with density cos / pi."""
+    p = disk_point(u)
+    z = wp.sqrt(wp.max(0.0, 1.0 - p[0] * p[0] - p[1] * p[1]))
+    return orthonormal_basis(n) * wp.vec3(p[0], p[1], z)
+
+
+@wp.func
+def cone_direction(axis: wp.vec3, versine: float, u: wp.vec2) -> wp.vec3:
+    """Return a uniform direction of a cone, given 1 - cos of its half angle."""
+    c = 1.0 - u[0] * versine
+    s = wp.sqrt(wp.max(0.0, 1.0 - c * c))
+    return orthonormal_basis(axis) * wp.vec3(s * wp.cos(2.0 * wp.pi * u[1]), s * wp.sin(2.0 * wp.pi * u[1]), c)
+
+
+@wp.func
+def dome_radiance(lights: Lights, textures: Textures, row: int, light: int, direction: wp.vec3, footprint: float) -> wp.vec3:
+    """Return what a dome sends from a direction. Its pole is +Z, the image's centre -Y, and u falls towards +X."""
+    radiance = lights.radiance[row, light]
+    if lights.texture[light] == NO_TEXTURE:
+        return radiance
+    m = lights.world_from_light[row, light]
+    x = m[0, 0] * direction[0] + m[1, 0] * direction[1] + m[2, 0] * direction[2]
+    y = m[0, 1] * direction[0] + m[1, 1] * direction[1] + m[2, 1] * direction[2]
+    z = m[0, 2] * direction[0] + m[1, 2] * direction[1] + m[2, 2] * direction[2]
+    u = 0.5 - wp.atan2(x, -y) / (2.0 * wp.pi)
+    v = 0.5 + wp.asin(wp.clamp(z, -1.0, 1.0)) / wp.pi
+    texel = lookup(textures, lights.texture[light], wp.vec2(u, v), footprint)
+    return wp.cw_mul(radiance, wp.vec3(texel[0], texel[1], texel[2]))
+
+
+@wp.func
+def shaping(lights: Lights, light: int, axis: wp.vec3, direction: wp.vec3) -> float:
+    """Return the share of a cone around the emission axis that goes along a direction, softened inwards from its edge."""
+    cone = lights.cone[light]
+    if cone[0] <= -1.0:
+        return 1.0
+    cosine = wp.dot(axis, direction)
+    inner = cone[0] + (1.0 - cone[0]) * cone[1]
+    if cone[1] <= 0.0:
+        return wp.where(cosine >= cone[0], 1.0, 0.0)
+    return wp.smoothstep(cone[0], inner, cosine)
+
+
+@wp.func
+def sample_area(p_m: wp.vec3, q_m: wp.vec3, normal: wp.vec3, area_m2: float, radiance: wp.vec3) -> LightSample:
+    """Return the sample of a point of an emitting surface with uniform density over its area."""
+    to_light = q_m - p_m
+    distance = wp.max(wp.length(to_light), 1.0e-6)
+    out = LightSample()
+    out.direction = to_light / distance
+    out.distance_m = distance
+    cos_light = wp.max(0.0, -wp.dot(normal, out.direction))
+    out.radiance = radiance * (area_m2 * cos_light / (distance * distance))
+    return out
+
+
+@wp.func
+def sample_sphere(p_m: wp.vec3, center_m: wp.vec3, radius_m: float, radiance: wp.vec3, u: wp.vec2) -> LightSample:
+    """Return a uniform direction of the cone that a sphere fills."""
+    to_center = center_m - p_m
+    d2 = wp.length_sq(to_center)
+    out = LightSample()
+    sin2 = radius_m * radius_m / wp.max(d2, 1.0e-12)
+    if sin2 < 1.0:
+        distance = wp.sqrt(d2)
+        versine = sin2 / (1.0 + wp.sqrt(1.0 - sin2))
+        out.direction = cone_direction(to_center / distance, versine, u)
+        out.distance_m = distance - radius_m
+        out.radiance = radiance * (2.0 * wp.pi * versine)
+    return out
+
+
+@wp.func
+def sample_cylinder(p_m: wp.vec3, pose: mat34, size_m: wp.vec2, radiance: wp.vec3, u: wp.vec2) -> LightSample:
+    """Return the sample of a point of a cylinder's side; size is (radius, length)."""
+    angle = 2.0 * wp.pi * u[1]
+    normal = wp.vec3(0.0, wp.cos(angle), wp.sin(angle))
+    q = wp.vec3((u[0] - 0.5) * size_m[1], normal[1] * size_m[0], normal[2] * size_m[0])
+    area = 2.0 * wp.pi * size_m[0] * size_m[1]
+    return sample_area(p_m, transform_point(pose, q), transform_vector(pose, normal), area, radiance)
+
+
+@wp.func
+def sample_distant(axis: wp.vec3, half_angle_rad: float, radiance: wp.vec3, u: wp.vec2) -> LightSample:
+    """Return a uniform direction of the cone that a distant light fills; without an angle, its irradiance."""
+    out = LightSample()
+    versine = 1.0 - wp.cos(half_angle_rad)
+    out.direction = cone_direction(axis, versine, u)
+    out.distance_m = 1.0e9
+    out.radiance = radiance * wp.where(versine > 0.0, 2.0 * wp.pi * versine, 1.0)
+    return out
+
+
+@wp.func
+def sample_light(
+    lights: Lights, textures: Textures, row: int, light: int, p_m: wp.vec3, n: wp.vec3, u: wp.vec2
+) -> LightSample:
+    """Return a direction from `p_m` (unit normal `n`) towards a light, for two uniform numbers."""
+    kind = lights.kind[light]
+    pose = lights.world_from_light[row, light]
+    size = lights.size_m[light]
+    radiance = lights.radiance[row, light]
+    axis = transform_vector(pose, wp.vec3(0.0, 0.0, 1.0))
+    out = LightSample()
+    if kind == int(LightKind.DOME):
+        out.direction = cosine_direction(n, u)
+        out.distance_m = 1.0e9
+        cosine = wp.max(wp.dot(n, out.direction), 1.0e-4)
+        out.radiance = dome_radiance(lights, textures, row, light, out.direction, DOME_FOOTPRINT) * (wp.pi / cosine)
+    elif kind == int(LightKind.DISTANT):
+        out = sample_distant(axis, lights.half_angle_rad[light], radiance, u)
+    elif kind == int(LightKind.SPHERE):
+        out = sample_sphere(p_m, transform_point(pose, wp.vec3()), wp.max(size[0], MIN_RADIUS_M), radiance, u)
+    elif kind == int(LightKind.RECT):
+        q = transform_point(pose, wp.vec3((u[0] - 0.5) * size[0], (u[1] - 0.5) * size[1], 0.0))
+        out = sample_area(p_m, q, -axis, size[0] * size[1], radiance)
+    elif kind == int(LightKind.DISK):
+        d = disk_point(u) * size[0]
+        q = transform_point(pose, wp.vec3(d[0], d[1], 0.0))
+        out = sample_area(p_m, q, -axis, wp.pi * size[0] * size[0], radiance)
+    elif kind == int(LightKind.CYLINDER):
+        out = sample_cylinder(p_m, pose, size, radiance, u)
+    out.radiance = out.radiance * shaping(lights, light, -axis, -out.direction)
+    return out

@@ -1,0 +1,83 @@
+"""Labels of a pixel from the hit of the ray through its centre: planar depth, normal, instance."""
+
+import warp as wp
+
+from .camera import Views, camera_ray, pixel_of
+from .geometry import Geometry
+from .surface import hit_normal
+from .trace import FAR_M, MISS, Hit
+
+NO_INSTANCE = wp.constant(0)
+EDGE_COS = wp.constant(0.9)  # neighbours whose normals differ by more than 26 degrees lie across an edge
+
+
+@wp.struct
+class LabelImages:
+    """Images of the pixel centres, [view, y, x]."""
+
+    depth_m: wp.array3d[float]  # planar, infinite where nothing was hit
+    normal: wp.array3d[wp.vec3]  # world, unit, towards the viewer; zero where nothing was hit
+    instance: wp.array3d[int]
+
+
+@wp.kernel(enable_backward=False)
+def resolve_labels(
+    geometry: Geometry, views: Views, first: int, hit: wp.array[Hit], out_labels: LabelImages
+):
+    """Write the labels of every pixel; thread i is pixel `first + i`, its hit `hit[first + i]`."""
+    index = first + wp.tid()
+    pixel = pixel_of(views, index)
+    view = pixel[0]
+    y = pixel[1]
+    x = pixel[2]
+    h = hit[index]
+    if h.placement == MISS:
+        out_labels.depth_m[view, y, x] = wp.inf
+        out_labels.normal[view, y, x] = wp.vec3(0.0, 0.0, 0.0)
+        out_labels.instance[view, y, x] = NO_INSTANCE
+        return
+    ray = camera_ray(views, view, float(x) + 0.5, float(y) + 0.5)
+    out_labels.depth_m[view, y, x] = h.t
+    out_labels.normal[view, y, x] = hit_normal(geometry, views.row[view], h, ray.direction)
+    out_labels.instance[view, y, x] = geometry.instance[h.placement]
+
+
+@wp.func
+def is_same_surface(labels: LabelImages, view: int, y: int, x: int, other_y: int, other_x: int) -> bool:
+    """Return whether two pixels see one smooth surface: one instance and nearly one normal."""
+    if labels.instance[view, y, x] != labels.instance[view, other_y, other_x]:
+        return False
+    if labels.depth_m[view, y, x] >= FAR_M:
+        return labels.depth_m[view, other_y, other_x] >= FAR_M
+    return wp.dot(labels.normal[view, y, x], labels.normal[view, other_y, other_x]) >= EDGE_COS
+
+
+@wp.func
+def is_continuous(labels: LabelImages, view: int, y: int, x: int, dy: int, dx: int) -> bool:
+    """Return whether a pixel lies between its opposite neighbours in inverse depth, as a plane does."""
+    near = 1.0 / labels.depth_m[view, y - dy, x - dx]
+    here = 1.0 / labels.depth_m[view, y, x]
+    far = 1.0 / labels.depth_m[view, y + dy, x + dx]
+    return wp.abs(near + far - 2.0 * here) <= 0.02 * here
+
+
+@wp.kernel(enable_backward=False)
+def mark_edges(views: Views, labels: LabelImages, first: int, out_edge: wp.array[wp.uint8]):
+    """Write 1 for every pixel whose 3 x 3 neighbourhood is not one smooth surface, in the order of `pixel_of`."""
+    index = first + wp.tid()
+    pixel = pixel_of(views, index)
+    view = pixel[0]
+    y = pixel[1]
+    x = pixel[2]
+    edge = bool(False)
+    for k in range(9):
+        other_y = wp.clamp(y + k // 3 - 1, 0, views.height - 1)
+        other_x = wp.clamp(x + k % 3 - 1, 0, views.width - 1)
+        if not edge:
+            edge = not is_same_surface(labels, view, y, x, other_y, other_x)
+    if not edge and labels.depth_m[view, y, x] < FAR_M:
+        if x > 0 and x < views.width - 1:
+            edge = not is_continuous(labels, view, y, x, 0, 1)
+        if not edge and y > 0 and y < views.height - 1:
+            edge = not is_continuous(labels, view, y, x, 1, 0)
+    out_edge[index] = wp.uint8(wp.where(edge, 1, 0))
