@@ -1,0 +1,8 @@
+"""Scenes: a USD stage as plain arrays."""
+
+from engine.scene.error import SceneError
+from engine.scene.load import load_scene
+from engine.scene.notes import summary
+from engine.scene.options import SceneOptions
+
+__all__ = ["SceneError", "SceneOptions", "load_scene", "summary"]

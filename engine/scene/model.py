@@ -50,7 +50,9 @@ class Instances:
     path: tuple[str, ...]  # prim path, with `[i]` for a PointInstancer's element
     stable_id: NDArray[np.uint64]  # [instance], first 8 bytes of sha256(path)
     class_id: NDArray[np.int32]  # [instance], id in the taxonomy; 0: unlabelled
-    label_source: tuple[str, ...]  # the rule that gave the class: mapping, labels_api, semantics, user, asset, name, none
+    label_source: tuple[
+        str, ...
+    ]  # the rule that gave the class: mapping, labels_api, semantics, user, asset, name, none
     tags: tuple[tuple[str, ...], ...]  # every label inherited from any ancestor
     world_from_instance: NDArray[np.float64]  # [instance, 3, 4], as authored: the frame that randomisers move
 
@@ -127,7 +129,9 @@ class Light:
     name: str  # prim path
     kind: LightKind
     world_from_light: NDArray[np.float64]  # [3, 4], orthonormal axes; the scale is in size_m
-    size_m: tuple[float, float]  # sphere: (radius, 0); rect: (width, height); disk: (radius, 0); cylinder: (radius, length)
+    size_m: tuple[
+        float, float
+    ]  # sphere: (radius, 0); rect: (width, height); disk: (radius, 0); cylinder: (radius, length)
     half_angle_rad: float  # distant: half the angle the source fills
     radiance: tuple[float, float, float]
     texture: int | None = None  # dome: index into Scene.textures, latitude-longitude

@@ -38,3 +38,33 @@ class Taxonomy:
             for c in self.classes
         ]
         return {"schema": "taxonomy/1", "version": self.version, "classes": classes}
+
+
+def taxonomy_from_json(data: object) -> Taxonomy:
+    """Return the taxonomy that `Taxonomy.to_json` wrote; `name`, `parent` and `definition` may be left out.
+
+    Raises:
+        ValueError: If a field is missing or has the wrong type, an id is below 1, or an id or key is used twice.
+    """
+    if not isinstance(data, dict) or data.get("schema") != "taxonomy/1":
+        raise ValueError('expected an object with "schema": "taxonomy/1", "version" and "classes"')
+    rows = data.get("classes")
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError('"classes" must be a list of objects with "id" and "key"')
+    classes = sorted((_class_from_json(row) for row in rows), key=lambda c: c.id)
+    for values, what in (([c.id for c in classes], "id"), ([c.key for c in classes], "key")):
+        twice = sorted({str(value) for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"class {what} {twice[0]} is used twice")
+    return Taxonomy(str(data.get("version", "")), tuple(classes))
+
+
+def _class_from_json(row: dict[str, object]) -> ObjectClass:
+    number, key = row.get("id"), row.get("key")
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise ValueError(f"class id {number!r} is not an integer from 1")
+    if not isinstance(key, str) or not key:
+        raise ValueError(f"class {number} has no key")
+    return ObjectClass(
+        number, key, str(row.get("name", key)), str(row.get("parent", "")), str(row.get("definition", ""))
+    )

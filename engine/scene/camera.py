@@ -1,0 +1,23 @@
+"""Lens lengths to pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.scene.model import Camera
+
+
+def intrinsics(camera: Camera, width: int, height: int) -> NDArray[np.float64]:
+    """Return K [3, 3] in corner-origin pixels (x right, y down; the image spans [0, width) x [0, height)).
+
+    Horizontal fit: the horizontal aperture fills the width and pixels are square, so the vertical aperture decides
+    nothing. A positive aperture offset moves the film right or up, which moves the principal point left or down.
+    Orthographic cameras have `focal` in pixels per metre: x = fx * X + cx with X in metres in the camera frame.
+    Source: UsdGeomCamera, https://openusd.org/release/user_guides/schemas/usdGeom/Camera.html
+    """
+    px_per_mm = width / camera.horizontal_aperture_mm
+    focal_px = px_per_mm * (1000.0 if camera.orthographic else camera.focal_length_mm)
+    center_x = width / 2.0 - camera.horizontal_offset_mm * px_per_mm
+    center_y = height / 2.0 + camera.vertical_offset_mm * px_per_mm
+    return np.array([[focal_px, 0.0, center_x], [0.0, focal_px, center_y], [0.0, 0.0, 1.0]])

@@ -1,0 +1,110 @@
+"""Opening a stage: every file is checked before it is read, and every diagnostic is kept instead of printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pxr import Sdf, Tf, Usd, UsdGeom, UsdUtils
+
+from engine.scene.error import SceneError
+from engine.scene.notes import Notes
+from engine.scene.options import SceneOptions
+from engine.scene.units import Z_UP_FROM_Y_UP, StageUnits
+from engine.scene.usd_files import check_dependencies, check_regular_file, scene_roots
+
+EXTENSIONS = (".usd", ".usda", ".usdc", ".usdz")
+
+
+@dataclass(frozen=True)
+class OpenStage:
+    """A stage together with what every reader of it needs."""
+
+    stage: Usd.Stage
+    path: Path
+    time: Usd.TimeCode
+    units: StageUnits
+    options: SceneOptions
+    roots: tuple[Path, ...]
+    notes: Notes
+
+
+@contextmanager
+def quiet_diagnostics(notes: Notes, path: Path) -> Iterator[None]:
+    """Keep USD's warnings from stderr and add each kind of them to the notes once."""
+    delegate = UsdUtils.CoalescingDiagnosticDelegate()
+    try:
+        yield
+    finally:
+        for item in delegate.TakeCoalescedDiagnostics():
+            text = item.unsharedItems[0].commentary if item.unsharedItems else item.sharedItem.sourceFunction
+            notes.add("error", path.name, f"USD reports: {_short(text, path)}")
+
+
+def open_stage(path: Path, options: SceneOptions, notes: Notes) -> OpenStage:
+    """Return the stage of a file.
+
+    Raises:
+        SceneError: If the file is missing, not USD, corrupt, too old, has unusable units, or needs a file that lies
+            outside the roots or is not a regular file.
+    """
+    path = path.absolute()
+    if not path.exists():
+        raise SceneError(f"scene '{path}' does not exist; check the path")
+    if path.suffix.lower() not in EXTENSIONS:
+        raise SceneError(f"scene '{path}': '{path.suffix}' is not a USD file name; use one of {' '.join(EXTENSIONS)}")
+    check_regular_file(path, "scene")
+    roots = scene_roots(path, options.roots)
+    try:
+        root_layer = Sdf.Layer.FindOrOpen(str(path))
+        if root_layer is None:
+            raise SceneError(f"scene '{path}' cannot be read; is it a USD file?")
+        layers = check_dependencies(root_layer, path, roots, notes)
+        stage = Usd.Stage.Open(root_layer, Usd.Stage.LoadAll)
+    except Tf.ErrorException as error:
+        raise SceneError(_open_failure(path, error)) from None
+    del layers  # held until here so that the stage finds them open
+    for composition_error in stage.GetCompositionErrors():
+        notes.add("error", composition_error.rootSite.path, _short(str(composition_error), path))
+    units = _stage_units(stage, path, notes)
+    return OpenStage(stage, path, _time_code(stage, options.time), units, options, roots, notes)
+
+
+def _time_code(stage: Usd.Stage, time: float | None) -> Usd.TimeCode:
+    if time is not None:
+        return Usd.TimeCode(time)
+    if stage.HasAuthoredTimeCodeRange():
+        return Usd.TimeCode(stage.GetStartTimeCode())
+    return Usd.TimeCode.EarliestTime()
+
+
+def _stage_units(stage: Usd.Stage, path: Path, notes: Notes) -> StageUnits:
+    try:
+        meters_per_unit = UsdGeom.GetStageMetersPerUnit(stage)
+    except Tf.ErrorException:
+        value = stage.GetRootLayer().pseudoRoot.GetInfo("metersPerUnit")
+        if not isinstance(value, int | float):
+            raise SceneError(f"scene '{path}': metersPerUnit is {value!r}; author it as a double") from None
+        meters_per_unit = float(value)
+        notes.add("repaired", "/", f"metersPerUnit is not a double; {meters_per_unit:g} was used")
+    if not (np.isfinite(meters_per_unit) and meters_per_unit > 0.0):
+        raise SceneError(f"scene '{path}': metersPerUnit is {meters_per_unit:g}; author a positive number")
+    up = UsdGeom.GetStageUpAxis(stage)
+    return StageUnits(meters_per_unit, Z_UP_FROM_Y_UP if up == UsdGeom.Tokens.y else np.eye(3))
+
+
+def _open_failure(path: Path, error: Tf.ErrorException) -> str:
+    text = _short(" ".join(item.commentary for item in error.args), path)
+    repair = "re-export it"
+    if "version" in text:
+        repair = "save it again with a current version of USD (crate files before 0.4.0 are too old)"
+    return f"scene '{path}' cannot be opened: {text}; {repair}"
+
+
+def _short(text: str, path: Path) -> str:
+    """Return the first 200 characters of a diagnostic as one line, without the folder of the scene."""
+    line = " ".join(text.replace(f"{path.parent}/", "").split())
+    return line if len(line) <= 200 else line[:197] + "..."

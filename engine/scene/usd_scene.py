@@ -1,0 +1,259 @@
+"""The whole of loading, step by step."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pxr import Usd, UsdGeom
+
+from engine.scene.model import Anchor, Instances, Mesh, Placements, Scene
+from engine.scene.notes import Notes
+from engine.scene.options import SceneOptions
+from engine.scene.taxonomy import Taxonomy
+from engine.scene.units import axis_lengths, orthonormal
+from engine.scene.usd import OpenStage, open_stage, quiet_diagnostics
+from engine.scene.usd_camera import read_camera
+from engine.scene.usd_files import asset_table
+from engine.scene.usd_instancer import Owners, Placer, Spread
+from engine.scene.usd_light import read_light
+from engine.scene.usd_material import MaterialTable, Surface
+from engine.scene.usd_mesh import MeshRequest, inherited_color, read_mesh
+from engine.scene.usd_semantics import UNLABELLED, read_taxonomy, taxonomy_of_classes
+from engine.scene.usd_texture import TextureTable
+from engine.scene.usd_walk import Leaf, Subtree, Walker
+
+SINGULAR = 1.0e-18  # volume scale below which a placement is flat
+
+
+def build_scene(path: Path, options: SceneOptions) -> Scene:
+    """Return the scene of a file; see `engine.scene.load_scene`."""
+    notes = Notes()
+    with quiet_diagnostics(notes, path):
+        opened = open_stage(path, options, notes)
+        walker = Walker(opened)
+        subtree = walker.stage()
+        placer = Placer(opened, walker)
+        placer.place(subtree)
+        textures = TextureTable(opened)
+        materials = MaterialTable(opened, textures)
+        geometry = _Geometry(opened, materials)
+        placements, meshes = geometry.build(placer.spreads)
+        lights = [
+            read_light(opened, leaf.prim, matrix, textures)
+            for leaf in subtree.lights
+            if (matrix := placer.world(leaf)) is not None
+        ]
+        cameras = [
+            read_camera(opened, leaf.prim, matrix)
+            for leaf in subtree.cameras
+            if (matrix := placer.world(leaf)) is not None
+        ]
+        anchors = _anchors(opened, subtree, placer)
+        if not lights:
+            notes.add("converted", "/", "the stage has no lights")
+        taxonomy = read_taxonomy(options, opened.path)
+        instances, order, taxonomy = _instances(opened, placer.owners, placements, taxonomy)
+        assets = asset_table(opened.stage, textures.files, opened.path)
+    return Scene(
+        source=opened.path,
+        meshes=tuple(meshes),
+        placements=_renumbered(placements, order),
+        instances=instances,
+        materials=tuple(materials.materials),
+        textures=tuple(textures.textures),
+        lights=tuple(lights),
+        cameras=tuple(cameras),
+        anchors=anchors,
+        taxonomy=taxonomy,
+        assets=assets,
+        notes=notes.all(),
+    )
+
+
+def _anchors(opened: OpenStage, subtree: Subtree, placer: Placer) -> tuple[Anchor, ...]:
+    anchors = []
+    for leaf in subtree.anchors:
+        matrix = placer.world(leaf)
+        if matrix is None:
+            continue
+        world = opened.units.world_from_local(matrix)
+        size = leaf.prim.GetAttribute("ommatidia:size").Get(opened.time) if "ommatidia:size" in leaf.names else None
+        scale = axis_lengths(world) * opened.units.meters_per_unit
+        size_m = (0.0, 0.0, 0.0) if size is None else tuple(float(s * k) for s, k in zip(size, scale, strict=True))
+        support = (
+            leaf.prim.GetRelationship("ommatidia:support").GetTargets() if "ommatidia:support" in leaf.names else ()
+        )
+        kind = str(leaf.prim.GetAttribute("ommatidia:anchor").Get(opened.time))
+        anchors.append(Anchor(leaf.path, kind, orthonormal(world), size_m, tuple(str(path) for path in support)))
+    return tuple(sorted(anchors, key=lambda anchor: anchor.path))
+
+
+@dataclass
+class _Rows:
+    """Placements while they are collected."""
+
+    mesh: list[int]
+    owner: list[int]
+    first_slot: list[int]
+    matrix: list[NDArray[np.float64]]  # [place, 3, 4] each
+    slot_material: list[int]
+
+
+class _Geometry:
+    """Meshes and placements; equal meshes and equal rows of materials are kept once."""
+
+    def __init__(self, opened: OpenStage, materials: MaterialTable) -> None:
+        self._opened = opened
+        self._materials = materials
+        self._mesh_of_request: dict[object, int | None] = {}
+        self._mesh_of_content: dict[bytes, int] = {}
+        self._first_slot: dict[tuple[int, ...], int] = {}
+        self._rows = _Rows([], [], [], [], [])
+        self.meshes: list[Mesh] = []
+
+    def build(self, spreads: list[Spread]) -> tuple[Placements, list[Mesh]]:
+        """Return the placements (whose instances are still indices of owners) and the meshes."""
+        subsets = [_material_subsets(spread.leaf, self._opened.time) for spread in spreads]
+        prims = [spread.leaf.prim for spread in spreads]
+        inner = [prim for group in subsets for prim, _ in group]
+        bound = self._materials.bound(prims + inner)
+        own, rest = bound[: len(prims)], iter(bound[len(prims) :])
+        for spread, material, group in zip(spreads, own, subsets, strict=True):
+            surfaces = [self._materials.surface(material)] + [self._materials.surface(next(rest)) for _ in group]
+            self._add(spread, surfaces, [faces for _, faces in group])
+        rows = self._rows
+        placements = Placements(
+            mesh=np.array(rows.mesh, np.int32),
+            instance=np.array(rows.owner, np.int32),
+            first_slot=np.array(rows.first_slot, np.int32),
+            slot_material=np.array(rows.slot_material, np.int32),
+            world_from_mesh=np.concatenate(rows.matrix) if rows.matrix else np.zeros((0, 3, 4)),
+        )
+        return placements, self.meshes
+
+    def _add(self, spread: Spread, surfaces: list[Surface | None], faces: list[NDArray[np.int64]]) -> None:
+        leaf = spread.leaf
+        world = self._opened.units.world_from_local(spread.matrix)
+        usable = np.isfinite(world).all(axis=(1, 2))
+        usable[usable] = np.abs(np.linalg.det(world[usable, :, :3])) > SINGULAR
+        if not usable.all():
+            self._opened.notes.add("skipped", leaf.path, "its transform is singular or not finite")
+        count = int(np.count_nonzero(usable))
+        mesh = self._mesh(leaf, surfaces, faces) if count else None
+        if mesh is None:
+            return
+        first_slot = self._slots(leaf, surfaces)
+        rows = self._rows
+        rows.mesh += [mesh] * count
+        rows.first_slot += [first_slot] * count
+        rows.owner += [owner for owner, keep in zip(spread.owner, usable, strict=True) if keep]
+        rows.matrix.append(world[usable])
+
+    def _mesh(self, leaf: Leaf, surfaces: list[Surface | None], faces: list[NDArray[np.int64]]) -> int | None:
+        uv = tuple(surface.uv if surface else None for surface in surfaces)
+        prim = leaf.prim.GetPrimInPrototype() if leaf.prim.IsInstanceProxy() else leaf.prim
+        constant = None if "primvars:displayColor" in leaf.names else inherited_color(self._opened, leaf)
+        color = None if constant is None else constant.tobytes()
+        key = (prim.GetPath(), uv, color, len(faces))
+        if key not in self._mesh_of_request:
+            mesh = read_mesh(self._opened, leaf, MeshRequest(tuple(faces), uv))
+            self._mesh_of_request[key] = None if mesh is None else self._intern(mesh)
+        return self._mesh_of_request[key]
+
+    def _intern(self, mesh: Mesh) -> int:
+        content = hashlib.blake2b(digest_size=16)
+        for array in (mesh.points_m, mesh.triangle, mesh.normal, mesh.uv, mesh.color, mesh.slot):
+            content.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        content.update(bytes([mesh.two_sided]))
+        index = self._mesh_of_content.setdefault(content.digest(), len(self.meshes))
+        if index == len(self.meshes):
+            self.meshes.append(mesh)
+        return index
+
+    def _slots(self, leaf: Leaf, surfaces: list[Surface | None]) -> int:
+        """Return where the materials of a placement begin in `slot_material`."""
+        indices = []
+        for surface in surfaces:
+            if surface is not None:
+                indices.append(self._materials.intern(surface.material))
+            else:
+                indices.append(self._stand_in(leaf))
+        key = tuple(indices)
+        if key not in self._first_slot:
+            self._first_slot[key] = len(self._rows.slot_material)
+            self._rows.slot_material += indices
+        return self._first_slot[key]
+
+    def _stand_in(self, leaf: Leaf) -> int:
+        """Return the material of a prim without a usable one: its displayColor and displayOpacity, else grey."""
+        has_color = "primvars:displayColor" in leaf.names or leaf.state.color is not None
+        opacity = 1.0
+        if "primvars:displayOpacity" in leaf.names:
+            value = leaf.prim.GetAttribute("primvars:displayOpacity").Get(self._opened.time)
+            if value is not None and len(value) == 1:
+                opacity = float(value[0])
+            elif value is not None:
+                self._opened.notes.add("approximated", leaf.path, "displayOpacity that varies over the mesh is ignored")
+        if not has_color and opacity == 1.0:
+            return 0
+        material = self._materials.display_color(leaf.path, opacity)
+        return self._materials.intern(material)
+
+
+def _material_subsets(leaf: Leaf, time: Usd.TimeCode) -> list[tuple[Usd.Prim, NDArray[np.int64]]]:
+    """Return the face subsets of a mesh that may bind a material, in namespace order, with their faces."""
+    if leaf.kind != "Mesh":
+        return []
+    found = []
+    for child in leaf.prim.GetFilteredChildren(Usd.TraverseInstanceProxies()):
+        if child.GetTypeName() != "GeomSubset":
+            continue
+        subset = UsdGeom.Subset(child)
+        binds = child.HasRelationship("material:binding") or subset.GetFamilyNameAttr().Get() == "materialBind"
+        indices = subset.GetIndicesAttr().Get(time)
+        if binds and subset.GetElementTypeAttr().Get() == "face" and indices is not None and len(indices):
+            found.append((child, np.array(indices, np.int64)))
+    return found
+
+
+def _instances(
+    opened: OpenStage, owners: Owners, placements: Placements, fixed: Taxonomy | None
+) -> tuple[Instances, NDArray[np.int32], Taxonomy]:
+    """Return the instances that are drawn, sorted by path, the new index of every owner, and the taxonomy in use."""
+    ranked = sorted(np.unique(placements.instance).tolist(), key=owners.path.__getitem__)
+    taxonomy = fixed or taxonomy_of_classes(label.key for index in ranked if (label := owners.label[index]))
+    id_of = {entry.key: entry.id for entry in taxonomy.classes}
+    order = np.zeros(len(owners.path), np.int32)
+    order[ranked] = np.arange(1, len(ranked) + 1)
+    class_id, source, tags = [UNLABELLED], ["none"], [()]
+    for index in ranked:
+        label = owners.label[index]
+        class_id.append(id_of.get(label.key, UNLABELLED) if label else UNLABELLED)
+        source.append(label.source if label else "none")
+        tags.append(label.tags if label else ())
+        if label and label.key not in id_of:
+            opened.notes.add("error", owners.path[index], f"class '{label.key}' is not in the taxonomy; add it there")
+    path = ("", *(owners.path[index] for index in ranked))
+    stable_id = [0] + [int.from_bytes(hashlib.sha256(p.encode()).digest()[:8], "big") for p in path[1:]]
+    matrix = np.stack([np.eye(4), *(owners.matrix[index] for index in ranked)])
+    world = opened.units.world_from_local(matrix)
+    world[0] = np.eye(3, 4)
+    instances = Instances(
+        path, np.array(stable_id, np.uint64), np.array(class_id, np.int32), tuple(source), tuple(tags), world
+    )
+    return instances, order, taxonomy
+
+
+def _renumbered(placements: Placements, order: NDArray[np.int32]) -> Placements:
+    instance = order[placements.instance] if len(order) else placements.instance
+    return Placements(
+        placements.mesh,
+        instance.astype(np.int32),
+        placements.first_slot,
+        placements.slot_material,
+        placements.world_from_mesh,
+    )
