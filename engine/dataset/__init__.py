@@ -1,0 +1,1 @@
+"""Datasets on disk: completing, describing and checking them."""

@@ -1,0 +1,1 @@
+"""Writers: frames and labels to files, and the protocol that commits them."""

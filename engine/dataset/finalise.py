@@ -1,0 +1,228 @@
+"""Turn committed shards into a complete dataset: index, labels, contact sheet, checksums and, last, the manifest.
+
+Any worker may call it at any time; it does nothing until all wanted worlds exist and nothing once the manifest is
+there. What it writes depends on the commits alone, each file is replaced in one step, and a crash leaves no manifest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from engine.dataset.health import measure_health
+from engine.dataset.manifest import (
+    CHECKSUMS,
+    CONTACT_SHEET,
+    INDEX,
+    Counts,
+    Export,
+    JobFacts,
+    Manifest,
+    Origin,
+    ShardFact,
+    content_root,
+    dataset_id,
+    is_content,
+    manifest_bytes,
+    read_manifest,
+)
+from engine.errors import UserError
+from engine.recipe import Recipe
+from engine.write.begin import HEADER, MANIFEST, RECIPE, TAXONOMY, read_taxonomy
+from engine.write.contact_sheet import draw_contact_sheet
+from engine.write.files import TEMPORARY, hash_file, make_folder, publish, refusals_named, unpublish
+from engine.write.merge import COMMITS, MergedRows
+from engine.write.names import FrameGrid
+from engine.write.plan import read_writers
+from engine.write.record import Commit, FileFact, Header, read_header
+from engine.write.recover import CommitLog, misplaced_files, recover
+from engine.write.rows import RLE_COLUMN, TABLES
+from engine.write.tables import parquet_chunks
+
+
+def find_complete(out: Path, wanted: Iterable[int]) -> Manifest | None:
+    """Return the manifest of `out` if it is complete, untouched and holds the wanted worlds; writes nothing.
+
+    The caller checks that the recipe is the one it means: `engine.write.begin.check_same`.
+    """
+    path = out / MANIFEST
+    if not path.is_file():
+        return None
+    try:
+        manifest = read_manifest(path)
+    except UserError:
+        return None
+    commits = CommitLog(out).commits()
+    if [commit.id for commit in commits] != [shard.id for shard in manifest.shards]:
+        return None
+    if not set(wanted) <= {world for commit in commits for world in commit.worlds}:
+        return None
+    named = [(fact.path, fact.sha256) for fact in (*manifest.index, manifest.checksums)]
+    named += [(export.path, export.sha256) for export in manifest.exports]
+    if any(not (out / name).is_file() or hash_file(out / name) != digest for name, digest in named):
+        return None
+    return manifest
+
+
+def finalise(out: Path, wanted: Iterable[int], job: JobFacts) -> Manifest | None:
+    """Return the manifest of the complete dataset, made now if need be; None while wanted worlds are missing.
+
+    Raises:
+        UserError: If committed files are damaged or no world could be made; the message says what to do.
+        WriteFailed: If the disk refuses.
+    """
+    out, wanted = out.absolute(), set(wanted)
+    if manifest := find_complete(out, wanted):
+        return manifest
+    if not wanted <= CommitLog(out).worlds():
+        return None
+    with refusals_named(out), _alone(out):
+        recover(out)
+        while True:
+            if manifest := find_complete(out, wanted):  # made by who had the lock before us
+                return manifest
+            commits = CommitLog(out).commits()
+            manifest = _complete(out, commits, job)
+            if CommitLog(out).commits() == commits:  # else someone extends it: what we wrote is already old
+                return manifest
+
+
+@dataclass(frozen=True)
+class _Dataset:
+    """What a complete dataset is made of."""
+
+    out: Path
+    header: Header
+    recipe: Recipe
+    commits: list[Commit]
+    rows: MergedRows
+
+
+@dataclass(frozen=True)
+class _Views:
+    """Files about the whole dataset."""
+
+    index: list[FileFact]
+    labels: list[FileFact]
+    exports: list[Export]
+    contact_sheet: FileFact
+
+
+def _complete(out: Path, commits: list[Commit], job: JobFacts) -> Manifest:
+    _check_commits(out, commits)
+    unpublish(out / MANIFEST)
+    header = read_header(out / HEADER)
+    rows = MergedRows(out, commits, read_taxonomy(out / TAXONOMY), FrameGrid(header.steps, len(header.cameras)))
+    dataset = _Dataset(out, header, Recipe.read(out / RECIPE), commits, rows)
+    views = _publish_views(dataset)
+    files = _list_files(dataset, views)
+    checksums = publish(out, out / CHECKSUMS, [checksum_lines(files)])
+    manifest = _describe(dataset, views, files, checksums, job)
+    publish(out, out / MANIFEST, [manifest_bytes(manifest)])
+    return read_manifest(out / MANIFEST)
+
+
+def _check_commits(out: Path, commits: list[Commit]) -> None:
+    if damaged := misplaced_files(out, commits):
+        broken = next(commit for commit in commits if damaged[0] in commit.files)
+        raise UserError(
+            f"{out / damaged[0].path} is missing or cut short, and {len(damaged) - 1} more; delete "
+            f"{out / COMMITS / broken.id}.json and run the same command again to make its worlds anew"
+        )
+    if not any(commit.frames for commit in commits):
+        raise UserError(f"no world could be made; the first was skipped because: {commits[0].skips[0].reason}")
+
+
+def _publish_views(dataset: _Dataset) -> _Views:
+    out, rows = dataset.out, dataset.rows
+    index = [publish(out, out / INDEX / f"{name}.parquet", _index_chunks(rows, name)) for name in TABLES]
+    labels, exports = [], []
+    for writer in read_writers(dataset.recipe.write, dataset.recipe.outputs).dataset:
+        fact = publish(out, out / writer.params.PATH, writer.function(writer.params, rows))
+        labels.append(fact)
+        exports.append(Export(writer.params.FORMAT, fact.path, fact.sha256, dataset.header.taxonomy_id))
+    title = f"{dataset.recipe.scene.name}  {dataset.header.recipe_id[:8]}"
+    sheet = publish(out, out / CONTACT_SHEET, [draw_contact_sheet(rows, title)])
+    return _Views(index, labels, exports, sheet)
+
+
+def _index_chunks(rows: MergedRows, name: str) -> Iterator[bytes]:
+    def without_rle() -> Iterator[pa.Table]:
+        for table in rows.tables(name):
+            yield table.drop_columns([RLE_COLUMN]) if RLE_COLUMN in table.column_names else table
+
+    return parquet_chunks(without_rle())
+
+
+def _list_files(dataset: _Dataset, views: _Views) -> list[FileFact]:
+    """Return every file of the dataset but the checksums and the manifest, sorted by path."""
+    own = [HEADER, RECIPE, TAXONOMY, *(f"{COMMITS}/{commit.id}.json" for commit in dataset.commits)]
+    facts = [FileFact(name, hash_file(dataset.out / name), (dataset.out / name).stat().st_size) for name in own]
+    facts += [fact for commit in dataset.commits for fact in commit.files]
+    return sorted([*facts, *views.index, *views.labels, views.contact_sheet], key=lambda fact: fact.path)
+
+
+def checksum_lines(files: Iterable[FileFact]) -> bytes:
+    """Return the content of CHECKSUMS.sha256, as `sha256sum -c` reads it."""
+    return "".join(f"{fact.sha256}  {fact.path}\n" for fact in files).encode()
+
+
+def _describe(dataset: _Dataset, views: _Views, files: list[FileFact], checksums: FileFact, job: JobFacts) -> Manifest:
+    commits, header = dataset.commits, dataset.header
+    content = [fact for fact in files if is_content(fact.path)]
+    root = content_root(content)
+    origins = [Origin(commit.engine, commit.environment) for commit in commits]
+    notes: dict[str, int] = {}
+    for note in header.notes:
+        notes[note.level] = notes.get(note.level, 0) + 1
+    return Manifest(
+        dataset_id=dataset_id(header.recipe_id, header.taxonomy_id, root),
+        recipe_id=header.recipe_id,
+        taxonomy_id=header.taxonomy_id,
+        content_root=root,
+        bytes=sum(fact.bytes for fact in content),
+        counts=count_commits(commits),
+        engine=origins[0].engine,
+        environment=origins[0].environment,
+        other_origins=tuple(dict.fromkeys(origin for origin in origins if origin != origins[0])),
+        shards=tuple(ShardFact(c.id, c.worlds[0], len(c.worlds), c.content_sha256) for c in commits),
+        index=tuple(views.index),
+        exports=tuple(views.exports),
+        checksums=checksums,
+        job=job,
+        skips=tuple(skip for commit in commits for skip in commit.skips),
+        notes=notes,
+        health=measure_health(dataset.rows),
+        previous=None,
+    )
+
+
+def count_commits(commits: Iterable[Commit]) -> Counts:
+    """Return the sums over commit records."""
+    worlds = frames = seen = 0
+    by_class: dict[str, int] = {}
+    for commit in commits:
+        worlds += len(commit.worlds) - len(commit.skips)
+        frames += commit.frames
+        seen += commit.instances
+        for key, number in commit.by_class.items():
+            by_class[key] = by_class.get(key, 0) + number
+    labelled = sum(by_class.values())
+    return Counts(worlds, frames, labelled, seen - labelled, by_class)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Wait until no other process of this machine completes the dataset; a killed one lets go by itself.
+
+    It only saves work: what two write at once is the same, and who publishes last looks again for newer commits.
+    """
+    make_folder(out / TEMPORARY, out=out)
+    with (out / TEMPORARY / "finalise.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,144 @@
+"""`contact_sheet.png`: the first frames of a dataset with masks, boxes and class names drawn over them."""
+
+from __future__ import annotations
+
+import colorsys
+import json
+from dataclasses import dataclass
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from engine.write.encode import encode_png
+from engine.write.merge import MergedRows
+
+FRAMES = 16
+COLUMNS = 4
+TILE_WIDTH_PX = 400
+GAP_PX = 8
+HEAD_PX = 44
+CAPTION_PX = 24
+MASK_OPACITY = 0.4
+LABELS_A_TILE = 14  # names beyond the largest instances would cover each other
+SMALLEST_NAMED_PX = 14  # side of a box on the sheet; a name does not fit on less
+GOLDEN_RATIO = 0.618034  # steps of hue that stay far apart for any number of classes
+PAPER, INK, FAINT = (18, 20, 24), (236, 238, 242), (140, 146, 156)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """A frame of the index with the instances seen in it."""
+
+    frame: dict[str, Any]
+    instances: list[dict[str, Any]]
+
+
+def draw_contact_sheet(rows: MergedRows, title: str) -> bytes:
+    """Return the sheet as PNG, drawn from the files of the dataset; unlabelled instances are not marked."""
+    tiles = _first_tiles(rows)
+    first = tiles[0].frame
+    height = max(1, round(TILE_WIDTH_PX * first["height"] / first["width"]))
+    columns = min(COLUMNS, len(tiles))
+    lines = -(-len(tiles) // columns)
+    step_x, step_y = TILE_WIDTH_PX + GAP_PX, height + CAPTION_PX + GAP_PX
+    sheet = Image.new("RGB", (columns * step_x + GAP_PX, HEAD_PX + lines * step_y + GAP_PX), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((GAP_PX, HEAD_PX / 2), title, INK, ImageFont.load_default(20), anchor="lm")
+    small = ImageFont.load_default(13)
+    for number, tile in enumerate(tiles):
+        x, y = GAP_PX + number % columns * step_x, HEAD_PX + number // columns * step_y
+        sheet.paste(_draw_tile(rows.out, tile, (TILE_WIDTH_PX, height)), (x, y))
+        draw.text((x, y + height + CAPTION_PX / 2), _caption(tile), FAINT, small, anchor="lm")
+    return encode_png(np.asarray(sheet))
+
+
+def class_color(class_id: int) -> tuple[int, int, int]:
+    """Return the colour of a class, sRGB; neighbours in id are far apart in hue."""
+    red, green, blue = colorsys.hsv_to_rgb(class_id * GOLDEN_RATIO % 1.0, 0.75, 1.0)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def _first_tiles(rows: MergedRows) -> list[_Tile]:
+    frames = list(islice(rows.rows("frames"), FRAMES))
+    wanted = {frame["frame_id"] for frame in frames}
+    instances: dict[Any, list[dict[str, Any]]] = {}
+    for frame_id, group in groupby(rows.rows("instances"), key=lambda row: row["frame_id"]):
+        if frame_id not in wanted:
+            break  # rows are in the order of the frames
+        instances[frame_id] = [row for row in group if row["class_id"]]
+    return [_Tile(frame, instances.get(frame["frame_id"], [])) for frame in frames]
+
+
+def _caption(tile: _Tile) -> str:
+    frame = tile.frame
+    count = len(tile.instances)
+    return f"world {frame['world']}  step {frame['step']}  camera {frame['camera']}    {count} instances"
+
+
+def _draw_tile(out: Path, tile: _Tile, size: tuple[int, int]) -> Image.Image:
+    picture = _background(out, tile.frame)
+    if "instance_map" in tile.frame:
+        picture = _tint(picture, _read_instances(out, tile.frame), tile.instances)
+    image = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)
+    scale = size[0] / picture.shape[1], size[1] / picture.shape[0]
+    draw = ImageDraw.Draw(image)
+    by_area = sorted(tile.instances, key=lambda row: (-row["area_px"], row["inst_id"]))
+    for row in reversed(by_area):  # the largest last, so that its box and name stay whole
+        draw.rectangle(_box_on_tile(row, scale, size), outline=class_color(row["class_id"]))
+    font = ImageFont.load_default(11)
+    for row in reversed(by_area[:LABELS_A_TILE]):
+        left, top, right, bottom = _box_on_tile(row, scale, size)
+        if min(right - left, bottom - top) >= SMALLEST_NAMED_PX:
+            _draw_name(draw, (left, top), row, font)
+    return image
+
+
+def _box_on_tile(row: dict[str, Any], scale: tuple[float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    x, y, width, height = row["bbox"]
+    left, top = int(x * scale[0]), int(y * scale[1])
+    right, bottom = int((x + width) * scale[0]), int((y + height) * scale[1])
+    return left, top, max(left, min(right, size[0] - 1)), max(top, min(bottom, size[1] - 1))
+
+
+def _draw_name(draw: ImageDraw.ImageDraw, at: tuple[int, int], row: dict[str, Any], font: Any) -> None:
+    place = at[0] + 2, at[1] + 1
+    back = draw.textbbox(place, row["class"], font=font)
+    draw.rectangle((at[0], at[1], back[2] + 2, back[3] + 1), fill=class_color(row["class_id"]))
+    draw.text(place, row["class"], (0, 0, 0), font=font)
+
+
+def _background(out: Path, frame: dict[str, Any]) -> NDArray[np.uint8]:
+    """Return the picture of a frame, or plain grey where the recipe makes none; shape [y, x, 3]."""
+    if "image" not in frame:
+        return np.full((frame["height"], frame["width"], 3), 96, np.uint8)
+    with Image.open(out / frame["image"]) as image:
+        return np.array(image.convert("RGB"))
+
+
+def _read_instances(out: Path, frame: dict[str, Any]) -> NDArray[np.int32]:
+    """Return the instance map of a frame in the numbering of the index."""
+    with Image.open(out / frame["instance_map"]) as image:
+        stored = np.array(image).astype(np.int32)
+    if frame.get("instance_ids") is None:
+        return stored
+    table = json.loads((out / frame["instance_ids"]).read_bytes())["instance"]
+    return np.array(table, np.int32)[stored]
+
+
+def _tint(picture: NDArray[np.uint8], ids: NDArray[np.int32], rows: list[dict[str, Any]]) -> NDArray[np.uint8]:
+    """Return the picture with every labelled instance tinted and outlined in the colour of its class."""
+    colors = np.zeros((int(ids.max()) + 1, 3), np.float32)
+    marked = np.zeros(len(colors), np.bool_)
+    for row in rows:
+        colors[row["inst_id"]] = class_color(row["class_id"])
+        marked[row["inst_id"]] = True
+    edge = np.zeros(ids.shape, np.bool_)
+    edge[:, 1:] |= ids[:, 1:] != ids[:, :-1]
+    edge[1:] |= ids[1:] != ids[:-1]
+    opacity = np.where(edge, 1.0, MASK_OPACITY)[..., None] * marked[ids][..., None]
+    mixed: NDArray[np.float64] = picture * (1.0 - opacity) + colors[ids] * opacity
+    return np.rint(mixed).astype(np.uint8)

@@ -1,0 +1,141 @@
+"""What the bookkeeping files of a dataset hold: `dataset.json` (begun by whom, for what) and the commit records.
+
+All are frozen dataclasses whose JSON form is checked strictly by `engine.plain`. A commit record holds no host, time
+or process: two workers that make the same shard write the same record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.plain import from_plain, to_plain
+
+
+@dataclass(frozen=True)
+class FileFact:
+    """A file of the dataset, its path relative to the dataset."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Build:
+    """Which program made the data."""
+
+    version: str
+    commit: str | None  # git, where the program runs from a checkout
+    dirty: bool | None
+    warp: str | None
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What it ran on, as far as that can change a float."""
+
+    python: str
+    device: str  # cpu, or the name of the GPU
+    simd: str | None  # widest vector set of the processor
+    driver: str | None  # CUDA driver
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A world that has no frames, and why."""
+
+    world: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class LoadNote:
+    """One line of the scene's load report; see `engine.scene.model.Note`."""
+
+    level: str
+    prim: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """`dataset.json`: the first file of a dataset, and what everything committed to it has in common."""
+
+    recipe_id: str
+    taxonomy_id: str
+    engine_version: str
+    shard_worlds: int  # worlds of a cell; see engine/write/shard.py
+    steps: int
+    cameras: tuple[str, ...]  # prim paths, in the order of the camera index
+    width: int  # [px]
+    height: int  # [px]
+    notes: tuple[LoadNote, ...]
+    schema: Literal["dataset/1"] = "dataset/1"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """`commit/<id>.json`: the worlds that exist, because this file does."""
+
+    id: str  # see engine.write.names.name_commit
+    recipe_id: str
+    worlds: tuple[int, ...]  # sorted; those in `skips` have no frames
+    frames: int
+    instances: int
+    by_class: dict[str, int]  # class key -> instances
+    skips: tuple[Skip, ...]
+    content_sha256: str  # see content_hash
+    files: tuple[FileFact, ...]  # sorted by path
+    engine: Build
+    environment: Environment
+    schema: Literal["commit/1"] = "commit/1"
+
+
+def content_hash(files: Iterable[FileFact]) -> str:
+    """Return the sha256 over sorted lines `path NUL sha256 LF`, 64 hex digits."""
+    digest = hashlib.sha256()
+    for fact in sorted(files, key=lambda f: f.path):
+        digest.update(f"{fact.path}\0{fact.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def json_bytes(value: object) -> bytes:
+    """Return the one spelling of a record's JSON that is ever written: sorted keys, one space a level, a newline."""
+    return (json.dumps(to_plain(value), indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def read_commit(path: Path) -> Commit:
+    """Return a commit record.
+
+    Raises:
+        UserError: If the file is not JSON or not a commit record.
+    """
+    return from_plain(Commit, read_json(path), path.name)
+
+
+def read_header(path: Path) -> Header:
+    """Return what `dataset.json` holds.
+
+    Raises:
+        UserError: If the file is not JSON or not a header.
+    """
+    return from_plain(Header, read_json(path), path.name)
+
+
+def read_json(path: Path) -> Any:
+    """Return the data of a JSON file.
+
+    Raises:
+        UserError: If it is not JSON in UTF-8.
+    """
+    from engine.errors import UserError
+
+    try:
+        return json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON: {error}") from error

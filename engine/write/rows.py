@@ -1,0 +1,178 @@
+"""The three tables of a dataset's index, built batch by batch; `engine.write.merge` puts shards together.
+
+worlds: one row a world and step, with every drawn value. frames: one row a frame. instances: one row an instance seen
+in a frame. Rows are sorted by (world, step, camera, instance), whatever order they came in.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.frames import FrameKeys
+from engine.labels.model import Labels
+from engine.scene.model import Scene
+from engine.write.names import FrameGrid
+
+TABLES = ("worlds", "frames", "instances")
+SORT_KEYS = {
+    "worlds": ("world", "step"),
+    "frames": ("world", "step", "camera"),
+    "instances": ("world", "step", "camera", "inst_id"),
+}
+RLE_COLUMN = "rle"  # in the rows of a shard, for writers; the merged index leaves it to labels/coco.json
+HASH_BYTES = 32
+_SPELLED_OUT = {"view", "instance", "class_id", "visible_px", "box_px", "distance_m", "rle"}  # of Labels, see below
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Every random value of a batch. `columns` holds arrays [row] or [row, k], keyed `p.<randomiser>.<key>`."""
+
+    world: NDArray[np.int64]  # [row]
+    step: NDArray[np.int32]  # [row]
+    columns: dict[str, NDArray[np.generic]]
+
+
+def world_rows(drawn: Drawn, rows: NDArray[np.intp]) -> pa.Table:
+    """Return the drawn values of the given rows of a batch."""
+    columns = {"world": pa.array(drawn.world[rows], pa.int64()), "step": pa.array(drawn.step[rows], pa.int32())}
+    for name in sorted(drawn.columns):
+        columns[name] = _column(drawn.columns[name][rows])
+    return pa.table(columns)
+
+
+def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]) -> dict[str, Any]:
+    """Return what is known of a frame before its files are made; `size` is (width, height) [px].
+
+    `k` is row-major 3x3, `world_from_camera` row-major 4x4; the camera's x is right, y up, and it looks along -Z.
+    """
+    world, step, camera = (int(column[view]) for column in (keys.world, keys.step, keys.camera))
+    pose = np.vstack([np.asarray(keys.world_from_camera[view], np.float64), [[0.0, 0.0, 0.0, 1.0]]])
+    return {
+        "frame_id": grid.number(world, step, camera),
+        "world": world,
+        "step": step,
+        "camera": camera,
+        "width": size[0],
+        "height": size[1],
+        "k": np.asarray(keys.k[view], np.float64).ravel().tolist(),
+        "world_from_camera": pose.ravel().tolist(),
+    }
+
+
+def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
+    """Return frame rows as a table. Measured columns are float32, `<role>_sha256` 32 bytes.
+
+    Raises:
+        ValueError: If frames of one dataset have different columns.
+    """
+    types: dict[str, pa.DataType] = {
+        "frame_id": pa.int64(),
+        "world": pa.int64(),
+        "step": pa.int32(),
+        "camera": pa.int32(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "k": pa.list_(pa.float64(), 9),
+        "world_from_camera": pa.list_(pa.float64(), 16),
+        "n_instances": pa.int32(),
+    }
+    names = list(rows[0]) if rows else list(types)
+    for row in rows:
+        if list(row) != names:
+            raise ValueError(f"frame {row['frame_id']} has columns {list(row)}, an earlier one {names}")
+    for name in names:
+        if name.endswith("_sha256"):
+            types[name] = pa.binary(HASH_BYTES)
+        elif name not in types:
+            types[name] = pa.string() if rows and isinstance(rows[0][name], str) else pa.float32()
+    return pa.table({name: pa.array([row[name] for row in rows], types[name]) for name in names})
+
+
+@dataclass(frozen=True)
+class InstanceSource:
+    """What names and numbers the instances of a dataset."""
+
+    paths: pa.Array  # [instance], prim paths
+    class_keys: dict[int, str]  # taxonomy id -> key; 0: ""
+    stable_id: NDArray[np.uint64]  # [instance]
+    grid: FrameGrid
+    width: int  # [px]
+    height: int  # [px]
+
+    @classmethod
+    def from_scene(cls, scene: Scene, grid: FrameGrid, width: int, height: int) -> InstanceSource:
+        """Return the source of a scene's instances."""
+        keys = {0: ""} | {c.id: c.key for c in scene.taxonomy.classes}
+        return cls(pa.array(scene.instances.path, pa.string()), keys, scene.instances.stable_id, grid, width, height)
+
+
+def instance_rows(source: InstanceSource, keys: FrameKeys, labels: Labels, rows: NDArray[np.intp]) -> pa.Table:
+    """Return the given rows of `labels` with the frame they belong to.
+
+    `bbox` is x, y, width, height [px] of the visible pixels, corner origin; `edge_dist_px` the gap between the box
+    and the nearest border of the image; further fields of Labels become columns under their own names.
+    """
+    view = labels.view[rows]
+    world, step, camera = keys.world[view], keys.step[view].astype(np.int64), keys.camera[view].astype(np.int64)
+    box = labels.box_px[rows]
+    corner, size = box[:, :2], box[:, 2:] - box[:, :2]
+    gaps = np.column_stack([corner, source.width - box[:, 2], source.height - box[:, 3]])
+    inst, class_id = labels.instance[rows], labels.class_id[rows]
+    columns = {
+        "frame_id": pa.array((world * source.grid.steps + step) * source.grid.cameras + camera, pa.int64()),
+        "world": pa.array(world, pa.int64()),
+        "step": pa.array(step, pa.int32()),
+        "camera": pa.array(camera, pa.int32()),
+        "inst_id": pa.array(inst, pa.int32()),
+        "class_id": pa.array(class_id, pa.int32()),
+        "class": pa.array([source.class_keys[int(c)] for c in class_id], pa.string()),
+        "prim_path": source.paths.take(pa.array(inst, pa.int32())),
+        "stable_id": pa.array(source.stable_id[inst], pa.uint64()),
+        "bbox": _column(np.column_stack([corner, size]).astype(np.float32)),
+        "area_px": pa.array(labels.visible_px[rows], pa.int32()),
+        "edge_dist_px": pa.array(gaps.min(axis=1), pa.int32()),
+        "depth_m": pa.array(labels.distance_m[rows], pa.float32()),
+    }
+    for field in dataclasses.fields(labels):
+        if field.name not in _SPELLED_OUT:
+            columns[field.name] = _column(getattr(labels, field.name)[rows])
+    columns[RLE_COLUMN] = pa.array([labels.rle[i] for i in rows], pa.binary())
+    return pa.table(columns)
+
+
+def sorted_rows(tables: list[pa.Table], name: str) -> pa.Table:
+    """Return the rows of all tables in one, in the order of the index.
+
+    Raises:
+        ValueError: If the tables have different columns, or two rows have the same key.
+    """
+    for table in tables[1:]:
+        if table.schema != tables[0].schema:
+            odd = sorted(set(tables[0].schema.names) ^ set(table.schema.names))
+            raise ValueError(f"{name} rows have different columns: {', '.join(odd) or 'same names, other types'}")
+    table = pa.concat_tables(tables).combine_chunks()
+    keys = [table[key].to_numpy() for key in SORT_KEYS[name]]
+    order = np.lexsort(keys[::-1])
+    stacked = np.column_stack([key[order] for key in keys])
+    repeated = (stacked[1:] == stacked[:-1]).all(axis=1)
+    if repeated.any():
+        where = dict(zip(SORT_KEYS[name], stacked[int(repeated.argmax())].tolist()))
+        raise ValueError(f"{name} has two rows with {where}")
+    return table.take(pa.array(order)).combine_chunks()
+
+
+def _column(values: NDArray[np.generic]) -> pa.Array:
+    """Return an array [row] or [row, k] as a column; text and numbers keep their type."""
+    if values.ndim == 1:
+        return pa.array(values.tolist() if values.dtype.kind in "UO" else np.ascontiguousarray(values))
+    if values.ndim != 2:
+        raise ValueError(f"a column is [row] or [row, k], got shape {values.shape}")
+    flat = pa.array(np.ascontiguousarray(values).ravel())
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])

@@ -1,0 +1,320 @@
+"""Shards: the worlds of a dataset, committed a group at a time, safely against crashes, retries and twins.
+
+    plan = plan_dataset(recipe, scene, cameras, provenance, shard_worlds=16)
+    with ShardWriter(out, plan) as writer:
+        for worlds in writer.open_shards(range(64)):          # what is not committed yet, in groups
+            with writer.shard(worlds) as shard:
+                shard.add(frames, labels, drawn)               # once a batch; rows of other worlds are ignored
+            # left without an exception: committed, or a twin was first; open_shards tells
+    manifest = finalise(out, wanted, job)                      # engine.dataset.finalise
+
+How a shard becomes part of the dataset:
+
+1. The worlds are split into *cells* of `shard_worlds` worlds, frozen in `dataset.json`. A cell is a log of commits: its
+   n-th record is `commit/<first world of the cell>-<n>.json`, created only if absent. Whoever made a different choice
+   of worlds, or other bytes, loses the race for that name, drops its work and looks again at what is left to do.
+2. Everything of the shard is written below `.tmp/<id>-<hash>.<host>.<pid>.<random>/` under its final relative path
+   and synced, then the record is published: from here on the worlds exist.
+3. The files are moved to their places. A crash in between is rolled forward by whoever comes next, because the record
+   names the files and the folder in `.tmp` carries the record's id and hash.
+
+Encoding runs in a thread pool while the caller renders; the caller's thread alone changes the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from engine.frames import FrameKeys, Frames
+from engine.labels.model import Labels
+from engine.write.begin import MANIFEST, begin_dataset
+from engine.write.files import (
+    TEMPORARY,
+    publish_new,
+    refusals_named,
+    remove_tree,
+    sync,
+    temporary_path,
+    unpublish,
+)
+from engine.write.measure import measure_rgb
+from engine.write.merge import COMMITS, rows_path
+from engine.write.names import cell_of, name_commit
+from engine.write.plan import DatasetPlan
+from engine.write.record import Commit, FileFact, Skip, content_hash, json_bytes, read_commit
+from engine.write.recover import CommitLog, move_files, recover
+from engine.write.rows import (
+    TABLES,
+    Drawn,
+    InstanceSource,
+    frame_row,
+    frame_table,
+    instance_rows,
+    sorted_rows,
+    world_rows,
+)
+from engine.write.tables import parquet_bytes
+from engine.write.view import View
+
+
+class Outcome(Enum):
+    """How a shard ended."""
+
+    COMMITTED = "committed"
+    EQUAL = "equal"  # a twin committed the same bytes
+    LOST = "lost"  # someone committed other worlds or bytes under this id; ours are dropped
+
+
+class ShardWriter:
+    """Writes into one dataset folder; makes or joins it, and first rolls forward what a crash left half done.
+
+    Raises:
+        ForeignOutput: If the folder holds something else, another recipe, or data of another engine version.
+        WriteFailed: If the disk refuses.
+    """
+
+    def __init__(self, out: Path, plan: DatasetPlan) -> None:
+        self.out = out.absolute()
+        with refusals_named(self.out):
+            self.header = begin_dataset(self.out, plan)
+            recover(self.out)
+        self.plan = plan
+        self._log = CommitLog(self.out)
+        self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="encode")
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def committed_worlds(self) -> set[int]:
+        """Return the worlds that exist."""
+        return self._log.worlds()
+
+    def open_shards(self, wanted: Iterable[int]) -> list[tuple[int, ...]]:
+        """Return the wanted worlds that do not exist yet, grouped by cell, each group sorted."""
+        cells: dict[int, list[int]] = {}
+        for world in sorted(set(wanted) - self.committed_worlds()):
+            cells.setdefault(cell_of(world, self.header.shard_worlds), []).append(world)
+        return [tuple(worlds) for _, worlds in sorted(cells.items())]
+
+    @contextmanager
+    def shard(self, worlds: Iterable[int]) -> Iterator[Shard]:
+        """Open a shard for worlds of one cell and commit it at the end; nothing is kept if the body raises.
+
+        Raises:
+            ValueError: If the worlds lie in several cells, or frames are missing at the end.
+            WriteFailed: If the disk refuses.
+        """
+        members = tuple(sorted(worlds))
+        cells = {cell_of(world, self.header.shard_worlds) for world in members}
+        if len(cells) != 1:
+            raise ValueError(f"worlds {members} lie in {len(cells)} cells, a shard in one; see open_shards")
+        cell = cells.pop()
+        shard = Shard(self.out, self.plan, self._pool, members, name_commit(cell, self._log.next_sequence(cell)))
+        try:
+            yield shard
+            with refusals_named(self.out):
+                shard.outcome = shard.commit()
+        finally:
+            shard.close()
+
+
+@dataclass(frozen=True)
+class EncodedView:
+    """The files of one frame and what was measured on it."""
+
+    files: tuple[tuple[str, FileFact, bytes], ...]  # role, fact, data
+    measured: dict[str, float]
+
+
+def encode_view(plan: DatasetPlan, view: View) -> EncodedView:
+    """Return the files that the plan's writers make of a frame. Pure, so that any thread may do it."""
+    files = []
+    for writer in plan.writers.frame:
+        for file in writer.function(writer.params, view):
+            fact = FileFact(file.path, hashlib.sha256(file.data).hexdigest(), len(file.data))
+            files.append((file.role, fact, file.data))
+    return EncodedView(tuple(files), {} if view.rgb is None else measure_rgb(view.rgb))
+
+
+class Shard:
+    """Worlds on their way to a commit; see the head of this file."""
+
+    def __init__(
+        self, out: Path, plan: DatasetPlan, pool: ThreadPoolExecutor, worlds: tuple[int, ...], commit_id: str
+    ) -> None:
+        self.out, self.worlds, self.id = out, worlds, commit_id
+        self.outcome: Outcome | None = None
+        self._plan, self._pool = plan, pool
+        self._members = np.array(worlds, np.int64)
+        header = plan.header
+        self._source = InstanceSource.from_scene(plan.scene, plan.grid, header.width, header.height)
+        self._pending: list[tuple[dict[str, Any], Future[EncodedView]]] = []
+        self._frames: list[dict[str, Any]] = []
+        self._tables: dict[str, list[pa.Table]] = {"worlds": [], "instances": []}
+        self._files: list[FileFact] = []
+        self._skips: dict[int, str] = {}
+        self._folder = temporary_path(out, commit_id)
+        self._published = False
+
+    def add(self, frames: Frames, labels: Labels, drawn: Drawn) -> None:
+        """Take what one batch made of this shard's worlds; rows of other worlds are ignored.
+
+        The arrays must not change until the next call has returned: the pool still reads them.
+        """
+        waiting = len(self._pending)
+        keys = frames.keys
+        mine = np.isin(keys.world, self._members)
+        counts = np.bincount(labels.view, minlength=len(mine))
+        for view in np.flatnonzero(mine):
+            row = frame_row(keys, int(view), self._plan.grid, (self._plan.header.width, self._plan.header.height))
+            row["n_instances"] = int(counts[view])
+            self._pending.append((row, self._pool.submit(encode_view, self._plan, self._view(frames, int(view)))))
+        drawn_rows = np.flatnonzero(np.isin(drawn.world, self._members))
+        label_rows = np.flatnonzero(mine[labels.view])
+        self._tables["worlds"].append(world_rows(drawn, drawn_rows))
+        self._tables["instances"].append(instance_rows(self._source, keys, labels, label_rows))
+        with refusals_named(self.out):
+            self._drain(waiting)
+
+    def skip(self, world: int, reason: str) -> None:
+        """Say that a world of this shard has no frames, and why; it counts as made."""
+        if world not in self.worlds:
+            raise ValueError(f"world {world} is not in shard {self.id}")
+        self._skips[world] = reason
+
+    def commit(self) -> Outcome:
+        """Put everything on the disk and publish the record; called at the end of `ShardWriter.shard`.
+
+        Raises:
+            ValueError: If a frame is missing.
+        """
+        self._drain(len(self._pending))
+        self._check_complete()
+        if self._frames:
+            self._write_rows()
+        commit = self._record()
+        self._settle(commit)
+        unpublish(self.out / MANIFEST)  # what it says is no longer all there is
+        self._published = True  # before the fact: after a failure inside, only `recover` can tell
+        path = self.out / COMMITS / f"{self.id}.json"
+        outcome = Outcome.COMMITTED
+        if not publish_new(self.out, path, json_bytes(commit)):
+            equal = read_commit(path).content_sha256 == commit.content_sha256
+            outcome = Outcome.EQUAL if equal else Outcome.LOST
+        if outcome is not Outcome.LOST:
+            move_files(self._folder, self.out, commit)
+        self._published = False
+        return outcome
+
+    def close(self) -> None:
+        """Drop what was not committed."""
+        for _, future in self._pending:
+            future.cancel()
+        self._pending.clear()
+        if not self._published:
+            remove_tree(self._folder)
+
+    def _view(self, frames: Frames, view: int) -> View:
+        keys: FrameKeys = frames.keys
+        stem = self._plan.grid.stem(int(keys.world[view]), int(keys.step[view]), int(keys.camera[view]))
+        return View(
+            stem=stem,
+            rgb=None if frames.rgb is None else frames.rgb[view],
+            depth_m=None if frames.depth_m is None else frames.depth_m[view],
+            normal=None if frames.normal is None else frames.normal[view],
+            instance=None if frames.instance is None else frames.instance[view],
+            classes=self._plan.classes,
+        )
+
+    def _drain(self, count: int) -> None:
+        """Write the files of the oldest `count` pending frames; those of the newest batch are still being encoded."""
+        for row, future in self._pending[:count]:
+            encoded = future.result()
+            for role, fact, data in encoded.files:
+                self._write(fact, data)
+                row[role] = fact.path
+                row[f"{role}_sha256"] = bytes.fromhex(fact.sha256)
+            row.update(encoded.measured)
+            self._frames.append(row)
+        del self._pending[:count]
+
+    def _write(self, fact: FileFact, data: bytes) -> None:
+        path = self._folder / fact.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        self._files.append(fact)
+
+    def _write_rows(self) -> None:
+        tables = {**self._tables, "frames": [frame_table(self._frames)]}
+        for name in TABLES:
+            data = parquet_bytes(sorted_rows(tables[name], name))
+            self._write(FileFact(rows_path(self.id, name), hashlib.sha256(data).hexdigest(), len(data)), data)
+
+    def _check_complete(self) -> None:
+        grid = self._plan.grid
+        have = {row["frame_id"] for row in self._frames}
+        for world in self.worlds:
+            numbers = {grid.number(world, s, c) for s in range(grid.steps) for c in range(grid.cameras)}
+            if world in self._skips:
+                if numbers & have:
+                    raise ValueError(f"world {world} was skipped ({self._skips[world]}) but has frames")
+            elif missing := numbers - have:
+                raise ValueError(f"shard {self.id}: world {world} lacks {len(missing)} of {len(numbers)} frames")
+
+    def _record(self) -> Commit:
+        by_class: dict[str, int] = {}
+        instances = 0
+        for table in self._tables["instances"]:
+            instances += table.num_rows
+            for key in table["class"].to_pylist():
+                if key:
+                    by_class[key] = by_class.get(key, 0) + 1
+        files = tuple(sorted(self._files, key=lambda fact: fact.path))
+        return Commit(
+            id=self.id,
+            recipe_id=self._plan.header.recipe_id,
+            worlds=self.worlds,
+            frames=len(self._frames),
+            instances=instances,
+            by_class=by_class,
+            skips=tuple(Skip(world, self._skips[world]) for world in sorted(self._skips)),
+            content_sha256=content_hash(files),
+            files=files,
+            engine=self._plan.provenance.build,
+            environment=self._plan.provenance.environment,
+        )
+
+    def _settle(self, commit: Commit) -> None:
+        """Give the folder the name that `recover` looks for, and sync all that is in it."""
+        if not commit.files:
+            return
+        named = temporary_path(self.out, f"{commit.id}-{commit.content_sha256[:16]}")
+        self._folder.rename(named)
+        self._folder = named
+        folders = {named}
+        for fact in commit.files:
+            sync(named / fact.path)
+            folders.update(p for p in (named / fact.path).parents if p.is_relative_to(named))
+        for folder in sorted(folders, key=lambda p: len(p.parts), reverse=True):
+            sync(folder)
+        sync(self.out / TEMPORARY)
+
+
+def committed_worlds(out: Path) -> set[int]:
+    """Return the worlds of the dataset at `out` that exist; none where there is no dataset."""
+    return CommitLog(out).worlds()

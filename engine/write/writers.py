@@ -1,0 +1,116 @@
+"""Writers of per-frame files: pictures, depth, normals, instance and class maps. Each is a pure function of a view."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.registry import WRITERS
+from engine.write.encode import encode_jpeg, encode_npy, encode_png
+from engine.write.view import LARGEST_UINT16, FrameFile, FrameParams, View
+
+MILLIMETRES_A_METRE = 1000.0
+LARGEST_UINT8 = 255
+
+
+@dataclass(frozen=True)
+class Images(FrameParams):
+    """Pictures as people and networks look at them: sRGB, 8 bits."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("rgb",)
+    format: Literal["jpg", "png"]
+    quality: int  # jpg only, 1..100
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.quality <= 100:
+            raise ValueError(f"quality must be in 1..100, got {self.quality}")
+
+
+@dataclass(frozen=True)
+class Depth(FrameParams):
+    """Planar depth, along the optical axis."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("depth",)
+    encoding: Literal["png16_mm", "npy"]
+
+
+@dataclass(frozen=True)
+class Normals(FrameParams):
+    """World normals as 16-bit RGB."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("normal",)
+
+
+@dataclass(frozen=True)
+class Masks(FrameParams):
+    """Instance map (16 bits) and class map (8 bits, or 16 where a class id needs them)."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("instance",)
+
+
+@WRITERS.register("images", Images)
+def write_images(params: Images, view: View) -> list[FrameFile]:
+    """Return the picture of a frame."""
+    assert view.rgb is not None
+    data = encode_jpeg(view.rgb, quality=params.quality) if params.format == "jpg" else encode_png(view.rgb)
+    return [FrameFile("image", f"images/{view.stem}.{params.format}", data)]
+
+
+@WRITERS.register("depth", Depth)
+def write_depth(params: Depth, view: View) -> list[FrameFile]:
+    """Return the depth of a frame: whole millimetres, or float32 metres with +inf where nothing was hit."""
+    assert view.depth_m is not None
+    if params.encoding == "npy":
+        return [FrameFile("depth", f"depth/{view.stem}.npy", encode_npy(view.depth_m))]
+    return [FrameFile("depth", f"depth/{view.stem}.png", encode_png(depth_to_mm(view.depth_m)))]
+
+
+@WRITERS.register("normals", Normals)
+def write_normals(params: Normals, view: View) -> list[FrameFile]:
+    """Return the normals of a frame: each component n as round(32768 + 32767 n); 0 0 0 where nothing was hit."""
+    assert view.normal is not None
+    scaled = np.rint(32768.0 + 32767.0 * view.normal).astype(np.uint16)
+    scaled[~view.normal.any(axis=-1)] = 0
+    return [FrameFile("normal", f"normals/{view.stem}.png", encode_png(scaled))]
+
+
+@WRITERS.register("masks", Masks)
+def write_masks(params: Masks, view: View) -> list[FrameFile]:
+    """Return the instance map and the class map of a frame, and a table of ids where 16 bits do not hold them."""
+    assert view.instance is not None
+    files = []
+    if view.classes.remapped:
+        ids, stored = remap_instances(view.instance)
+        table = json.dumps({"schema": "mask_ids/1", "instance": ids.tolist()}) + "\n"
+        files.append(FrameFile("instance_ids", f"masks/{view.stem}.ids.json", table.encode()))
+    else:
+        stored = view.instance.astype(np.uint16)
+    small = view.classes.largest_class_id <= LARGEST_UINT8
+    class_ids = view.classes.class_of_instance
+    class_map = (class_ids.astype(np.uint8) if small else class_ids.astype(np.uint16))[view.instance]
+    files.append(FrameFile("instance_map", f"masks/{view.stem}.instance.png", encode_png(stored)))
+    files.append(FrameFile("class_map", f"masks/{view.stem}.class.png", encode_png(class_map)))
+    return files
+
+
+def depth_to_mm(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return depth [mm], rounded; 0 where nothing was hit or 65.535 m are not enough, at least 1 elsewhere."""
+    millimetres = np.rint(depth_m * np.float32(MILLIMETRES_A_METRE))
+    inside = millimetres <= LARGEST_UINT16
+    return np.where(inside, np.maximum(millimetres, 1.0), 0.0).astype(np.uint16)
+
+
+def remap_instances(instance: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+    """Return the sorted ids in a frame, 0 first, and the frame as positions in that table.
+
+    Raises:
+        ValueError: If one frame shows more than 65,535 instances.
+    """
+    ids = np.union1d(np.zeros(1, np.int32), instance).astype(np.int32)
+    if len(ids) - 1 > LARGEST_UINT16:
+        raise ValueError(f"one frame shows {len(ids) - 1} instances; a 16-bit instance map holds {LARGEST_UINT16}")
+    return ids, np.searchsorted(ids, instance).astype(np.uint16)
