@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 from engine._layout import KERNELS_MODULE, kernels_folder, load_kernels
 
 if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __getattr__
-    from kernels import boxes as boxes
+    from kernels import bvh as bvh
     from kernels import camera as camera
     from kernels import film as film
     from kernels import geometry as geometry
     from kernels import light as light
     from kernels import material as material
+    from kernels import point as point
     from kernels import random as random
     from kernels import resolve as resolve
+    from kernels import sample as sample
     from kernels import shade as shade
     from kernels import surface as surface
     from kernels import texture as texture

@@ -23,9 +23,9 @@ from engine.recipe import Rig
 from engine.scene.model import Scene
 from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, upload_scene, upload_worlds
 
-SLICE_PX = 8192  # on the CPU: the buffers of a slice stay in the second-level cache
-LABEL_MODULES = ("geometry", "trace", "resolve")
-LIGHT_MODULES = ("shade", "film")
+SLICE_PX = 4096  # on the CPU: the buffers of a slice stay in the second-level cache
+LABEL_MODULES = ("bvh", "geometry", "trace", "resolve")
+LIGHT_MODULES = ("sample", "point", "shade", "film")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class _Scratch:
     """What one slice needs while it is shaded."""
 
     radiance: Any
-    hits: Any  # kernels.shade.HitBuffers
+    hits: Any  # kernels.point.HitBuffers
+    points: Any
     rays: Any  # kernels.shade.ShadowRays
 
 
@@ -80,7 +81,7 @@ class Renderer:
         self._thread_count = (threads or len(os.sched_getaffinity(0))) if self._on_cpu else 1
         self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
         for name in (*LABEL_MODULES, *(LIGHT_MODULES if self.shaded else ())):
-            wp.load_module(getattr(gpu, name), device=device)
+            wp.load_module(getattr(gpu, name), device="cpu" if name == "bvh" else device)
         self._base: SceneOnDevice = upload_scene(scene, seed=seed, device=device, shaded=self.shaded)
 
     def close(self) -> None:
@@ -134,15 +135,16 @@ class Renderer:
         geometry, look = worlds.geometry, worlds.look
         self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
         own.radiance.zero_()
-        sampling = gpu.shade.Sampling()
-        sampling.first, sampling.sample_count = first, self.rig.spp
+        sampling = gpu.sample.Sampling()
+        sampling.first, sampling.key = first, look.key
         for sample in range(self.rig.spp):
             sampling.sample = sample
-            inputs = [geometry, views, look.key, sampling, buffers.edge, own.hits.sample]
-            self._launch(gpu.shade.trace_samples, count, inputs)
-            inputs = [geometry, views, look, sampling, own.hits, own.rays, own.radiance]
-            self._launch(gpu.shade.shade_direct, count, inputs)
-            self._launch(gpu.shade.trace_shadow, count, [geometry, views, first, own.rays, own.radiance])
+            inputs = [geometry, views, sampling, buffers.edge, own.hits.sample]
+            self._launch(gpu.sample.trace_samples, count, inputs)
+            self._launch(gpu.point.find_points, count, [geometry, views, look, sampling, own.hits, own.points])
+            inputs = [views, look, sampling, own.points, own.rays, own.radiance]
+            self._launch(gpu.shade.light_points, count, inputs)
+            self._launch(gpu.shade.trace_shadow, count, [geometry, own.points, own.rays, own.radiance])
         linear = int(self.outputs.rgb_linear)
         self._launch(gpu.film.develop, count, [views, first, self.rig.spp, linear, own.radiance, buffers.color])
 
@@ -179,15 +181,16 @@ class Renderer:
         return _Buffers(hit, edge, labels, color)
 
     def _scratch(self, buffers: _Buffers, count: int) -> _Scratch:
-        device, slots = self.device, gpu.shade.SLOT_COUNT
-        hits, rays = gpu.shade.HitBuffers(), gpu.shade.ShadowRays()
+        device, lights = self.device, min(self._base.look.lights.count, gpu.shade.MAX_LIGHT_SLOTS)
+        hits, rays = gpu.point.HitBuffers(), gpu.shade.ShadowRays()
         hits.center, hits.edge = buffers.hit, buffers.edge
         hits.sample = wp.empty(count, dtype=gpu.trace.Hit, device=device)
-        rays.origin_m = wp.empty(count, dtype=wp.vec3, device=device)
+        slots, rays.light_slots = lights + 1, lights
         rays.direction = wp.empty((slots, count), dtype=wp.vec3, device=device)
         rays.distance_m = wp.empty((slots, count), dtype=wp.float32, device=device)
         rays.radiance = wp.empty((slots, count), dtype=wp.vec3, device=device)
-        return _Scratch(wp.empty(count, dtype=wp.vec3, device=device), hits, rays)
+        points = wp.empty(count, dtype=gpu.point.Point, device=device)
+        return _Scratch(wp.empty(count, dtype=wp.vec3, device=device), hits, points, rays)
 
     def _frames(self, draft: Draft, buffers: _Buffers) -> Frames:
         labels, color, want = buffers.labels, buffers.color, self.outputs

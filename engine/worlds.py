@@ -16,30 +16,30 @@ from numpy.typing import NDArray
 from engine import gpu
 from engine.atlas import Atlas, pack_textures
 from engine.draft import Draft
-from engine.scene.model import Material, Mesh, Scene
+from engine.scene.model import Material, Scene
+from engine.tree import MeshTrees, build_mesh_trees, build_top_trees, check_stack, lanes_of
 
 TEXTURED = ("base_color", "metallic", "roughness", "emission", "normal")
 
 
 @dataclass(frozen=True)
 class SceneOnDevice:
-    """What all worlds share. `meshes` keeps the bottom-level structures alive."""
+    """What all worlds share."""
 
     device: str
     scene: Scene
     geometry: Any  # kernels.geometry.Geometry with an empty top level
-    look: Any  # kernels.shade.Look without rows; None at quality `labels`
-    meshes: tuple[wp.Mesh, ...]
+    look: Any  # kernels.point.Look without rows; None at quality `labels`
+    stack_entries: int  # that a traversal of one mesh may need
 
 
 @dataclass(frozen=True)
 class Worlds:
-    """A batch of rows on the device. `tree` keeps the top-level structure alive."""
+    """A batch of rows on the device."""
 
     draft: Draft
     geometry: Any  # kernels.geometry.Geometry
-    look: Any  # kernels.shade.Look
-    tree: wp.Bvh
+    look: Any  # kernels.point.Look
 
 
 def to_device(values: NDArray[Any], dtype: Any, device: str) -> wp.array:
@@ -72,14 +72,14 @@ def copied(struct: Any) -> Any:
 
 def upload_scene(scene: Scene, *, seed: int, device: str, shaded: bool) -> SceneOnDevice:
     """Return the scene on a device: bottom-level trees once per mesh, corner data, materials, lights and textures."""
-    meshes = tuple(_mesh_tree(mesh, device) for mesh in scene.meshes)
-    geometry = _geometry(scene, meshes, device)
+    trees = build_mesh_trees(scene.meshes, lanes_of(device))
+    geometry = _geometry(scene, trees, device)
     look = _look(scene, seed, device) if shaded else None
-    return SceneOnDevice(device, scene, geometry, look, meshes)
+    return SceneOnDevice(device, scene, geometry, look, trees.stack_entries)
 
 
 def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
-    """Return a batch: poses composed and inverted on the device, and a top-level tree with one group a row."""
+    """Return a batch: poses composed and inverted on the device, and a tree over the placements of every row."""
     device, rows, count = base.device, len(draft.world), base.geometry.placement_count
     mat34 = gpu.transform.mat34
     geometry = copied(base.geometry)
@@ -90,27 +90,25 @@ def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
     poses = rows_to_device(draft.world_from_instance.astype(np.float32), mat34, device)
     visible = rows_to_device(draft.visible.astype(np.uint8), wp.uint8, device)
     wp.launch(gpu.geometry.place_meshes, (rows, count), [geometry, poses, visible, low, high], device=device)
-    groups = to_device(np.repeat(np.arange(rows, dtype=np.int32), count), wp.int32, device)
-    tree = wp.Bvh(low.reshape((rows * count,)), high.reshape((rows * count,)), groups=groups, leaf_size=1)
-    geometry.tree = tree.id
-    return Worlds(draft, geometry, _look_of_rows(base, draft) if base.look is not None else None, tree)
+    nodes, need = build_top_trees(low.numpy(), high.numpy(), lanes_of(device))
+    check_stack(base.stack_entries, need)
+    geometry.top_node = to_device(nodes.reshape(-1), wp.float32, device)
+    geometry.top_stride = nodes.shape[1]
+    return Worlds(draft, geometry, _look_of_rows(base, draft) if base.look is not None else None)
 
 
-def _mesh_tree(mesh: Mesh, device: str) -> wp.Mesh:
-    points = to_device(mesh.points_m, wp.vec3, device)
-    return wp.Mesh(points, to_device(mesh.triangle.reshape(-1), wp.int32, device), bvh_constructor="sah", bvh_leaf_size=2)
-
-
-def _geometry(scene: Scene, meshes: Sequence[wp.Mesh], device: str) -> Any:
+def _geometry(scene: Scene, trees: MeshTrees, device: str) -> Any:
     placed, mat34 = scene.placements, gpu.transform.mat34
     counts = np.array([len(mesh.triangle) for mesh in scene.meshes], np.int64)
     first = np.concatenate([[0], np.cumsum(counts)])[:-1]
     box_low = np.array([mesh.points_m.min(axis=0) for mesh in scene.meshes], np.float32).reshape(-1, 3)
     box_high = np.array([mesh.points_m.max(axis=0) for mesh in scene.meshes], np.float32).reshape(-1, 3)
-    ids = np.array([mesh.id for mesh in meshes], np.uint64)
     geometry = gpu.geometry.Geometry()
     geometry.placement_count = len(placed.mesh)
-    geometry.mesh = to_device(ids[placed.mesh], wp.uint64, device)
+    geometry.node = to_device(trees.node, wp.float32, device)
+    geometry.block = to_device(trees.block, wp.float32, device)
+    geometry.first_node = to_device(trees.first_node[placed.mesh], wp.int32, device)
+    geometry.first_block = to_device(trees.first_block[placed.mesh], wp.int32, device)
     geometry.first_triangle = to_device(first[placed.mesh].astype(np.int32), wp.int32, device)
     geometry.first_slot = to_device(placed.first_slot, wp.int32, device)
     geometry.instance = to_device(placed.instance, wp.int32, device)
@@ -151,7 +149,7 @@ def _look(scene: Scene, seed: int, device: str) -> Any:
     from engine.randomize.philox import stream_key
 
     atlas = pack_textures(scene.textures, device)
-    look = gpu.shade.Look()
+    look = gpu.point.Look()
     look.materials = _materials(scene.materials, atlas, device)
     look.lights = _lights(scene, device)
     look.key.low, look.key.high = stream_key(seed, "render.direct")

@@ -4,6 +4,8 @@ import warp as wp
 
 from .transform import compose, invert, mat34, transform_point
 
+BOX_MARGIN = wp.constant(1.0e-6)  # of the largest coordinate: clears the float32 error of a transformed corner
+
 
 @wp.struct
 class Geometry:
@@ -13,7 +15,10 @@ class Geometry:
     """
 
     placement_count: int
-    mesh: wp.array[wp.uint64]  # [placement], bottom-level structure
+    node: wp.array[float]  # wide nodes of all meshes, see native/traverse.cpp
+    block: wp.array[float]  # triangles of all meshes in blocks of four
+    first_node: wp.array[int]  # [placement]
+    first_block: wp.array[int]  # [placement]
     first_triangle: wp.array[int]  # [placement], of its mesh in the flat arrays
     first_slot: wp.array[int]  # [placement]
     instance: wp.array[int]  # [placement]
@@ -26,7 +31,8 @@ class Geometry:
     normal: wp.array2d[wp.vec3]  # [triangle, corner], zero: the face's own
     uv: wp.array2d[wp.vec2]  # [triangle, corner]
     color: wp.array2d[wp.vec3]  # [triangle, corner], linear
-    tree: wp.uint64  # top-level structure over [row, placement]; its groups are the rows
+    top_node: wp.array[float]  # wide nodes over the placements of every row
+    top_stride: int  # floats of a row in top_node
     world_from_mesh: wp.array2d[mat34]  # [row, placement]
     mesh_from_world: wp.array2d[mat34]  # [row, placement]
 
@@ -64,5 +70,7 @@ def place_meshes(
         q = transform_point(world_from_mesh, p)
         box_low = wp.min(box_low, q)
         box_high = wp.max(box_high, q)
-    out_low_m[row, placement] = box_low
-    out_high_m[row, placement] = box_high
+    largest = wp.max(wp.max(wp.abs(box_low)), wp.max(wp.abs(box_high)))
+    margin = BOX_MARGIN * largest
+    out_low_m[row, placement] = box_low - wp.vec3(margin, margin, margin)
+    out_high_m[row, placement] = box_high + wp.vec3(margin, margin, margin)

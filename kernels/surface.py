@@ -16,6 +16,7 @@ class Surface:
     """A point of a surface in the world."""
 
     position_m: wp.vec3
+    to_viewer: wp.vec3  # unit
     face_normal: wp.vec3  # of the triangle, towards the viewer
     normal: wp.vec3  # interpolated, on the viewer's side
     tangent_u: wp.vec3  # d position / du [m]
@@ -68,6 +69,7 @@ def surface_at(
     e2 = transform_vector(world_from_mesh, geometry.point_m[triangle, 2] - geometry.point_m[triangle, 0])
     area = wp.cross(e1, e2)
     out = Surface()
+    out.to_viewer = -wp.normalize(ray.direction)
     out.position_m = ray.origin + ray.direction * hit.t
     out.face_normal = facing(wp.normalize(area), -ray.direction)
     smooth = interpolate3(geometry.normal, triangle, weight)
@@ -84,7 +86,7 @@ def surface_at(
         out.tangent_v = (e2 * du[0] - e1 * dv[0]) / determinant
     out.color = interpolate3(geometry.color, triangle, weight)
     distance_m = hit.t * wp.length(ray.direction)
-    cosine = wp.max(wp.abs(wp.dot(out.face_normal, wp.normalize(ray.direction))), MIN_COS)
+    cosine = wp.max(wp.abs(wp.dot(out.face_normal, out.to_viewer)), MIN_COS)
     density = wp.sqrt(wp.abs(determinant) / wp.max(wp.length(area), 1.0e-20))
     out.footprint = distance_m * spread * density / wp.pow(cosine, ANISOTROPY_SHARE)
     out.instance = geometry.instance[placement]

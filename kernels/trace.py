@@ -3,11 +3,12 @@
 Two levels: a tree over the placements of a row, and a tree over the triangles of each mesh.
 """
 
+from pathlib import Path
+
 import warp as wp
 
 from .camera import Ray, Views, camera_ray, pixel_of
 from .geometry import Geometry
-from .transform import transform_point, transform_vector
 
 MISS = wp.constant(-1)
 FAR_M = wp.constant(1.0e30)  # no scene reaches so far; float32 still has room above it
@@ -24,14 +25,6 @@ class Hit:
 
 
 @wp.func
-def pack_barycentric(u: float, v: float) -> wp.uint32:
-    """Return two weights in [0, 1] as 16-bit fixed point."""
-    a = wp.uint32(wp.clamp(u, 0.0, 1.0) * 65535.0 + 0.5)
-    b = wp.uint32(wp.clamp(v, 0.0, 1.0) * 65535.0 + 0.5)
-    return a | (b << wp.uint32(16))
-
-
-@wp.func
 def unpack_barycentric(packed: wp.uint32) -> wp.vec3:
     """Return the weights of the three corners."""
     u = float(packed & wp.uint32(0xFFFF)) / 65535.0
@@ -39,47 +32,26 @@ def unpack_barycentric(packed: wp.uint32) -> wp.vec3:
     return wp.vec3(1.0 - u - v, u, v)
 
 
+@wp.func_native((Path(__file__).parent / "native" / "traverse.cpp").read_text(encoding="utf-8"))
+def traverse(geometry: Geometry, row: int, origin: wp.vec3, direction: wp.vec3, t_max: float, any: int) -> wp.vec4: ...
+
+
 @wp.func
 def trace_closest(geometry: Geometry, row: int, ray: Ray) -> Hit:
-    """Return the hit nearest to the ray's origin; ties go to the lower placement."""
+    """Return the hit nearest to the ray's origin; ties go to the lower placement, then the lower triangle."""
+    found = traverse(geometry, row, ray.origin, ray.direction, FAR_M, 0)
     hit = Hit()
-    hit.t = FAR_M
-    hit.placement = MISS
-    root = wp.bvh_get_group_root(geometry.tree, row)
-    query = wp.bvh_query_ray(geometry.tree, ray.origin, ray.direction, root)
-    leaf = int(0)
-    while wp.bvh_query_next(query, leaf, hit.t):
-        placement = leaf - row * geometry.placement_count
-        mesh_from_world = geometry.mesh_from_world[row, placement]
-        origin = transform_point(mesh_from_world, ray.origin)
-        direction = transform_vector(mesh_from_world, ray.direction)
-        if wp.length_sq(direction) > 0.0:
-            found = wp.mesh_query_ray(geometry.mesh[placement], origin, direction, hit.t)
-            nearer = found.result and found.t < hit.t
-            tied = found.result and found.t == hit.t and placement < hit.placement
-            if nearer or tied:
-                hit.t = found.t
-                hit.placement = placement
-                hit.triangle = found.face
-                hit.uv = pack_barycentric(found.v, 1.0 - found.u - found.v)
+    hit.t = found[0]
+    hit.placement = wp.cast(found[1], wp.int32)
+    hit.triangle = wp.cast(found[2], wp.int32)
+    hit.uv = wp.cast(found[3], wp.uint32)
     return hit
 
 
 @wp.func
 def is_blocked(geometry: Geometry, row: int, ray: Ray, t_max: float) -> bool:
     """Return whether anything lies on the ray before `t_max`."""
-    root = wp.bvh_get_group_root(geometry.tree, row)
-    query = wp.bvh_query_ray(geometry.tree, ray.origin, ray.direction, root)
-    leaf = int(0)
-    blocked = bool(False)
-    while not blocked and wp.bvh_query_next(query, leaf, t_max):
-        placement = leaf - row * geometry.placement_count
-        mesh_from_world = geometry.mesh_from_world[row, placement]
-        origin = transform_point(mesh_from_world, ray.origin)
-        direction = transform_vector(mesh_from_world, ray.direction)
-        if wp.length_sq(direction) > 0.0:
-            blocked = wp.mesh_query_ray_anyhit(geometry.mesh[placement], origin, direction, t_max)
-    return blocked
+    return traverse(geometry, row, ray.origin, ray.direction, t_max, 1)[0] >= 0.0
 
 
 @wp.kernel(enable_backward=False)
