@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,17 +25,17 @@ class Polygons:
 
 def clean_polygons(
     points: NDArray[np.float32],
-    counts: NDArray[np.integer],
-    indices: NDArray[np.integer],
-    holes: NDArray[np.integer] | None,
+    counts: NDArray[Any],
+    indices: NDArray[Any],
+    holes: NDArray[Any] | None,
 ) -> tuple[Polygons, list[str]]:
     """Return the usable faces and what was left out, one line a reason.
 
     Raises:
         ValueError: If counts and indices contradict each other, so that no face can be trusted.
     """
-    counts = np.asarray(counts, np.int64)
-    indices = np.asarray(indices, np.int64)
+    counts = counts.astype(np.int64)
+    indices = indices.astype(np.int64)
     if len(counts) and counts.min() < 0:
         raise ValueError("faceVertexCounts holds negative numbers")
     if counts.sum() != len(indices):
@@ -65,7 +66,7 @@ def _bad_faces(
         bad_corner = (indices < 0) | (indices >= len(points))
         reasons.append(f"{int(bad_corner.sum())} faceVertexIndices outside the {len(points)} points; faces left out")
     if not np.isfinite(points).all():
-        finite = np.isfinite(points).all(axis=1)
+        finite = np.asarray(np.isfinite(points).all(axis=1))
         inside = (indices >= 0) & (indices < len(points))
         broken = np.zeros(len(indices), bool)
         broken[inside] = ~finite[indices[inside]]

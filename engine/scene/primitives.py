@@ -25,7 +25,7 @@ class Shape:
 
 def cube(size: float) -> Shape:
     """Return the cube that spans [-size/2, size/2]."""
-    points = (np.indices((2, 2, 2)).reshape(3, -1).T - 0.5) * size  # point 4x + 2y + z
+    points = (np.indices((2, 2, 2)).reshape(3, -1).T.astype(np.float64) - 0.5) * size  # point 4x + 2y + z
     quads = np.array([[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]], np.int32)
     return Shape(points, quads[:, [[0, 1, 2], [0, 2, 3]]].reshape(-1, 3), None)
 
@@ -99,5 +99,5 @@ def _revolve(parts: list[tuple[NDArray[np.float64], NDArray[np.float64]]], axis:
         triangles.append(local + first)
         first += ring * SEGMENTS
     order = {"X": [2, 0, 1], "Y": [1, 2, 0], "Z": [0, 1, 2]}[axis]  # cyclic: the winding stays
-    normal = np.concatenate(normals)[..., order].astype(np.float32)
-    return Shape(np.concatenate(points)[:, order], np.concatenate(triangles).astype(np.int32), normal)
+    unit = np.concatenate(normals)[..., order].astype(np.float32)
+    return Shape(np.concatenate(points)[:, order], np.concatenate(triangles).astype(np.int32), unit)

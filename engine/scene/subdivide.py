@@ -1,8 +1,8 @@
 """Catmull-Clark subdivision onto the limit surface, as sparse stencils that depend on the topology alone.
 
-Quad edges, boundary rules and semi-sharp creases follow E. Catmull, J. Clark, "Recursively generated B-spline surfaces on
-arbitrary topological meshes", 1978; T. DeRose, M. Kass, T. Truong, "Subdivision surfaces in character animation", 1998;
-limit positions: M. Halstead, M. Kass, T. DeRose, "Efficient, fair interpolation using Catmull-Clark surfaces", 1993.
+Rules: E. Catmull, J. Clark, "Recursively generated B-spline surfaces on arbitrary topological meshes", 1978. Semi-sharp
+creases: T. DeRose, M. Kass, T. Truong, "Subdivision surfaces in character animation", 1998. Limit positions:
+M. Halstead, M. Kass, T. DeRose, "Efficient, fair interpolation using Catmull-Clark surfaces", 1993.
 """
 
 from __future__ import annotations

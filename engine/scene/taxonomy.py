@@ -52,8 +52,8 @@ def taxonomy_from_json(data: object) -> Taxonomy:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError('"classes" must be a list of objects with "id" and "key"')
     classes = sorted((_class_from_json(row) for row in rows), key=lambda c: c.id)
-    for values, what in (([c.id for c in classes], "id"), ([c.key for c in classes], "key")):
-        twice = sorted({str(value) for value in values if values.count(value) > 1})
+    for values, what in (([str(c.id) for c in classes], "id"), ([c.key for c in classes], "key")):
+        twice = sorted({value for value in values if values.count(value) > 1})
         if twice:
             raise ValueError(f"class {what} {twice[0]} is used twice")
     return Taxonomy(str(data.get("version", "")), tuple(classes))

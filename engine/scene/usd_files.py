@@ -51,7 +51,8 @@ def check_inside(file: Path, roots: tuple[Path, ...], user: str) -> None:
     real = file.resolve()
     if not any(real.is_relative_to(root) for root in roots):
         raise SceneError(
-            f"{user} asks for '{file}', outside the scene's folder '{roots[0]}'; if you trust it, add --root {real.parent}"
+            f"{user} asks for '{file}', outside the scene's folder '{roots[0]}'; "
+            f"if you trust it, add --root {real.parent}"
         )
     check_regular_file(real, f"{user}: file")
 

@@ -185,7 +185,8 @@ class Placer:
         targets = usd.GetPrototypesRel().GetForwardedTargets()
         if len(prototype) > self._opened.options.max_placements:
             raise SceneError(
-                f"scene '{self._opened.path}': PointInstancer {leaf.path} has {len(prototype)} elements; raise max_placements"
+                f"scene '{self._opened.path}': PointInstancer {leaf.path} has {len(prototype)} elements, the limit is "
+                f"{self._opened.options.max_placements}; use fewer elements or raise max_placements"
             )
         if len(prototype) == 0 or not targets:
             notes.add("skipped", leaf.path, "PointInstancer without elements or prototypes at this time")
@@ -231,9 +232,10 @@ class Placer:
 
     def _note_primvars(self, leaf: Leaf) -> None:
         for name in leaf.names:
-            if name.startswith("primvars:") and not name.endswith(":indices"):
-                if leaf.prim.GetAttribute(name).GetMetadata("interpolation") not in (None, "constant"):
-                    self._opened.notes.add("skipped", leaf.path, f"{name} that varies over the elements")
+            if not name.startswith("primvars:") or name.endswith(":indices"):
+                continue
+            if leaf.prim.GetAttribute(name).GetMetadata("interpolation") not in (None, "constant"):
+                self._opened.notes.add("skipped", leaf.path, f"{name} that varies over the elements")
 
 
 def _suffixes(usd: UsdGeom.PointInstancer, time: Usd.TimeCode, count: int) -> list[str]:

@@ -119,13 +119,12 @@ def _normalizer(kind: LightKind, size: tuple[float, float], half_angle_rad: floa
     if kind == LightKind.DISTANT:
         sine2 = math.sin(min(half_angle_rad, math.pi)) ** 2
         return math.pi * (sine2 if half_angle_rad <= math.pi / 2 else 2.0 - sine2)
-    area = {
+    return {
         LightKind.SPHERE: 4.0 * math.pi * size[0] ** 2,
         LightKind.DISK: math.pi * size[0] ** 2,
         LightKind.RECT: size[0] * size[1],
         LightKind.CYLINDER: 2.0 * math.pi * size[0] * size[1],
     }.get(kind, 1.0)
-    return area
 
 
 def _cone(reader: _Inputs) -> tuple[float, float]:

@@ -51,7 +51,7 @@ class MaterialTable:
         self.intern(FALLBACK)
 
     def bound(self, prims: Sequence[Usd.Prim]) -> list[UsdShade.Material]:
-        """Return the bound material of each prim: inherited, by collection, and by strength, as UsdShade resolves it."""
+        """Return the bound material of each prim, as UsdShade resolves inheritance, collections and strength."""
         if not prims:
             return []
         return list(UsdShade.MaterialBindingAPI.ComputeBoundMaterials(list(prims), UsdShade.Tokens.full)[0])

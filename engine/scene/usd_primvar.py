@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ class Primvar:
     interpolation: str  # constant, uniform, varying, vertex or faceVarying
 
 
-def read_array(prim: Usd.Prim, name: str, time: Usd.TimeCode) -> NDArray[np.generic] | None:
+def read_array(prim: Usd.Prim, name: str, time: Usd.TimeCode) -> NDArray[Any] | None:
     """Return an array attribute, or None when it has no value."""
     attribute = prim.GetAttribute(name)
     value = attribute.Get(time) if attribute else None

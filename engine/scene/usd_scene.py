@@ -83,12 +83,20 @@ def _anchors(opened: OpenStage, subtree: Subtree, placer: Placer) -> tuple[Ancho
         world = opened.units.world_from_local(matrix)
         size = leaf.prim.GetAttribute("ommatidia:size").Get(opened.time) if "ommatidia:size" in leaf.names else None
         scale = axis_lengths(world) * opened.units.meters_per_unit
-        size_m = (0.0, 0.0, 0.0) if size is None else tuple(float(s * k) for s, k in zip(size, scale, strict=True))
+        size_m = (scale * np.array(size if size is not None else (0.0, 0.0, 0.0))).tolist()
         support = (
             leaf.prim.GetRelationship("ommatidia:support").GetTargets() if "ommatidia:support" in leaf.names else ()
         )
         kind = str(leaf.prim.GetAttribute("ommatidia:anchor").Get(opened.time))
-        anchors.append(Anchor(leaf.path, kind, orthonormal(world), size_m, tuple(str(path) for path in support)))
+        anchors.append(
+            Anchor(
+                leaf.path,
+                kind,
+                orthonormal(world),
+                (size_m[0], size_m[1], size_m[2]),
+                tuple(str(path) for path in support),
+            )
+        )
     return tuple(sorted(anchors, key=lambda anchor: anchor.path))
 
 
@@ -138,7 +146,7 @@ class _Geometry:
     def _add(self, spread: Spread, surfaces: list[Surface | None], faces: list[NDArray[np.int64]]) -> None:
         leaf = spread.leaf
         world = self._opened.units.world_from_local(spread.matrix)
-        usable = np.isfinite(world).all(axis=(1, 2))
+        usable = np.asarray(np.isfinite(world).all(axis=(1, 2)))
         usable[usable] = np.abs(np.linalg.det(world[usable, :, :3])) > SINGULAR
         if not usable.all():
             self._opened.notes.add("skipped", leaf.path, "its transform is singular or not finite")

@@ -2,7 +2,7 @@
 
 Rules, first that speaks wins; 1 to 3 look at the prim, then at its ancestors, nearest first:
 1 `mapping`: `class_map`; 2 `labels_api`: `semantics:labels:<taxonomy>`, taxonomy `class` before any other;
-3 `semantics`: the older `semantic:<name>:params:semanticType|semanticData`, and `user`: `userProperties:class` (Blender);
+3 `semantics`: the older `semantic:<name>:params:semanticType|semanticData`; `user`: Blender's `userProperties:class`;
 4 `asset`: assetInfo of the nearest component; 5 `name`: the component's name without its number.
 """
 

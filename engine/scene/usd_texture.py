@@ -120,7 +120,7 @@ def _read_image(file: str, color_space: str, max_px: int) -> _Image:
 
     source = oiio.ImageInput.open(file)
     if source is None:
-        raise OSError(oiio.geterror().splitlines()[0] if oiio.has_error() else "not an image")
+        raise OSError((oiio.geterror() or "not an image").splitlines()[0])
     try:
         spec = source.spec()
         if spec.width * spec.height * max(spec.depth, 1) > max_px:
@@ -130,7 +130,7 @@ def _read_image(file: str, color_space: str, max_px: int) -> _Image:
         is_8_bit = spec.format == oiio.UINT8
         pixels = source.read_image(0, 0, 0, min(spec.nchannels, 4), oiio.UINT8 if is_8_bit else oiio.FLOAT)
         if pixels is None:
-            raise OSError(source.geterror().splitlines()[0] if source.has_error else "cannot be decoded")
+            raise OSError((source.geterror() or "cannot be decoded").splitlines()[0])
     finally:
         source.close()
     pixels = np.asarray(pixels).reshape(spec.height, spec.width, -1)[::-1]

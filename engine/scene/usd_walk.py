@@ -12,6 +12,7 @@ An element of a PointInstancer is always an instance of its own (see usd_instanc
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from pxr import Usd, UsdGeom
 
@@ -96,8 +97,8 @@ class Walker:
         count = _prim_count(self._opened.stage)
         if count > self._opened.options.max_prims:
             raise SceneError(
-                f"scene '{self._opened.path}' unfolds into {count} prims, the limit is {self._opened.options.max_prims}; "
-                "use fewer nested instances or raise max_prims"
+                f"scene '{self._opened.path}' unfolds into {count} prims, the limit is "
+                f"{self._opened.options.max_prims}; use fewer nested instances or raise max_prims"
             )
         return self._walk(self._opened.stage.GetPseudoRoot(), IN_STAGE, State(), inner=False)
 
@@ -146,7 +147,7 @@ class Walker:
 
     def _state(self, prim: Usd.Prim, path: str, names: list[str], above: State, *, inner: bool) -> State:
         """Return a prim's state; the very object of its parent where nothing changes."""
-        change: dict[str, object] = {}
+        change: dict[str, Any] = {}
         if "purpose" in names:
             change["purpose"] = prim.GetAttribute("purpose").Get()
         if "primvars:displayColor" in names:
@@ -162,8 +163,8 @@ class Walker:
             change["component"] = component_label(prim)
         here = replace(above, **change) if change else above
         stated = prim.GetAttribute("ommatidia:instance").Get() if "ommatidia:instance" in names else None
-        own = kind == "component" and not inner or label is not None and kind not in GROUP_KINDS
-        root: dict[str, object] = {}
+        own = (kind == "component" and not inner) or (label is not None and kind not in GROUP_KINDS)
+        root: dict[str, Any] = {}
         if own if stated is None else stated:
             root["root"] = Root(path, prim, here.described())
         if not inner and prim.IsInstance() and above.native is None:
