@@ -9,21 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from engine.config import compose
+    from engine.errors import UserError
     from engine.generate import generate
-    from engine.recipe import Job, Recipe, load_recipe
-    from engine.scene import Scene, load_scene
+    from engine.recipe import Job, Recipe
+    from engine.scene import Scene, SceneOptions, load_scene
 
 __version__ = "0.1.0"
 
-__all__ = ["load_recipe", "generate", "load_scene", "Recipe", "Job", "Scene", "__version__"]
+__all__ = [
+    "compose",
+    "generate",
+    "load_scene",
+    "Recipe",
+    "Job",
+    "Scene",
+    "SceneOptions",
+    "UserError",
+    "__version__",
+]
 
 _HOME = {
-    "load_recipe": "engine.recipe",
+    "compose": "engine.config",
     "generate": "engine.generate",
     "load_scene": "engine.scene",
     "Recipe": "engine.recipe",
     "Job": "engine.recipe",
     "Scene": "engine.scene",
+    "SceneOptions": "engine.scene",
+    "UserError": "engine.errors",
 }
 
 
