@@ -1,0 +1,1 @@
+"""USD scenes authored for this project, and the scripts that author them."""

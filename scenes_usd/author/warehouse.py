@@ -1,0 +1,325 @@
+"""The warehouse: a hall with two rows of racks, loaded pallets, a dock area, vehicles and people.
+
+The scene is two layers: this script writes the arrangement, and ``layers/warehouse_slots.usda`` holds the anchors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pxr import Gf, Kind, Usd, UsdGeom, UsdLux
+
+from scenes_usd.author import building, racks, storage
+from scenes_usd.author import stage as usd
+
+ROOT = "/Warehouse"
+EMPTY_SHARE = 0.3  # of the remaining places that hold an empty pallet
+RACK_Y_M = 2.75  # of both rows' middle lines; pallets reach out to 2.15, which leaves an aisle of 4.3 m
+FIRST_BAY_X_M = -6.96
+BAY_COUNT = 4
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """How one class of cartons stands on a pallet; footprints are given along the scene's x and y."""
+
+    group: str  # name of the cartons' group
+    sizes: dict[str, int]  # size variant -> number of cartons in the pool
+    slot_m: tuple[float, float, float]  # along the scene's x and y (pallets in this scene lie along y), and z
+    grid: tuple[int, int, int]  # slots along x, y, z
+    carton_yaw_deg: float  # of a carton in its slot
+    pallets: int  # how many pallets carry it
+
+    @property
+    def kind(self) -> str:
+        """Kind of the pattern's anchors."""
+        return f"carton_slot_{self.group.lower()}"
+
+
+PATTERNS = (
+    Pattern("Large", {"l600x400x200": 14, "l600x400x300": 24, "l600x400x400": 26}, (0.4, 0.6, 0.4), (2, 2, 2), 90.0, 15),
+    Pattern("Medium", {"m400x300x200": 22, "m400x300x300": 30}, (0.4, 0.3, 0.3), (2, 4, 2), 0.0, 8),
+    Pattern("Small", {"s300x200x200": 28}, (0.2, 0.3, 0.2), (4, 4, 2), 90.0, 2),
+)
+MATERIALS = (
+    *storage.BOARDS.values(),
+    *storage.WOODS.values(),
+    *("ConcreteClean", "ConcreteStained", "CoatBlue", "CoatOrange", "CoatGrey", "CoatGreen", "CoatYellow", "CoatRed"),
+    *("PanelWhite", "PanelGrey", "VestYellow", "VestOrange"),
+)
+
+
+@dataclass(frozen=True)
+class PalletSlot:
+    """One place for a pallet, its length along the scene's y."""
+
+    name: str
+    position_m: tuple[float, float, float]
+    below: str = ""  # name of the slot that must be filled first
+
+
+def pallet_slots() -> list[PalletSlot]:
+    """Return every place for a pallet: three in each rack bay and level, the floor bays, and a stack of empties."""
+    slots: list[PalletSlot] = []
+
+    def add(x: float, y: float, z: float, below: str = "") -> str:
+        slots.append(PalletSlot(f"Pallet_{len(slots):03d}", (x, y, z), below))
+        return slots[-1].name
+
+    for side in (-1.0, 1.0):
+        for bay in range(BAY_COUNT):
+            for level in (0.0, *racks.LEVELS_M):
+                for column in (-0.9, 0.0, 0.9):
+                    add(FIRST_BAY_X_M + bay * racks.PITCH_M + column, side * RACK_Y_M, level)
+    for side in (-1.0, 1.0):
+        for bay in range(4):
+            x = building.FLOOR_BAY_X_M + bay * building.FLOOR_BAY_PITCH_M
+            below = add(x, side * building.FLOOR_BAY_Y_M, 0.0)
+            if side > 0 and bay == 3:
+                for k in range(1, 6):
+                    below = add(x, side * building.FLOOR_BAY_Y_M, k * storage.PALLET_M[2], below)
+    return slots
+
+
+def stacked(slots: list[PalletSlot]) -> set[str]:
+    """Return the names of the slots in stacks of empty pallets."""
+    return {slot.below for slot in slots if slot.below} | {slot.name for slot in slots if slot.below}
+
+
+def loads(slots: list[PalletSlot], random: np.random.Generator) -> dict[str, Pattern]:
+    """Return which pallets carry cartons; the floor bays first, the others at random."""
+    free = [slot for slot in slots if slot.name not in stacked(slots)]
+    floor = [slot.name for slot in free if slot.position_m[0] > building.FLOOR_BAY_X_M - 0.1]
+    others = [slot.name for slot in free if slot.name not in floor]
+    others = [others[int(k)] for k in random.permutation(len(others))]
+    patterns = [pattern for pattern in PATTERNS for _ in range(pattern.pallets)]
+    patterns = [patterns[int(k)] for k in random.permutation(len(patterns))]
+    return dict(zip([*floor[::2], *others], patterns, strict=False))
+
+
+def carton_places(pallet: PalletSlot, pattern: Pattern) -> list[tuple[str, tuple[float, float, float], str]]:
+    """Return (name, position in the scene [m], name of the slot below or empty), bottom layer first."""
+    columns, rows, layers = pattern.grid
+    x0, y0, z0 = pallet.position_m
+    places = []
+    for layer in range(layers):
+        for k in range(columns * rows):
+            x = x0 + (k % columns - (columns - 1) / 2.0) * pattern.slot_m[0]
+            y = y0 + (k // columns - (rows - 1) / 2.0) * pattern.slot_m[1]
+            z = z0 + storage.PALLET_M[2] + layer * pattern.slot_m[2]
+            below = f"{pallet.name}_{layer - 1}_{k:02d}" if layer else ""
+            places.append((f"{pallet.name}_{layer}_{k:02d}", (x, y, z), below))
+    return places
+
+
+def write_slots(root: Path, slots: list[PalletSlot], loaded: dict[str, Pattern]) -> None:
+    """Write the layer of anchors.
+
+    Carton slots stand above the loaded pallets, which never move; pallet slots are the places left for empty pallets.
+    Every anchor's axes are those of the scene, or turned by 180 degrees so that labels show on either side.
+    """
+    path = root / "layers" / "warehouse_slots.usda"
+    comment = "Anchors of the warehouse: where pallets, cartons, clutter and cameras may go. Written by author/warehouse.py."
+    stage = usd.new_stage(path, "Warehouse", kind="", comment=comment)
+    for name in ("Slots", "Slots/Pallets", "Slots/Cartons", "Areas"):
+        usd.group(stage, f"{ROOT}/{name}", kind="")
+    number = 0
+    for slot in slots:
+        if slot.name not in loaded:
+            size = (storage.PALLET_M[1] + 0.04, storage.PALLET_M[0] + 0.04, storage.PALLET_M[2])
+            prim = usd.write_anchor(stage, f"{ROOT}/Slots/Pallets/{slot.name}", "pallet_slot", slot.position_m, size)
+            if slot.below:
+                usd.support(prim, [f"{ROOT}/Slots/Pallets/{slot.below}"])
+            continue
+        pattern = loaded[slot.name]
+        for name, position, below in carton_places(slot, pattern):
+            number += 1
+            prim = usd.write_anchor(
+                stage,
+                f"{ROOT}/Slots/Cartons/{name}",
+                pattern.kind,
+                position,
+                pattern.slot_m,
+                yaw_deg=180.0 * (number * 7 % 3 == 0),
+            )
+            if below:
+                usd.support(prim, [f"{ROOT}/Slots/Cartons/{below}"])
+    boxes = {
+        "clutter_area": {"Aisle": ((-2.8, 0.0, 0.0), (11.0, 3.2, 2.5)), "Dock": ((5.8, 0.0, 0.0), (5.2, 6.0, 2.5))},
+        "camera_volume": {
+            "AisleEye": ((-2.6, 0.0, 1.1), (11.4, 3.0, 1.2)),
+            "AisleHigh": ((-2.6, 0.0, 3.0), (11.4, 3.4, 2.2)),
+            "DockEye": ((5.6, 0.0, 1.1), (5.0, 6.0, 1.2)),
+            "DockMezzanine": ((5.6, 0.0, 3.6), (5.4, 8.4, 1.7)),
+        },
+        "look_volume": {
+            "Racks": ((-2.8, 0.0, 0.2), (11.0, 5.0, 3.2)),
+            "Floor": ((5.6, 0.0, 0.2), (5.0, 8.2, 1.4)),
+        },
+    }
+    for kind, areas in boxes.items():
+        for name, (position, size) in areas.items():
+            usd.write_anchor(stage, f"{ROOT}/Areas/{_camel(kind)}{name}", kind, position, size)
+    usd.save(stage)
+
+
+def _camel(kind: str) -> str:
+    return "".join(word.capitalize() for word in kind.split("_"))
+
+
+def write_scene(root: Path) -> None:
+    """Write ``warehouse.usda`` and its layer of anchors."""
+    random = np.random.Generator(np.random.PCG64(2024))
+    slots = pallet_slots()
+    loaded = loads(slots, random)
+    write_slots(root, slots, loaded)
+
+    path = root / "warehouse.usda"
+    comment = "Warehouse with two rows of pallet racks and a dock area. Z up, metres. Written by author/warehouse.py."
+    stage = usd.new_stage(path, "Warehouse", kind=Kind.Tokens.assembly, comment=comment)
+    stage.GetRootLayer().subLayerPaths.append("./layers/warehouse_slots.usda")
+    hall = usd.write_instance(stage, f"{ROOT}/Building", "hall")
+    hall.SetInstanceable(False)
+    _write_racks(stage)
+    _write_pallets(stage, slots, loaded, random)
+    _write_cartons(stage, slots, loaded, random)
+    _write_floor_objects(stage)
+    _write_lights(stage)
+    _write_cameras(stage)
+    _write_materials(stage)
+    usd.save(stage)
+
+
+def _write_racks(stage: Usd.Stage) -> None:
+    usd.group(stage, f"{ROOT}/Racks")
+    for row, side in enumerate((-1.0, 1.0)):
+        for bay in range(BAY_COUNT):
+            variants = {"frames": "starter" if bay == 0 else "addon", "finish": "blue_orange"}
+            prim = usd.write_instance(stage, f"{ROOT}/Racks/Rack_{row}_{bay}", "rack_bay", variants=variants)
+            usd.place(prim, (FIRST_BAY_X_M + bay * racks.PITCH_M, side * RACK_Y_M, 0.0))
+
+
+def _write_pallets(
+    stage: Usd.Stage, slots: list[PalletSlot], loaded: dict[str, Pattern], random: np.random.Generator
+) -> None:
+    """Write the loaded pallets, which stay, and the empty ones, which may move to any pallet slot."""
+    usd.group(stage, f"{ROOT}/Pallets")
+    for group in ("Loaded", "Empty"):
+        usd.group(stage, f"{ROOT}/Pallets/{group}")
+    stack = stacked(slots)
+    counts = {"Loaded": 0, "Empty": 0}
+    for slot in slots:
+        if slot.name not in loaded and slot.name not in stack and random.random() > EMPTY_SHARE:
+            continue
+        group = "Loaded" if slot.name in loaded else "Empty"
+        path = f"{ROOT}/Pallets/{group}/Pallet_{counts[group]:03d}"
+        counts[group] += 1
+        wood = "dark" if random.random() < 0.35 else "light"
+        prim = usd.write_instance(stage, path, "pallet", variants={"wood": wood})
+        usd.place(prim, slot.position_m, yaw_deg=90.0 + 180.0 * int(random.integers(2)))
+
+
+def _write_cartons(
+    stage: Usd.Stage, slots: list[PalletSlot], loaded: dict[str, Pattern], random: np.random.Generator
+) -> None:
+    """Write the cartons onto the loaded pallets, column by column, until the pool is used up."""
+    usd.group(stage, f"{ROOT}/Cartons")
+    number = 0
+    for pattern in PATTERNS:
+        usd.group(stage, f"{ROOT}/Cartons/{pattern.group}")
+        pool = [size for size, count in pattern.sizes.items() for _ in range(count)]
+        pool = [pool[int(k)] for k in random.permutation(len(pool))]
+        tops: dict[str, float] = {}  # slot name -> height of the top of what stands there [m]
+        for place, board in _fill(slots, loaded, pattern, len(pool), random):
+            size = pool.pop()
+            top = tops.get(place[2], place[1][2])
+            tops[place[0]] = top + storage.CARTONS_M[size][2]
+            path = f"{ROOT}/Cartons/{pattern.group}/Carton_{number:03d}"
+            prim = usd.write_instance(stage, path, "carton", variants={"size": size, "board": board})
+            x, y = np.array(place[1][:2]) + random.uniform(-0.003, 0.003, 2)
+            usd.place(prim, (x, y, top), yaw_deg=pattern.carton_yaw_deg + 180.0 * int(random.integers(2)))
+            number += 1
+
+
+def _fill(
+    slots: list[PalletSlot], loaded: dict[str, Pattern], pattern: Pattern, count: int, random: np.random.Generator
+) -> list[tuple[tuple[str, tuple[float, float, float], str], str]]:
+    """Return ``count`` filled places with a board each: whole layers, and a part of the last one."""
+    pallets = [slot for slot in slots if loaded.get(slot.name) is pattern]
+    filled = []
+    for left, pallet in zip(range(len(pallets), 0, -1), pallets, strict=True):
+        places = carton_places(pallet, pattern)
+        mean = (count - len(filled)) / left
+        take = int(np.clip(round(mean * random.choice([0.6, 0.9, 1.0, 1.2, 1.3])), 1, len(places)))
+        take = min(len(places), count - len(filled)) if left == 1 else min(take, count - len(filled))
+        board = ("kraft", "kraft", "kraft", "dark", "white")[int(random.integers(5))]
+        filled += [(place, board if random.random() < 0.85 else "kraft") for place in places[:take]]
+    return filled
+
+
+def _write_floor_objects(stage: Usd.Stage) -> None:
+    """Write people, cones and vehicles where they are by default."""
+    usd.group(stage, f"{ROOT}/People")
+    people = (("carry", "yellow", 4.3, 1.0, 165.0), ("walk", "orange", -3.6, -1.1, 8.0), ("stand", "yellow", 7.2, -0.6, 140.0))
+    for number, (pose, outfit, x, y, yaw) in enumerate(people):
+        variants = {"pose": pose, "outfit": outfit}
+        prim = usd.write_instance(stage, f"{ROOT}/People/Person_{number}", "person", variants=variants)
+        usd.place(prim, (x, y, 0.0), yaw_deg=yaw)
+    usd.group(stage, f"{ROOT}/Cones")
+    cones = ((3.6, -1.9), (3.6, 1.9), (8.3, -0.3), (8.3, 0.3), (-7.6, 1.3), (5.0, -2.4), (-0.6, 1.6), (6.4, 2.3))
+    for number, (x, y) in enumerate(cones):
+        prim = usd.write_instance(stage, f"{ROOT}/Cones/Cone_{number:02d}", "cone")
+        usd.place(prim, (x, y, 0.0), yaw_deg=37.0 * number % 90.0)
+    usd.group(stage, f"{ROOT}/Vehicles")
+    for name, asset, x, y, yaw in VEHICLES:
+        prim = usd.write_instance(stage, f"{ROOT}/Vehicles/{name}", asset)
+        usd.place(prim, (x, y, 0.0), yaw_deg=yaw)
+
+
+VEHICLES: tuple[tuple[str, str, float, float, float], ...] = ()
+
+
+def _write_lights(stage: Usd.Stage) -> None:
+    """Write one RectLight under each fitting, and a weak sky that comes in through the skylights."""
+    usd.group(stage, f"{ROOT}/Lights", kind="")
+    for number, (x, y) in enumerate(building.LAMPS_M):
+        light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Lamp_{number}")
+        light.CreateWidthAttr(building.LAMP_SIZE_M[0])
+        light.CreateHeightAttr(building.LAMP_SIZE_M[1])
+        light.CreateIntensityAttr(34.0)
+        light.CreateEnableColorTemperatureAttr(True)
+        light.CreateColorTemperatureAttr(5200.0)
+        half = Gf.Vec3f(building.LAMP_SIZE_M[0] / 2.0, building.LAMP_SIZE_M[1] / 2.0, 0.0)
+        light.CreateExtentAttr([-half, half])
+        UsdGeom.Xformable(light).AddTranslateOp().Set(Gf.Vec3d(x, y, building.LAMP_Z_M))
+    dome = UsdLux.DomeLight.Define(stage, f"{ROOT}/Lights/Sky")
+    dome.CreateIntensityAttr(0.35)
+    dome.CreateColorAttr(Gf.Vec3f(0.86, 0.93, 1.0))
+
+
+def _write_cameras(stage: Usd.Stage) -> None:
+    usd.group(stage, f"{ROOT}/Cameras", kind="")
+    cameras = {
+        "Aisle": ((-8.3, 0.35, 1.65), (3.0, -0.2, 1.25), 18.0),
+        "AisleFromDock": ((4.6, -0.9, 1.9), (-4.0, 0.3, 1.2), 21.0),
+        "HighCorner": ((8.2, -4.3, 4.2), (-1.5, 1.2, 0.8), 16.0),
+        "Dock": ((1.6, 1.3, 2.2), (8.0, -0.8, 0.9), 16.0),
+        "Overhead": ((-1.4, 0.0, 5.3), (-1.4, 0.001, 0.0), 14.0),
+        "ForkliftMast": ((-1.3, 0.9, 2.1), (-6.0, 2.5, 1.2), 18.0),
+        "PalletClose": ((5.5, 1.5, 1.5), (5.5, 4.0, 0.55), 35.0),
+    }
+    for name, (eye, target, focal) in cameras.items():
+        usd.write_camera(stage, f"{ROOT}/Cameras/{name}", eye, target, focal_mm=focal)
+
+
+def _write_materials(stage: Usd.Stage) -> None:
+    """Reference the alternatives that randomisers choose from."""
+    stage.DefinePrim(f"{ROOT}/Materials", "Scope")
+    for name in MATERIALS:
+        usd.reference_material(stage, f"{ROOT}/Materials", name, f"./{usd.LIBRARY}")
+
+
+if __name__ == "__main__":
+    write_scene(Path(__file__).resolve().parents[1])
