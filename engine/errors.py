@@ -9,25 +9,25 @@ class UserError(Exception):
     exit_code = 2
 
 
-class ForeignOutput(UserError):
+class ForeignOutput(UserError):  # noqa: N818 - named after what happened, as are the others here
     """`out` holds a dataset of another recipe or engine version; nothing was written."""
 
     exit_code = 3
 
 
-class WriteFailed(Exception):
+class WriteFailed(Exception):  # noqa: N818
     """The disk refused (full, read-only, gone); what was committed is intact."""
 
     exit_code = 74  # EX_IOERR of sysexits.h
 
 
-class Stopped(Exception):
+class Stopped(Exception):  # noqa: N818
     """A signal asked to stop; the work stands at a shard boundary and the same command goes on from there."""
 
     exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
-class ShardsFailed(Exception):
+class ShardsFailed(Exception):  # noqa: N818
     """Some shards failed three times and were left out; everything else is committed."""
 
     exit_code = 1

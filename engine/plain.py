@@ -1,8 +1,9 @@
 """Plain data (what JSON and YAML hold) to frozen dataclasses and back, strictly, with errors that name the path.
 
-Understood types: bool, int, float, str, Literal, Any, `X | None`, tuple[X, ...], tuple[X, Y], dict[str, X], dataclasses, and
-unions of *tagged* dataclasses. A dataclass is tagged by a class variable `TAG = ("law", "uniform")`: its plain form holds
-`law: uniform`. One member of a union may also declare `BARE = "value"`: then a bare number stands for `{value: number}`.
+Understood types: bool, int, float, str, Literal, Any, `X | None`, tuple[X, ...], tuple[X, Y], dict[str, X],
+dataclasses, and unions of *tagged* dataclasses. A dataclass is tagged by a class variable `TAG = ("law", "uniform")`:
+its plain form holds `law: uniform`. One member of a union may also declare `BARE = "value"`: then a bare number stands
+for `{value: number}`.
 A `__post_init__` that raises ValueError is reported with the path.
 """
 

@@ -1,7 +1,7 @@
-"""The recipe: everything that decides pixels and labels, typed, validated and hashed; and the job, which decides neither.
+"""The recipe: all that decides pixels and labels, typed, validated and hashed; and the job, which decides neither.
 
-`Recipe.id` is the sha256 of the canonical JSON (RFC 8785). Paths of machines never enter it: the USD file and its assets
-are named relative to the scene's folder and identified by their content, so a moved checkout has the same id.
+`Recipe.id` is the sha256 of the canonical JSON (RFC 8785). Paths of machines never enter it: the USD file and its
+assets are named relative to the scene's folder and identified by content, so a moved checkout has the same id.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class SceneConfig:
     usd: str  # relative to the folder that Job.usd ends with, `/` between the parts
     time: float | None  # USD time code; None: the stage's start time
     purposes: tuple[str, ...]  # UsdGeomImageable purposes that are rendered
-    subdivision_level: int  # uniform refinement of Catmull-Clark and Loop meshes
+    subdivision_level: int  # refinements of subdivision surfaces
     class_map: dict[str, str]  # prim path glob -> class key; wins over labels authored in the stage
     taxonomy: str | None  # class list, relative to the folder of the USD file; None: made from the labels found
 
@@ -120,7 +120,7 @@ class Breadth:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides pixels and labels. `assets` and `taxonomy_id` are filled by `with_assets` after loading."""
+    """Everything that decides pixels and labels; `with_assets` fills `assets` and `taxonomy_id` after loading."""
 
     scene: SceneConfig
     rig: Rig
@@ -199,6 +199,7 @@ class Job:
     worker: int
     workers: int
     shard_worlds: int  # worlds a commit record
+    overrides: tuple[str, ...] = ()  # how the command line spelled all this; recorded only
 
     def __post_init__(self) -> None:
         _check_between("count", self.count, 1, LARGEST_WORLD)
@@ -253,7 +254,12 @@ def default_out(recipe: Recipe) -> Path:
     """
     if not recipe.assets:
         raise ValueError("the recipe has no asset hashes yet; call with_assets first")
-    return Path("out") / f"{recipe.scene.name}-{recipe.id[:8]}"
+    return default_path(recipe.scene.name, recipe.id)
+
+
+def default_path(scene: str, recipe_id: str) -> Path:
+    """Return where a dataset lies by default, relative to the working folder."""
+    return Path("out") / f"{scene}-{recipe_id[:8]}"
 
 
 def _check_between(name: str, value: float, low: float, high: float) -> None:

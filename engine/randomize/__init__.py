@@ -1,0 +1,1 @@
+"""Randomisers: functions that change a draft of worlds through named, counted, recorded draws."""

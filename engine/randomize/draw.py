@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.draft import Draft
+from engine.randomize.bounds import Bounds
 from engine.randomize.law import Law, choose, quantile
 from engine.randomize.philox import uniform
 from engine.recipe import Rig
+from engine.scene.model import Camera
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,14 @@ class Draw:
     randomizer: str  # its name in the recipe, the first part of every stream's name
     draft: Draft
     rig: Rig
+    cameras: tuple[Camera, ...]  # the rig's, as authored: axis `camera` of the draft
+    bounds: Bounds
     breadth: float = 1.0  # see engine/randomize/law.py
     per_step: bool = False  # whether every step draws anew; else all steps of a world share its values
+
+    def where(self, key: str) -> str:
+        """Return the path of a parameter in the recipe, for errors."""
+        return f"randomize.{self.randomizer}.{key}"
 
     def law(self, key: str, law: Law, *, count: int | None = None) -> NDArray[np.float64]:
         """Return values of a law and record them as the column `p.<randomiser>.<key>`."""
@@ -55,8 +63,15 @@ class Draw:
             return uniform(self.seed, stream, world, step, 0, dimension)
         return uniform(self.seed, stream, world[:, None], step[:, None], np.arange(count)[None, :], dimension)
 
+    def uniform_at(
+        self, key: str, rows: NDArray[np.int64], index: NDArray[np.int64], dimension: int
+    ) -> NDArray[np.float64]:
+        """Return the numbers that `uniform` has at these (row, index) pairs, one a pair."""
+        step = self.draft.step[rows] if self.per_step else np.zeros(len(rows), np.int32)
+        return uniform(self.seed, f"{self.randomizer}.{key}", self.draft.world[rows], step, index, dimension)
+
     def record(self, key: str, values: NDArray[np.generic]) -> None:
-        """Record a column: numbers, truth values or names, shape [row] or [row, k].
+        """Record a column: numbers, truth values or names, shape [row] or [row, k]; [row, 1] becomes [row].
 
         Raises:
             ValueError: If the column is there already; two values would share one name.
@@ -64,4 +79,4 @@ class Draw:
         column = f"p.{self.randomizer}.{key}"
         if column in self.draft.drawn:
             raise ValueError(f"column {column} is drawn twice")
-        self.draft.drawn[column] = values
+        self.draft.drawn[column] = values[:, 0] if values.ndim == 2 and values.shape[1] == 1 else values

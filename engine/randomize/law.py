@@ -1,12 +1,13 @@
-"""Laws: how a value is spread. A law is tagged plain data, `{law: uniform, low: 2, high: 12}`; a bare number is a constant.
+"""Laws: how a value is spread, as tagged plain data: `{law: uniform, low: 2, high: 12}`; a bare number is a constant.
 
 Values come from the law's inverse distribution function at a counter-based uniform number, so that editing a law moves
 values without reshuffling them, and nothing depends on the batch.
 
 Breadth. `breadth` in [0, 1] is one switch for how much of the spread is used; 1 is the law as written, 0 its centre:
-uniform and integer shrink around the middle of their range (integer: its real-valued range, then rounds down), log_uniform
-around the geometric middle, normal and truncated_normal scale the deviations from the mean, choice keeps its most likely
-value (the first of equals) with probability `1 - breadth` more. A constant has no breadth.
+uniform and integer shrink around the middle of their range (integer: its real-valued range, then rounds down),
+log_uniform around the geometric middle, normal and truncated_normal scale the deviations from the mean, choice gives
+its most likely value (the first of equals) the probability `1 - breadth` and shares the rest as written. A constant
+has none.
 """
 
 from __future__ import annotations

@@ -1,0 +1,56 @@
+"""Randomise a batch: the entries of a recipe, in the order of their stages, then of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.draft import Draft
+from engine.randomize.bounds import Bounds, scene_bounds
+from engine.randomize.draw import Draw
+from engine.randomize.kinds import Randomizer, randomizer
+from engine.recipe import Recipe
+from engine.scene.model import Camera, Scene
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is worked out once a scene: the checked entries in the order in which they run, and the instances' boxes."""
+
+    recipe: Recipe
+    scene: Scene
+    cameras: tuple[Camera, ...]  # of the rig
+    randomizers: tuple[Randomizer, ...]
+    bounds: Bounds
+
+
+def plan(recipe: Recipe, scene: Scene, cameras: Sequence[Camera]) -> Plan:
+    """Return the plan of a recipe for a loaded scene and the cameras of its rig.
+
+    Raises:
+        UserError: If an entry does not fit the dataclass of its kind.
+    """
+    entries = (randomizer(name, data) for name, data in recipe.randomize.items())
+    ordered = tuple(sorted(entries, key=lambda entry: (entry.stage, entry.name)))
+    return Plan(recipe, scene, tuple(cameras), ordered, scene_bounds(scene))
+
+
+def randomize(plan: Plan, draft: Draft) -> None:
+    """Change a draft in place and fill its `drawn` columns.
+
+    Raises:
+        UserError: If a glob selects nothing, or an anchor that an entry needs is missing.
+    """
+    recipe = plan.recipe
+    for entry in plan.randomizers:
+        draw = Draw(
+            seed=recipe.seed,
+            randomizer=entry.name,
+            draft=draft,
+            rig=recipe.rig,
+            cameras=plan.cameras,
+            bounds=plan.bounds,
+            breadth=recipe.dr.breadth,
+            per_step=entry.per == "step",
+        )
+        entry.entry.function(entry.params, plan.scene, draft, draw)

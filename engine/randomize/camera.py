@@ -1,0 +1,302 @@
+"""Cameras: look into a volume, orbit an object, choose an authored one, shake it, change its exposure.
+
+A new position keeps `clearance_m` to the boxes of all visible instances, save those that it may never leave: `inside`
+names enclosures, such as a building whose box holds everything. Up to `tries` candidates are drawn by counter and the
+first clear one is taken; where none is, the one with most room is taken and the column `clear` is false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.draft import Draft
+from engine.errors import UserError
+from engine.randomize import select
+from engine.randomize.bounds import distance_to_boxes, world_boxes
+from engine.randomize.draw import Draw
+from engine.randomize.law import Law, Uniform, check_support, check_weights
+from engine.randomize.pose import apply, compose, direction, look_at
+from engine.randomize.select import Glob
+from engine.randomize.stage import Stage
+from engine.registry import RANDOMIZERS
+from engine.scene.camera import intrinsics
+from engine.scene.model import Anchor, Scene
+
+Array = NDArray[np.float64]
+
+FOCAL_RANGE_MM = (0.1, 100_000.0)
+CENTRED = Uniform(-0.5, 0.5)  # shares of an anchor's box, from its middle
+MOST_TRIES = 1024
+
+
+@dataclass(frozen=True)
+class Clearance:
+    """How a camera keeps out of things."""
+
+    clearance_m: float  # least distance to the box of a visible instance
+    tries: int  # candidates drawn before the roomiest is taken
+    inside: Glob | None  # instances whose boxes do not count: floors, walls, a hall
+
+    def __post_init__(self) -> None:
+        if self.clearance_m < 0.0:
+            raise ValueError(f"clearance_m must not be negative, got {self.clearance_m:g}")
+        if not 1 <= self.tries <= MOST_TRIES:
+            raise ValueError(f"tries must be in 1..{MOST_TRIES}, got {self.tries}")
+
+
+@dataclass(frozen=True)
+class CameraLook:
+    """Anywhere in one volume, looking anywhere into another."""
+
+    STAGE: ClassVar[Stage] = Stage.CAMERA
+    cameras: Glob  # cameras of the rig
+    position_in: str  # kind of the anchors whose boxes hold the camera
+    look_in: str  # kind of the anchors whose boxes hold the point in the picture's middle
+    roll_deg: Law  # counter-clockwise seen from behind the camera
+    focal_mm: Law | None  # null: as authored
+    clear: Clearance
+
+    def __post_init__(self) -> None:
+        _check_focal(self.focal_mm)
+
+
+@dataclass(frozen=True)
+class CameraOrbit:
+    """On a sphere around an object or an anchor, looking at it."""
+
+    STAGE: ClassVar[Stage] = Stage.CAMERA
+    cameras: Glob
+    around: Glob  # instances; one that is visible is chosen, and the middle of its box is looked at
+    distance_m: Law
+    azimuth_deg: Law  # 0: the camera stands on the +x side, 90: on the +y side
+    elevation_deg: Law  # above the horizon
+    roll_deg: Law
+    focal_mm: Law | None
+    clear: Clearance
+
+    def __post_init__(self) -> None:
+        check_support("distance_m", self.distance_m, 1.0e-3, 1.0e6)
+        check_support("elevation_deg", self.elevation_deg, -90.0, 90.0)
+        _check_focal(self.focal_mm)
+
+
+@dataclass(frozen=True)
+class CameraChoice:
+    """The pose and lens of one of the authored cameras."""
+
+    STAGE: ClassVar[Stage] = Stage.CAMERA
+    cameras: Glob
+    among: Glob  # authored cameras
+    weights: tuple[float, ...] | None  # in the order of the cameras in the scene; null: equal
+
+
+@dataclass(frozen=True)
+class CameraJitter:
+    """A small move in the camera's own frame, wherever it is."""
+
+    STAGE: ClassVar[Stage] = Stage.CAMERA_JITTER
+    cameras: Glob
+    right_m: Law
+    up_m: Law
+    back_m: Law
+    pan_deg: Law  # about the camera's up, positive to the left
+    tilt_deg: Law  # about its right, positive upwards
+    roll_deg: Law
+    focal_scale: Law  # multiplies the focal length
+
+    def __post_init__(self) -> None:
+        check_support("focal_scale", self.focal_scale, 1.0e-3, 1.0e3)
+
+
+@dataclass(frozen=True)
+class CameraExposure:
+    """Exposure of the rig's cameras."""
+
+    STAGE: ClassVar[Stage] = Stage.CAMERA_JITTER
+    cameras: Glob
+    stops: Law  # added to the rig's exposure
+
+
+@RANDOMIZERS.register("camera_look", CameraLook)
+def camera_look(params: CameraLook, scene: Scene, draft: Draft, draw: Draw) -> None:
+    """Put cameras into volumes."""
+    homes = select.anchors(scene, params.position_in, draw.where("position_in"))
+    views = select.anchors(scene, params.look_in, draw.where("look_in"))
+    cameras = _cameras(params.cameras, draw)
+
+    def candidate(number: int) -> tuple[Array, Array]:
+        return _in_anchors(homes, "position", number, draw, len(cameras)), look_m
+
+    look_m = _in_anchors(views, "look", 0, draw, len(cameras))
+    position_m, target_m = _first_clear(params.clear, candidate, scene, draft, draw)
+    _place(cameras, position_m, target_m, params.roll_deg, draft, draw)
+    _zoom(cameras, params.focal_mm, draft, draw)
+
+
+@RANDOMIZERS.register("camera_orbit", CameraOrbit)
+def camera_orbit(params: CameraOrbit, scene: Scene, draft: Draft, draw: Draw) -> None:
+    """Put cameras on spheres around objects."""
+    targets = select.instances(scene, params.around, draw.where("around"))
+    cameras = _cameras(params.cameras, draw)
+    chosen = targets[_pick(draft.visible[:, targets], draw.uniform("around", count=len(cameras)))]
+    draw.record("around", np.asarray(scene.instances.path)[chosen])
+    center_m, _ = world_boxes(draw.bounds, draft.world_from_instance)
+    target_m = np.take_along_axis(center_m, chosen[:, :, None], axis=1)
+
+    def candidate(number: int) -> tuple[Array, Array]:
+        count = len(cameras)
+        distance_m = draw.sample("distance_m", params.distance_m, count=count, dimension=number)
+        azimuth_rad = np.deg2rad(draw.sample("azimuth_deg", params.azimuth_deg, count=count, dimension=number))
+        elevation_rad = np.deg2rad(draw.sample("elevation_deg", params.elevation_deg, count=count, dimension=number))
+        return target_m + distance_m[..., None] * direction(azimuth_rad, elevation_rad), target_m
+
+    position_m, target_m = _first_clear(params.clear, candidate, scene, draft, draw)
+    _place(cameras, position_m, target_m, params.roll_deg, draft, draw)
+    _zoom(cameras, params.focal_mm, draft, draw)
+
+
+@RANDOMIZERS.register("camera_choice", CameraChoice)
+def camera_choice(params: CameraChoice, scene: Scene, draft: Draft, draw: Draw) -> None:
+    """Give cameras of the rig the pose and lens of authored ones."""
+    names = tuple(camera.name for camera in scene.cameras)
+    among = select.select(params.among, names, what="camera", where=draw.where("among"))
+    try:
+        check_weights(len(among), params.weights)
+    except ValueError as error:
+        raise UserError(f"{draw.where('weights')}: {error}") from error
+    cameras = _cameras(params.cameras, draw)
+    authored = [scene.cameras[index] for index in among]
+    k = np.array([intrinsics(camera, draw.rig.width, draw.rig.height) for camera in authored])
+    index = draw.choice("camera", tuple(c.name for c in authored), params.weights, count=len(cameras))
+    draft.world_from_camera[:, cameras] = np.array([camera.world_from_camera for camera in authored])[index]
+    draft.focal_px[:, cameras] = k[:, (0, 1), (0, 1)][index]
+    draft.center_px[:, cameras] = k[:, (0, 1), (2, 2)][index]
+    draft.orthographic[:, cameras] = np.array([camera.orthographic for camera in authored])[index]
+
+
+@RANDOMIZERS.register("camera_jitter", CameraJitter)
+def camera_jitter(params: CameraJitter, scene: Scene, draft: Draft, draw: Draw) -> None:
+    """Shift and turn cameras in their own frames, and change their focal lengths by a factor."""
+    cameras = _cameras(params.cameras, draw)
+    laws = {"right_m": params.right_m, "up_m": params.up_m, "back_m": params.back_m}
+    shift_m = np.stack([draw.law(key, law, count=len(cameras)) for key, law in laws.items()], axis=-1)
+    pan, tilt, roll = (
+        np.deg2rad(draw.law(key, law, count=len(cameras)))
+        for key, law in {"pan_deg": params.pan_deg, "tilt_deg": params.tilt_deg, "roll_deg": params.roll_deg}.items()
+    )
+    turn = compose(_about(1, pan), compose(_about(0, tilt), _about(2, roll)))
+    turn[..., 3] = shift_m
+    draft.world_from_camera[:, cameras] = compose(draft.world_from_camera[:, cameras], turn)
+    draft.focal_px[:, cameras] *= draw.law("focal_scale", params.focal_scale, count=len(cameras))[..., None]
+
+
+@RANDOMIZERS.register("camera_exposure", CameraExposure)
+def camera_exposure(params: CameraExposure, scene: Scene, draft: Draft, draw: Draw) -> None:
+    """Add stops to the exposure of cameras."""
+    cameras = _cameras(params.cameras, draw)
+    draft.exposure_ev[:, cameras] += draw.law("stops", params.stops, count=len(cameras)).astype(np.float32)
+
+
+def _cameras(globs: Glob, draw: Draw) -> NDArray[np.int64]:
+    names = [camera.name for camera in draw.cameras]
+    return select.select(globs, names, what="camera of the rig", where=draw.where("cameras"))
+
+
+def _in_anchors(anchors: tuple[Anchor, ...], key: str, number: int, draw: Draw, count: int) -> Array:
+    """Return candidate points [row, camera, 3] in the boxes of anchors, each anchor equally likely."""
+    pick = (draw.uniform(f"{key}_anchor", count=count, dimension=number) * len(anchors)).astype(np.int64)
+    share = [draw.sample(key, CENTRED, count=count, dimension=3 * number + axis) for axis in range(3)]
+    size_m = np.array([anchor.size_m for anchor in anchors])[pick]
+    local_m = np.stack([share[0], share[1], share[2] + 0.5], axis=-1) * size_m
+    return apply(np.array([anchor.world_from_anchor for anchor in anchors])[pick], local_m)
+
+
+def _first_clear(
+    clear: Clearance, candidate: Callable[[int], tuple[Array, Array]], scene: Scene, draft: Draft, draw: Draw
+) -> tuple[Array, Array]:
+    """Return positions and targets [row, camera, 3] of each camera's first candidate with room; record the search."""
+    solid = draw.bounds.solid.copy()
+    if clear.inside is not None:
+        solid[select.instances(scene, clear.inside, draw.where("clear.inside"))] = False
+    position_m, target_m = candidate(0)
+    room_m = _room(position_m, solid, draft, draw)
+    tried = np.ones(room_m.shape, np.int32)
+    for number in range(1, clear.tries):
+        open_rows = np.flatnonzero((room_m < clear.clearance_m).any(axis=1))
+        if not len(open_rows):
+            break
+        new_m, new_target_m = (array[open_rows] for array in candidate(number))
+        new_room_m = _room(new_m, solid, draft, draw, open_rows)
+        searching = room_m[open_rows] < clear.clearance_m
+        better = searching & (new_room_m > room_m[open_rows])
+        tried[open_rows] += searching
+        for array, new in ((position_m, new_m), (target_m, new_target_m), (room_m, new_room_m)):
+            keep = better if array.ndim == 2 else better[..., None]
+            array[open_rows] = np.where(keep, new, array[open_rows])
+    draw.record("tried", tried)
+    draw.record("clear", room_m >= clear.clearance_m)
+    return position_m, target_m
+
+
+def _room(
+    position_m: Array, solid: NDArray[np.bool_], draft: Draft, draw: Draw, rows: NDArray[np.int64] | None = None
+) -> Array:
+    """Return the distance [row, camera] to the nearest box of a visible, solid instance [m]."""
+    poses, visible = draft.world_from_instance, draft.visible
+    if rows is not None:
+        poses, visible = poses[rows], visible[rows]
+    room_m = np.full(position_m.shape[:2], np.inf)
+    for camera in range(position_m.shape[1]):
+        distance_m = distance_to_boxes(draw.bounds, poses, position_m[:, camera])
+        room_m[:, camera] = np.where(visible & solid, distance_m, np.inf).min(axis=1, initial=np.inf)
+    return room_m
+
+
+def _place(
+    cameras: NDArray[np.int64], position_m: Array, target_m: Array, roll_deg: Law, draft: Draft, draw: Draw
+) -> None:
+    for axis, name in enumerate("xyz"):
+        draw.record(f"{name}_m", position_m[..., axis])
+        draw.record(f"look_{name}_m", target_m[..., axis])
+    roll_rad = np.deg2rad(draw.law("roll_deg", roll_deg, count=len(cameras)))
+    draft.world_from_camera[:, cameras] = look_at(position_m, target_m, roll_rad)
+
+
+def _zoom(cameras: NDArray[np.int64], focal_mm: Law | None, draft: Draft, draw: Draw) -> None:
+    """Set focal lengths; the sensor of each camera stays as authored."""
+    if focal_mm is None:
+        return
+    flat = [draw.cameras[camera].name for camera in cameras if draw.cameras[camera].orthographic]
+    if flat:
+        raise UserError(f"{draw.where('focal_mm')}: {flat[0]} is orthographic and has no focal length; use null")
+    authored_mm = np.array([draw.cameras[camera].focal_length_mm for camera in cameras])
+    scale = draw.law("focal_mm", focal_mm, count=len(cameras)) / authored_mm
+    draft.focal_px[:, cameras] *= scale[..., None]
+
+
+def _pick(allowed: NDArray[np.bool_], uniform: Array) -> NDArray[np.int64]:
+    """Return which of the allowed columns [row, k] each number [row, camera] falls on; among all where none is."""
+    allowed = allowed | ~allowed.any(axis=1, keepdims=True)
+    rank = (uniform * allowed.sum(axis=1)[:, None]).astype(np.int64)
+    order = np.argsort(~allowed, axis=1, kind="stable")  # allowed columns first, in their own order
+    return np.take_along_axis(order, rank, axis=1)
+
+
+def _about(axis: int, angle_rad: Array) -> Array:
+    """Return poses [..., 3, 4] that turn about one of their own axes, right-handed."""
+    first, second = (axis + 1) % 3, (axis + 2) % 3
+    pose = np.zeros((*angle_rad.shape, 3, 4))
+    pose[..., axis, axis] = 1.0
+    pose[..., first, first] = pose[..., second, second] = np.cos(angle_rad)
+    pose[..., second, first], pose[..., first, second] = np.sin(angle_rad), -np.sin(angle_rad)
+    return pose
+
+
+def _check_focal(focal_mm: Law | None) -> None:
+    if focal_mm is not None:
+        check_support("focal_mm", focal_mm, *FOCAL_RANGE_MM)

@@ -1,0 +1,18 @@
+"""When a randomiser runs. The order of entries in a recipe means nothing: JSON has none; stages, then names, decide."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Stage(IntEnum):
+    """Later stages see what earlier ones did: a camera keeps clear of the cartons that were placed."""
+
+    PLACE = 0  # objects into slots
+    CLUTTER = 1  # objects scattered between them
+    MATERIAL = 2  # which material
+    COLOR = 3  # how it is tinted
+    LIGHT = 4  # the colour of a light
+    DIM = 5  # its strength
+    CAMERA = 6  # where a camera is
+    CAMERA_JITTER = 7  # how far it is off

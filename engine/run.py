@@ -1,0 +1,143 @@
+"""The main job: `python -m engine.run +scene=warehouse [key=value ...]`.
+
+Hydra reads the command line: `-m seed=0,1,2` makes a dataset for each, `-m cluster=local` or `-m cluster=slurm` (extra
+`slurm`) hands them to submitit, `--config-dir my_conf +scene=mine` finds a scene of your own, `--cfg job`
+prints the configuration. `--plugin MODULE` imports randomisers and writers of your own. Exit codes: 0 the dataset is
+complete (or this worker's part is), 1 some shards failed, 2 the command cannot be done, 3 `out` is another dataset,
+74 the disk refused, 75 stopped by a signal: the same command goes on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine import signals
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from engine.dataset.manifest import Manifest
+    from engine.recipe import Job, Recipe
+
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own switch: show tracebacks
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command line and return its exit code; errors are one line on standard error."""
+    signals.install()
+    from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
+
+    show_traceback = bool(os.environ.get(FULL_ERROR))
+    try:
+        _hydra(sys.argv[1:] if arguments is None else arguments)
+    except (UserError, WriteFailed, Stopped, ShardsFailed) as error:
+        if show_traceback:
+            raise
+        _say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _say("interrupted; what is committed is intact, and the same command goes on")
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def run_composed(tree: DictConfig) -> None:
+    """Do one job that Hydra composed; of a multirun, this may run in a process of the launcher's."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from engine.config import Composed, recipe_and_job, source_folders
+
+    hydra = HydraConfig.get()
+    sources = hydra.runtime.config_sources
+    overrides = tuple(hydra.overrides.task)
+    recipe, job = recipe_and_job(Composed(tree, dict(hydra.runtime.choices), source_folders(sources), overrides))
+    given = [Path(source.path) for source in sources if source.provider == "command-line"]
+    run(recipe, job, config_folders=tuple(given))
+
+
+def run(recipe: Recipe, job: Job, *, config_folders: tuple[Path, ...] = ()) -> None:
+    """Make the dataset of a recipe, unless it is there already, and say where to look.
+
+    Raises:
+        UserError: If it cannot be done; ForeignOutput if `out` is another dataset.
+        WriteFailed: If the disk refuses.
+        Stopped: If a signal asked for it.
+        ShardsFailed: If some shards could not be made.
+    """
+    from engine.resume import complete_dataset
+
+    begun_s = time.monotonic()
+    found = complete_dataset(recipe, job)
+    if found is None and job.device == "all":
+        from engine.devices import run_on_all
+
+        run_on_all(job, config_folders)
+        found = complete_dataset(recipe, job)
+    elif found is None:
+        found = _generate(recipe, job)
+    if found is None:
+        _say(f"this part is done (worker {job.worker} of {job.workers}); the last worker to finish makes the manifest")
+    else:
+        _say_where(*found, seconds=time.monotonic() - begun_s)
+
+
+def _generate(recipe: Recipe, job: Job) -> tuple[Path, Manifest] | None:
+    from engine.generate import generate
+    from engine.progress import Progress
+    from engine.recipe import default_path
+
+    with Progress() as progress:
+        manifest = generate(recipe, job, progress=progress)
+    if manifest is None:
+        return None
+    return job.out or default_path(recipe.scene.name, manifest.recipe_id), manifest
+
+
+def _say_where(out: Path, manifest: Manifest, *, seconds: float) -> None:
+    counts = manifest.counts
+    _say(
+        f"{counts.frames} frames of {counts.worlds} worlds in {seconds:.1f} s; "
+        f"look at {out / 'contact_sheet.png'}, facts in {out / 'manifest.json'}"
+    )
+
+
+def _hydra(arguments: list[str]) -> None:
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from engine._layout import conf_folder
+    from engine.config import HYDRA_VERSION_BASE, register_schema
+    from engine.config_errors import one_line
+    from engine.errors import UserError
+    from engine.plugins import take_options
+
+    register_schema()
+    import hydra
+
+    sys.argv = [sys.argv[0], *take_options(arguments)]
+    before = os.environ.get(FULL_ERROR)
+    os.environ[FULL_ERROR] = "1"  # let errors through: Hydra prints its own in several lines and exits with 1
+    try:
+        hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name="config")(
+            run_composed
+        )()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(one_line(error)) from error
+    finally:
+        if before is None:
+            del os.environ[FULL_ERROR]
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"ommatidia: {line}\n")
+
+
+if __name__ == "__main__":
+    from engine.run import main as imported_main  # as a module, so that its functions can be sent to other processes
+
+    sys.exit(imported_main())
