@@ -52,7 +52,7 @@ def framing_camera(scene: Scene, width: int, height: int) -> Camera:
 
 
 def _placement_corners(scene: Scene) -> NDArray[np.float64]:
-    """Return the corners [corner, 3] of every placement's box in its own frame, in the world; the origin without any."""
+    """Return the corners [corner, 3] of every placement's own box, in the world; a unit cube's without any."""
     if len(scene.placements.mesh) == 0:
         return np.array([[-0.5, -0.5, -0.5], [0.5, 0.5, 0.5]])
     unit = np.indices((2, 2, 2)).reshape(3, -1).T

@@ -16,7 +16,7 @@ class SceneOptions:
 
     time: float | None = None  # time code; None: the stage's first one
     purposes: tuple[str, ...] = ("default", "render")
-    subdivision_level: int = 3  # Catmull-Clark steps before the vertices are pushed to the limit surface
+    subdivision_level: int = 3  # Catmull-Clark steps, then vertices go to the limit surface; 0: the cage itself
     subdivision_max_faces: int = 100_000  # quads of one mesh; a denser cage takes fewer steps
     class_map: dict[str, str] = field(default_factory=dict)  # path glob -> class; `*` within a name, `**` across names
     taxonomy: Path | None = None  # JSON; None: `taxonomy.json` beside the scene, or the sorted classes found

@@ -49,7 +49,7 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes) -> OpenStage:
 
     Raises:
         SceneError: If the file is missing, not USD, corrupt, too old, has unusable units, or needs a file that lies
-            outside the roots or is not a regular file.
+            outside the roots or is not a regular file, or if native instancing unfolds into too many prims.
     """
     path = path.absolute()
     if not path.exists():
@@ -67,6 +67,12 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes) -> OpenStage:
     except Tf.ErrorException as error:
         raise SceneError(_open_failure(path, error)) from None
     del layers  # held until here so that the stage finds them open
+    count = _prim_count(stage)
+    if count > options.max_prims:
+        raise SceneError(
+            f"scene '{path}' unfolds into {count} prims, the limit is {options.max_prims}; "
+            "use fewer nested instances or raise max_prims"
+        )
     for composition_error in stage.GetCompositionErrors():
         notes.add("error", composition_error.rootSite.path, _short(str(composition_error), path))
     units = _stage_units(stage, path, notes)
@@ -108,3 +114,20 @@ def _short(text: str, path: Path) -> str:
     """Return the first 200 characters of a diagnostic as one line, without the folder of the scene."""
     line = " ".join(text.replace(f"{path.parent}/", "").split())
     return line if len(line) <= 200 else line[:197] + "..."
+
+
+def _prim_count(stage: Usd.Stage) -> int:
+    """Return how many prims a walk with instance proxies would visit, without such a walk; 0 without instances."""
+    if not stage.GetPrototypes():
+        return 0
+    known: dict[object, int] = {}
+
+    def count(top: Usd.Prim) -> int:
+        if top.GetPath() not in known:
+            total = 0
+            for prim in Usd.PrimRange(top, Usd.PrimDefaultPredicate):
+                total += 1 + (count(prim.GetPrototype()) if prim.IsInstance() else 0)
+            known[top.GetPath()] = total
+        return known[top.GetPath()]
+
+    return count(stage.GetPseudoRoot())

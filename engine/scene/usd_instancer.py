@@ -106,8 +106,11 @@ class Placer:
         known = self.owners.find(root.path)
         if known is not None:
             return known
-        matrix = np.array(self._cache.GetLocalToWorldTransform(root.prim))
-        return self.owners.add(root.path, root.label, matrix)
+        try:
+            matrix = np.array(self._cache.GetLocalToWorldTransform(root.prim))
+        except Tf.ErrorException:
+            matrix = np.eye(4)  # its own xformOps are broken; what is drawn below it resets them
+        return self.owners.add(root.path, root.label, matrix if np.linalg.det(matrix[:3, :3]) != 0.0 else np.eye(4))
 
     def _expand(self, leaf: Leaf, base: NDArray[np.float64], names: list[str]) -> None:
         """Add the places of an instancer that stands itself at `base` [k, 4, 4] under `names` [k]."""

@@ -28,6 +28,7 @@ POINT_HALF_ANGLE_RAD = 1.0e-4  # stands for a distant light of angle 0
 DOME_FROM_LIGHT = {  # columns: where our x, y and pole (z) lie in the axes of the USD light
     "Y": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
     "Z": np.eye(3),
+    "Blender": np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]),  # pole Z, image's centre +X
 }
 
 
@@ -136,8 +137,17 @@ def _cone(reader: _Inputs) -> tuple[float, float]:
 
 
 def _pole_axis(opened: OpenStage, prim: Usd.Prim) -> str:
-    """Return the light-space axis of a dome's top pole. The first DomeLight has it along Y on any stage."""
+    """Return the light-space axis of a dome's top pole. The first DomeLight has it along Y on any stage.
+
+    Blender (5.0) writes a Z-up stage's dome as it stands in Blender, without the rotation that this asks for.
+    """
     if prim.GetTypeName() != "DomeLight_1":
+        is_blender = opened.stage.GetRootLayer().documentation.startswith("Blender v")
+        if is_blender and opened.units.world_from_stage[2, 2] == 1.0:
+            opened.notes.add(
+                "repaired", prim.GetPath(), "Blender's dome on a Z-up stage: its pole is Z, not Y as USD says"
+            )
+            return "Blender"
         return "Y"
     axis = str(prim.GetAttribute("poleAxis").Get())
     if axis == "scene":

@@ -49,12 +49,12 @@ def read_mesh(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> Mesh | Non
     if polygons is None:
         return None
     scheme = leaf.prim.GetAttribute("subdivisionScheme").Get()
-    if scheme == "catmullClark":
+    if scheme == "catmullClark" and opened.options.subdivision_level > 0:
         polygons, corners = _subdivided(opened, leaf, polygons, request)
     else:
-        if scheme not in (None, "none", "bilinear"):
+        if scheme == "loop" or (scheme == "catmullClark" and opened.options.subdivision_level == 0):
             opened.notes.add("approximated", leaf.path, f"subdivision scheme {scheme}: the cage itself is drawn")
-        corners = _corners(opened, leaf, polygons, request, with_normals=scheme != "loop")
+        corners = _corners(opened, leaf, polygons, request, with_normals=scheme not in ("loop", "catmullClark"))
     return _triangles(opened, leaf, polygons, corners)
 
 
@@ -204,7 +204,7 @@ def _subdivided(opened: OpenStage, leaf: Leaf, polygons: Polygons, request: Mesh
 
 def _steps(opened: OpenStage, leaf: Leaf, corner_count: int) -> int:
     """Return how often a cage is subdivided: as chosen, less for a dense cage, at least once."""
-    wanted = max(opened.options.subdivision_level, 1)
+    wanted = opened.options.subdivision_level
     steps = wanted
     while steps > 1 and corner_count * 4 ** (steps - 1) > opened.options.subdivision_max_faces:
         steps -= 1
@@ -284,17 +284,28 @@ def _triangles(opened: OpenStage, leaf: Leaf, polygons: Polygons, corners: _Corn
         return None
     if leaf.prim.GetAttribute("orientation").Get() == "leftHanded":
         corner = corner[:, ::-1]
-    points_m = polygons.points.astype(np.float64) * opened.units.meters_per_unit
+    points, triangle = _used_points(polygons.points, polygons.indices[corner])
     return Mesh(
         name=leaf.path,
-        points_m=np.nan_to_num(points_m, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32),
-        triangle=polygons.indices[corner].astype(np.int32),
+        points_m=(points.astype(np.float64) * opened.units.meters_per_unit).astype(np.float32),
+        triangle=triangle.astype(np.int32),
         normal=None if corners.normal is None else _unit_normals(corners.normal[corner]),
         uv=None if corners.uv is None else np.ascontiguousarray(corners.uv[corner], np.float32),
         color=None if corners.color is None else np.ascontiguousarray(corners.color[corner], np.float32),
         slot=corners.slot[face],
         two_sided=bool(leaf.prim.GetAttribute("doubleSided").Get()),
     )
+
+
+def _used_points(
+    points: NDArray[np.float32], triangle: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the points that triangles use, and the triangles in their numbers; the others may not even be finite."""
+    used = np.zeros(len(points), bool)
+    used[triangle] = True
+    if used.all():
+        return points, triangle
+    return points[used], (np.cumsum(used) - 1)[triangle]
 
 
 def _unit_normals(normal: NDArray[np.float32]) -> NDArray[np.float32] | None:

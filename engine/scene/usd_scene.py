@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from engine.scene.usd_light import read_light
 from engine.scene.usd_material import MaterialTable, Surface
 from engine.scene.usd_mesh import MeshRequest, inherited_color, read_mesh
 from engine.scene.usd_semantics import UNLABELLED, read_taxonomy, taxonomy_of_classes
+from engine.scene.usd_skel import pose_skinned_meshes
 from engine.scene.usd_texture import TextureTable
 from engine.scene.usd_walk import Leaf, Subtree, Walker
 
@@ -34,6 +35,7 @@ def build_scene(path: Path, options: SceneOptions) -> Scene:
     notes = Notes()
     with quiet_diagnostics(notes, path):
         opened = open_stage(path, options, notes)
+        opened = replace(opened, time=pose_skinned_meshes(opened))
         walker = Walker(opened)
         subtree = walker.stage()
         placer = Placer(opened, walker)

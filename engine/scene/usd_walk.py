@@ -89,17 +89,7 @@ class Walker:
         self._branch = _branch_prim(opened.stage)
 
     def stage(self) -> Subtree:
-        """Return everything on the stage.
-
-        Raises:
-            SceneError: If native instancing would unfold into too many prims; nothing was unfolded then.
-        """
-        count = _prim_count(self._opened.stage)
-        if count > self._opened.options.max_prims:
-            raise SceneError(
-                f"scene '{self._opened.path}' unfolds into {count} prims, the limit is "
-                f"{self._opened.options.max_prims}; use fewer nested instances or raise max_prims"
-            )
+        """Return everything on the stage."""
         return self._walk(self._opened.stage.GetPseudoRoot(), IN_STAGE, State(), inner=False)
 
     def prototype(self, prim: Usd.Prim, instancer: State) -> Subtree:
@@ -221,20 +211,3 @@ def _is_drawable(prim: Usd.Prim) -> bool:
     """Return whether anything is drawn at or below a prim; hidden or not, so that ids do not depend on the time."""
     below = Usd.PrimRange(prim, IN_STAGE)
     return any(each.IsA(UsdGeom.Gprim) or each.GetTypeName() == "PointInstancer" for each in below)
-
-
-def _prim_count(stage: Usd.Stage) -> int:
-    """Return how many prims a walk with instance proxies would visit, without such a walk; 0 without instances."""
-    if not stage.GetPrototypes():
-        return 0
-    known: dict[object, int] = {}
-
-    def count(top: Usd.Prim) -> int:
-        if top.GetPath() not in known:
-            total = 0
-            for prim in Usd.PrimRange(top, Usd.PrimDefaultPredicate):
-                total += 1 + (count(prim.GetPrototype()) if prim.IsInstance() else 0)
-            known[top.GetPath()] = total
-        return known[top.GetPath()]
-
-    return count(stage.GetPseudoRoot())

@@ -1,0 +1,195 @@
+"""One frame of any stage: `python -m engine.preview FILE.usd --out DIR`.
+
+Files in DIR: `rgb.png` (sRGB), `rgb_linear.npy` (float32 [y, x, 3]), `depth.npy` (planar, metres, float32, +inf where
+nothing was hit), `normal.npy` (float32 [y, x, 3], world, towards the camera), `instance.npy` (int32, 0 = background),
+`ids.json` (instance -> prim path, class, rule that labelled it), `notes.json` (what was not taken over exactly, per
+prim) and, last of all, `camera.json`: where it is, everything is. With `--quality labels` there is no rgb.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import UserError, near_matches
+from engine.frames import Frames
+from engine.scene import SceneOptions, load_scene, summary
+from engine.scene.defaults import default_lights
+from engine.scene.model import Camera, Scene
+
+SPP = 16  # one frame: smoother than a dataset's, still about a second
+NO_AMBIENT = (0.0, 0.0, 0.0)  # the lights of the stage, or the default ones, and nothing else
+COMPLETE = "camera.json"  # moved into place last
+
+
+@dataclass(frozen=True)
+class PreviewOptions:
+    """What the command line chooses."""
+
+    width: int = 640
+    height: int = 480
+    camera: str | None = None  # prim path; None: the first one of the stage, or one that frames everything
+    quality: str = "direct"
+    device: str = "auto"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code. Every mistake of the caller is one line on stderr."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        width, height = _size(parsed.size)
+        scene = load_scene(
+            parsed.file, SceneOptions(time=parsed.time, roots=tuple(parsed.root), taxonomy=parsed.taxonomy)
+        )
+        sys.stdout.write(summary(scene) + "\n")
+        options = PreviewOptions(width, height, parsed.camera, parsed.quality, parsed.device)
+        frames, camera = preview(scene, options)
+        write_preview(parsed.out, scene, frames, camera)
+    except UserError as error:
+        sys.stderr.write(f"ommatidia: {error}\n")
+        return error.exit_code
+    except OSError as error:
+        name = error.filename or parsed.out
+        sys.stderr.write(f"ommatidia: cannot write {name}: {error.strerror}; choose another --out\n")
+        return os.EX_IOERR
+    sys.stdout.write(f"look at {parsed.out / ('normal.npy' if frames.rgb is None else 'rgb.png')}\n")
+    return 0
+
+
+def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
+    """Return one frame of a scene and the camera that saw it; without lights of its own it gets the default ones.
+
+    Raises:
+        UserError: If the camera or device does not exist, or the size is not possible.
+    """
+    from engine.device import resolve_device
+    from engine.recipe import Rig
+    from engine.render import Outputs, Renderer
+    from engine.rig import AUTO, authored_draft, rig_cameras
+
+    if options.camera is not None and options.camera not in {camera.name for camera in scene.cameras}:
+        names = tuple(camera.name for camera in scene.cameras)
+        raise UserError(f"--camera: no camera '{options.camera}'; the stage has {near_matches(options.camera, names)}")
+    try:
+        rig = Rig(
+            cameras=(options.camera or AUTO,),
+            width=options.width,
+            height=options.height,
+            steps=1,
+            spp=SPP,
+            quality="labels" if options.quality == "labels" else "direct",
+            bounces=0,
+            exposure_ev=0.0,
+            ambient_radiance=NO_AMBIENT,
+        )
+    except ValueError as error:
+        raise UserError(f"--size: {error}") from None
+    device = resolve_device(options.device)
+    lit = replace(scene, lights=default_lights(scene))
+    shaded = rig.quality != "labels"
+    outputs = Outputs(rgb=shaded, rgb_linear=shaded, depth=True, normal=True, instance=True)
+    cameras = rig_cameras(lit, rig)[:1]
+    renderer = Renderer(lit, rig, outputs, seed=0, device=device)
+    try:
+        draft = authored_draft(lit, rig, cameras, np.zeros(1, np.int64), np.zeros(1, np.int32))
+        return renderer.render(draft), cameras[0]
+    finally:
+        renderer.close()
+
+
+def write_preview(out: Path, scene: Scene, frames: Frames, camera: Camera) -> None:
+    """Write the files of the first view; they are complete once `camera.json` is there."""
+    from engine.write.encode import encode_npy, encode_png
+
+    images = {
+        "rgb_linear": frames.rgb_linear,
+        "depth": frames.depth_m,
+        "normal": frames.normal,
+        "instance": frames.instance,
+    }
+    files = {f"{name}.npy": encode_npy(image[0]) for name, image in images.items() if image is not None}
+    if frames.rgb is not None:
+        files["rgb.png"] = encode_png(frames.rgb[0])
+    files["ids.json"] = _json(_ids(scene))
+    files["notes.json"] = _json([{"level": n.level, "prim": n.prim, "what": n.what} for n in scene.notes])
+    files[COMPLETE] = _json(_camera(frames, camera))
+    out.mkdir(parents=True, exist_ok=True)
+    stale = (COMPLETE, "rgb.png", "rgb_linear.npy")
+    for name in stale:
+        (out / name).unlink(missing_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".preview-", dir=out))
+    try:
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        for name in files:
+            (folder / name).replace(out / name)
+    finally:
+        shutil.rmtree(folder)
+
+
+def _ids(scene: Scene) -> dict[str, dict[str, Any]]:
+    key_of = {entry.id: entry.key for entry in scene.taxonomy.classes}
+    rows = scene.instances
+    return {
+        str(index): {
+            "path": rows.path[index],
+            "class": key_of.get(int(rows.class_id[index]), ""),
+            "class_id": int(rows.class_id[index]),
+            "label_source": rows.label_source[index],
+            "tags": list(rows.tags[index]),
+            "stable_id": f"{int(rows.stable_id[index]):016x}",
+        }
+        for index in range(1, len(rows.path))
+    }
+
+
+def _camera(frames: Frames, camera: Camera) -> dict[str, Any]:
+    image = next(i for i in (frames.depth_m, frames.instance) if i is not None)
+    return {
+        "camera": camera.name,
+        "width": int(image.shape[2]),
+        "height": int(image.shape[1]),
+        "k": frames.keys.k[0].tolist(),
+        "pixels": "origin at the top-left corner of pixel (0, 0), x right, y down",
+        "world_from_camera": [*frames.keys.world_from_camera[0].tolist(), [0.0, 0.0, 0.0, 1.0]],
+        "axes": "camera: x right, y up, looks along -z; world: metres, z up",
+        "orthographic": camera.orthographic,
+    }
+
+
+def _json(data: object) -> bytes:
+    return (json.dumps(data, indent=1, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise UserError(f"--size: '{text}' is not WIDTHxHEIGHT, such as 640x480")
+    return int(width), int(height)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.preview", description="Render one frame of a USD stage.")
+    parser.add_argument("file", type=Path, help="USD file")
+    parser.add_argument("--camera", metavar="PRIM", help="camera prim; default: the first one, or one that frames all")
+    parser.add_argument("--time", type=float, metavar="T", help="time code; default: the start of the stage")
+    parser.add_argument("--size", default="640x480", metavar="WxH", help="pixels (default: %(default)s)")
+    parser.add_argument("--quality", choices=("labels", "direct"), default="direct", help="labels: without rgb")
+    parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu or cuda:N (default: %(default)s)")
+    parser.add_argument("--root", type=Path, action="append", default=[], metavar="DIR", help="folder to trust as well")
+    parser.add_argument("--taxonomy", type=Path, metavar="JSON", help="class list with fixed ids")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
