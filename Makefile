@@ -9,7 +9,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet # twice: no warnings, only errors
 UV := $(VENV)-lock/bin/uv
 
 # The first interpreter that runs, is new enough and can make environments. Choose yourself: make PYTHON=python3.12 ...
@@ -34,11 +34,17 @@ install: $(VENV)/.run  ## Only install, into .venv
 test: $(VENV)/.dev  ## Install, then run the tests on the CPU device
 	$(BIN)/python -m pytest $(ARGS)
 
-.PHONY: check
-check: $(VENV)/.dev  ## Lint, formatting, types, import rule, kernel conventions
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+.PHONY: check lint types contracts
+check: lint types contracts  ## Lint, formatting, types, import rule, kernel conventions
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check --output-format concise .
+	$(BIN)/ruff format --check --quiet .
+
+types: $(VENV)/.dev
 	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
 	$(BIN)/python -m pytest -q tests/contract/test_imports.py tests/contract/test_kernels.py
 
 .PHONY: format

@@ -6,9 +6,12 @@ Everything else runs on the host, without Warp. Each test collects all violation
 from __future__ import annotations
 
 import ast
+import importlib.metadata
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from graphlib import CycleError, TopologicalSorter
 
 from tests.contract.source import ROOT, Import, Source, sources, within
@@ -31,6 +34,9 @@ HOST_TYPES = ("engine.labels", "engine.labels.model")
 
 KERNEL_IMPORTS = ("__future__", "dataclasses", "enum", "math", "pathlib", "typing", "warp")  # pathlib: native sources
 HEAVY = {"numpy", "warp", "pxr", "pyarrow", "hydra", "omegaconf", "pydantic", "PIL", "imageio", "scipy", "OpenImageIO"}
+
+OWN_PACKAGES = ("engine", "kernels")
+EXTRA_PROVIDERS = {"cupy": "cupy-cuda13x"}  # an extra that need not be installed here
 
 FORBIDDEN_MODULES = ("pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib")
 FORBIDDEN_CALLS = {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
@@ -162,6 +168,32 @@ def modules_after(code: str) -> set[str]:
     show = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", show], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_every_imported_package_is_a_declared_dependency() -> None:
+    """A clean installation has what the engine imports; what comes with a dependency by chance is not relied on."""
+    declared = {normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in declared_requirements()}
+    providers = importlib.metadata.packages_distributions()
+    found = []
+    for source, item in imports_of("engine", "kernels"):
+        package = item.target.partition(".")[0]
+        if package in sys.stdlib_module_names or package in OWN_PACKAGES or item.for_types_only:
+            continue
+        names = {normal(name) for name in providers.get(package, [EXTRA_PROVIDERS.get(package, package)])}
+        if not names & declared:
+            found.append((source, item.line, f"imports {package}, which pyproject.toml does not list"))
+    assert_none(found)
+
+
+def declared_requirements() -> list[str]:
+    """Return the requirements of running: the dependencies and the extras for CUDA and clusters."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    return [*project["dependencies"], *extras["cuda12"], *extras["cuda13"], *extras["slurm"]]
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def test_data_is_never_executed() -> None:
