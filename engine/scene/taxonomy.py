@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 import rfc8785
 
@@ -31,7 +32,7 @@ class Taxonomy:
         """Content id, `tax_` and 16 hex digits of the sha256 of the canonical JSON (RFC 8785)."""
         return "tax_" + hashlib.sha256(rfc8785.dumps(self.to_json())).hexdigest()[:16]
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
         """Return the plain-data form, without the id."""
         classes = [
             {"id": c.id, "key": c.key, "name": c.name, "parent": c.parent, "definition": c.definition}
