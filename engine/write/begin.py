@@ -7,8 +7,7 @@ from pathlib import Path
 import rfc8785
 
 from engine.errors import ForeignOutput, UserError
-from engine.plain import from_plain
-from engine.scene.taxonomy import Taxonomy
+from engine.scene.taxonomy import Taxonomy, taxonomy_from_json
 from engine.write.files import TEMPORARY, make_folder, publish_new
 from engine.write.plan import DatasetPlan
 from engine.write.record import Header, json_bytes, read_header, read_json
@@ -89,11 +88,12 @@ def read_taxonomy(path: Path) -> Taxonomy:
         UserError: If it is not JSON, or not a taxonomy.
     """
     data = read_json(path)
-    if not isinstance(data, dict) or set(data) != {"id", "schema", "version", "classes"}:
-        raise UserError(f"{path} is not a taxonomy: it must have the keys id, schema, version and classes")
-    taxonomy = from_plain(Taxonomy, {"version": data["version"], "classes": data["classes"]}, path.name)
-    if data["schema"] != "taxonomy/1" or data["id"] != taxonomy.id:
-        raise UserError(f"{path}: the id {data['id']} is not that of its classes, {taxonomy.id}")
+    try:
+        taxonomy = taxonomy_from_json(data)
+    except ValueError as error:
+        raise UserError(f"{path} is not a taxonomy: {error}") from error
+    if data != {"id": taxonomy.id, **taxonomy.to_json()}:
+        raise UserError(f"{path} was changed: it is not what was written for its classes, whose id is {taxonomy.id}")
     return taxonomy
 
 

@@ -43,7 +43,7 @@ def write_coco(params: Coco, rows: MergedRows) -> Iterator[bytes]:
     yield b'],\n"images":[\n'
     yield from _joined(_text(coco_image(frame)) for frame in rows.rows("frames"))
     yield b'],\n"annotations":[\n'
-    yield from _joined(_text(annotation) for annotation in _annotations(params, rows))
+    yield from _joined(_text(annotation) for annotation in iterate_annotations(params, rows))
     yield b"]}\n"
 
 
@@ -82,7 +82,8 @@ def coco_annotation(instance: dict[str, Any], annotation_id: int, size: list[int
     }
 
 
-def _annotations(params: Coco, rows: MergedRows) -> Iterator[dict[str, Any]]:
+def iterate_annotations(params: Coco, rows: MergedRows) -> Iterator[dict[str, Any]]:
+    """Yield the annotations in the order of the file."""
     number = 0
     for frames, instances in zip(rows.tables("frames"), rows.tables("instances"), strict=True):
         sizes = zip(*(frames[name].to_pylist() for name in ("height", "width")))

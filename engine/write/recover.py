@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.write.files import TEMPORARY, abandoned, hash_file, host_tag, make_folder, remove_tree, sync
 from engine.write.merge import COMMITS
+from engine.write.names import name_commit
 from engine.write.record import Commit, FileFact, read_commit
 
 
@@ -28,10 +29,19 @@ class CommitLog:
         """Return the worlds that exist now."""
         return {world for commit in self.commits() for world in commit.worlds}
 
-    def next_sequence(self, cell: int) -> int:
-        """Return the smallest number that no record of a cell has."""
-        taken = {int(path.stem.rpartition("-")[2]) for path in self._folder.glob(f"{cell:08d}-*.json")}
-        return next(number for number in range(len(taken) + 1) if number not in taken)
+    def next_id(self, cell: int, worlds: set[int]) -> str:
+        """Return the id under which these worlds of a cell may be committed.
+
+        If some of them exist already it is the id of their commit, so that publishing fails. Else it is the first free
+        one: whoever commits to the cell meanwhile takes that name, and publishing fails as well.
+        """
+        taken = set()
+        for commit in self.commits():
+            if commit.id.startswith(f"{cell:08d}-"):
+                if worlds & set(commit.worlds):
+                    return commit.id
+                taken.add(commit.id)
+        return next(name for n in range(len(taken) + 1) if (name := name_commit(cell, n)) not in taken)
 
 
 def move_files(folder: Path, out: Path, commit: Commit) -> None:

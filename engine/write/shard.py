@@ -3,9 +3,10 @@
     plan = plan_dataset(recipe, scene, cameras, provenance, shard_worlds=16)
     with ShardWriter(out, plan) as writer:
         for worlds in writer.open_shards(range(64)):          # what is not committed yet, in groups
-            with writer.shard(worlds) as shard:
-                shard.add(frames, labels, drawn)               # once a batch; rows of other worlds are ignored
-            # left without an exception: committed, or a twin was first; open_shards tells
+            if worlds := writer.still_open(worlds):            # a twin may have been faster
+                with writer.shard(worlds) as shard:
+                    shard.add(frames, labels, drawn)           # once a batch; rows of other worlds are ignored
+                # left without an exception: committed, or lost to a twin (shard.outcome); open_shards tells
     manifest = finalise(out, wanted, job)                      # engine.dataset.finalise
 
 How a shard becomes part of the dataset:
@@ -51,7 +52,7 @@ from engine.write.files import (
 )
 from engine.write.measure import measure_rgb
 from engine.write.merge import COMMITS, rows_path
-from engine.write.names import cell_of, name_commit
+from engine.write.names import cell_of
 from engine.write.plan import DatasetPlan
 from engine.write.record import Commit, FileFact, Skip, content_hash, json_bytes, read_commit
 from engine.write.recover import CommitLog, move_files, recover
@@ -107,9 +108,13 @@ class ShardWriter:
     def open_shards(self, wanted: Iterable[int]) -> list[tuple[int, ...]]:
         """Return the wanted worlds that do not exist yet, grouped by cell, each group sorted."""
         cells: dict[int, list[int]] = {}
-        for world in sorted(set(wanted) - self.committed_worlds()):
+        for world in self.still_open(wanted):
             cells.setdefault(cell_of(world, self.header.shard_worlds), []).append(world)
         return [tuple(worlds) for _, worlds in sorted(cells.items())]
+
+    def still_open(self, worlds: Iterable[int]) -> tuple[int, ...]:
+        """Return which of the worlds do not exist yet, sorted; asked before a shard, it saves what a twin has made."""
+        return tuple(sorted(set(worlds) - self.committed_worlds()))
 
     @contextmanager
     def shard(self, worlds: Iterable[int]) -> Iterator[Shard]:
@@ -123,8 +128,7 @@ class ShardWriter:
         cells = {cell_of(world, self.header.shard_worlds) for world in members}
         if len(cells) != 1:
             raise ValueError(f"worlds {members} lie in {len(cells)} cells, a shard in one; see open_shards")
-        cell = cells.pop()
-        shard = Shard(self.out, self.plan, self._pool, members, name_commit(cell, self._log.next_sequence(cell)))
+        shard = Shard(self.out, self.plan, self._pool, members, self._log.next_id(cells.pop(), set(members)))
         try:
             yield shard
             with refusals_named(self.out):
@@ -209,9 +213,10 @@ class Shard:
             self._write_rows()
         commit = self._record()
         self._settle(commit)
-        unpublish(self.out / MANIFEST)  # what it says is no longer all there is
-        self._published = True  # before the fact: after a failure inside, only `recover` can tell
         path = self.out / COMMITS / f"{self.id}.json"
+        if not path.exists():
+            unpublish(self.out / MANIFEST)  # what it says is no longer all there is
+        self._published = True  # before the fact: after a failure inside, only `recover` can tell
         outcome = Outcome.COMMITTED
         if not publish_new(self.out, path, json_bytes(commit)):
             equal = read_commit(path).content_sha256 == commit.content_sha256

@@ -128,7 +128,7 @@ def toy_labels(instance: np.ndarray, depth_m: np.ndarray) -> Labels:
 def make_toy(out: Path, worlds: Sequence[int], plan: DatasetPlan, *, batch: int = 3) -> Manifest | None:
     """Do what generate does: write the open shards batch by batch, then complete the dataset."""
     with ShardWriter(out, plan) as writer:
-        for members in writer.open_shards(worlds):
+        for members in filter(None, map(writer.still_open, writer.open_shards(worlds))):
             with writer.shard(members) as shard:
                 for first in range(0, len(members), batch):
                     shard.add(*toy_batch(plan, members[first : first + batch]))

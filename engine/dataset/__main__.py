@@ -1,0 +1,33 @@
+"""`python -m engine.dataset COMMAND DIR`: look at datasets and check them. One module a command."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from engine.errors import UserError, WriteFailed
+
+COMMANDS = ("info", "verify")  # modules of this package with HELP, add_arguments(parser) and run(arguments, say) -> int
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m engine.dataset", description="Look at datasets and check them.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        module = import_module(f"engine.dataset.{name}")
+        command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen, lambda line: sys.stdout.write(line + "\n"))
+    except (UserError, WriteFailed) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Check pictures against labels: id maps, class maps, depth, boxes and masks of a frame must say the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from engine.dataset.faults import Fault, remake_shard
+from engine.write.merge import MergedRows
+from engine.write.rows import RLE_COLUMN, sorted_rows
+from engine.write.tables import read_parquet
+from engine.write.merge import rows_path
+from engine.write.view import LARGEST_UINT16
+
+DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
+MILLIMETRES_A_METRE = 1000.0
+
+UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError)  # what damaged images raise in Pillow
+
+
+def check_pixels(rows: MergedRows) -> Iterator[Fault]:
+    """Yield where the files of a frame contradict its rows."""
+    for commit in rows.commits:
+        if not commit.frames:
+            continue
+        repair = remake_shard(commit.id)
+        tables = {}
+        for name in ("frames", "instances"):
+            tables[name] = sorted_rows([read_parquet(rows.out / rows_path(commit.id, name))], name).to_pylist()
+        by_frame: dict[int, list[dict[str, Any]]] = {}
+        for row in tables["instances"]:
+            by_frame.setdefault(row["frame_id"], []).append(row)
+        for frame in tables["frames"]:
+            for file, what in _check_frame(rows, frame, by_frame.get(frame["frame_id"], [])):
+                yield Fault(file, what, repair)
+
+
+def _check_frame(
+    rows: MergedRows, frame: Mapping[str, Any], instances: list[dict[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    size = (frame["width"], frame["height"])
+    for role in ("image", "depth", "normal", "instance_map", "class_map"):
+        name = frame.get(role)
+        if name is None or not (rows.out / name).is_file():
+            continue  # its absence is named by the check of files
+        found = image_size(rows.out / name)
+        if found != size:
+            yield (
+                name,
+                f"is {found[0]}x{found[1]}, the index says {size[0]}x{size[1]}" if found else "cannot be decoded",
+            )
+            return
+    if frame["n_instances"] != len(instances):
+        yield frame.get("image", "index"), f"n_instances is {frame['n_instances']}, there are {len(instances)} rows"
+    if "instance_map" in frame and (rows.out / frame["instance_map"]).is_file():
+        try:
+            yield from _check_maps(rows, frame, instances)
+        except UNREADABLE as error:
+            yield frame["instance_map"], f"it, its class map or its depth cannot be decoded: {error}"
+
+
+def image_size(path: Any) -> tuple[int, int] | None:
+    """Return (width, height) of an image or an array file, None if it is neither."""
+    try:
+        if path.suffix == ".npy":
+            shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+            return shape[1], shape[0]
+        with Image.open(path) as image:
+            return image.size
+    except UNREADABLE:
+        return None
+
+
+def read_instances(rows: MergedRows, frame: Mapping[str, Any]) -> NDArray[np.int32]:
+    """Return the instance map of a frame, numbered as the index numbers instances; shape [y, x]."""
+    with Image.open(rows.out / frame["instance_map"]) as image:
+        stored = np.array(image).astype(np.int32)
+    if frame.get("instance_ids") is None:
+        return stored
+    table = json.loads((rows.out / frame["instance_ids"]).read_bytes())["instance"]
+    return np.array(table, np.int32)[stored]
+
+
+def _check_maps(
+    rows: MergedRows, frame: Mapping[str, Any], instances: list[dict[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    from pycocotools import mask as coco_mask
+
+    ids = read_instances(rows, frame)
+    name = frame["instance_map"]
+    size = [frame["height"], frame["width"]]
+    painted = np.zeros(ids.shape, np.int32)
+    class_of = np.zeros(max([int(ids.max()), *(row["inst_id"] for row in instances)]) + 1, np.int32)
+    for row in instances:
+        mask = coco_mask.decode({"size": size, "counts": row[RLE_COLUMN]}).astype(np.bool_)
+        yield from ((name, f"instance {row['inst_id']}: {what}") for what in _check_instance(row, mask, frame))
+        painted[mask] = row["inst_id"]
+        class_of[row["inst_id"]] = row["class_id"]
+    if (wrong := np.count_nonzero(painted != ids)) > 0:
+        y, x = np.argwhere(painted != ids)[0].tolist()
+        yield name, f"{wrong} px differ from the masks, first at x={x} y={y}: {ids[y, x]} instead of {painted[y, x]}"
+    if "class_map" in frame and (rows.out / frame["class_map"]).is_file():
+        with Image.open(rows.out / frame["class_map"]) as image:
+            wrong = np.count_nonzero(np.array(image) != class_of[ids])
+        if wrong:
+            yield frame["class_map"], f"{wrong} px are not the class of their instance"
+    yield from _check_depth(rows, frame, instances, ids)
+
+
+def _check_instance(row: Mapping[str, Any], mask: NDArray[np.bool_], frame: Mapping[str, Any]) -> Iterator[str]:
+    area = int(np.count_nonzero(mask))
+    if area != row["area_px"] or area == 0:
+        yield f"area_px is {row['area_px']}, its mask has {area} px"
+    if area:
+        y, x = np.nonzero(mask)
+        box = [int(x.min()), int(y.min()), int(np.ptp(x)) + 1, int(np.ptp(y)) + 1]
+        if list(row["bbox"]) != box:
+            yield f"bbox is {row['bbox']}, that of its mask is {box}"
+        gap = min(box[0], box[1], frame["width"] - box[0] - box[2], frame["height"] - box[1] - box[3])
+        if row["edge_dist_px"] != gap:
+            yield f"edge_dist_px is {row['edge_dist_px']}, its mask is {gap} px from the border"
+
+
+def _check_depth(
+    rows: MergedRows, frame: Mapping[str, Any], instances: list[dict[str, Any]], ids: NDArray[np.int32]
+) -> Iterator[tuple[str, str]]:
+    """Yield instances whose distance is not the smallest depth of their pixels."""
+    name = frame.get("depth")
+    if name is None or not (rows.out / name).is_file():
+        return
+    if name.endswith(".npy"):
+        depth_m = np.load(rows.out / name, allow_pickle=False)
+    else:
+        with Image.open(rows.out / name) as image:
+            millimetres = np.array(image).astype(np.float32)
+        depth_m = np.where(millimetres > 0, millimetres / np.float32(MILLIMETRES_A_METRE), np.inf)
+    nearest = np.full(int(ids.max()) + 1, np.inf, np.float32)
+    np.minimum.at(nearest, ids.ravel(), depth_m.ravel().astype(np.float32))
+    for row in instances:
+        found = nearest[row["inst_id"]] if row["inst_id"] < len(nearest) else np.inf
+        far = row["depth_m"] > LARGEST_UINT16 / MILLIMETRES_A_METRE - DEPTH_TOLERANCE_M
+        if not far and abs(found - row["depth_m"]) > DEPTH_TOLERANCE_M:
+            yield name, f"instance {row['inst_id']}: depth_m is {row['depth_m']:.4f}, its nearest pixel {found:.4f}"

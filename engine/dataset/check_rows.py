@@ -1,0 +1,107 @@
+"""Check numbers: index, manifest and COCO file say what the rows of the committed shards say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import zip_longest
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.dataset.faults import REMAKE_VIEWS, Fault
+from engine.dataset.finalise import count_commits
+from engine.dataset.health import measure_health
+from engine.dataset.manifest import INDEX, Counts, Manifest
+from engine.write.begin import MANIFEST
+from engine.write.coco import Coco, coco_categories, coco_image, iterate_annotations
+from engine.write.merge import MergedRows
+from engine.write.record import Commit
+from engine.write.rows import RLE_COLUMN, TABLES
+from engine.write.tables import read_parquet
+
+LARGEST_LIST = 3  # differences of one kind that are spelled out
+
+
+def check_index(rows: MergedRows) -> Iterator[Fault]:
+    """Yield where a table of the index is not the merged rows of the shards."""
+    for name in TABLES:
+        file = f"{INDEX}/{name}.parquet"
+        try:
+            index = read_parquet(rows.out / file)
+        except (OSError, pa.ArrowException) as error:
+            yield Fault(file, f"cannot be read: {str(error).splitlines()[0]}", REMAKE_VIEWS)
+            continue
+        merged = pa.concat_tables(rows.tables(name))
+        if RLE_COLUMN in merged.column_names:
+            merged = merged.drop_columns([RLE_COLUMN])
+        if index.schema != merged.schema:
+            odd = sorted(set(index.schema.names) ^ set(merged.schema.names))
+            yield Fault(file, f"has other columns than the shards: {', '.join(odd) or 'types differ'}", REMAKE_VIEWS)
+        elif index.num_rows != merged.num_rows:
+            yield Fault(file, f"has {index.num_rows} rows, the shards have {merged.num_rows}", REMAKE_VIEWS)
+        else:
+            odd = [column for column in merged.column_names if not index[column].equals(merged[column])]
+            if odd:
+                yield Fault(file, f"differs from the shards in {', '.join(odd)}", REMAKE_VIEWS)
+
+
+def check_counts(manifest: Manifest, commits: tuple[Commit, ...], rows: MergedRows) -> Iterator[Fault]:
+    """Yield where the counts of the manifest or of a commit record are not those of the rows."""
+    counted = count_rows(rows)
+    for stated, where in ((manifest.counts, MANIFEST), (count_commits(commits), "commit/*.json")):
+        for name in ("worlds", "frames", "instances", "unlabelled", "by_class"):
+            if getattr(stated, name) != getattr(counted, name):
+                what = f"counts {getattr(stated, name)} {name}, the rows have {getattr(counted, name)}"
+                yield Fault(where, what, REMAKE_VIEWS)
+    if measure_health(rows) != manifest.health:
+        yield Fault(MANIFEST, f"health is not that of the rows, {measure_health(rows)}", REMAKE_VIEWS)
+
+
+def count_rows(rows: MergedRows) -> Counts:
+    """Return the counts of the rows of the shards."""
+    worlds: set[int] = set()
+    by_class: dict[str, int] = {}
+    frames = unlabelled = 0
+    for table in rows.tables("frames"):
+        frames += table.num_rows
+        worlds.update(table["world"].to_pylist())
+    for table in rows.tables("instances"):
+        for pair in pc.value_counts(table["class"]).to_pylist():
+            if pair["values"]:
+                by_class[pair["values"]] = by_class.get(pair["values"], 0) + pair["counts"]
+            else:
+                unlabelled += pair["counts"]
+    return Counts(len(worlds), frames, sum(by_class.values()), unlabelled, by_class)
+
+
+def check_coco_rows(data: Any, params: Coco, rows: MergedRows) -> Iterator[Fault]:
+    """Yield where our COCO file does not say what the rows say: a lost object, another class, box and mask moved."""
+    if data["categories"] != coco_categories(rows.taxonomy):
+        yield Fault(params.PATH, "its categories are not the classes of taxonomy.json", REMAKE_VIEWS)
+    wanted = {
+        "images": map(coco_image, rows.rows("frames")),
+        "annotations": iterate_annotations(params, rows),
+    }
+    for name, expected in wanted.items():
+        yield from _compare(params.PATH, name, expected, data[name])
+
+
+def _compare(file: str, name: str, expected: Iterator[dict[str, Any]], found: list[Any]) -> Iterator[Fault]:
+    odd = 0
+    for position, (want, have) in enumerate(zip_longest(expected, found)):
+        if want == have:
+            continue
+        odd += 1
+        if odd > LARGEST_LIST:
+            continue
+        where = f"{name}[{position}]"
+        if want is None or have is None:
+            yield Fault(file, f"{where} is {'too many' if want is None else 'missing'}", REMAKE_VIEWS)
+            continue
+        keys = [key for key in want.keys() | have.keys() if want.get(key) != have.get(key)]
+        key = min(keys)
+        what = f"{where}.{key} is {str(have.get(key))[:60]}, the rows say {str(want.get(key))[:60]}"
+        yield Fault(file, what, REMAKE_VIEWS)
+    if odd > LARGEST_LIST:
+        yield Fault(file, f"{odd - LARGEST_LIST} more {name} differ from the rows", REMAKE_VIEWS)

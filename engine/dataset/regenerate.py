@@ -1,0 +1,169 @@
+"""Render worlds of a dataset again from its own recipe, and compare: bytes where the machine is the same, labels always.
+
+On another processor, device or version of Warp the last bit of a float may differ. Then labels must still be equal, and
+the largest difference of the pictures is reported against a stated tolerance.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from engine.dataset.contents import Contents, read_contents
+from engine.dataset.faults import Fault
+from engine.dataset.manifest import Manifest, Origin
+from engine.errors import UserError
+from engine.recipe import Job, Recipe
+from engine.write.merge import MergedRows
+
+LABEL_ROLES = ("instance_map", "class_map", "instance_ids")  # files that are equal on every machine
+LABEL_COLUMNS = ("inst_id", "class_id", "prim_path", "stable_id", "bbox", "area_px", "rle")  # rows that are, as well
+
+# Code values of 255 by which pictures of two machines may differ: rounding where they are lossless; JPEG of quality 95
+# quantises its coefficients in steps of up to 10, and a step that tips over moves pixels by about as much.
+RGB_TOLERANCE = {".png": 2, ".jpg": 16}
+
+REPAIR = "what rendered it differs from what renders now: compare engine and environment in manifest.json"
+
+
+@dataclass(frozen=True)
+class Regenerated:
+    """What the comparison found."""
+
+    worlds: tuple[int, ...]
+    same_machine: bool  # bytes were compared
+    largest_rgb: int  # code values of 255
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        compared = "byte for byte" if self.same_machine else "labels exact, pictures within tolerance"
+        names = ", ".join(map(str, self.worlds))
+        return f"rendered again, compared {compared}: worlds {names}; largest RGB difference {self.largest_rgb}/255"
+
+
+def regenerate(contents: Contents, count: int, *, device: str | None, usd: Path | None) -> Regenerated:
+    """Render `count` random worlds again in a temporary folder and compare every file of theirs.
+
+    Args:
+        contents: A dataset without faults.
+        count: How many worlds; all if there are fewer.
+        device: Where to render; None: as the manifest says.
+        usd: The scene's root layer on this machine; None: looked up as a run does.
+    Raises:
+        UserError: If the dataset is not complete, or the scene cannot be found or is another.
+    """
+    manifest, recipe = contents.manifest, contents.recipe
+    if manifest is None or recipe is None:
+        raise UserError(f"{contents.out} is not complete; --regenerate needs its manifest and recipe")
+    skipped = {skip.world for skip in manifest.skips}
+    worlds = [world for commit in contents.commits for world in commit.worlds if world not in skipped]
+    chosen = tuple(sorted(random.SystemRandom().sample(worlds, min(count, len(worlds)))))
+    with tempfile.TemporaryDirectory(prefix="ommatidia-verify-") as folder:
+        again = _render(recipe, manifest, chosen, device=device, usd=usd, out=Path(folder) / "again")
+        return compare(contents, again, chosen)
+
+
+def _render(
+    recipe: Recipe, manifest: Manifest, worlds: tuple[int, ...], *, device: str | None, usd: Path | None, out: Path
+) -> Contents:
+    from engine.config import find_usd
+    from engine.generate import generate
+
+    job = Job(
+        out=out,
+        usd=find_usd(recipe.scene.usd, recipe.scene.name, ()) if usd is None else usd.absolute(),
+        count=max(worlds) + 1,
+        worlds=worlds,
+        device=device or _one_device(manifest.job.device),
+        batch=manifest.job.batch,
+        worker=0,
+        workers=1,
+        shard_worlds=manifest.job.shard_worlds,
+        overrides=(),
+    )
+    generate(recipe, job)
+    again, faults = read_contents(out)
+    if faults:
+        raise UserError(f"the dataset made for comparison is damaged: {faults[0]}")
+    return again
+
+
+def _one_device(device: str) -> str:
+    return "auto" if device == "all" else device
+
+
+def compare(contents: Contents, again: Contents, worlds: tuple[int, ...]) -> Regenerated:
+    """Return how the given worlds differ between two complete datasets of one recipe."""
+    assert contents.manifest is not None
+    assert again.manifest is not None
+    same_machine = not contents.manifest.other_origins and _machine(contents.manifest) == _machine(again.manifest)
+    wanted = set(worlds)
+    faults: list[Fault] = []
+    largest = 0
+    ours, theirs = (_frames(c, wanted) for c in (contents, again))
+    for number, frame in ours.items():
+        other = theirs.get(number)
+        if other is None or other.keys() != frame.keys():
+            faults.append(Fault(f"frame {number}", "was not rendered again", REPAIR))
+            continue
+        faults += _compare_frame(frame, other, same_machine=same_machine)
+        if "image" in frame:
+            largest = max(largest, _rgb_difference(contents.out / frame["image"], again.out / other["image"]))
+            if not same_machine and largest > RGB_TOLERANCE[Path(frame["image"]).suffix]:
+                faults.append(Fault(frame["image"], f"a pixel differs by {largest}/255", REPAIR))
+    faults += _compare_labels(_instances(contents, wanted), _instances(again, wanted))
+    return Regenerated(worlds, same_machine, largest, tuple(faults))
+
+
+def _machine(manifest: Manifest) -> tuple[Any, ...]:
+    """Return what must be equal for bytes to be equal; the commit and Python do not change a pixel."""
+    origin = Origin(manifest.engine, manifest.environment)
+    return (origin.engine.version, origin.engine.warp, origin.environment.device, origin.environment.simd)
+
+
+def _rows(contents: Contents) -> MergedRows:
+    if contents.rows is None:
+        raise UserError(f"{contents.out} cannot be read; run verify without --regenerate first")
+    return contents.rows
+
+
+def _frames(contents: Contents, worlds: set[int]) -> dict[int, dict[str, Any]]:
+    return {row["frame_id"]: row for row in _rows(contents).rows("frames") if row["world"] in worlds}
+
+
+def _instances(contents: Contents, worlds: set[int]) -> dict[tuple[int, int], dict[str, Any]]:
+    rows = (row for row in _rows(contents).rows("instances") if row["world"] in worlds)
+    return {(row["frame_id"], row["inst_id"]): row for row in rows}
+
+
+def _compare_frame(frame: dict[str, Any], other: dict[str, Any], *, same_machine: bool) -> Iterator[Fault]:
+    for role in sorted(name.removesuffix("_sha256") for name in frame if name.endswith("_sha256")):
+        must_agree = same_machine or role in LABEL_ROLES
+        if must_agree and frame[f"{role}_sha256"] != other[f"{role}_sha256"]:
+            yield Fault(frame[role], "has other bytes when rendered again", REPAIR)
+
+
+def _compare_labels(
+    ours: dict[tuple[int, int], dict[str, Any]], theirs: dict[tuple[int, int], dict[str, Any]]
+) -> Iterator[Fault]:
+    for key in sorted(ours.keys() | theirs.keys()):
+        file = f"frame {key[0]}"
+        if key not in ours or key not in theirs:
+            yield Fault(file, f"instance {key[1]} is {'new' if key in theirs else 'gone'} when rendered again", REPAIR)
+            continue
+        odd = [name for name in LABEL_COLUMNS if ours[key][name] != theirs[key][name]]
+        if odd:
+            yield Fault(file, f"instance {key[1]} has another {', '.join(odd)} when rendered again", REPAIR)
+
+
+def _rgb_difference(path: Path, other: Path) -> int:
+    with Image.open(path) as a, Image.open(other) as b:
+        first, second = (np.array(image.convert("RGB")).astype(np.int16) for image in (a, b))
+    return int(np.abs(first - second).max(initial=0)) if first.shape == second.shape else 255
