@@ -52,9 +52,16 @@ POSES = {
         toe_pitch_m=(0.0, 0.0),
     ),
 }
+
+
+def _outfit(vest: str, helmet: str, trousers: str, shirt: str) -> dict[str, str]:
+    """Return the material of each garment."""
+    return {"Upper/Vest": vest, "Upper/Helmet": helmet, "Limbs/Trousers": trousers, "Limbs/Shirt": shirt}
+
+
 OUTFITS = {
-    "yellow": {"Vest": "VestYellow", "Helmet": "HelmetWhite", "Trousers": "FabricNavy", "Shirt": "FabricGrey"},
-    "orange": {"Vest": "VestOrange", "Helmet": "HelmetYellow", "Trousers": "FabricGrey", "Shirt": "FabricNavy"},
+    "yellow": _outfit("VestYellow", "HelmetWhite", "FabricNavy", "FabricGrey"),
+    "orange": _outfit("VestOrange", "HelmetYellow", "FabricGrey", "FabricNavy"),
 }
 
 
@@ -67,21 +74,22 @@ def write_person(root: Path) -> None:
     stage.DefinePrim("/Person/Geometry", "Scope")
     fixed = {"Bands": "Reflective", "Skin": "Skin", "Boots": "Leather"}
     materials = {k: usd.reference_material(stage, "/Person/Materials", m, f"../{usd.LIBRARY}") for k, m in fixed.items()}
+    parts = {"Vest": None, "Helmet": None, "Trousers": None, "Shirt": None, **materials}
+    usd.write_mesh(stage, "/Person/Geometry/Upper", upper_body(), parts)
     poses = stage.GetDefaultPrim().GetVariantSets().AddVariantSet("pose")
     for name, pose in POSES.items():
         poses.AddVariant(name)
         poses.SetVariantSelection(name)
         with poses.GetVariantEditContext():
-            parts = {"Vest": None, "Helmet": None, "Trousers": None, "Shirt": None, **materials}
-            usd.write_mesh(stage, "/Person/Geometry/Body", person(pose), parts)
+            usd.write_mesh(stage, "/Person/Geometry/Limbs", limbs(pose), parts)
     poses.SetVariantSelection("stand")
-    choices = {k: {f"Geometry/Body/{part}": m for part, m in outfit.items()} for k, outfit in OUTFITS.items()}
+    choices = {k: {f"Geometry/{part}": m for part, m in outfit.items()} for k, outfit in OUTFITS.items()}
     usd.material_variants(stage, "outfit", choices)
     usd.save(stage)
 
 
-def person(pose: Pose) -> Shape:
-    """Return the dressed figure."""
+def upper_body() -> Shape:
+    """Return vest, head and helmet, the same in every pose."""
     torso = sdf.union(
         sdf.ellipsoid((0.0, 0.0, 1.33), (0.115, 0.175, 0.2)),
         sdf.ellipsoid((0.005, 0.0, 1.08), (0.105, 0.15, 0.2)),
@@ -90,12 +98,16 @@ def person(pose: Pose) -> Shape:
         blend_m=0.12,
     )
     vest = sdf.intersection(sdf.grown(torso, 0.016), sdf.half_space("z", -1.0, 0.86), blend_m=0.01)
-    pieces = [
+    return joined(
         _banded(sdf.surface(vest, (-0.2, -0.2625, 0.825), (0.2, 0.2625, 1.6), 0.025)),
-        painted(sdf.surface(_trousers(pose), (-0.5, -0.32, 0.0), (0.5, 0.32, 1.1), 0.033), "Trousers"),
         painted(sdf.surface(_head(), (-0.15, -0.13, 1.38), (0.16, 0.13, 1.82), 0.02), "Skin"),
         painted(sdf.surface(_helmet(), (-0.2, -0.16, 1.6), (0.24, 0.16, 1.87), 0.02), "Helmet"),
-    ]
+    )
+
+
+def limbs(pose: Pose) -> Shape:
+    """Return trousers, sleeves, hands and boots."""
+    pieces = [painted(sdf.surface(_trousers(pose), (-0.5, -0.32, 0.0), (0.5, 0.32, 1.1), 0.033), "Trousers")]
     for side in (0, 1):
         low, high = _reach(SHOULDERS[side], pose.elbow[side], pose.wrist[side])
         pieces.append(painted(sdf.surface(_sleeve(pose, side), low, high, 0.026), "Shirt"))

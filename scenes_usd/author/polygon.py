@@ -23,13 +23,15 @@ def filleted(outline: ArrayLike, radius_m: float | Sequence[float], *, segments:
     radii = np.broadcast_to(np.asarray(radius_m, dtype=np.float64), (len(corners),))
     result: list[Floats] = []
     for k, corner in enumerate(corners):
-        ends = not closed and k in (0, len(corners) - 1)
+        if radii[k] <= 0.0 or (not closed and k in (0, len(corners) - 1)):
+            result.append(corner)
+            continue
         before, after = corners[k - 1], corners[(k + 1) % len(corners)]
         to_before, to_after = before - corner, after - corner
         reach = min(float(np.linalg.norm(to_before)), float(np.linalg.norm(to_after))) * 0.499
         to_before, to_after = to_before / np.linalg.norm(to_before), to_after / np.linalg.norm(to_after)
         half = 0.5 * np.arccos(np.clip(np.dot(to_before, to_after), -1.0, 1.0))
-        if ends or radii[k] <= 0.0 or half > np.pi / 2.0 - 1e-6:
+        if half > np.pi / 2.0 - 1e-6:
             result.append(corner)
             continue
         cut = min(float(radii[k]) / np.tan(half), reach)

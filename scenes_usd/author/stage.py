@@ -11,6 +11,7 @@ from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdSemantics, UsdShade, Vt
 from scenes_usd.author.shape import Floats, Shape
 
 POINT_DECIMALS = 5  # 0.01 mm
+COARSE_DECIMALS = 4  # 0.1 mm, for what is larger than a hand
 NORMAL_DECIMALS = 3
 UV_DECIMALS = 4  # 0.1 mm of surface
 LIBRARY = "materials/library.usda"
@@ -88,10 +89,17 @@ def reference_material(stage: Usd.Stage, scope: str, name: str, library: str) ->
     return UsdShade.Material(stage.GetPrimAtPath(path))
 
 
-def write_mesh(stage: Usd.Stage, path: str, shape: Shape, materials: Mapping[str, UsdShade.Material | None]) -> Usd.Prim:
+def write_mesh(
+    stage: Usd.Stage,
+    path: str,
+    shape: Shape,
+    materials: Mapping[str, UsdShade.Material | None],
+    *,
+    decimals: int = COARSE_DECIMALS,
+) -> Usd.Prim:
     """Write one mesh; several materials become a family of GeomSubsets. ``None`` leaves the binding to a variant."""
     mesh = UsdGeom.Mesh.Define(stage, path)
-    points = _floats(shape.points_m, POINT_DECIMALS)
+    points = _floats(shape.points_m, decimals)
     mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
     mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(points))
     mesh.CreateFaceVertexCountsAttr(Vt.IntArray.FromNumpy(shape.count.astype(np.int32)))
@@ -150,12 +158,14 @@ def _write_primvar(primvars: UsdGeom.PrimvarsAPI, name: str, kind: Sdf.ValueType
     primvar.SetIndices(Vt.IntArray.FromNumpy(index.reshape(-1).astype(np.int32)))
 
 
-def write_asset(root: Path, name: str, parts: Mapping[str, Shape], *, semantic: str, comment: str) -> Path:
+def write_asset(
+    root: Path, name: str, parts: Mapping[str, Shape], *, semantic: str, comment: str, decimals: int = COARSE_DECIMALS
+) -> Path:
     """Write ``assets/<snake name>.usda``: one component with its meshes, materials and label; return the path."""
     path = root / "assets" / f"{snake(name)}.usda"
     stage = new_stage(path, name, kind=Kind.Tokens.component, comment=comment)
     describe(stage, name, path, semantic)
-    write_parts(stage, f"/{name}/Geometry", parts, scope=f"/{name}/Materials")
+    write_parts(stage, f"/{name}/Geometry", parts, scope=f"/{name}/Materials", decimals=decimals)
     save(stage)
     return path
 
@@ -169,13 +179,15 @@ def describe(stage: Usd.Stage, name: str, path: Path, semantic: str) -> None:
     model.SetAssetIdentifier(Sdf.AssetPath(f"./{path.name}"))
 
 
-def write_parts(stage: Usd.Stage, geometry: str, parts: Mapping[str, Shape], *, scope: str) -> None:
+def write_parts(
+    stage: Usd.Stage, geometry: str, parts: Mapping[str, Shape], *, scope: str, decimals: int = COARSE_DECIMALS
+) -> None:
     """Write several meshes below the scope ``geometry``, their materials referenced into ``scope``."""
     UsdGeom.Scope.Define(stage, geometry)
     names = dict.fromkeys(name for shape in parts.values() for name in shape.materials)
     materials = {name: reference_material(stage, scope, name, f"../{LIBRARY}") for name in names}
     for part, shape in parts.items():
-        write_mesh(stage, f"{geometry}/{part}", shape, materials)
+        write_mesh(stage, f"{geometry}/{part}", shape, materials, decimals=decimals)
 
 
 def snake(name: str) -> str:

@@ -262,7 +262,7 @@ def _fill(
 def _write_floor_objects(stage: Usd.Stage) -> None:
     """Write people, cones and vehicles where they are by default."""
     usd.group(stage, f"{ROOT}/People")
-    people = (("carry", "yellow", 4.3, 1.0, 165.0), ("walk", "orange", -3.6, -1.1, 8.0), ("stand", "yellow", 7.2, -0.6, 140.0))
+    people = (("carry", "yellow", 4.3, 1.0, 165.0), ("walk", "orange", -4.6, -1.2, 8.0), ("stand", "yellow", 7.2, -0.6, 140.0))
     for number, (pose, outfit, x, y, yaw) in enumerate(people):
         variants = {"pose": pose, "outfit": outfit}
         prim = usd.write_instance(stage, f"{ROOT}/People/Person_{number}", "person", variants=variants)
@@ -278,7 +278,7 @@ def _write_floor_objects(stage: Usd.Stage) -> None:
         usd.place(prim, (x, y, 0.0), yaw_deg=yaw)
 
 
-VEHICLES: tuple[tuple[str, str, float, float, float], ...] = ()
+VEHICLES = (("Forklift", "forklift", -0.4, -0.35, 180.0), ("PalletJack", "pallet_jack", 6.3, 0.9, 270.0))
 
 
 def _write_lights(stage: Usd.Stage) -> None:
@@ -304,7 +304,7 @@ def _write_cameras(stage: Usd.Stage) -> None:
     cameras = {
         "Aisle": ((-8.3, 0.35, 1.65), (3.0, -0.2, 1.25), 18.0),
         "AisleFromDock": ((4.6, -0.9, 1.9), (-4.0, 0.3, 1.2), 21.0),
-        "HighCorner": ((8.2, -4.3, 4.2), (-1.5, 1.2, 0.8), 16.0),
+        "HighCorner": ((7.6, -4.2, 4.6), (-1.2, 1.2, 0.5), 16.0),
         "Dock": ((1.6, 1.3, 2.2), (8.0, -0.8, 0.9), 16.0),
         "Overhead": ((-1.4, 0.0, 5.3), (-1.4, 0.001, 0.0), 14.0),
         "ForkliftMast": ((-1.3, 0.9, 2.1), (-6.0, 2.5, 1.2), 18.0),
