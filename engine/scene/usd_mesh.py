@@ -1,4 +1,4 @@
-"""Meshes and implicit shapes as triangles in metres."""
+"""Mesh prims and implicit shapes: what decides their triangles."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from pxr import Usd
 
 from engine.scene import primitives
+from engine.scene.mesh import MeshSource
 from engine.scene.model import Mesh
 from engine.scene.polygons import Polygons, clean_polygons
-from engine.scene.subdivide import Cage, smooth_normals, subdivide
-from engine.scene.triangulate import triangulate
+from engine.scene.subdivide import Cage
 from engine.scene.usd import OpenStage
 from engine.scene.usd_primvar import (
     corner_values,
@@ -21,6 +21,17 @@ from engine.scene.usd_primvar import (
     st_attribute,
 )
 from engine.scene.usd_walk import Leaf
+
+SIZES = {  # attributes of implicit gprims
+    "Cube": ("size",),
+    "Sphere": ("radius",),
+    "Plane": ("width", "length"),
+    "Cone": ("height", "radius"),
+    "Cylinder": ("height", "radius"),
+    "Cylinder_1": ("height", "radiusBottom", "radiusTop"),
+    "Capsule": ("height", "radius"),
+    "Capsule_1": ("height", "radiusBottom", "radiusTop"),
+}
 
 
 @dataclass(frozen=True)
@@ -31,31 +42,33 @@ class MeshRequest:
     slot_uv: tuple[str | None, ...]  # [slot], primvar that the slot's material reads; None: any
 
 
-@dataclass
-class _Corners:
-    """What a mesh carries at its corners while it is built, in the order of the faces."""
-
-    normal: NDArray[np.float32] | None
-    uv: NDArray[np.float32] | None
-    color: NDArray[np.float32] | None
-    slot: NDArray[np.int32]  # [face]
-
-
-def read_mesh(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> Mesh | None:
-    """Return the triangles of a drawn prim, or None with a note when there are none."""
-    if leaf.kind != "Mesh":
-        return _implicit(opened, leaf)
+def read_source(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> MeshSource | None:
+    """Return everything that decides the triangles of a Mesh prim, or None with a note when nothing is drawn."""
     polygons = _polygons(opened, leaf)
     if polygons is None:
         return None
-    scheme = leaf.prim.GetAttribute("subdivisionScheme").Get()
+    prim = leaf.prim
+    scheme = prim.GetAttribute("subdivisionScheme").Get()
+    cage, steps = None, 0
     if scheme == "catmullClark" and opened.options.subdivision_level > 0:
-        polygons, corners = _subdivided(opened, leaf, polygons, request)
-    else:
-        if scheme == "loop" or (scheme == "catmullClark" and opened.options.subdivision_level == 0):
-            opened.notes.add("approximated", leaf.path, f"subdivision scheme {scheme}: the cage itself is drawn")
-        corners = _corners(opened, leaf, polygons, request, with_normals=scheme not in ("loop", "catmullClark"))
-    return _triangles(opened, leaf, polygons, corners)
+        cage, steps = _cage(opened, leaf, polygons), _steps(opened, leaf, len(polygons.indices))
+    elif scheme in ("loop", "catmullClark"):
+        opened.notes.add("approximated", leaf.path, f"subdivision scheme {scheme}: the cage itself is drawn")
+    normal = None
+    name = next((n for n in ("primvars:normals", "normals") if n in leaf.names), None)
+    if name is not None and scheme not in ("loop", "catmullClark"):  # subdivision surfaces ignore authored normals
+        normal = _fitted(opened, leaf, name, polygons, (3,))
+    return MeshSource(
+        polygons=polygons,
+        normal=normal,
+        uv=_uv(opened, leaf, polygons, request),
+        color=_color(opened, leaf, polygons),
+        slot=_slots(polygons, request),
+        cage=cage,
+        steps=steps,
+        left_handed=prim.GetAttribute("orientation").Get() == "leftHanded",
+        two_sided=bool(prim.GetAttribute("doubleSided").Get()),
+    )
 
 
 def _polygons(opened: OpenStage, leaf: Leaf) -> Polygons | None:
@@ -85,22 +98,6 @@ def _polygons(opened: OpenStage, leaf: Leaf) -> Polygons | None:
         notes.add("skipped", leaf.path, "mesh without a usable face")
         return None
     return polygons
-
-
-def _corners(
-    opened: OpenStage, leaf: Leaf, polygons: Polygons, request: MeshRequest, *, with_normals: bool
-) -> _Corners:
-    """Return what the corners of the cage carry."""
-    normal = None
-    name = next((n for n in ("primvars:normals", "normals") if n in leaf.names), None)
-    if with_normals and name is not None:
-        normal = _fitted(opened, leaf, name, polygons, (3,))
-    return _Corners(
-        normal=normal,
-        uv=_uv(opened, leaf, polygons, request),
-        color=_color(opened, leaf, polygons),
-        slot=_slots(polygons, request),
-    )
 
 
 def _fitted(
@@ -171,37 +168,6 @@ def _slots(polygons: Polygons, request: MeshRequest) -> NDArray[np.int32]:
     return slot[polygons.face]
 
 
-def _subdivided(opened: OpenStage, leaf: Leaf, polygons: Polygons, request: MeshRequest) -> tuple[Polygons, _Corners]:
-    """Return the refined quads on the limit surface with their corners; authored normals are ignored, as USD asks."""
-    cage = _cage(opened, leaf, polygons)
-    steps = _steps(opened, leaf, len(polygons.indices))
-    refined = subdivide(cage, steps)
-    points = refined.stencil @ polygons.points.astype(np.float64)
-    flat = _corners(opened, leaf, polygons, request, with_normals=False)
-    uv, color = (
-        None if values is None else (refined.corner_stencil @ values).astype(np.float32)
-        for values in (flat.uv, flat.color)
-    )
-    quad_count = len(refined.quads)
-    hole = polygons.hole[refined.face]
-    if cage.boundary == "none":
-        hole = hole | _touches_boundary(polygons)[refined.face]
-    fine = Polygons(
-        points=points.astype(np.float32),
-        counts=np.full(quad_count, 4),
-        indices=refined.quads.ravel(),
-        face=np.arange(quad_count),
-        corner=np.arange(4 * quad_count),
-        hole=hole,
-        authored_face_count=quad_count,
-        authored_corner_count=4 * quad_count,
-    )
-    normal = smooth_normals(points, refined).reshape(-1, 3)
-    if leaf.prim.GetAttribute("orientation").Get() == "leftHanded":
-        normal = -normal
-    return fine, _Corners(normal, uv, color, flat.slot[refined.face])
-
-
 def _steps(opened: OpenStage, leaf: Leaf, corner_count: int) -> int:
     """Return how often a cage is subdivided: as chosen, less for a dense cage, at least once."""
     wanted = opened.options.subdivision_level
@@ -261,97 +227,62 @@ def _creases(
     return None, None
 
 
-def _touches_boundary(polygons: Polygons) -> NDArray[np.bool_]:
-    """Return [face]: whether a face has a point on the boundary; `interpolateBoundary = none` does not draw these."""
-    following = np.arange(len(polygons.indices)) + 1
-    last = np.cumsum(polygons.counts) - 1
-    following[last] = last - polygons.counts + 1
-    ends = np.sort(np.stack([polygons.indices, polygons.indices[following]], axis=-1), axis=1)
-    edge, use = np.unique(ends, axis=0, return_counts=True)
-    on_boundary = np.zeros(len(polygons.points), bool)
-    on_boundary[edge[use == 1]] = True
-    face_of = np.repeat(np.arange(len(polygons.counts)), polygons.counts)
-    return np.bincount(face_of, on_boundary[polygons.indices], len(polygons.counts)) > 0
+@dataclass(frozen=True)
+class ImplicitSource:
+    """What decides the triangles of an implicit gprim, in stage units."""
+
+    kind: str
+    axis: str
+    sizes: tuple[float, ...]  # in the order of `SIZES`
+    color: tuple[float, ...] | None
+    two_sided: bool
 
 
-def _triangles(opened: OpenStage, leaf: Leaf, polygons: Polygons, corners: _Corners) -> Mesh | None:
-    corner, face = triangulate(polygons.points, polygons.counts, polygons.indices)
-    if polygons.hole.any():
-        drawn = ~polygons.hole[face]
-        corner, face = corner[drawn], face[drawn]
-    if len(corner) == 0:
-        opened.notes.add("skipped", leaf.path, "mesh without a drawn face")
+def read_implicit(opened: OpenStage, leaf: Leaf) -> ImplicitSource | None:
+    """Return what decides an implicit gprim's triangles, or None with a note when its size is unusable."""
+    prim = leaf.prim
+    sizes = tuple(float(prim.GetAttribute(name).Get(opened.time)) for name in SIZES[leaf.kind])
+    axis = str(prim.GetAttribute("axis").Get(opened.time)) if prim.GetAttribute("axis") else "Z"
+    if not np.isfinite(sizes).all() or max(sizes) <= 0.0 or min(sizes) < 0.0 or axis not in ("X", "Y", "Z"):
+        opened.notes.add("skipped", leaf.path, f"{leaf.kind} with an unusable size or axis")
         return None
-    if leaf.prim.GetAttribute("orientation").Get() == "leftHanded":
-        corner = corner[:, ::-1]
-    points, triangle = _used_points(polygons.points, polygons.indices[corner])
-    return Mesh(
-        name=leaf.path,
-        points_m=(points.astype(np.float64) * opened.units.meters_per_unit).astype(np.float32),
-        triangle=triangle.astype(np.int32),
-        normal=None if corners.normal is None else _unit_normals(corners.normal[corner]),
-        uv=None if corners.uv is None else np.ascontiguousarray(corners.uv[corner], np.float32),
-        color=None if corners.color is None else np.ascontiguousarray(corners.color[corner], np.float32),
-        slot=corners.slot[face],
-        two_sided=bool(leaf.prim.GetAttribute("doubleSided").Get()),
-    )
+    color = inherited_color(opened, leaf)
+    if color is None and "primvars:displayColor" in leaf.names:
+        opened.notes.add("skipped", leaf.path, "displayColor that varies over an implicit shape")
+    two_sided = bool(prim.GetAttribute("doubleSided").Get())
+    return ImplicitSource(leaf.kind, axis, sizes, None if color is None else tuple(color.tolist()), two_sided)
 
 
-def _used_points(
-    points: NDArray[np.float32], triangle: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the points that triangles use, and the triangles in their numbers; the others may not even be finite."""
-    used = np.zeros(len(points), bool)
-    used[triangle] = True
-    if used.all():
-        return points, triangle
-    return points[used], (np.cumsum(used) - 1)[triangle]
-
-
-def _unit_normals(normal: NDArray[np.float32]) -> NDArray[np.float32] | None:
-    """Return unit normals; None when one has no direction, so that the faces' own are used."""
-    length = np.linalg.norm(normal, axis=-1, keepdims=True)
-    if not (length > 1e-12).all():
-        return None
-    return (normal / length).astype(np.float32)
-
-
-def _implicit(opened: OpenStage, leaf: Leaf) -> Mesh | None:
-    """Return the triangles of an implicit gprim."""
-    shape = _shape(leaf.prim, leaf.kind, opened.time)
-    if shape is None or len(shape.triangle) == 0 or not np.isfinite(shape.points).all():
-        opened.notes.add("skipped", leaf.path, f"{leaf.kind} with an unusable size")
-        return None
-    constant = inherited_color(opened, leaf)
+def build_implicit(source: ImplicitSource, name: str, meters_per_unit: float) -> Mesh:
+    """Return the triangles of an implicit gprim in metres."""
+    shape = _shape(source)
     count = len(shape.triangle)
+    color = None
+    if source.color is not None:
+        color = np.ascontiguousarray(np.broadcast_to(np.array(source.color, np.float32), (count, 3, 3)))
     return Mesh(
-        name=leaf.path,
-        points_m=(shape.points * opened.units.meters_per_unit).astype(np.float32),
+        name=name,
+        points_m=(shape.points * meters_per_unit).astype(np.float32),
         triangle=shape.triangle,
         normal=shape.normal,
         uv=None,
-        color=None if constant is None else np.ascontiguousarray(np.broadcast_to(constant, (count, 3, 3))),
+        color=color,
         slot=np.zeros(count, np.int32),
-        two_sided=bool(leaf.prim.GetAttribute("doubleSided").Get()),
+        two_sided=source.two_sided,
     )
 
 
-def _shape(prim: Usd.Prim, kind: str, time: Usd.TimeCode) -> primitives.Shape | None:
-    def value(name: str) -> float:
-        return float(prim.GetAttribute(name).Get(time))
-
-    axis = str(prim.GetAttribute("axis").Get(time)) if prim.GetAttribute("axis") else "Z"
-    if axis not in ("X", "Y", "Z"):
-        return None
+def _shape(source: ImplicitSource) -> primitives.Shape:
+    kind, sizes, axis = source.kind, source.sizes, source.axis
     if kind == "Cube":
-        return primitives.cube(value("size"))
+        return primitives.cube(sizes[0])
     if kind == "Sphere":
-        return primitives.sphere(value("radius"))
+        return primitives.sphere(sizes[0])
     if kind == "Plane":
-        return primitives.plane(value("width"), value("length"), axis)
+        return primitives.plane(sizes[0], sizes[1], axis)
     if kind == "Cone":
-        return primitives.cylinder((value("radius"), 0.0), value("height"), axis)
-    radii = (value("radiusBottom"), value("radiusTop")) if kind.endswith("_1") else (value("radius"),) * 2
+        return primitives.cylinder((sizes[1], 0.0), sizes[0], axis)
+    radii = (sizes[1], sizes[2] if kind.endswith("_1") else sizes[1])
     if kind.startswith("Cylinder"):
-        return primitives.cylinder((radii[0], radii[1]), value("height"), axis)
-    return primitives.capsule((radii[0], radii[1]), value("height"), axis)
+        return primitives.cylinder(radii, sizes[0], axis)
+    return primitives.capsule(radii, sizes[0], axis)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pxr import Usd, UsdGeom
 
+from engine.scene.mesh import build_mesh
 from engine.scene.model import Anchor, Instances, Mesh, Placements, Scene
 from engine.scene.notes import Notes
 from engine.scene.options import SceneOptions
@@ -21,7 +23,7 @@ from engine.scene.usd_files import asset_table
 from engine.scene.usd_instancer import Owners, Placer, Spread
 from engine.scene.usd_light import read_light
 from engine.scene.usd_material import MaterialTable, Surface
-from engine.scene.usd_mesh import MeshRequest, inherited_color, read_mesh
+from engine.scene.usd_mesh import MeshRequest, build_implicit, inherited_color, read_implicit, read_source
 from engine.scene.usd_semantics import UNLABELLED, read_taxonomy, taxonomy_of_classes
 from engine.scene.usd_skel import pose_skinned_meshes
 from engine.scene.usd_texture import TextureTable
@@ -120,7 +122,7 @@ class _Geometry:
         self._opened = opened
         self._materials = materials
         self._mesh_of_request: dict[object, int | None] = {}
-        self._mesh_of_content: dict[bytes, int] = {}
+        self._mesh_of_content: dict[object, int | None] = {}
         self._first_slot: dict[tuple[int, ...], int] = {}
         self._rows = _Rows([], [], [], [], [])
         self.meshes: list[Mesh] = []
@@ -170,19 +172,30 @@ class _Geometry:
         color = None if constant is None else constant.tobytes()
         key = (prim.GetPath(), uv, color, len(faces))
         if key not in self._mesh_of_request:
-            mesh = read_mesh(self._opened, leaf, MeshRequest(tuple(faces), uv))
-            self._mesh_of_request[key] = None if mesh is None else self._intern(mesh)
+            self._mesh_of_request[key] = self._read(leaf, MeshRequest(tuple(faces), uv))
         return self._mesh_of_request[key]
 
-    def _intern(self, mesh: Mesh) -> int:
-        content = hashlib.blake2b(digest_size=16)
-        for array in (mesh.points_m, mesh.triangle, mesh.normal, mesh.uv, mesh.color, mesh.slot):
-            content.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
-        content.update(bytes([mesh.two_sided]))
-        index = self._mesh_of_content.setdefault(content.digest(), len(self.meshes))
-        if index == len(self.meshes):
-            self.meshes.append(mesh)
-        return index
+    def _read(self, leaf: Leaf, request: MeshRequest) -> int | None:
+        """Return the index of a prim's mesh; a prim with the same arrays as an earlier one gets that one's."""
+        scale = self._opened.units.meters_per_unit
+        if leaf.kind != "Mesh":
+            shape = read_implicit(self._opened, leaf)
+            return None if shape is None else self._intern(shape, lambda: build_implicit(shape, leaf.path, scale))
+        source = read_source(self._opened, leaf, request)
+        if source is None:
+            return None
+        mesh = self._intern(source.digest(), lambda: build_mesh(source, leaf.path, scale))
+        if mesh is None:
+            self._opened.notes.add("skipped", leaf.path, "mesh without a drawn face")
+        return mesh
+
+    def _intern(self, digest: object, make: Callable[[], Mesh | None]) -> int | None:
+        if digest not in self._mesh_of_content:
+            mesh = make()
+            self._mesh_of_content[digest] = None if mesh is None else len(self.meshes)
+            if mesh is not None:
+                self.meshes.append(mesh)
+        return self._mesh_of_content[digest]
 
     def _slots(self, leaf: Leaf, surfaces: list[Surface | None]) -> int:
         """Return where the materials of a placement begin in `slot_material`."""
