@@ -7,7 +7,7 @@ every pixel belongs to one slice, and results do not depend on the slices or the
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -19,6 +19,7 @@ import warp as wp
 from engine import gpu
 from engine.draft import Draft
 from engine.frames import FrameKeys, Frames
+from engine.randomize.philox import stream_key
 from engine.recipe import Rig
 from engine.scene.model import Scene
 from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, upload_scene, upload_worlds
@@ -77,12 +78,14 @@ class Renderer:
         """
         self.rig, self.outputs, self.device = rig, outputs, device
         self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
+        self._key = gpu.random.RandomKey()
+        self._key.low, self._key.high = stream_key(seed, "render.direct")
         self._on_cpu = wp.get_device(device).is_cpu
         self._thread_count = (threads or len(os.sched_getaffinity(0))) if self._on_cpu else 1
         self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
         for name in (*LABEL_MODULES, *(LIGHT_MODULES if self.shaded else ())):
             wp.load_module(getattr(gpu, name), device="cpu" if name == "bvh" else device)
-        self._base: SceneOnDevice = upload_scene(scene, seed=seed, device=device, shaded=self.shaded)
+        self._base: SceneOnDevice = upload_scene(scene, device=device, shaded=self.shaded)
 
     def close(self) -> None:
         """End the threads."""
@@ -128,23 +131,24 @@ class Renderer:
 
     def _trace(self, worlds: Worlds, views: Any, buffers: _Buffers, first: int, count: int) -> None:
         geometry = worlds.geometry
-        self._launch(gpu.trace.trace_primary, count, [geometry, views, first, buffers.hit])
+        self._launch(gpu.trace.trace_primary, count, [geometry.trees, views, first, buffers.hit])
         self._launch(gpu.resolve.resolve_labels, count, [geometry, views, first, buffers.hit, buffers.labels])
 
     def _shade(self, worlds: Worlds, views: Any, buffers: _Buffers, own: _Scratch, first: int, count: int) -> None:
-        geometry, look = worlds.geometry, worlds.look
+        geometry, lights = worlds.geometry, worlds.lights
         self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
         own.radiance.zero_()
         sampling = gpu.sample.Sampling()
-        sampling.first, sampling.key = first, look.key
+        sampling.first, sampling.key = first, self._key
         for sample in range(self.rig.spp):
             sampling.sample = sample
-            inputs = [geometry, views, sampling, buffers.edge, own.hits.sample]
+            inputs = [geometry.trees, views, sampling, buffers.edge, own.hits.sample]
             self._launch(gpu.sample.trace_samples, count, inputs)
-            self._launch(gpu.point.find_points, count, [geometry, views, look, sampling, own.hits, own.points])
-            inputs = [views, look, sampling, own.points, own.rays, own.radiance]
+            inputs = [geometry, views, worlds.materials, lights, sampling, own.hits, own.points]
+            self._launch(gpu.point.find_points, count, inputs)
+            inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
             self._launch(gpu.shade.light_points, count, inputs)
-            self._launch(gpu.shade.trace_shadow, count, [geometry, own.points, own.rays, own.radiance])
+            self._launch(gpu.shade.trace_shadow, count, [geometry.trees, own.points, own.rays, own.radiance])
         linear = int(self.outputs.rgb_linear)
         self._launch(gpu.film.develop, count, [views, first, self.rig.spp, linear, own.radiance, buffers.color])
 
@@ -181,11 +185,12 @@ class Renderer:
         return _Buffers(hit, edge, labels, color)
 
     def _scratch(self, buffers: _Buffers, count: int) -> _Scratch:
-        device, lights = self.device, min(self._base.look.lights.count, gpu.shade.MAX_LIGHT_SLOTS)
+        device, lights = self.device, min(self._base.lights.count, gpu.shade.MAX_LIGHT_SLOTS)
         hits, rays = gpu.point.HitBuffers(), gpu.shade.ShadowRays()
         hits.center, hits.edge = buffers.hit, buffers.edge
         hits.sample = wp.empty(count, dtype=gpu.trace.Hit, device=device)
         slots, rays.light_slots = lights + 1, lights
+        rays.light_stride = 2 if self.rig.spp % 2 == 0 else 1
         rays.direction = wp.empty((slots, count), dtype=wp.vec3, device=device)
         rays.distance_m = wp.empty((slots, count), dtype=wp.float32, device=device)
         rays.radiance = wp.empty((slots, count), dtype=wp.vec3, device=device)
@@ -219,8 +224,3 @@ def frame_keys(draft: Draft) -> FrameKeys:
         world_from_camera=draft.world_from_camera.reshape(-1, 3, 4).copy(),
     )
 
-
-def batches(worlds: list[int], size: int) -> Iterator[list[int]]:
-    """Yield runs of at most `size` worlds."""
-    for first in range(0, len(worlds), size):
-        yield worlds[first : first + size]

@@ -29,7 +29,8 @@ class SceneOnDevice:
     device: str
     scene: Scene
     geometry: Any  # kernels.geometry.Geometry with an empty top level
-    look: Any  # kernels.point.Look without rows; None at quality `labels`
+    materials: Any  # kernels.material.Materials without rows; None at quality `labels`
+    lights: Any  # kernels.light.Lights without rows; None at quality `labels`
     stack_entries: int  # that a traversal of one mesh may need
 
 
@@ -39,7 +40,8 @@ class Worlds:
 
     draft: Draft
     geometry: Any  # kernels.geometry.Geometry
-    look: Any  # kernels.point.Look
+    materials: Any  # kernels.material.Materials
+    lights: Any  # kernels.light.Lights
 
 
 def to_device(values: NDArray[Any], dtype: Any, device: str) -> wp.array:
@@ -70,21 +72,24 @@ def copied(struct: Any) -> Any:
     return out
 
 
-def upload_scene(scene: Scene, *, seed: int, device: str, shaded: bool) -> SceneOnDevice:
+def upload_scene(scene: Scene, *, device: str, shaded: bool) -> SceneOnDevice:
     """Return the scene on a device: bottom-level trees once per mesh, corner data, materials, lights and textures."""
     trees = build_mesh_trees(scene.meshes, lanes_of(device))
     geometry = _geometry(scene, trees, device)
-    look = _look(scene, seed, device) if shaded else None
-    return SceneOnDevice(device, scene, geometry, look, trees.stack_entries)
+    if not shaded:
+        return SceneOnDevice(device, scene, geometry, None, None, trees.stack_entries)
+    atlas = pack_textures(scene.textures, device)
+    materials = _materials(scene.materials, atlas, device)
+    return SceneOnDevice(device, scene, geometry, materials, _lights(scene, atlas, device), trees.stack_entries)
 
 
 def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
     """Return a batch: poses composed and inverted on the device, and a tree over the placements of every row."""
-    device, rows, count = base.device, len(draft.world), base.geometry.placement_count
+    device, rows, count = base.device, len(draft.world), base.geometry.trees.placement_count
     mat34 = gpu.transform.mat34
     geometry = copied(base.geometry)
     geometry.world_from_mesh = wp.empty((rows, count), dtype=mat34, device=device)
-    geometry.mesh_from_world = wp.empty((rows, count), dtype=mat34, device=device)
+    geometry.trees.mesh_from_world = wp.empty((rows, count), dtype=mat34, device=device)
     low = wp.empty((rows, count), dtype=wp.vec3, device=device)
     high = wp.empty((rows, count), dtype=wp.vec3, device=device)
     poses = rows_to_device(draft.world_from_instance.astype(np.float32), mat34, device)
@@ -92,9 +97,11 @@ def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
     wp.launch(gpu.geometry.place_meshes, (rows, count), [geometry, poses, visible, low, high], device=device)
     nodes, need = build_top_trees(low.numpy(), high.numpy(), lanes_of(device))
     check_stack(base.stack_entries, need)
-    geometry.top_node = to_device(nodes.reshape(-1), wp.float32, device)
-    geometry.top_stride = nodes.shape[1]
-    return Worlds(draft, geometry, _look_of_rows(base, draft) if base.look is not None else None)
+    geometry.trees.top_node = to_device(nodes.reshape(-1), wp.float32, device)
+    geometry.trees.top_stride = nodes.shape[1]
+    if base.materials is None:
+        return Worlds(draft, geometry, None, None)
+    return Worlds(draft, geometry, _materials_of_rows(base, draft), _lights_of_rows(base, draft))
 
 
 def _geometry(scene: Scene, trees: MeshTrees, device: str) -> Any:
@@ -104,11 +111,11 @@ def _geometry(scene: Scene, trees: MeshTrees, device: str) -> Any:
     box_low = np.array([mesh.points_m.min(axis=0) for mesh in scene.meshes], np.float32).reshape(-1, 3)
     box_high = np.array([mesh.points_m.max(axis=0) for mesh in scene.meshes], np.float32).reshape(-1, 3)
     geometry = gpu.geometry.Geometry()
-    geometry.placement_count = len(placed.mesh)
-    geometry.node = to_device(trees.node, wp.float32, device)
-    geometry.block = to_device(trees.block, wp.float32, device)
-    geometry.first_node = to_device(trees.first_node[placed.mesh], wp.int32, device)
-    geometry.first_block = to_device(trees.first_block[placed.mesh], wp.int32, device)
+    geometry.trees.placement_count = len(placed.mesh)
+    geometry.trees.node = to_device(trees.node, wp.float32, device)
+    geometry.trees.block = to_device(trees.block, wp.float32, device)
+    geometry.trees.first_node = to_device(trees.first_node[placed.mesh], wp.int32, device)
+    geometry.trees.first_block = to_device(trees.first_block[placed.mesh], wp.int32, device)
     geometry.first_triangle = to_device(first[placed.mesh].astype(np.int32), wp.int32, device)
     geometry.first_slot = to_device(placed.first_slot, wp.int32, device)
     geometry.instance = to_device(placed.instance, wp.int32, device)
@@ -145,17 +152,6 @@ def _instance_from_mesh(scene: Scene) -> NDArray[np.float64]:
     return np.concatenate([inverse @ mesh[:, :, :3], inverse @ origin[:, :, None]], axis=2)
 
 
-def _look(scene: Scene, seed: int, device: str) -> Any:
-    from engine.randomize.philox import stream_key
-
-    atlas = pack_textures(scene.textures, device)
-    look = gpu.point.Look()
-    look.materials = _materials(scene.materials, atlas, device)
-    look.lights = _lights(scene, device)
-    look.key.low, look.key.high = stream_key(seed, "render.direct")
-    return look
-
-
 def _materials(materials: Sequence[Material], atlas: Atlas, device: str) -> Any:
     out = gpu.material.Materials()
     emission = [(1.0,) * 3 if "emission" in m.textures else m.emission for m in materials]
@@ -181,7 +177,7 @@ def _materials(materials: Sequence[Material], atlas: Atlas, device: str) -> Any:
     return out
 
 
-def _lights(scene: Scene, device: str) -> Any:
+def _lights(scene: Scene, atlas: Atlas, device: str) -> Any:
     lights, out = scene.lights, gpu.light.Lights()
     out.count = len(lights)
     out.kind = to_device(np.array([light.kind for light in lights], np.int32), wp.int32, device)
@@ -193,18 +189,23 @@ def _lights(scene: Scene, device: str) -> Any:
     texture = [-1 if light.texture is None else light.texture for light in lights]
     out.texture = to_device(np.array(texture, np.int32), wp.int32, device)
     out.casts_shadow = to_device(np.array([light.casts_shadow for light in lights], np.int32), wp.int32, device)
+    out.textures = atlas.textures
     return out
 
 
-def _look_of_rows(base: SceneOnDevice, draft: Draft) -> Any:
-    device, look = base.device, copied(base.look)
-    materials, lights = look.materials, look.lights
+def _materials_of_rows(base: SceneOnDevice, draft: Draft) -> Any:
+    device, materials = base.device, copied(base.materials)
     materials.base_color = rows_to_device(draft.base_color, wp.vec3, device)
     materials.roughness = rows_to_device(draft.roughness, wp.float32, device)
     materials.metallic = rows_to_device(draft.metallic, wp.float32, device)
     materials.override = rows_to_device(draft.material, wp.int32, device)
     materials.tint = rows_to_device(draft.tint, wp.vec3, device)
+    return materials
+
+
+def _lights_of_rows(base: SceneOnDevice, draft: Draft) -> Any:
+    device, lights = base.device, copied(base.lights)
     lights.world_from_light = rows_to_device(draft.world_from_light.astype(np.float32), gpu.transform.mat34, device)
     lights.radiance = rows_to_device(draft.radiance, wp.vec3, device)
-    look.ambient = rows_to_device(draft.ambient, wp.vec3, device)
-    return look
+    lights.ambient = rows_to_device(draft.ambient, wp.vec3, device)
+    return lights

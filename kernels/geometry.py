@@ -8,17 +8,27 @@ BOX_MARGIN = wp.constant(1.0e-6)  # of the largest coordinate: clears the float3
 
 
 @wp.struct
+class Trees:
+    """What traversal needs, kept small: Warp passes structs by value. Layout: native/traverse.cpp."""
+
+    placement_count: int
+    node: wp.array[float]  # wide nodes of all meshes
+    block: wp.array[float]  # triangles of all meshes in blocks of four
+    first_node: wp.array[int]  # [placement]
+    first_block: wp.array[int]  # [placement]
+    top_node: wp.array[float]  # wide nodes over the placements of every row
+    top_stride: int  # floats of a row in top_node
+    mesh_from_world: wp.array2d[mat34]  # [row, placement]
+
+
+@wp.struct
 class Geometry:
     """Triangles and placements, the same in every world, and where each row puts them.
 
     The data of a triangle's corners lie in flat arrays.
     """
 
-    placement_count: int
-    node: wp.array[float]  # wide nodes of all meshes, see native/traverse.cpp
-    block: wp.array[float]  # triangles of all meshes in blocks of four
-    first_node: wp.array[int]  # [placement]
-    first_block: wp.array[int]  # [placement]
+    trees: Trees
     first_triangle: wp.array[int]  # [placement], of its mesh in the flat arrays
     first_slot: wp.array[int]  # [placement]
     instance: wp.array[int]  # [placement]
@@ -31,10 +41,7 @@ class Geometry:
     normal: wp.array2d[wp.vec3]  # [triangle, corner], zero: the face's own
     uv: wp.array2d[wp.vec2]  # [triangle, corner]
     color: wp.array2d[wp.vec3]  # [triangle, corner], linear
-    top_node: wp.array[float]  # wide nodes over the placements of every row
-    top_stride: int  # floats of a row in top_node
     world_from_mesh: wp.array2d[mat34]  # [row, placement]
-    mesh_from_world: wp.array2d[mat34]  # [row, placement]
 
 
 @wp.kernel(enable_backward=False)
@@ -52,11 +59,11 @@ def place_meshes(
     geometry.world_from_mesh[row, placement] = world_from_mesh
     if visible[row, instance] == wp.uint8(0):
         origin = wp.vec3(world_from_mesh[0, 3], world_from_mesh[1, 3], world_from_mesh[2, 3])
-        geometry.mesh_from_world[row, placement] = mat34()
+        geometry.trees.mesh_from_world[row, placement] = mat34()
         out_low_m[row, placement] = origin
         out_high_m[row, placement] = origin
         return
-    geometry.mesh_from_world[row, placement] = invert(world_from_mesh)
+    geometry.trees.mesh_from_world[row, placement] = invert(world_from_mesh)
     low = geometry.low_m[placement]
     high = geometry.high_m[placement]
     box_low = transform_point(world_from_mesh, low)

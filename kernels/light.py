@@ -11,6 +11,7 @@ from .texture import Textures, lookup
 from .transform import mat34, orthonormal_basis, transform_point, transform_vector
 
 NO_TEXTURE = wp.constant(-1)
+DISTANT_M = wp.constant(1.0e9)  # of lights at infinity
 MIN_RADIUS_M = wp.constant(1.0e-4)  # a point light as a sphere that still has a surface
 DOME_FOOTPRINT = wp.constant(0.01)  # of a dome's image that a light sample blurs over: less noise, no visible bias
 
@@ -39,6 +40,9 @@ class Lights:
     cone: wp.array[wp.vec2]  # [light], cosine of the half angle (-1: none) and softness
     texture: wp.array[int]  # [light], dome image or NO_TEXTURE
     casts_shadow: wp.array[int]  # [light]
+    textures: Textures
+    ambient: wp.array[wp.vec3]  # [row], radiance
+    ambient_reach_m: float  # how far something may be that keeps the ambient term away
 
 
 @wp.struct
@@ -74,7 +78,7 @@ def cone_direction(axis: wp.vec3, versine: float, u: wp.vec2) -> wp.vec3:
 
 
 @wp.func
-def dome_radiance(lights: Lights, textures: Textures, row: int, light: int, direction: wp.vec3, footprint: float) -> wp.vec3:
+def dome_radiance(lights: Lights, row: int, light: int, direction: wp.vec3, footprint: float) -> wp.vec3:
     """Return what a dome sends from a direction. Its pole is +Z, the image's centre -Y, and u falls towards +X."""
     radiance = lights.radiance[row, light]
     if lights.texture[light] == NO_TEXTURE:
@@ -85,21 +89,18 @@ def dome_radiance(lights: Lights, textures: Textures, row: int, light: int, dire
     z = m[0, 2] * direction[0] + m[1, 2] * direction[1] + m[2, 2] * direction[2]
     u = 0.5 - wp.atan2(x, -y) / (2.0 * wp.pi)
     v = 0.5 + wp.asin(wp.clamp(z, -1.0, 1.0)) / wp.pi
-    texel = lookup(textures, lights.texture[light], wp.vec2(u, v), footprint)
+    texel = lookup(lights.textures, lights.texture[light], wp.vec2(u, v), footprint)
     return wp.cw_mul(radiance, wp.vec3(texel[0], texel[1], texel[2]))
 
 
 @wp.func
-def shaping(lights: Lights, light: int, axis: wp.vec3, direction: wp.vec3) -> float:
-    """Return the share of a cone around the emission axis that goes along a direction, softened inwards from its edge."""
-    cone = lights.cone[light]
+def shaping(cone: wp.vec2, cosine: float) -> float:
+    """Return the share of a shaping cone (cosine of its half angle, softness) at an angle from the emission axis."""
     if cone[0] <= -1.0:
         return 1.0
-    cosine = wp.dot(axis, direction)
-    inner = cone[0] + (1.0 - cone[0]) * cone[1]
     if cone[1] <= 0.0:
         return wp.where(cosine >= cone[0], 1.0, 0.0)
-    return wp.smoothstep(cone[0], inner, cosine)
+    return wp.smoothstep(cone[0], cone[0] + (1.0 - cone[0]) * cone[1], cosine)
 
 
 @wp.func
@@ -147,39 +148,54 @@ def sample_distant(axis: wp.vec3, half_angle_rad: float, radiance: wp.vec3, u: w
     out = LightSample()
     versine = 1.0 - wp.cos(half_angle_rad)
     out.direction = cone_direction(axis, versine, u)
-    out.distance_m = 1.0e9
+    out.distance_m = DISTANT_M
     out.radiance = radiance * wp.where(versine > 0.0, 2.0 * wp.pi * versine, 1.0)
     return out
 
 
 @wp.func
-def sample_light(
-    lights: Lights, textures: Textures, row: int, light: int, p_m: wp.vec3, n: wp.vec3, u: wp.vec2
-) -> LightSample:
+def sample_dome(lights: Lights, row: int, light: int, n: wp.vec3, u: wp.vec2) -> LightSample:
+    """Return a direction of the upper hemisphere around a unit normal with cosine density."""
+    out = LightSample()
+    out.direction = cosine_direction(n, u)
+    out.distance_m = DISTANT_M
+    cosine = wp.max(wp.dot(n, out.direction), 1.0e-4)
+    out.radiance = dome_radiance(lights, row, light, out.direction, DOME_FOOTPRINT) * (wp.pi / cosine)
+    return out
+
+
+@wp.func
+def sample_flat(kind: int, pose: mat34, size_m: wp.vec2, radiance: wp.vec3, p_m: wp.vec3, u: wp.vec2) -> LightSample:
+    """Return the sample of a point of a rectangle or a disk."""
+    q = wp.vec3((u[0] - 0.5) * size_m[0], (u[1] - 0.5) * size_m[1], 0.0)
+    area = size_m[0] * size_m[1]
+    if kind == int(LightKind.DISK):
+        d = disk_point(u) * size_m[0]
+        q = wp.vec3(d[0], d[1], 0.0)
+        area = wp.pi * size_m[0] * size_m[0]
+    normal = transform_vector(pose, wp.vec3(0.0, 0.0, -1.0))
+    return sample_area(p_m, transform_point(pose, q), normal, area, radiance)
+
+
+@wp.func
+def sample_light(lights: Lights, row: int, light: int, p_m: wp.vec3, n: wp.vec3, u: wp.vec2) -> LightSample:
     """Return a direction from `p_m` (unit normal `n`) towards a light, for two uniform numbers."""
     kind = lights.kind[light]
     pose = lights.world_from_light[row, light]
     size = lights.size_m[light]
     radiance = lights.radiance[row, light]
-    axis = transform_vector(pose, wp.vec3(0.0, 0.0, 1.0))
+    axis = wp.vec3(pose[0, 2], pose[1, 2], pose[2, 2])
     out = LightSample()
-    if kind == int(LightKind.DOME):
-        out.direction = cosine_direction(n, u)
-        out.distance_m = 1.0e9
-        cosine = wp.max(wp.dot(n, out.direction), 1.0e-4)
-        out.radiance = dome_radiance(lights, textures, row, light, out.direction, DOME_FOOTPRINT) * (wp.pi / cosine)
+    if kind == int(LightKind.RECT) or kind == int(LightKind.DISK):
+        out = sample_flat(kind, pose, size, radiance, p_m, u)
+    elif kind == int(LightKind.DOME):
+        return sample_dome(lights, row, light, n, u)
     elif kind == int(LightKind.DISTANT):
         out = sample_distant(axis, lights.half_angle_rad[light], radiance, u)
     elif kind == int(LightKind.SPHERE):
-        out = sample_sphere(p_m, transform_point(pose, wp.vec3()), wp.max(size[0], MIN_RADIUS_M), radiance, u)
-    elif kind == int(LightKind.RECT):
-        q = transform_point(pose, wp.vec3((u[0] - 0.5) * size[0], (u[1] - 0.5) * size[1], 0.0))
-        out = sample_area(p_m, q, -axis, size[0] * size[1], radiance)
-    elif kind == int(LightKind.DISK):
-        d = disk_point(u) * size[0]
-        q = transform_point(pose, wp.vec3(d[0], d[1], 0.0))
-        out = sample_area(p_m, q, -axis, wp.pi * size[0] * size[0], radiance)
+        center = wp.vec3(pose[0, 3], pose[1, 3], pose[2, 3])
+        out = sample_sphere(p_m, center, wp.max(size[0], MIN_RADIUS_M), radiance, u)
     elif kind == int(LightKind.CYLINDER):
         out = sample_cylinder(p_m, pose, size, radiance, u)
-    out.radiance = out.radiance * shaping(lights, light, -axis, -out.direction)
+    out.radiance = out.radiance * shaping(lights.cone[light], wp.dot(axis, out.direction))
     return out

@@ -6,7 +6,6 @@ from .camera import Views, camera_ray, pixel_of, pixel_spread
 from .geometry import Geometry
 from .light import LightKind, Lights, dome_radiance
 from .material import Bsdf, Materials, bsdf_at
-from .random import RandomKey
 from .sample import Sampling, sample_ray
 from .surface import surface_at
 from .trace import MISS, Hit
@@ -16,21 +15,11 @@ RAY_OFFSET_M = wp.constant(2.0e-5)  # least offset, for points near the origin
 
 
 @wp.struct
-class Look:
-    """What light and matter do, for every row."""
-
-    materials: Materials
-    lights: Lights
-    ambient: wp.array[wp.vec3]  # [row], radiance
-    ambient_reach_m: float
-    key: RandomKey
-
-
-@wp.struct
 class Point:
     """A point to be lit. Where a ray met nothing, `lit` is 0 and `bsdf.emission` is the background."""
 
     lit: int
+    is_edge: int  # 1: the next sample has a point of its own
     row: int
     position_m: wp.vec3
     origin_m: wp.vec3  # of shadow rays, clear of the surface
@@ -49,20 +38,21 @@ class HitBuffers:
 
 
 @wp.func
-def background(look: Look, row: int, direction: wp.vec3, footprint: float) -> wp.vec3:
+def background(lights: Lights, row: int, direction: wp.vec3, footprint: float) -> wp.vec3:
     """Return what a ray sees that meets nothing: the domes."""
     radiance = wp.vec3(0.0, 0.0, 0.0)
-    for light in range(look.lights.count):
-        if look.lights.kind[light] == int(LightKind.DOME):
+    for light in range(lights.count):
+        if lights.kind[light] == int(LightKind.DOME):
             unit = wp.normalize(direction)
-            radiance += dome_radiance(look.lights, look.materials.textures, row, light, unit, footprint)
+            radiance += dome_radiance(lights, row, light, unit, footprint)
     return radiance
 
 
 @wp.kernel(enable_backward=False)
 def find_points(
-    geometry: Geometry, views: Views, look: Look, sampling: Sampling, hits: HitBuffers, out_point: wp.array[Point]
-):
+    geometry: Geometry, views: Views, materials: Materials, lights: Lights, sampling: Sampling, hits: HitBuffers,
+    out_point: wp.array[Point],
+):  # fmt: skip
     """Write the shading point of the present sample; a pixel without an edge keeps that of its first sample."""
     i = wp.tid()
     index = sampling.first + i
@@ -79,19 +69,20 @@ def find_points(
     spread = pixel_spread(views, view)
     point = Point()
     point.row = views.row[view]
+    point.is_edge = wp.where(is_edge, 1, 0)
     if hit.placement == MISS:
-        point.bsdf.emission = background(look, point.row, ray.direction, spread / (2.0 * wp.pi))
+        point.bsdf.emission = background(lights, point.row, ray.direction, spread / (2.0 * wp.pi))
         out_point[i] = point
         return
     if views.orthographic[view] != 0:
         spread = spread / wp.max(hit.t, 1.0e-6)
-    override = look.materials.override[point.row, geometry.instance[hit.placement]]
+    override = materials.override[point.row, geometry.instance[hit.placement]]
     surface = surface_at(geometry, point.row, ray, hit, override, spread)
     point.lit = 1
     point.position_m = surface.position_m
     point.face_normal = surface.face_normal
     point.to_viewer = surface.to_viewer
-    point.bsdf = bsdf_at(look.materials, point.row, surface)
+    point.bsdf = bsdf_at(materials, point.row, surface)
     offset = wp.max(RAY_OFFSET * wp.max(wp.abs(surface.position_m)), RAY_OFFSET_M)
     point.origin_m = surface.position_m + surface.face_normal * offset
     out_point[i] = point

@@ -7,7 +7,7 @@ filtered by their footprint, and only the points on lights differ.
 import warp as wp
 
 from .camera import Ray, Views, camera_ray, pixel_of
-from .geometry import Geometry
+from .geometry import Trees
 from .random import RandomKey, uniform4
 from .trace import Hit, trace_closest
 
@@ -50,11 +50,11 @@ def sample_ray(views: Views, pixel: wp.vec3i, sampling: Sampling) -> Ray:
 
 @wp.kernel(enable_backward=False)
 def trace_samples(
-    geometry: Geometry, views: Views, sampling: Sampling, edge: wp.array[wp.uint8], out_hit: wp.array[Hit]
+    trees: Trees, views: Views, sampling: Sampling, edge: wp.array[wp.uint8], out_hit: wp.array[Hit]
 ):
     """Write the hit of the present sub-pixel sample for pixels that lie across an edge."""
     i = wp.tid()
     if edge[sampling.first + i] == wp.uint8(0):
         return
     pixel = pixel_of(views, sampling.first + i)
-    out_hit[i] = trace_closest(geometry, views.row[pixel[0]], sample_ray(views, pixel, sampling))
+    out_hit[i] = trace_closest(trees, views.row[pixel[0]], sample_ray(views, pixel, sampling))

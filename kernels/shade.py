@@ -1,6 +1,7 @@
 """Direct light: a shadow ray towards every light and one for the ambient term, for every sub-pixel sample.
 
-Beyond MAX_LIGHT_SLOTS lights share rays: of those that share one, it goes to a light chosen in proportion to what each
+On a smooth surface the slots take turns: a light is asked at every `light_stride`-th sample, with that weight, which is
+exact where it is wholly visible. Beyond MAX_LIGHT_SLOTS lights share rays: of those that share one, it goes to a light chosen in proportion to what each
 would give unoccluded (resampled importance sampling, Talbot et al., EGSR 2005), which stays unbiased. The ambient term
 is a constant radiance that reaches a point unless something within `ambient_reach_m` is in the way: a stated stand-in
 for interreflection, which quality `path` computes.
@@ -9,10 +10,10 @@ for interreflection, which quality `path` computes.
 import warp as wp
 
 from .camera import Ray, Views, pixel_of
-from .geometry import Geometry
-from .light import cosine_direction, sample_light
+from .geometry import Trees
+from .light import Lights, cosine_direction, sample_light
 from .material import evaluate, reflectance_of_dome
-from .point import Look, Point
+from .point import Point
 from .sample import LIGHT_DIMENSION, Sampling, random_of, shifted
 from .trace import is_blocked
 
@@ -27,6 +28,7 @@ class ShadowRays:
     """Rays that decide whether light arrives, and how much it would be."""
 
     light_slots: int  # slots of lights; the ambient term's comes after them
+    light_stride: int  # samples from one turn of a light to its next on a smooth surface; divides the sample count
     direction: wp.array2d[wp.vec3]  # [slot, i], unit
     distance_m: wp.array2d[float]  # [slot, i]; 0: nothing to trace
     radiance: wp.array2d[wp.vec3]  # [slot, i]
@@ -50,10 +52,9 @@ def write_ray(rays: ShadowRays, slot: int, i: int, arrival: Arrival):
 
 
 @wp.func
-def arrival_of(look: Look, light: int, point: Point, u: wp.vec2) -> Arrival:
+def arrival_of(lights: Lights, light: int, point: Point, u: wp.vec2) -> Arrival:
     """Return a ray towards a light and the radiance that it would send to the viewer if nothing blocks it."""
-    textures = look.materials.textures
-    sample = sample_light(look.lights, textures, point.row, light, point.position_m, point.bsdf.normal, u)
+    sample = sample_light(lights, point.row, light, point.position_m, point.bsdf.normal, u)
     out = Arrival()
     cosine = wp.dot(point.bsdf.normal, sample.direction)
     if cosine > 0.0 and wp.dot(point.face_normal, sample.direction) > 0.0:
@@ -64,32 +65,38 @@ def arrival_of(look: Look, light: int, point: Point, u: wp.vec2) -> Arrival:
 
 
 @wp.func
-def ambient_arrival(look: Look, point: Point, u: wp.vec2) -> Arrival:
+def ambient_arrival(lights: Lights, point: Point, u: wp.vec2) -> Arrival:
     """Return the ray of the ambient term, with cosine density, and what it brings."""
     n_dot_v = wp.max(wp.dot(point.bsdf.normal, point.to_viewer), 0.0)
     albedo = point.bsdf.diffuse + reflectance_of_dome(point.bsdf, n_dot_v)
     out = Arrival()
     out.direction = cosine_direction(point.bsdf.normal, u)
-    out.distance_m = look.ambient_reach_m
-    out.radiance = wp.cw_mul(look.ambient[point.row], albedo)
+    out.distance_m = lights.ambient_reach_m
+    out.radiance = wp.cw_mul(lights.ambient[point.row], albedo)
     return out
 
 
 @wp.func
-def write_light_rays(look: Look, point: Point, u: wp.vec3, rays: ShadowRays, i: int) -> wp.vec3:
-    """Write a shadow ray for every slot; return the light of sources that cast no shadow."""
+def write_light_rays(
+    lights: Lights, point: Point, u: wp.vec3, sample: int, rays: ShadowRays, i: int
+) -> wp.vec3:  # fmt: skip
+    """Write a shadow ray for every slot whose turn it is; return the light of sources that cast no shadow."""
+    stride = wp.where(point.is_edge != 0, 1, rays.light_stride)
     unshadowed = wp.vec3(0.0, 0.0, 0.0)
     for slot in range(rays.light_slots):
+        if (slot + sample) % stride != 0:
+            rays.distance_m[slot, i] = 0.0
+            continue
         kept = Arrival()
         kept_size = float(0.0)
         total = float(0.0)
         choice = u[2]
         light = int(slot)
-        while light < look.lights.count:
-            found = arrival_of(look, light, point, wp.vec2(u[0], u[1]))
+        while light < lights.count:
+            found = arrival_of(lights, light, point, wp.vec2(u[0], u[1]))
             size = (found.radiance[0] + found.radiance[1] + found.radiance[2]) * CHANNEL_MEAN
-            if look.lights.casts_shadow[light] == 0:
-                unshadowed += found.radiance
+            if lights.casts_shadow[light] == 0:
+                unshadowed += found.radiance * float(stride)
             elif size > 0.0:
                 total += size
                 share = size / total
@@ -101,14 +108,14 @@ def write_light_rays(look: Look, point: Point, u: wp.vec3, rays: ShadowRays, i: 
                     choice = (choice - share) / (1.0 - share)
             light += rays.light_slots
         if kept_size > 0.0:
-            kept.radiance = kept.radiance * (total / kept_size)
+            kept.radiance = kept.radiance * (float(stride) * total / kept_size)
         write_ray(rays, slot, i, kept)
     return unshadowed
 
 
 @wp.kernel(enable_backward=False)
 def light_points(
-    views: Views, look: Look, sampling: Sampling, point: wp.array[Point], out_rays: ShadowRays,
+    views: Views, lights: Lights, sampling: Sampling, point: wp.array[Point], out_rays: ShadowRays,
     out_radiance: wp.array[wp.vec3],
 ):  # fmt: skip
     """Add what needs no shadow ray to the pixel's radiance, and write the rays that decide about the rest."""
@@ -124,13 +131,14 @@ def light_points(
     choice = r[2] + GOLDEN * float(sampling.sample)
     coarse = wp.floor(r[3] * HALF_WORD)
     around = shifted(wp.vec2(coarse / HALF_WORD, r[3] * HALF_WORD - coarse), sampling.sample)
-    unshadowed = write_light_rays(look, p, wp.vec3(u[0], u[1], choice - wp.floor(choice)), out_rays, i)
-    write_ray(out_rays, out_rays.light_slots, i, ambient_arrival(look, p, around))
+    point_of_light = wp.vec3(u[0], u[1], choice - wp.floor(choice))
+    unshadowed = write_light_rays(lights, p, point_of_light, sampling.sample, out_rays, i)
+    write_ray(out_rays, out_rays.light_slots, i, ambient_arrival(lights, p, around))
     out_radiance[i] = out_radiance[i] + p.bsdf.emission + unshadowed
 
 
 @wp.kernel(enable_backward=False)
-def trace_shadow(geometry: Geometry, point: wp.array[Point], rays: ShadowRays, out_radiance: wp.array[wp.vec3]):
+def trace_shadow(trees: Trees, point: wp.array[Point], rays: ShadowRays, out_radiance: wp.array[wp.vec3]):
     """Add the light of every shadow ray that nothing blocks."""
     i = wp.tid()
     radiance = out_radiance[i]
@@ -140,6 +148,6 @@ def trace_shadow(geometry: Geometry, point: wp.array[Point], rays: ShadowRays, o
         distance = rays.distance_m[slot, i]
         if distance > 0.0:
             ray.direction = rays.direction[slot, i]
-            if not is_blocked(geometry, point[i].row, ray, distance):
+            if not is_blocked(trees, point[i].row, ray, distance):
                 radiance += rays.radiance[slot, i]
     out_radiance[i] = radiance

@@ -46,7 +46,7 @@ def hit_normal(geometry: Geometry, row: int, hit: Hit, view_direction: wp.vec3) 
     triangle = geometry.first_triangle[hit.placement] + hit.triangle
     e1 = geometry.point_m[triangle, 1] - geometry.point_m[triangle, 0]
     e2 = geometry.point_m[triangle, 2] - geometry.point_m[triangle, 0]
-    mesh_from_world = geometry.mesh_from_world[row, hit.placement]
+    mesh_from_world = geometry.trees.mesh_from_world[row, hit.placement]
     face = transform_normal(mesh_from_world, wp.cross(e1, e2))
     smooth = interpolate3(geometry.normal, triangle, unpack_barycentric(hit.uv))
     n = face
@@ -64,7 +64,7 @@ def surface_at(
     triangle = geometry.first_triangle[placement] + hit.triangle
     weight = unpack_barycentric(hit.uv)
     world_from_mesh = geometry.world_from_mesh[row, placement]
-    mesh_from_world = geometry.mesh_from_world[row, placement]
+    mesh_from_world = geometry.trees.mesh_from_world[row, placement]
     e1 = transform_vector(world_from_mesh, geometry.point_m[triangle, 1] - geometry.point_m[triangle, 0])
     e2 = transform_vector(world_from_mesh, geometry.point_m[triangle, 2] - geometry.point_m[triangle, 0])
     area = wp.cross(e1, e2)

@@ -8,7 +8,7 @@ from pathlib import Path
 import warp as wp
 
 from .camera import Ray, Views, camera_ray, pixel_of
-from .geometry import Geometry
+from .geometry import Trees
 
 MISS = wp.constant(-1)
 FAR_M = wp.constant(1.0e30)  # no scene reaches so far; float32 still has room above it
@@ -33,13 +33,13 @@ def unpack_barycentric(packed: wp.uint32) -> wp.vec3:
 
 
 @wp.func_native((Path(__file__).parent / "native" / "traverse.cpp").read_text(encoding="utf-8"))
-def traverse(geometry: Geometry, row: int, origin: wp.vec3, direction: wp.vec3, t_max: float, any: int) -> wp.vec4: ...
+def traverse(trees: Trees, row: int, origin: wp.vec3, direction: wp.vec3, t_max: float, any: int) -> wp.vec4: ...
 
 
 @wp.func
-def trace_closest(geometry: Geometry, row: int, ray: Ray) -> Hit:
+def trace_closest(trees: Trees, row: int, ray: Ray) -> Hit:
     """Return the hit nearest to the ray's origin; ties go to the lower placement, then the lower triangle."""
-    found = traverse(geometry, row, ray.origin, ray.direction, FAR_M, 0)
+    found = traverse(trees, row, ray.origin, ray.direction, FAR_M, 0)
     hit = Hit()
     hit.t = found[0]
     hit.placement = wp.cast(found[1], wp.int32)
@@ -49,15 +49,15 @@ def trace_closest(geometry: Geometry, row: int, ray: Ray) -> Hit:
 
 
 @wp.func
-def is_blocked(geometry: Geometry, row: int, ray: Ray, t_max: float) -> bool:
+def is_blocked(trees: Trees, row: int, ray: Ray, t_max: float) -> bool:
     """Return whether anything lies on the ray before `t_max`."""
-    return traverse(geometry, row, ray.origin, ray.direction, t_max, 1)[0] >= 0.0
+    return traverse(trees, row, ray.origin, ray.direction, t_max, 1)[0] >= 0.0
 
 
 @wp.kernel(enable_backward=False)
-def trace_primary(geometry: Geometry, views: Views, first: int, out_hit: wp.array[Hit]):
+def trace_primary(trees: Trees, views: Views, first: int, out_hit: wp.array[Hit]):
     """Write the hit of the ray through the centre of pixel `first + i` for thread i."""
     i = first + wp.tid()
     pixel = pixel_of(views, i)
     ray = camera_ray(views, pixel[0], float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
-    out_hit[i] = trace_closest(geometry, views.row[pixel[0]], ray)
+    out_hit[i] = trace_closest(trees, views.row[pixel[0]], ray)

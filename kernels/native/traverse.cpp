@@ -26,7 +26,7 @@
     int depth = 0;
     float best = t_max, hit_v = 0.0f, hit_w = 0.0f;
     int hit_placement = -1, hit_triangle = -1, placement = -1;
-    const float* top = geometry.top_node.data + (size_t)row * geometry.top_stride;
+    const float* top = trees.top_node.data + (size_t)row * trees.top_stride;
     const float* nodes = top;
     const float* blocks = nullptr;
     float o[3], d[3], r[3], sx, sy, sz;
@@ -164,6 +164,18 @@
             const int* child = (const int*)(n + 6 * LANES);
             float enter[LANES];
             int mask = meet_boxes(n, enter);
+            if (mask && any) {  // order does not matter
+                int i = 0;
+                for (; !(mask >> i & 1); ++i) {}
+                code = child[i];
+                for (mask &= mask - 1, ++i; mask; ++i) {
+                    if (!(mask >> i & 1)) continue;
+                    mask &= ~(1 << i);
+                    stack[depth].code = child[i];
+                    stack[depth++].t = 0.0f;
+                }
+                continue;
+            }
             if (mask) {
                 int i = 0;
                 while (!(mask >> i & 1)) ++i;
@@ -184,15 +196,15 @@
             }
         } else if (placement < 0) {  // leaf of the top level: enter the mesh
             const int p = ~code;
-            const float* m = (const float*)(geometry.mesh_from_world.data + ((size_t)row * geometry.placement_count + p));
+            const float* m = (const float*)(trees.mesh_from_world.data + ((size_t)row * trees.placement_count + p));
             float mesh_o[3], mesh_d[3];
             for (int a = 0; a < 3; ++a) {
                 mesh_o[a] = m[4 * a] * world_o[0] + m[4 * a + 1] * world_o[1] + m[4 * a + 2] * world_o[2] + m[4 * a + 3];
                 mesh_d[a] = m[4 * a] * world_d[0] + m[4 * a + 1] * world_d[1] + m[4 * a + 2] * world_d[2];
             }
             placement = p;
-            nodes = geometry.node.data + (size_t)(8 * LANES) * geometry.first_node.data[p];
-            blocks = geometry.block.data + (size_t)40 * geometry.first_block.data[p];
+            nodes = trees.node.data + (size_t)(8 * LANES) * trees.first_node.data[p];
+            blocks = trees.block.data + (size_t)40 * trees.first_block.data[p];
             set_ray(mesh_o, mesh_d);
             set_shear();
             stack[depth].code = SENTINEL;

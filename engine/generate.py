@@ -1,0 +1,190 @@
+"""The main job: recipe -> scene -> worlds -> frames -> labels -> shards -> manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine import signals
+from engine.dataset.finalise import finalise
+from engine.dataset.manifest import JobFacts, Manifest
+from engine.draft import Draft
+from engine.errors import Stopped, UserError
+from engine.frames import Frames
+from engine.labels.extract import labels_from_frames
+from engine.labels.model import Labels
+from engine.progress import Progress
+from engine.randomize import apply
+from engine.recipe import Job, Recipe, default_out, with_assets
+from engine.rig import authored_draft, rig_cameras
+from engine.scene import SceneError, SceneOptions, load_scene
+from engine.scene.model import Camera, Scene
+from engine.write.plan import plan_dataset
+from engine.write.rows import Drawn
+from engine.write.shard import Shard, ShardWriter
+
+if TYPE_CHECKING:
+    from engine.render import Renderer
+
+CPU_BATCH_PX = 4_000_000  # a batch on the CPU: large enough to keep all threads busy, about 0.3 GB
+CUDA_BYTES_PX = 1024  # buffers of a pixel on CUDA, where a slice is the whole batch; measured high
+CUDA_SHARE = 0.5  # of the free memory that a batch may take
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job made: the dataset's folder, and its manifest once every worker's part is there."""
+
+    out: Path
+    manifest: Manifest | None
+
+
+@dataclass(frozen=True)
+class Factory:
+    """A loaded recipe, ready to make worlds on one device."""
+
+    recipe: Recipe  # with assets
+    scene: Scene
+    cameras: tuple[Camera, ...]
+    plan: apply.Plan
+    renderer: Renderer
+
+    def draft(self, worlds: Sequence[int]) -> Draft:
+        """Return the randomised draft of every step of some worlds."""
+        steps = self.recipe.rig.steps
+        world = np.repeat(np.asarray(worlds, np.int64), steps)
+        step = np.tile(np.arange(steps, dtype=np.int32), len(worlds))
+        draft = authored_draft(self.scene, self.recipe.rig, self.cameras, world, step)
+        apply.randomize(self.plan, draft)
+        return draft
+
+    def make(self, worlds: Sequence[int]) -> tuple[Draft, Frames, Labels]:
+        """Return drafts, frames and labels of some worlds."""
+        draft = self.draft(worlds)
+        frames = self.renderer.render(draft)
+        return draft, frames, labels_from_frames(frames, self.scene.instances.class_id)
+
+
+def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
+    """Return the scene of a recipe and the recipe with its content in it.
+
+    Raises:
+        UserError: If the stage cannot be loaded, or is not the one that a recipe with asset hashes means.
+    """
+    config = recipe.scene
+    options = SceneOptions(
+        time=config.time,
+        purposes=config.purposes,
+        subdivision_level=config.subdivision_level,
+        class_map=dict(config.class_map),
+        taxonomy=None if config.taxonomy is None else job.usd.parent / config.taxonomy,
+    )
+    try:
+        scene = load_scene(job.usd, options)
+    except SceneError as error:
+        raise UserError(str(error)) from error
+    loaded = with_assets(recipe, scene)
+    if recipe.assets and loaded.assets != recipe.assets:
+        wanted = {asset.path: asset.sha256 for asset in recipe.assets}
+        found = {asset.path: asset.sha256 for asset in loaded.assets}
+        changed = sorted(path for path in wanted.keys() | found.keys() if wanted.get(path) != found.get(path))
+        raise UserError(f"{job.usd}: {changed[0]} is not the file of the recipe ({len(changed)} differ); restore it")
+    return loaded, scene
+
+
+def build_factory(recipe: Recipe, scene: Scene, *, device: str, threads: int | None = None) -> Factory:
+    """Return a factory for a recipe with its scene loaded.
+
+    Raises:
+        UserError: If the recipe does not fit the scene, or the device is not there.
+    """
+    from engine.render import Outputs, Renderer
+
+    cameras = rig_cameras(scene, recipe.rig)
+    plan = apply.plan(recipe, scene, cameras)
+    wanted = recipe.outputs
+    outputs = Outputs("rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True)
+    renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads)
+    return Factory(recipe, scene, cameras, plan, renderer)
+
+
+def generate(
+    recipe: Recipe, job: Job, *, progress: Progress | None = None, overrides: tuple[str, ...] = ()
+) -> Made:  # fmt: skip
+    """Make the worlds of a job that do not exist yet, and complete the dataset once all are there.
+
+    Args:
+        recipe: What decides the data.
+        job: Where, how many and on what.
+        progress: Shows how far it is; None: silent.
+        overrides: The command line, for the manifest.
+    Raises:
+        UserError: If the recipe, the scene or the device does not allow it.
+        ForeignOutput: If `out` holds another dataset.
+        WriteFailed: If the disk refuses.
+        Stopped: If a signal asked to stop; what is committed stays.
+    """
+    from engine.device import resolve_device
+    from engine.provenance import provenance_of
+
+    device = resolve_device(job.device)
+    recipe, scene = load_recipe_scene(recipe, job)
+    out = job.out or default_out(recipe)
+    wanted = job.world_ids()
+    cameras = rig_cameras(scene, recipe.rig)
+    names = tuple(camera.name for camera in cameras)
+    plan = plan_dataset(recipe, scene, names, provenance_of(device), shard_worlds=job.shard_worlds)
+    with ShardWriter(out, plan) as writer:
+        mine = [w for w in wanted if (w // writer.header.shard_worlds) % job.workers == job.worker]
+        shards = writer.open_shards(mine)
+        frames = recipe.rig.steps * len(cameras)
+        if progress is not None:
+            progress.begin(len(mine) * frames, done_frames=(len(mine) - sum(map(len, shards))) * frames)
+        if shards:
+            factory = build_factory(recipe, scene, device=device)
+            size = job.batch or _auto_batch(recipe, frames, device)
+            for worlds in shards:
+                _stop_if_asked()
+                with writer.shard(worlds) as shard:
+                    _fill(shard, factory, worlds, size, progress)
+            factory.renderer.close()
+        _stop_if_asked()
+    facts = JobFacts(job.count, job.worlds, job.batch, job.shard_worlds, job.workers, job.device, _told(overrides))
+    return Made(out, finalise(out, wanted, facts))
+
+
+def _fill(shard: Shard, factory: Factory, worlds: Sequence[int], size: int, progress: Progress | None) -> None:
+    for batch in _batches(worlds, size):
+        draft, frames, labels = factory.make(batch)
+        shard.add(frames, labels, Drawn(draft.world, draft.step, draft.drawn))
+        if progress is not None:
+            progress.update(len(frames.keys.world))
+
+
+def _batches(worlds: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for first in range(0, len(worlds), size):
+        yield worlds[first : first + size]
+
+
+def _auto_batch(recipe: Recipe, frames: int, device: str) -> int:
+    """Return how many worlds share a launch; it changes speed and memory, never a byte."""
+    import warp as wp
+
+    pixels = recipe.rig.width * recipe.rig.height * frames
+    if device == "cpu":
+        return max(1, CPU_BATCH_PX // pixels)
+    return max(1, int(wp.get_device(device).free_memory * CUDA_SHARE) // (CUDA_BYTES_PX * pixels))
+
+
+def _stop_if_asked() -> None:
+    if signals.stop_requested():
+        raise Stopped("stopped at a shard boundary; the same command goes on from here")
+
+
+def _told(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the overrides without those that say where and which part: they differ between workers of one dataset."""
+    return tuple(o for o in overrides if o.split("=")[0].lstrip("+") not in ("out", "worker"))
