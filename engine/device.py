@@ -13,7 +13,7 @@ def resolve_device(name: str) -> str:
     """
     import warp as wp
 
-    wp.config.quiet = True
+    wp.config.log_level = wp.LOG_ERROR  # a machine without a GPU is nothing to warn about
     wp.init()
     gpus = wp.get_cuda_device_count()
     if name == "auto":

@@ -92,9 +92,9 @@ def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
             steps=1,
             spp=SPP,
             quality="labels" if options.quality == "labels" else "direct",
-            bounces=0,
             exposure_ev=0.0,
             ambient_radiance=NO_AMBIENT,
+            ambient_reach_m=0.0,
         )
     except ValueError as error:
         raise UserError(f"--size: {error}") from None

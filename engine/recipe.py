@@ -19,7 +19,7 @@ import rfc8785
 
 from engine.plain import MAX_INTEGER, from_plain, to_plain
 
-Quality = Literal["labels", "direct", "path"]
+Quality = Literal["labels", "direct"]
 Output = Literal["rgb", "depth", "normal", "instance"]
 
 LARGEST_SIDE_PX = 32768
@@ -91,9 +91,9 @@ class Rig:
     steps: int  # steps a world
     spp: int  # jittered sub-pixel samples that rgb integrates; labels use the pixel's centre
     quality: Quality
-    bounces: int  # path only: longest path after the first hit
     exposure_ev: float  # [stops], 0: radiance 1 is the white of the image
     ambient_radiance: tuple[float, float, float]  # linear, the constant term that direct adds for light from everywhere
+    ambient_reach_m: float  # [m], something nearer than this keeps the ambient term away: contact shadows
 
     def __post_init__(self) -> None:
         if not self.cameras:
@@ -102,10 +102,10 @@ class Rig:
         _check_between("height", self.height, 1, LARGEST_SIDE_PX)
         _check_between("steps", self.steps, 1, 1_000_000)
         _check_between("spp", self.spp, 1, 65_536)
-        _check_between("bounces", self.bounces, 0, 64)
         _check_between("exposure_ev", self.exposure_ev, -64.0, 64.0)
         if min(self.ambient_radiance) < 0.0:
             raise ValueError(f"ambient_radiance must not be negative, got {list(self.ambient_radiance)}")
+        _check_between("ambient_reach_m", self.ambient_reach_m, 0.0, 1.0e6)
 
 
 @dataclass(frozen=True)
@@ -254,12 +254,7 @@ def default_out(recipe: Recipe) -> Path:
     """
     if not recipe.assets:
         raise ValueError("the recipe has no asset hashes yet; call with_assets first")
-    return default_path(recipe.scene.name, recipe.id)
-
-
-def default_path(scene: str, recipe_id: str) -> Path:
-    """Return where a dataset lies by default, relative to the working folder."""
-    return Path("out") / f"{scene}-{recipe_id[:8]}"
+    return Path("out") / f"{recipe.scene.name}-{recipe.id[:8]}"
 
 
 def _check_between(name: str, value: float, low: float, high: float) -> None:

@@ -85,7 +85,7 @@ class Renderer:
         self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
         for name in (*LABEL_MODULES, *(LIGHT_MODULES if self.shaded else ())):
             wp.load_module(getattr(gpu, name), device="cpu" if name == "bvh" else device)
-        self._base: SceneOnDevice = upload_scene(scene, device=device, shaded=self.shaded)
+        self._base: SceneOnDevice = upload_scene(scene, rig, device=device, shaded=self.shaded)
 
     def close(self) -> None:
         """End the threads."""

@@ -16,7 +16,8 @@ from omegaconf import MISSING
 from engine.recipe import Breadth, Job, Parent, Rig, SceneConfig
 
 NOT_CONFIGURED = ("usd", "overrides")  # fields of Job that are worked out
-RIG_FROM_SCENE = ("cameras", "exposure_ev", "ambient_radiance")  # null in `rig` means: as `scene.rig` says
+# Keys of `rig` that may be null, which means: as `scene.rig` says.
+RIG_FROM_SCENE = ("cameras", "exposure_ev", "ambient_radiance", "ambient_reach_m")
 
 
 def config_schema() -> type:

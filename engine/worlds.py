@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine import gpu
 from engine.atlas import Atlas, pack_textures
 from engine.draft import Draft
+from engine.recipe import Rig
 from engine.scene.model import Material, Scene
 from engine.tree import MeshTrees, build_mesh_trees, build_top_trees, check_stack, lanes_of
 
@@ -72,7 +73,7 @@ def copied(struct: Any) -> Any:
     return out
 
 
-def upload_scene(scene: Scene, *, device: str, shaded: bool) -> SceneOnDevice:
+def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneOnDevice:
     """Return the scene on a device: bottom-level trees once per mesh, corner data, materials, lights and textures."""
     trees = build_mesh_trees(scene.meshes, lanes_of(device))
     geometry = _geometry(scene, trees, device)
@@ -80,7 +81,9 @@ def upload_scene(scene: Scene, *, device: str, shaded: bool) -> SceneOnDevice:
         return SceneOnDevice(device, scene, geometry, None, None, trees.stack_entries)
     atlas = pack_textures(scene.textures, device)
     materials = _materials(scene.materials, atlas, device)
-    return SceneOnDevice(device, scene, geometry, materials, _lights(scene, atlas, device), trees.stack_entries)
+    lights = _lights(scene, atlas, device)
+    lights.ambient_reach_m = rig.ambient_reach_m
+    return SceneOnDevice(device, scene, geometry, materials, lights, trees.stack_entries)
 
 
 def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
