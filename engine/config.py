@@ -13,7 +13,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 from engine._layout import conf_folder, scenes_folder
 from engine.errors import UserError
@@ -98,17 +98,19 @@ def recipe_and_job(composed: Composed) -> tuple[Recipe, Job]:
     name = composed.choices.get("scene")
     if name is None:
         raise UserError(f"no scene chosen; add +scene=NAME, one of: {', '.join(scenes(composed.folders)) or 'none'}")
+    plugins = load_plugins()
+    _refuse_unknown(composed.tree)
     _refuse_targets(OmegaConf.to_container(composed.tree, resolve=False), "")
     try:
         if OmegaConf.is_missing(composed.tree.scene, "name"):
             composed.tree.scene.name = name
         recipe_tree = _recipe_tree(composed.tree)
+        recipe_tree["plugins"] = list(plugins)
         job_tree = {key: _resolved(composed.tree, key) for key in JOB_KEYS}
     except OmegaConfBaseException as error:
         raise UserError(one_line(error)) from error
     usd = find_usd(recipe_tree["scene"]["usd"], name, composed.folders)
     recipe_tree["scene"]["usd"] = _portable(recipe_tree["scene"]["usd"])
-    recipe_tree["plugins"] = list(load_plugins())
     try:
         recipe = from_plain(Recipe, recipe_tree, "recipe")
     except UserError as error:  # on the command line the keys have no `recipe` in front
@@ -215,6 +217,19 @@ def _portable(usd: str) -> str:
     """Return the path as the recipe keeps it: relative and inside its folder, else only the file's name."""
     path = Path(usd)
     return path.name if path.is_absolute() or ".." in path.parts or usd.startswith("~") else path.as_posix()
+
+
+def _refuse_unknown(tree: DictConfig) -> None:
+    """Refuse keys that `+key=value` put where nothing reads them; deeper ones are refused by their dataclasses."""
+    schema = get_type_hints(config_schema())
+    for where, node, known in (
+        ("", tree, tuple(schema)),
+        ("scene.", tree.scene, tuple(get_type_hints(schema["scene"]))),
+        ("scene.rig.", tree.scene.rig, RIG_FROM_SCENE),
+    ):
+        for key in map(str, node):
+            if key not in known:
+                raise UserError(f"unknown key '{where}{key}'; known keys: {', '.join(known)}")
 
 
 def _refuse_targets(data: object, where: str) -> None:

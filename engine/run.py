@@ -89,13 +89,10 @@ def run(recipe: Recipe, job: Job, *, config_folders: tuple[Path, ...] = ()) -> N
 def _generate(recipe: Recipe, job: Job) -> tuple[Path, Manifest] | None:
     from engine.generate import generate
     from engine.progress import Progress
-    from engine.recipe import default_path
 
     with Progress() as progress:
-        manifest = generate(recipe, job, progress=progress)
-    if manifest is None:
-        return None
-    return job.out or default_path(recipe.scene.name, manifest.recipe_id), manifest
+        made = generate(recipe, job, progress=progress, overrides=job.overrides)
+    return None if made.manifest is None else (made.out, made.manifest)
 
 
 def _say_where(out: Path, manifest: Manifest, *, seconds: float) -> None:

@@ -24,7 +24,7 @@ class MaterialSwap:
 
     STAGE: ClassVar[Stage] = Stage.MATERIAL
     instances: Glob
-    materials: tuple[str, ...]  # prim paths, or globs that match one material each
+    materials: tuple[str, ...]  # prim paths or globs; the first match of each counts
     weights: tuple[float, ...] | None  # null: equal
     probability: Law  # that an instance is changed at all; drawn per world
 
@@ -82,7 +82,8 @@ def material_swap(params: MaterialSwap, scene: Scene, draft: Draft, draw: Draw) 
     instances = select.instances(scene, params.instances, draw.where("instances"))
     pool = [select.materials(scene, name, draw.where("materials"))[0] for name in params.materials]
     probability = draw.law("probability", params.probability)
-    index = draw.choice("material", params.materials, params.weights, count=len(instances))
+    names = tuple(scene.materials[material].name for material in pool)
+    index = draw.choice("material", names, params.weights, count=len(instances))
     changed = draw.uniform("changed", count=len(instances)) < probability[:, None]
     draw.record("changed", changed)
     draft.material[:, instances] = np.where(changed, np.asarray(pool)[index], draft.material[:, instances])

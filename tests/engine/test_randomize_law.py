@@ -1,0 +1,178 @@
+"""Laws: values follow them, draws are keyed by name and counter, and nothing depends on the batch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from engine.errors import UserError
+from engine.plain import from_plain, to_plain
+from engine.randomize.law import Choice, Constant, Integer, Law, LogUniform, Normal, TruncatedNormal, Uniform, quantile
+from engine.randomize.philox import uniform as philox_uniform
+from tests.engine.randomize_scene import box_scene, randomized, uniform
+
+LEAST_P = 1.0e-3  # draws are fixed by the seed: a test that passes once always passes
+LARGEST = np.nextafter(1.0, 0.0)
+
+
+def values_of(law: Law, count: int = 5000, *, breadth: float = 1.0) -> np.ndarray:
+    return quantile(law, philox_uniform(11, "test.law", np.arange(count)), breadth=breadth)
+
+
+@pytest.mark.parametrize(
+    ("law", "reference"),
+    [
+        (Uniform(2.0, 12.0), stats.uniform(2.0, 10.0)),
+        (LogUniform(0.1, 100.0), stats.loguniform(0.1, 100.0)),
+        (Normal(3.0, 0.5), stats.norm(3.0, 0.5)),
+        (TruncatedNormal(1.0, 2.0, 0.0, 1.5), stats.truncnorm(-0.5, 0.25, 1.0, 2.0)),
+    ],
+)
+def test_a_continuous_law_has_its_distribution(law: Law, reference: object):
+    """Kolmogorov-Smirnov against SciPy's distribution."""
+    assert stats.kstest(values_of(law), reference.cdf).pvalue > LEAST_P
+
+
+@pytest.mark.parametrize(
+    ("law", "values", "shares"),
+    [
+        (Choice((10.0, 20.0, 30.0), (1.0, 0.0, 3.0)), [10, 20, 30], [0.25, 0.0, 0.75]),
+        (Choice((5.0, 6.0), None), [5, 6], [0.5, 0.5]),
+        (Integer(-2, 3), [-2, -1, 0, 1, 2, 3], [1 / 6] * 6),
+    ],
+)
+def test_a_discrete_law_gives_each_value_its_share(law: Law, values: list[int], shares: list[float]):
+    """Chi-square on the values that can occur; the others never do."""
+    drawn = values_of(law)
+    counts = np.array([(drawn == value).sum() for value in values])
+    possible = np.array(shares) > 0.0
+    assert counts.sum() == len(drawn)
+    assert (counts[~possible] == 0).all()
+    assert stats.chisquare(counts[possible], np.array(shares)[possible] * len(drawn)).pvalue > LEAST_P
+
+
+def test_the_ends_of_the_unit_interval_stay_inside_the_support():
+    """0 and the largest number below 1 give finite values within bounds, and never a value of weight 0."""
+    ends = np.array([0.0, LARGEST])
+    assert np.isfinite(quantile(Normal(0.0, 1.0), ends)).all()
+    low, high = quantile(TruncatedNormal(0.0, 1.0, -2.0, 1.0), ends)
+    assert low == pytest.approx(-2.0)
+    assert high == pytest.approx(1.0)
+    assert quantile(Integer(0, 9), ends).tolist() == [0.0, 9.0]
+    assert quantile(Choice((1.0, 2.0, 3.0), (0.0, 1.0, 0.0)), ends).tolist() == [2.0, 2.0]
+
+
+def test_the_median_is_the_closed_form():
+    middle = np.array([0.5])
+    assert quantile(LogUniform(1.0, 100.0), middle)[0] == pytest.approx(10.0)
+    assert quantile(Uniform(-1.0, 3.0), middle)[0] == 1.0
+    assert quantile(Normal(7.0, 2.0), middle)[0] == 7.0
+    assert quantile(Constant(4.0), middle)[0] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("law", "center"),
+    [
+        (Uniform(2.0, 12.0), 7.0),
+        (LogUniform(1.0, 100.0), 10.0),
+        (Normal(3.0, 0.5), 3.0),
+        (TruncatedNormal(1.0, 2.0, 0.0, 9.0), 1.0),
+        (Choice((1.0, 2.0, 3.0), (1.0, 3.0, 3.0)), 2.0),
+        (Integer(0, 8), 4.0),
+    ],
+)
+def test_breadth_zero_leaves_the_center(law: Law, center: float):
+    assert values_of(law, 100, breadth=0.0) == pytest.approx(np.full(100, center))
+
+
+@pytest.mark.parametrize("breadth", [0.25, 0.5])
+def test_breadth_scales_every_deviation_from_the_center(breadth: float):
+    """Of laws without steps; log_uniform in the logarithm."""
+    for law, center in [(Uniform(2.0, 12.0), 7.0), (Normal(3.0, 0.5), 3.0), (TruncatedNormal(1.0, 2.0, 0.0, 9.0), 1.0)]:
+        narrow, wide = values_of(law, 200, breadth=breadth), values_of(law, 200)
+        assert narrow - center == pytest.approx(breadth * (wide - center))
+    law = LogUniform(1.0, 100.0)
+    narrow, wide = np.log(values_of(law, 200, breadth=breadth)), np.log(values_of(law, 200))
+    assert narrow - np.log(10.0) == pytest.approx(breadth * (wide - np.log(10.0)))
+
+
+def test_a_bare_number_is_a_constant_and_comes_back_bare():
+    law = from_plain(Law, 3, "x")
+    assert law == Constant(3.0)
+    assert to_plain(law) == 3.0
+    assert from_plain(Law, {"law": "constant", "value": 3}, "x") == law
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        ({"law": "uniform", "low": 1}, "x: missing key 'high'; known keys: law, low, high"),
+        ({"law": "uniform", "low": 1, "hihg": 2}, "x: unknown key 'hihg'; known keys: law, low, high"),
+        ({"low": 1, "high": 2}, "x: needs a key 'law', one of: choice, constant, "),
+        ({"law": "unifrm"}, "x: unknown law 'unifrm'; known: choice, constant, "),
+        ({"law": "uniform", "low": 3, "high": 2}, "x: low 3 is above high 2"),
+        ({"law": "uniform", "low": "a", "high": 2}, "x.low: expected a number, got 'a'"),
+        ({"law": "normal", "mean": 0, "std": -1}, "x: std -1 is negative"),
+        ({"law": "log_uniform", "low": 0, "high": 1}, "x: log_uniform needs low above 0"),
+        ({"law": "choice", "values": []}, "x: a choice needs at least one value"),
+        ({"law": "choice", "values": [1, 2], "weights": [1]}, "x: 2 values but 1 weights"),
+        ({"law": "integer", "low": 0.5, "high": 2}, "x.low: expected a whole number, got 0.5"),
+        ({"law": "uniform", "low": float("nan"), "high": 2}, "x.low: nan is not a finite number"),
+        (True, "x.value: expected a number, got True"),
+    ],
+)
+def test_a_wrong_law_is_one_line_that_says_what_is_known(data: object, line: str):
+    with pytest.raises(UserError) as caught:
+        from_plain(Law, data, "x")
+    assert str(caught.value).startswith(line)
+    assert "\n" not in str(caught.value)
+
+
+LAMP = {"kind": "light_scale", "per": "world", "lights": "/Lights/*", "stops": uniform(-1, 1), "together": False}
+TINT = {
+    "kind": "tint",
+    "per": "world",
+    "instances": "*",
+    "hue_deg": uniform(0, 360),
+    "saturation": uniform(0, 1),
+    "brightness": uniform(0.5, 1),
+    "together": False,
+}
+SCENE = box_scene({"/W/A": ((0, 0, 0), (1, 1, 1)), "/W/B": ((3, 0, 0), (1, 1, 1))})
+
+
+def test_a_draw_does_not_depend_on_the_other_randomizers():
+    """Adding one, or editing a law of another, leaves every value of the first as it was."""
+    alone = randomized(SCENE, {"lamps": LAMP}, range(20)).drawn
+    beside = randomized(SCENE, {"a_tint": TINT, "lamps": LAMP}, range(20)).drawn
+    edited = randomized(SCENE, {"a_tint": {**TINT, "hue_deg": 3.0}, "lamps": LAMP}, range(20)).drawn
+    for other in (beside, edited):
+        np.testing.assert_array_equal(alone["p.lamps.stops"], other["p.lamps.stops"])
+    np.testing.assert_array_equal(beside["p.a_tint.saturation"], edited["p.a_tint.saturation"])
+
+
+def test_widening_a_law_moves_values_without_reshuffling_them():
+    narrow = randomized(SCENE, {"lamps": LAMP}, range(50)).drawn["p.lamps.stops"]
+    wide = randomized(SCENE, {"lamps": {**LAMP, "stops": uniform(-2, 2)}}, range(50)).drawn["p.lamps.stops"]
+    assert wide == pytest.approx(2.0 * narrow)
+
+
+def test_the_name_of_a_randomizer_and_the_seed_are_its_key():
+    base = randomized(SCENE, {"lamps": LAMP}, range(50)).drawn["p.lamps.stops"]
+    renamed = randomized(SCENE, {"other": LAMP}, range(50)).drawn["p.other.stops"]
+    reseeded = randomized(SCENE, {"lamps": LAMP}, range(50), seed=1).drawn["p.lamps.stops"]
+    assert not (base == renamed).any()
+    assert not (base == reseeded).any()
+    assert len(np.unique(base)) == base.size  # seed 0 is a seed
+
+
+def test_steps_share_the_values_of_a_world_unless_asked():
+    """`per: world` draws once a world, `per: step` anew at every step; step 0 is the same either way."""
+    worlds, steps = np.repeat(np.arange(10), 3), np.tile(np.arange(3), 10)
+    shared = randomized(SCENE, {"lamps": LAMP}, worlds, step=steps).drawn["p.lamps.stops"].reshape(10, 3, -1)
+    anew = randomized(SCENE, {"lamps": {**LAMP, "per": "step"}}, worlds, step=steps)
+    anew = anew.drawn["p.lamps.stops"].reshape(10, 3, -1)
+    assert (shared == shared[:, :1]).all()
+    assert len(np.unique(anew)) == anew.size
+    np.testing.assert_array_equal(anew[:, 0], shared[:, 0])
