@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from engine.dataset.check_coco import runs_of
 from engine.dataset.faults import Fault, remake_shard
-from engine.write.merge import MergedRows
+from engine.write.merge import MergedRows, rows_path
+from engine.write.readback import read_depth_m, read_instance_map
 from engine.write.rows import RLE_COLUMN, sorted_rows
 from engine.write.tables import read_parquet
-from engine.write.merge import rows_path
 from engine.write.view import LARGEST_UINT16
+from engine.write.writers import MILLIMETRES_A_METRE
 
 DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
-MILLIMETRES_A_METRE = 1000.0
 
 UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError)  # what damaged images raise in Pillow
 
@@ -76,28 +76,18 @@ def image_size(path: Any) -> tuple[int, int] | None:
         return None
 
 
-def read_instances(rows: MergedRows, frame: Mapping[str, Any]) -> NDArray[np.int32]:
-    """Return the instance map of a frame, numbered as the index numbers instances; shape [y, x]."""
-    with Image.open(rows.out / frame["instance_map"]) as image:
-        stored = np.array(image).astype(np.int32)
-    if frame.get("instance_ids") is None:
-        return stored
-    table = json.loads((rows.out / frame["instance_ids"]).read_bytes())["instance"]
-    return np.array(table, np.int32)[stored]
-
-
 def _check_maps(
     rows: MergedRows, frame: Mapping[str, Any], instances: list[dict[str, Any]]
 ) -> Iterator[tuple[str, str]]:
-    from pycocotools import mask as coco_mask
-
-    ids = read_instances(rows, frame)
+    ids = read_instance_map(rows.out, frame)
     name = frame["instance_map"]
-    size = [frame["height"], frame["width"]]
     painted = np.zeros(ids.shape, np.int32)
     class_of = np.zeros(max([int(ids.max()), *(row["inst_id"] for row in instances)]) + 1, np.int32)
     for row in instances:
-        mask = coco_mask.decode({"size": size, "counts": row[RLE_COLUMN]}).astype(np.bool_)
+        mask = decode_rle(row[RLE_COLUMN], ids.shape)
+        if mask is None:
+            yield name, f"the mask of instance {row['inst_id']} is not an RLE of this frame"
+            return
         yield from ((name, f"instance {row['inst_id']}: {what}") for what in _check_instance(row, mask, frame))
         painted[mask] = row["inst_id"]
         class_of[row["inst_id"]] = row["class_id"]
@@ -110,6 +100,14 @@ def _check_maps(
         if wrong:
             yield frame["class_map"], f"{wrong} px are not the class of their instance"
     yield from _check_depth(rows, frame, instances, ids)
+
+
+def decode_rle(counts: bytes, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
+    """Return the mask [y, x] of compressed COCO counts, or None if they do not fill an image of this shape."""
+    runs = runs_of(counts.decode("latin-1"))
+    if runs is None or sum(runs) != shape[0] * shape[1]:
+        return None
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(shape[1], shape[0]).T
 
 
 def _check_instance(row: Mapping[str, Any], mask: NDArray[np.bool_], frame: Mapping[str, Any]) -> Iterator[str]:
@@ -133,14 +131,9 @@ def _check_depth(
     name = frame.get("depth")
     if name is None or not (rows.out / name).is_file():
         return
-    if name.endswith(".npy"):
-        depth_m = np.load(rows.out / name, allow_pickle=False)
-    else:
-        with Image.open(rows.out / name) as image:
-            millimetres = np.array(image).astype(np.float32)
-        depth_m = np.where(millimetres > 0, millimetres / np.float32(MILLIMETRES_A_METRE), np.inf)
+    depth_m = read_depth_m(rows.out / name)
     nearest = np.full(int(ids.max()) + 1, np.inf, np.float32)
-    np.minimum.at(nearest, ids.ravel(), depth_m.ravel().astype(np.float32))
+    np.minimum.at(nearest, ids.ravel(), depth_m.ravel())
     for row in instances:
         found = nearest[row["inst_id"]] if row["inst_id"] < len(nearest) else np.inf
         far = row["depth_m"] > LARGEST_UINT16 / MILLIMETRES_A_METRE - DEPTH_TOLERANCE_M

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import colorsys
-import json
 from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from engine.write.encode import encode_png
 from engine.write.merge import MergedRows
+from engine.write.readback import read_instance_map
 
 FRAMES = 16
 COLUMNS = 4
@@ -22,9 +22,8 @@ TILE_WIDTH_PX = 400
 GAP_PX = 8
 HEAD_PX = 44
 CAPTION_PX = 24
-MASK_OPACITY = 0.4
-LABELS_A_TILE = 14  # names beyond the largest instances would cover each other
-SMALLEST_NAMED_PX = 14  # side of a box on the sheet; a name does not fit on less
+MASK_OPACITY = 0.35
+LARGEST_MARKED = 0.5  # of the frame; walls and floors that fill it would hide everything else
 GOLDEN_RATIO = 0.618034  # steps of hue that stay far apart for any number of classes
 PAPER, INK, FAINT = (18, 20, 24), (236, 238, 242), (140, 146, 156)
 
@@ -38,7 +37,7 @@ class _Tile:
 
 
 def draw_contact_sheet(rows: MergedRows, title: str) -> bytes:
-    """Return the sheet as PNG, drawn from the files of the dataset; unlabelled instances are not marked."""
+    """Return the sheet as PNG, drawn from the files; what has no class or fills the frame is not marked."""
     tiles = _first_tiles(rows)
     first = tiles[0].frame
     height = max(1, round(TILE_WIDTH_PX * first["height"] / first["width"]))
@@ -80,20 +79,25 @@ def _caption(tile: _Tile) -> str:
 
 
 def _draw_tile(out: Path, tile: _Tile, size: tuple[int, int]) -> Image.Image:
-    picture = _background(out, tile.frame)
+    image = Image.fromarray(_background(out, tile.frame)).resize(size, Image.Resampling.LANCZOS)
+    scale = size[0] / tile.frame["width"], size[1] / tile.frame["height"]
+    frame_px = tile.frame["width"] * tile.frame["height"]
+    marked = [row for row in tile.instances if row["bbox"][2] * row["bbox"][3] < LARGEST_MARKED * frame_px]
     if "instance_map" in tile.frame:
-        picture = _tint(picture, _read_instances(out, tile.frame), tile.instances)
-    image = Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS)
-    scale = size[0] / picture.shape[1], size[1] / picture.shape[0]
+        ids = Image.fromarray(read_instance_map(out, tile.frame)).resize(size, Image.Resampling.NEAREST)
+        image = Image.fromarray(_tint(np.array(image), np.array(ids), marked))
     draw = ImageDraw.Draw(image)
-    by_area = sorted(tile.instances, key=lambda row: (-row["area_px"], row["inst_id"]))
-    for row in reversed(by_area):  # the largest last, so that its box and name stay whole
-        draw.rectangle(_box_on_tile(row, scale, size), outline=class_color(row["class_id"]))
     font = ImageFont.load_default(11)
-    for row in reversed(by_area[:LABELS_A_TILE]):
-        left, top, right, bottom = _box_on_tile(row, scale, size)
-        if min(right - left, bottom - top) >= SMALLEST_NAMED_PX:
-            _draw_name(draw, (left, top), row, font)
+    names: list[tuple[tuple[int, int, int, int], dict[str, Any]]] = []
+    for row in sorted(marked, key=lambda row: (-row["area_px"], row["inst_id"])):
+        box = _box_on_tile(row, scale, size)
+        draw.rectangle(box, outline=class_color(row["class_id"]))
+        place = _name_place(draw, box, row["class"], font)
+        if place is not None and not any(_overlap(place, other) for other, _ in names):
+            names.append((place, row))
+    for place, row in names:  # above all boxes
+        draw.rectangle(place, fill=class_color(row["class_id"]))
+        draw.text((place[0] + 2, place[1] + 1), row["class"], (0, 0, 0), font=font)
     return image
 
 
@@ -104,11 +108,18 @@ def _box_on_tile(row: dict[str, Any], scale: tuple[float, float], size: tuple[in
     return left, top, max(left, min(right, size[0] - 1)), max(top, min(bottom, size[1] - 1))
 
 
-def _draw_name(draw: ImageDraw.ImageDraw, at: tuple[int, int], row: dict[str, Any], font: Any) -> None:
-    place = at[0] + 2, at[1] + 1
-    back = draw.textbbox(place, row["class"], font=font)
-    draw.rectangle((at[0], at[1], back[2] + 2, back[3] + 1), fill=class_color(row["class_id"]))
-    draw.text(place, row["class"], (0, 0, 0), font=font)
+def _name_place(
+    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], name: str, font: Any
+) -> tuple[int, int, int, int] | None:
+    """Return where a name goes, at the box's upper left corner; None where it would hide most of the box."""
+    text = draw.textbbox((box[0] + 2, box[1] + 1), name, font=font)
+    place = (box[0], box[1], int(text[2]) + 2, int(text[3]) + 1)
+    fits = 2 * (place[3] - place[1]) <= box[3] - box[1] and place[2] - place[0] <= 2 * (box[2] - box[0])
+    return place if fits else None
+
+
+def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool:
+    return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
 
 
 def _background(out: Path, frame: dict[str, Any]) -> NDArray[np.uint8]:
@@ -119,19 +130,9 @@ def _background(out: Path, frame: dict[str, Any]) -> NDArray[np.uint8]:
         return np.array(image.convert("RGB"))
 
 
-def _read_instances(out: Path, frame: dict[str, Any]) -> NDArray[np.int32]:
-    """Return the instance map of a frame in the numbering of the index."""
-    with Image.open(out / frame["instance_map"]) as image:
-        stored = np.array(image).astype(np.int32)
-    if frame.get("instance_ids") is None:
-        return stored
-    table = json.loads((out / frame["instance_ids"]).read_bytes())["instance"]
-    return np.array(table, np.int32)[stored]
-
-
 def _tint(picture: NDArray[np.uint8], ids: NDArray[np.int32], rows: list[dict[str, Any]]) -> NDArray[np.uint8]:
-    """Return the picture with every labelled instance tinted and outlined in the colour of its class."""
-    colors = np.zeros((int(ids.max()) + 1, 3), np.float32)
+    """Return the picture with the given instances tinted and outlined in the colour of their class."""
+    colors = np.zeros((max([int(ids.max()), *(row["inst_id"] for row in rows)]) + 1, 3), np.float32)
     marked = np.zeros(len(colors), np.bool_)
     for row in rows:
         colors[row["inst_id"]] = class_color(row["class_id"])

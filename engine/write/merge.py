@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -39,7 +40,7 @@ class MergedRows:
             if parts:
                 yield sorted_rows(parts, name)
 
-    def rows(self, name: str) -> Iterator[dict[str, object]]:
+    def rows(self, name: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a table as mappings."""
         for table in self.tables(name):
             for batch in table.to_batches(max_chunksize=1024):

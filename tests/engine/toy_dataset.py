@@ -67,7 +67,17 @@ def toy_scene() -> Scene:
 def toy_recipe(*, seed: int = 7, steps: int = 1, write: dict[str, dict[str, object]] | None = None) -> Recipe:
     return Recipe(
         scene=SceneConfig("toy", "toy.usda", None, ("default",), 2, {}, None),
-        rig=Rig(("/World/Camera",), WIDTH, HEIGHT, steps, 4, "direct", 1, 0.0, (0.0, 0.0, 0.0)),
+        rig=Rig(
+            cameras=("/World/Camera",),
+            width=WIDTH,
+            height=HEIGHT,
+            steps=steps,
+            spp=4,
+            quality="direct",
+            exposure_ev=0.0,
+            ambient_radiance=(0.0, 0.0, 0.0),
+            ambient_reach_m=1.0,
+        ),
         randomize={},
         dr=Breadth(1.0),
         outputs=("rgb", "depth", "normal", "instance"),
