@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from engine.errors import UserError
+
+NO_DRIVER = b"Could not find or load the NVIDIA CUDA driver"  # Warp's native code says so on every machine without one
 
 
 def resolve_device(name: str) -> str:
@@ -13,8 +21,9 @@ def resolve_device(name: str) -> str:
     """
     import warp as wp
 
-    wp.config.log_level = wp.LOG_ERROR  # a machine without a GPU is nothing to warn about
-    wp.init()
+    wp.config.log_level = wp.LOG_ERROR
+    with _without_driver_warning():
+        wp.init()
     gpus = wp.get_cuda_device_count()
     if name == "auto":
         return "cuda:0" if gpus else "cpu"
@@ -22,3 +31,19 @@ def resolve_device(name: str) -> str:
     if name not in known:
         raise UserError(f"device={name} is not there; this machine has {', '.join(known)}")
     return name
+
+
+@contextmanager
+def _without_driver_warning() -> Iterator[None]:
+    """Let everything that native code writes to standard error through, but for the one line about the driver."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+            caught.seek(0)
+            os.write(2, b"".join(line for line in caught if NO_DRIVER not in line))

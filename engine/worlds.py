@@ -97,7 +97,8 @@ def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
     high = wp.empty((rows, count), dtype=wp.vec3, device=device)
     poses = rows_to_device(draft.world_from_instance.astype(np.float32), mat34, device)
     visible = rows_to_device(draft.visible.astype(np.uint8), wp.uint8, device)
-    wp.launch(gpu.geometry.place_meshes, (rows, count), [geometry, poses, visible, low, high], device=device)
+    outputs = [geometry.world_from_mesh, geometry.trees.mesh_from_world, low, high]
+    wp.launch(gpu.geometry.place_meshes, (rows, count), [geometry, poses, visible, *outputs], device=device)
     nodes, need = build_top_trees(low.numpy(), high.numpy(), lanes_of(device))
     check_stack(base.stack_entries, need)
     geometry.trees.top_node = to_device(nodes.reshape(-1), wp.float32, device)

@@ -39,10 +39,10 @@ def collapse_part(collapse: Collapse, part: int, root: int): ...
 
 
 @wp.kernel(enable_backward=False)
-def collapse_tree(collapse: Collapse):
-    """Write the wide nodes of every part into `collapse`; a CPU kernel."""
+def collapse_tree(out_collapse: Collapse):
+    """Write the wide nodes of every part into `out_collapse`; a CPU kernel."""
     part = wp.tid()
     root = int(-1)
-    if collapse.grouped != 0:
-        root = wp.bvh_get_group_root(collapse.tree, part)
-    collapse_part(collapse, part, root)
+    if out_collapse.grouped != 0:
+        root = wp.bvh_get_group_root(out_collapse.tree, part)
+    collapse_part(out_collapse, part, root)

@@ -49,21 +49,23 @@ def place_meshes(
     geometry: Geometry,
     world_from_instance: wp.array2d[mat34],
     visible: wp.array2d[wp.uint8],
+    out_world_from_mesh: wp.array2d[mat34],
+    out_mesh_from_world: wp.array2d[mat34],
     out_low_m: wp.array2d[wp.vec3],
     out_high_m: wp.array2d[wp.vec3],
 ):
-    """Write every placement's pose into `geometry` and its world bounds; a hidden one becomes a point no ray meets."""
+    """Write every placement's pose and its bounds in the world; a hidden one becomes a point that no ray meets."""
     row, placement = wp.tid()
     instance = geometry.instance[placement]
     world_from_mesh = compose(world_from_instance[row, instance], geometry.instance_from_mesh[placement])
-    geometry.world_from_mesh[row, placement] = world_from_mesh
+    out_world_from_mesh[row, placement] = world_from_mesh
     if visible[row, instance] == wp.uint8(0):
         origin = wp.vec3(world_from_mesh[0, 3], world_from_mesh[1, 3], world_from_mesh[2, 3])
-        geometry.trees.mesh_from_world[row, placement] = mat34()
+        out_mesh_from_world[row, placement] = mat34()
         out_low_m[row, placement] = origin
         out_high_m[row, placement] = origin
         return
-    geometry.trees.mesh_from_world[row, placement] = invert(world_from_mesh)
+    out_mesh_from_world[row, placement] = invert(world_from_mesh)
     low = geometry.low_m[placement]
     high = geometry.high_m[placement]
     box_low = transform_point(world_from_mesh, low)

@@ -1,0 +1,205 @@
+"""Rays meet what they should: closed forms, Warp's own mesh queries, shared edges, batches and threads."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import warp as wp
+from numpy.typing import NDArray
+
+from engine import gpu
+from engine.render import Renderer
+from engine.scene.model import Scene
+from engine.tree import build_mesh_trees, build_top_trees, check_stack
+from engine.worlds import to_device, upload_scene, upload_worlds
+from tests.kernels.scenes import LABELS, camera, draft_of, look_at, mesh, pose, quad, render, rig, scene, sphere
+
+
+@wp.kernel(enable_backward=False)
+def query_meshes(
+    mesh_id: wp.array[wp.uint64], from_world: wp.array[wp.mat44], origin: wp.array[wp.vec3],
+    direction: wp.array[wp.vec3], out_t: wp.array[float], out_placement: wp.array[int],
+):  # fmt: skip
+    """The reference: Warp's mesh query against every placement in turn."""
+    i = wp.tid()
+    best = float(1.0e30)
+    out_placement[i] = -1
+    for k in range(mesh_id.shape[0]):
+        o = wp.transform_point(from_world[k], origin[i])
+        d = wp.transform_vector(from_world[k], direction[i])
+        hit = wp.mesh_query_ray(mesh_id[k], o, d, best)
+        if hit.result and hit.t < best:
+            best = hit.t
+            out_placement[i] = k
+    out_t[i] = best
+
+
+def cast(stage: Scene, origin: NDArray[np.float32], direction: NDArray[np.float32]) -> tuple[NDArray, NDArray]:
+    """Return t and placement of rays through our own traversal, one orthographic pixel a ray."""
+    setup = rig(size_px=(1, 1), quality="labels")
+    draft = draft_of(stage, setup, camera(pose()), [0])
+    base = upload_scene(stage, setup, device="cpu", shaded=False)
+    trees = upload_worlds(base, draft).geometry.trees
+    views = gpu.camera.Views()
+    views.width = views.height = 1
+    count = len(origin)
+    frame = np.zeros((count, 3, 4), np.float32)
+    frame[:, :, 2], frame[:, :, 3] = -direction, origin
+    views.row = wp.zeros(count, dtype=wp.int32, device="cpu")
+    views.world_from_camera = to_device(frame, gpu.transform.mat34, "cpu")
+    views.focal_px = to_device(np.ones((count, 2), np.float32), wp.vec2, "cpu")
+    views.center_px = to_device(np.full((count, 2), 0.5, np.float32), wp.vec2, "cpu")
+    views.orthographic = wp.zeros(count, dtype=wp.int32, device="cpu")
+    hits = wp.empty(count, dtype=gpu.trace.Hit, device="cpu")
+    wp.launch(gpu.trace.trace_primary, count, [trees, views, 0, hits], device="cpu")
+    found = hits.numpy()
+    return found["t"], found["placement"]
+
+
+def random_poses(rng: np.random.Generator, count: int) -> list[NDArray[np.float64]]:
+    """Return rotated, mirrored, non-uniformly scaled poses, some tiny, some huge."""
+    poses = []
+    for i in range(count):
+        axes = np.linalg.qr(rng.normal(size=(3, 3)))[0] * rng.uniform(0.3, 2.0, 3) * 10.0 ** rng.integers(-2, 2)
+        axes[:, 0] *= -1 if i % 3 == 0 else 1
+        poses.append(pose(at=rng.uniform(-6, 6, 3), axes=axes))
+    return poses
+
+
+def test_hits_are_those_of_warps_mesh_query() -> None:
+    """Over mirrored, sheared, tiny and huge placements; a ray may only differ where two surfaces or an edge are near."""
+    rng = np.random.default_rng(1)
+    ball, plate = sphere(1.0), quad(2.0)
+    placed = [(ball if i % 2 else plate, p) for i, p in enumerate(random_poses(rng, 60))]
+    count = 40_000
+    origin = rng.uniform(-12, 12, (count, 3)).astype(np.float32)
+    direction = (rng.uniform(-6, 6, (count, 3)) - origin).astype(np.float32)
+    t, placement = cast(scene(placed), origin, direction)
+    meshes = {id(m): wp.Mesh(to_device(m.points_m, wp.vec3, "cpu"), to_device(m.triangle.reshape(-1), wp.int32, "cpu"))
+              for m in (ball, plate)}  # fmt: skip
+    inverse = np.array([np.linalg.inv(np.vstack([p, [0, 0, 0, 1]])) for _, p in placed], np.float32)
+    out_t, out_placement = wp.empty(count, dtype=float, device="cpu"), wp.empty(count, dtype=int, device="cpu")
+    ids = wp.array(np.array([meshes[id(m)].id for m, _ in placed], np.uint64), device="cpu")
+    inputs = [ids, wp.array(inverse, dtype=wp.mat44, device="cpu"), to_device(origin, wp.vec3, "cpu"),
+              to_device(direction, wp.vec3, "cpu"), out_t, out_placement]  # fmt: skip
+    wp.launch(query_meshes, count, inputs, device="cpu")
+    expected, same = out_placement.numpy(), placement == out_placement.numpy()
+    assert (expected >= 0).mean() > 0.3
+    assert (~same).sum() <= count * 1e-4
+    hit = same & (expected >= 0)
+    assert np.abs(t[hit] - out_t.numpy()[hit]).max() < 1e-4
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_no_ray_slips_through_shared_edges_and_vertices(axis: int) -> None:
+    """Rays from inside a closed ball leave it somewhere, also exactly along axes and at vertices and edge midpoints."""
+    ball = sphere(1.0, rings=16)
+    corner = ball.points_m[ball.triangle]
+    middle = 0.5 * (corner + np.roll(corner, 1, axis=1))
+    rng = np.random.default_rng(axis)
+    inside = rng.uniform(-0.2, 0.2, (20, 3)).astype(np.float32)
+    inside[0] = 0.0
+    targets = np.concatenate([ball.points_m, middle.reshape(-1, 3), np.eye(3)[[axis]], -np.eye(3)[[axis]]])
+    origin = np.repeat(inside, len(targets), axis=0)
+    direction = np.tile(targets, (len(inside), 1)).astype(np.float32) - origin
+    for p in (pose(), pose(at=(30, -20, 10), axes=2.0 * np.linalg.qr(rng.normal(size=(3, 3)))[0])):
+        world_o = (origin @ p[:, :3].T + p[:, 3]).astype(np.float32)
+        world_d = (direction @ p[:, :3].T).astype(np.float32)
+        assert (cast(scene([(ball, p)]), world_o, world_d)[1] == 0).all()
+
+
+def test_of_two_surfaces_in_one_place_the_lower_placement_wins() -> None:
+    plate = quad(2.0)
+    stage = scene([(quad(2.0), pose()), (plate, pose()), (plate, pose())])
+    rng = np.random.default_rng(3)
+    origin = np.concatenate([rng.uniform(-0.9, 0.9, (500, 2)), np.full((500, 1), 3.0)], axis=1).astype(np.float32)
+    t, placement = cast(stage, origin, np.tile(np.array([[0, 0, -1]], np.float32), (500, 1)))
+    assert (placement == 0).all()
+    assert t == pytest.approx(np.full(500, 3.0), abs=1e-6)
+
+
+def test_depth_is_planar_and_normals_face_the_camera() -> None:
+    """A wall square to the axis has one depth all over, whatever the angle of the pixel."""
+    frames = render(scene([(quad(20.0), pose())]), camera(look_at((0, 0, 5), (0, 0, 0), up=(0, 1, 0))), outputs=LABELS)
+    assert frames.depth_m == pytest.approx(np.full((1, 32, 32), 5.0), rel=1e-6)
+    assert frames.normal == pytest.approx(np.broadcast_to([0.0, 0.0, 1.0], (1, 32, 32, 3)))
+    assert (frames.instance == 1).all()
+
+
+def test_a_sphere_fills_its_closed_form_silhouette() -> None:
+    """Pixel centres inside the cone of tangent rays hit, all others see nothing: infinite depth, instance 0."""
+    stage = scene([(sphere(1.0, rings=96), pose())])
+    setup = rig(size_px=(96, 96), quality="labels")
+    frames = render(stage, camera(look_at((0, -4, 0), (0, 0, 0))), setup, outputs=LABELS)
+    y, x = np.mgrid[:96, :96] + 0.5
+    tangent = np.hypot(x - 48, y - 48) / 96  # focal length: one image width
+    limit = np.tan(np.arcsin(1 / 4))
+    sure = np.abs(tangent - limit) > 0.004  # the polygon lies a little inside the sphere
+    assert frames.instance is not None and frames.depth_m is not None
+    assert ((frames.instance[0] == 1) == (tangent < limit))[sure].all()
+    assert np.isinf(frames.depth_m[0][frames.instance[0] == 0]).all()
+
+
+def test_a_hidden_instance_is_not_met() -> None:
+    stage = scene([(quad(2.0), pose(at=(0, 0, 1))), (quad(20.0), pose())])
+    setup, cam = rig(quality="labels"), camera(look_at((0, 0, 5), (0, 0, 0), up=(0, 1, 0)))
+    draft = draft_of(stage, setup, cam, [0, 1])
+    draft.visible[1, 1] = False
+    frames = Renderer(stage, setup, LABELS, seed=0, device="cpu", threads=1).render(draft)
+    assert frames.instance is not None
+    assert set(np.unique(frames.instance[0])) == {1, 2}
+    assert set(np.unique(frames.instance[1])) == {2}
+
+
+def test_an_empty_scene_is_all_background() -> None:
+    stage = scene([(quad(1.0), pose())])
+    setup, cam = rig(quality="labels"), camera(look_at((0, 0, 5), (0, 0, 0), up=(0, 1, 0)))
+    draft = draft_of(stage, setup, cam, [0])
+    draft.visible[:] = False
+    frames = Renderer(stage, setup, LABELS, seed=0, device="cpu", threads=1).render(draft)
+    assert frames.instance is not None and not frames.instance.any()
+
+
+def test_trees_of_every_shape_hold_every_triangle_once() -> None:
+    """Also of one triangle, and of many in one place."""
+    rng = np.random.default_rng(0)
+    for count in (1, 2, 7, 9, 400):
+        points = rng.normal(size=(3 * count, 3))
+        if count == 7:
+            points[:] = points[0]
+        trees = build_mesh_trees([mesh(points, np.arange(3 * count).reshape(-1, 3))], 8)
+        names = trees.block.reshape(-1, 40)[:, 36:].view(np.int32)
+        assert sorted(names[names >= 0].tolist()) == list(range(count))
+
+
+def test_trees_too_deep_for_the_stack_are_refused() -> None:
+    low = np.zeros((1, 3, 3), np.float32)
+    _, need = build_top_trees(low, low + 1, 8)
+    check_stack(10, need)
+    with pytest.raises(ValueError, match="stack"):
+        check_stack(gpu.bvh.STACK_ENTRIES, need)
+
+
+def test_placements_may_share_a_mesh_under_other_instances() -> None:
+    ball = sphere(0.5)
+    stage = scene([(ball, pose(at=(-1, 0, 0))), (ball, pose(at=(1, 0, 0)))])
+    assert len(stage.meshes) == 1
+    frames = render(stage, camera(look_at((0, -4, 0), (0, 0, 0))), rig(quality="labels"), outputs=LABELS)
+    assert frames.instance is not None
+    assert frames.instance[0, 16, 8] == 1 and frames.instance[0, 16, 24] == 2
+
+
+def test_moving_an_instance_moves_all_its_placements() -> None:
+    """Two placements of one instance keep their distance when a randomiser moves it."""
+    stage = scene([(quad(1.0), pose(at=(0, 0, 1))), (quad(1.0), pose(at=(0.5, 0, 1)))])
+    placements = dataclasses.replace(stage.placements, instance=np.array([1, 1], np.int32))
+    stage = dataclasses.replace(stage, placements=placements)
+    setup, cam = rig(quality="labels"), camera(look_at((0, 0, 5), (0, 0, 0), up=(0, 1, 0)))
+    draft = draft_of(stage, setup, cam, [0, 1])
+    draft.world_from_instance[1, 1, 0, 3] += 1.0
+    frames = Renderer(stage, setup, LABELS, seed=0, device="cpu", threads=1).render(draft)
+    assert frames.instance is not None
+    first, second = (np.flatnonzero(frames.instance[row, 16]) for row in (0, 1))
+    assert second.min() - first.min() == 8 and second.max() - first.max() == 8  # 32 px * 1 m / 4 m
