@@ -359,7 +359,7 @@ def test_on_another_machine_labels_must_agree_and_pictures_nearly(tmp_path: Path
     assert (near.same_machine, near.faults) == (False, ())
     assert 1 <= near.largest_rgb <= 16  # JPEG makes more of one code value, and its tolerance says so
     far = compare(read_contents(pristine)[0], shaded_world(tmp_path / "far", 3, shade=40, simd="neon"), (3,))
-    assert far.largest_rgb == pytest.approx(40, abs=3)
+    assert far.largest_rgb == pytest.approx(40, abs=16)  # JPEG rings at edges
     assert [fault.file for fault in far.faults] == ["images/000/000003.jpg"]
     other = toy_plan(seed=8)
     make_toy(tmp_path / "other", [3], other)
