@@ -14,6 +14,15 @@ from engine.scene.usd_semantics import Label
 from engine.scene.usd_walk import Leaf, Root, Subtree, Walker
 
 MAX_NESTING = 16
+PER_ELEMENT = (
+    "positions",
+    "orientations",
+    "orientationsf",
+    "scales",
+    "velocities",
+    "accelerations",
+    "angularVelocities",
+)
 
 
 @dataclass(frozen=True)
@@ -194,6 +203,12 @@ class Placer:
         if len(prototype) == 0 or not targets:
             notes.add("skipped", leaf.path, "PointInstancer without elements or prototypes at this time")
             return None
+        for name in PER_ELEMENT:
+            values = leaf.prim.GetAttribute(name).Get(time) if name in leaf.names else None
+            if values is not None and len(values) not in (0, len(prototype)):
+                # USD would read past the end of the array.
+                notes.add("error", leaf.path, f"{name} of the PointInstancer do not fit protoIndices; left out")
+                return None
         include = UsdGeom.PointInstancer.IncludeProtoXform
         ignore = UsdGeom.PointInstancer.IgnoreMask
         try:

@@ -1,0 +1,165 @@
+"""The preview command, from its files to its errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.preview import main
+from tests.engine.scene_stage import SQUARE, write_stage
+
+FILES = (
+    "rgb.png",
+    "rgb_linear.npy",
+    "depth.npy",
+    "normal.npy",
+    "instance.npy",
+    "ids.json",
+    "notes.json",
+    "camera.json",
+)
+STAGE = f"""
+def Xform "w" {{
+    def Mesh "far" {{ {SQUARE} token[] semantics:labels:class = ["tile"]
+        double3 xformOp:translate = (-0.5, -0.5, 0)
+        uniform token[] xformOpOrder = ["xformOp:translate"]
+    }}
+    def Cube "near" {{ double size = 0.2
+        double3 xformOp:translate = (0, 0, 0.5)
+        uniform token[] xformOpOrder = ["xformOp:translate"]
+    }}
+    def Camera "top" {{ float focalLength = 20
+        float horizontalAperture = 20
+        double3 xformOp:translate = (0, 0, 2)
+        uniform token[] xformOpOrder = ["xformOp:translate"]
+    }}
+}}
+"""
+
+
+def run(folder: Path, *arguments: str, body: str = STAGE) -> Path:
+    """Run the command on a stage and return the folder it wrote."""
+    path = write_stage(folder, body)
+    out = folder / "out"
+    assert main([str(path), "--device", "cpu", "--size", "64x48", "--out", str(out), *arguments]) == 0
+    return out
+
+
+def test_every_file_is_there_with_its_shape(tmp_path: Path) -> None:
+    """One frame: image files of the asked size and types, and nothing half-written beside them."""
+    out = run(tmp_path)
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    shapes = {"rgb_linear": (48, 64, 3), "depth": (48, 64), "normal": (48, 64, 3), "instance": (48, 64)}
+    for name, shape in shapes.items():
+        image = np.load(out / f"{name}.npy")
+        assert (image.shape, image.dtype) == (shape, np.int32 if name == "instance" else np.float32)
+
+
+def test_depth_and_ids_are_closed_forms(tmp_path: Path) -> None:
+    """A camera 2 m above: the tile at depth 2, the cube's top at 1.4, background at infinity with id 0."""
+    out = run(tmp_path, "--camera", "/w/top")
+    depth, instance = np.load(out / "depth.npy"), np.load(out / "instance.npy")
+    ids = {row["path"]: int(number) for number, row in json.loads((out / "ids.json").read_text()).items()}
+    assert (instance[24, 32], instance[24, 22]) == (ids["/w/near"], ids["/w/far"])
+    assert depth[24, 32] == pytest.approx(1.4)
+    assert depth[24, 22] == pytest.approx(2.0)
+    assert (instance[0, 0], depth[0, 0]) == (0, np.inf)
+    assert (instance == ids["/w/near"]).sum() == 10 * 10  # 0.2 m at 1.4 m, f = 64 px: 4.57 px each way, 5 centres
+
+
+def test_the_camera_file_projects_points_onto_their_pixels(tmp_path: Path) -> None:
+    """K and world_from_camera of camera.json put a corner of the tile where its edge is in the image."""
+    out = run(tmp_path, "--camera", "/w/top")
+    camera = json.loads((out / "camera.json").read_text())
+    world_from_camera = np.array(camera["world_from_camera"])
+    point = np.linalg.inv(world_from_camera) @ [-0.5, -0.5, 0.0, 1.0]
+    x, y, w = np.array(camera["k"]) @ [point[0], -point[1], -point[2]]
+    seen = np.load(out / "instance.npy") > 0
+    columns, rows = np.flatnonzero(seen.any(axis=0)), np.flatnonzero(seen.any(axis=1))
+    assert (x / w, y / w) == pytest.approx((columns[0], rows[-1] + 1))
+    assert (camera["width"], camera["height"], camera["camera"]) == (64, 48, "/w/top")
+
+
+def test_ids_name_class_and_rule(tmp_path: Path) -> None:
+    """ids.json tells which prim, class and labelling rule an id stands for."""
+    rows = {row["path"]: row for row in json.loads((run(tmp_path) / "ids.json").read_text()).values()}
+    assert (rows["/w/far"]["class"], rows["/w/far"]["label_source"]) == ("tile", "labels_api")
+    assert (rows["/w/near"]["class"], rows["/w/near"]["label_source"]) == ("", "none")
+
+
+def test_a_stage_without_camera_and_lights_is_framed_and_lit(tmp_path: Path) -> None:
+    """The default camera sees the whole object and touches no border; the default lights show it."""
+    out = run(
+        tmp_path,
+        body='def Sphere "s" { double radius = 3\ndouble3 xformOp:translate = (100, 7, -5)\n'
+        'uniform token[] xformOpOrder = ["xformOp:translate"] }',
+    )
+    instance, linear = np.load(out / "instance.npy"), np.load(out / "rgb_linear.npy")
+    seen = instance == 1
+    border = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])
+    assert not border.any()
+    assert seen.sum() > 0.15 * seen.size
+    assert 0.02 < linear[seen].mean() < 0.5
+
+
+def test_labels_quality_writes_no_rgb_and_the_same_labels(tmp_path: Path) -> None:
+    """--quality labels skips light; depth, normals and ids are equal; images of an earlier run are gone."""
+    shaded = {name: np.load(run(tmp_path) / f"{name}.npy") for name in ("depth", "normal", "instance")}
+    out = run(tmp_path, "--quality", "labels")
+    assert not (out / "rgb.png").exists()
+    assert not (out / "rgb_linear.npy").exists()
+    for name, image in shaded.items():
+        assert np.array_equal(np.load(out / f"{name}.npy"), image)
+
+
+def test_a_stage_that_draws_nothing_gives_background(tmp_path: Path) -> None:
+    """An empty stage is no error: depth is infinite everywhere and ids.json is empty."""
+    out = run(tmp_path, body='def Xform "w" { }')
+    assert np.isinf(np.load(out / "depth.npy")).all()
+    assert json.loads((out / "ids.json").read_text()) == {}
+
+
+def test_time_chooses_the_pose(tmp_path: Path) -> None:
+    """--time reads time samples."""
+    body = STAGE.replace(
+        "double3 xformOp:translate = (0, 0, 0.5)",
+        "double3 xformOp:translate.timeSamples = { 1: (0, 0, 0.5), 2: (0, 0, 1) }",
+    )
+    depth = {
+        t: np.load(run(tmp_path, "--camera", "/w/top", "--time", t, body=body) / "depth.npy")[24, 32] for t in "12"
+    }
+    assert (depth["1"], depth["2"]) == (pytest.approx(1.4), pytest.approx(0.9))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--size", "64"], "not WIDTHxHEIGHT"),
+        (["--size", "0x48"], "width must be in"),
+        (["--size", "999999x48"], "width must be in"),
+        (["--camera", "/w/topp"], "the stage has /w/top"),
+        (["--device", "cuda:99"], "cuda:99"),
+    ],
+)
+def test_mistakes_are_one_line(
+    tmp_path: Path, arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A wrong size, camera or device: exit code 2, one line on stderr, nothing written."""
+    path = write_stage(tmp_path, STAGE)
+    out = tmp_path / "out"
+    assert main([str(path), "--device", "cpu", "--size", "64x48", "--out", str(out), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_an_unusable_out_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file in the way of --out: exit code 74, one line, no traceback."""
+    path = write_stage(tmp_path, STAGE)
+    (tmp_path / "out").write_text("in the way")
+    assert main([str(path), "--device", "cpu", "--size", "8x8", "--out", str(tmp_path / "out")]) == 74
+    assert "choose another --out" in capsys.readouterr().err
