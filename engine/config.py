@@ -20,7 +20,7 @@ from engine.errors import UserError
 from engine.plain import from_plain, to_plain
 from engine.plugins import load_plugins
 from engine.recipe import Job, Output, Recipe
-from engine.schema import NOT_CONFIGURED, RIG_FROM_SCENE, config_schema
+from engine.schema import NOT_CONFIGURED, RIG_FROM_SCENE, RunConfig, SceneGroupConfig
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -76,7 +76,7 @@ def register_schema() -> None:
     """Make the typed schema known to Hydra, under the name that conf/config.yaml begins with."""
     from hydra.core.config_store import ConfigStore
 
-    ConfigStore.instance().store(name=SCHEMA_NAME, node=config_schema())
+    ConfigStore.instance().store(name=SCHEMA_NAME, node=RunConfig)
 
 
 def source_folders(config_sources: Sequence[Any]) -> tuple[Path, ...]:
@@ -221,10 +221,9 @@ def _portable(usd: str) -> str:
 
 def _refuse_unknown(tree: DictConfig) -> None:
     """Refuse keys that `+key=value` put where nothing reads them; deeper ones are refused by their dataclasses."""
-    schema = get_type_hints(config_schema())
     for where, node, known in (
-        ("", tree, tuple(schema)),
-        ("scene.", tree.scene, tuple(get_type_hints(schema["scene"]))),
+        ("", tree, tuple(get_type_hints(RunConfig))),
+        ("scene.", tree.scene, tuple(get_type_hints(SceneGroupConfig))),
         ("scene.rig.", tree.scene.rig, RIG_FROM_SCENE),
     ):
         for key in map(str, node):

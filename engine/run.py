@@ -23,27 +23,30 @@ if TYPE_CHECKING:
     from engine.dataset.manifest import Manifest
     from engine.recipe import Job, Recipe
 
+EXIT_REFUSED = 74  # EX_IOERR: the operating system refused something
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
 FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own switch: show tracebacks
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command line and return its exit code; errors are one line on standard error."""
+    """Run a command line and return its exit code; errors are one line each on standard error."""
     signals.install()
     from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
 
     show_traceback = bool(os.environ.get(FULL_ERROR))
+    failures: list[Exception] = []
     try:
-        _hydra(sys.argv[1:] if arguments is None else arguments)
-    except (UserError, WriteFailed, Stopped, ShardsFailed) as error:
-        if show_traceback:
-            raise
-        _say(str(error))
-        return error.exit_code
+        _hydra(sys.argv[1:] if arguments is None else arguments, failures)
+    except (UserError, WriteFailed, Stopped, ShardsFailed, OSError) as error:
+        failures.append(error)
     except KeyboardInterrupt:
         _say("interrupted; what is committed is intact, and the same command goes on")
         return EXIT_INTERRUPTED
-    return 0
+    if failures and show_traceback:
+        raise failures[0]
+    for failure in failures:
+        _say(str(failure))
+    return getattr(failures[0], "exit_code", EXIT_REFUSED) if failures else 0
 
 
 def run_composed(tree: DictConfig) -> None:
@@ -51,7 +54,10 @@ def run_composed(tree: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from engine.config import Composed, recipe_and_job, source_folders
+    from engine.errors import Stopped
 
+    if signals.stop_requested():
+        raise Stopped("stopped before this job began; the same command goes on")
     hydra = HydraConfig.get()
     sources = hydra.runtime.config_sources
     overrides = tuple(hydra.overrides.task)
@@ -73,17 +79,20 @@ def run(recipe: Recipe, job: Job, *, config_folders: tuple[Path, ...] = ()) -> N
 
     begun_s = time.monotonic()
     found = complete_dataset(recipe, job)
-    if found is None and job.device == "all":
-        from engine.devices import run_on_all
+    if found is not None:
+        _say_where(*found, how="were there already")
+        return
+    if job.device == "all":
+        from engine.workers import run_on_all
 
         run_on_all(job, config_folders)
         found = complete_dataset(recipe, job)
-    elif found is None:
+    else:
         found = _generate(recipe, job)
     if found is None:
         _say(f"this part is done (worker {job.worker} of {job.workers}); the last worker to finish makes the manifest")
     else:
-        _say_where(*found, seconds=time.monotonic() - begun_s)
+        _say_where(*found, how=f"in {time.monotonic() - begun_s:.1f} s")
 
 
 def _generate(recipe: Recipe, job: Job) -> tuple[Path, Manifest] | None:
@@ -95,39 +104,58 @@ def _generate(recipe: Recipe, job: Job) -> tuple[Path, Manifest] | None:
     return None if made.manifest is None else (made.out, made.manifest)
 
 
-def _say_where(out: Path, manifest: Manifest, *, seconds: float) -> None:
+def _say_where(out: Path, manifest: Manifest, *, how: str) -> None:
     counts = manifest.counts
     _say(
-        f"{counts.frames} frames of {counts.worlds} worlds in {seconds:.1f} s; "
+        f"{counts.frames} frames of {counts.worlds} worlds {how}; "
         f"look at {out / 'contact_sheet.png'}, facts in {out / 'manifest.json'}"
     )
 
 
-def _hydra(arguments: list[str]) -> None:
+def _hydra(arguments: list[str], failures: list[Exception]) -> None:
+    """Let Hydra compose and launch; jobs of a multirun in this process go on after a failure, which is kept."""
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     from engine._layout import conf_folder
     from engine.config import HYDRA_VERSION_BASE, register_schema
     from engine.config_errors import one_line
-    from engine.errors import UserError
+    from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
     from engine.plugins import take_options
 
     register_schema()
     import hydra
 
+    def job(tree: DictConfig) -> None:
+        try:
+            run_composed(tree)
+        except (UserError, WriteFailed, Stopped, ShardsFailed, OSError) as error:
+            if signals.in_submitit():
+                raise  # the launcher brings it back to us
+            failures.append(error)
+
     sys.argv = [sys.argv[0], *take_options(arguments)]
     before = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # let errors through: Hydra prints its own in several lines and exits with 1
     try:
-        hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name="config")(
-            run_composed
-        )()
+        hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
+    except _launcher_errors() as error:
+        lines = [line for line in str(error).splitlines() if line.strip() and "job.stderr" not in line]
+        raise ShardsFailed(f"a job failed in its own process: {lines[-1].strip(' -')}") from error
     finally:
         if before is None:
             del os.environ[FULL_ERROR]
+
+
+def _launcher_errors() -> tuple[type[Exception], ...]:
+    """Return what submitit raises when a job dies without an answer; nothing where it is not in use."""
+    if "submitit" not in sys.modules:
+        return ()
+    from submitit.core.utils import UncompletedJobError
+
+    return (UncompletedJobError,)
 
 
 def _say(line: str) -> None:

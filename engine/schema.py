@@ -1,7 +1,8 @@
 """The typed schema that Hydra composes against, made from the dataclasses of engine/recipe.py: one list of keys.
 
 Every field is mandatory in the schema, because values live in conf/. Ranges and names are checked after composition by
-the dataclasses themselves; here only keys and basic types are.
+the dataclasses themselves; here only keys and basic types are. The classes stand in the module, so that a configuration
+can be sent to another process.
 """
 
 from __future__ import annotations
@@ -18,28 +19,6 @@ from engine.recipe import Breadth, Job, Parent, Rig, SceneConfig
 NOT_CONFIGURED = ("usd", "overrides")  # fields of Job that are worked out
 # Keys of `rig` that may be null, which means: as `scene.rig` says.
 RIG_FROM_SCENE = ("cameras", "exposure_ev", "ambient_radiance", "ambient_reach_m")
-
-
-def config_schema() -> type:
-    """Return the structured config of a whole run."""
-    rig = _fields(Rig)
-    scene_rig = _schema("SceneRig", {name: rig[name] for name in RIG_FROM_SCENE})
-    scene = _schema("Scene", {**_fields(SceneConfig), "randomize": dict[str, Any], "rig": scene_rig})
-    optional_rig = {name: kind | None if name in RIG_FROM_SCENE else kind for name, kind in rig.items()}
-    return _schema(
-        "Config",
-        {
-            "scene": scene,
-            "rig": _schema("Rig", optional_rig),
-            "randomize": dict[str, Any],
-            "dr": _schema("Dr", _fields(Breadth)),
-            "outputs": list[str] | None,
-            "write": dict[str, Any],
-            "seed": int,
-            "parents": list[_schema("Parent", _fields(Parent))],  # type: ignore[misc]
-            **{name: kind for name, kind in _fields(Job).items() if name not in NOT_CONFIGURED},
-        },
-    )
 
 
 def _fields(kind: type) -> dict[str, Any]:
@@ -63,9 +42,36 @@ def _omegaconf_type(hint: Any) -> Any:
 
 def _schema(name: str, fields: dict[str, Any]) -> type:
     entries = [(key, kind, _nothing(kind)) for key, kind in fields.items()]
-    return dataclasses.make_dataclass(name, entries)
+    made = dataclasses.make_dataclass(name, entries)
+    made.__module__ = __name__
+    return made
 
 
 def _nothing(kind: Any) -> Any:
     """Return the state of a key that no file in conf/ sets: absent, or no entries where entries are free."""
     return dataclasses.field(default_factory=dict) if kind == dict[str, Any] else dataclasses.field(default=MISSING)
+
+
+_RIG = _fields(Rig)
+
+ParentConfig = _schema("ParentConfig", _fields(Parent))
+BreadthConfig = _schema("BreadthConfig", _fields(Breadth))
+RigConfig = _schema("RigConfig", {key: kind | None if key in RIG_FROM_SCENE else kind for key, kind in _RIG.items()})
+SceneRigConfig = _schema("SceneRigConfig", {key: _RIG[key] for key in RIG_FROM_SCENE})
+SceneGroupConfig = _schema(
+    "SceneGroupConfig", {**_fields(SceneConfig), "randomize": dict[str, Any], "rig": SceneRigConfig}
+)
+RunConfig = _schema(
+    "RunConfig",
+    {
+        "scene": SceneGroupConfig,
+        "rig": RigConfig,
+        "randomize": dict[str, Any],
+        "dr": BreadthConfig,
+        "outputs": list[str] | None,
+        "write": dict[str, Any],
+        "seed": int,
+        "parents": list[ParentConfig],  # type: ignore[valid-type]
+        **{key: kind for key, kind in _fields(Job).items() if key not in NOT_CONFIGURED},
+    },
+)

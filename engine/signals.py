@@ -21,7 +21,7 @@ _stop = threading.Event()
 
 def install() -> None:
     """Let the stop signals raise the flag; call it once, in the main thread."""
-    if "SUBMITIT_EXECUTOR" in os.environ:
+    if in_submitit():
         return
     for number in STOP_SIGNALS:
         previous = signal.getsignal(number)
@@ -36,6 +36,11 @@ def install() -> None:
                 previous(number, frame)
 
         signal.signal(number, handle)
+
+
+def in_submitit() -> bool:
+    """Return whether this process is a job that submitit started."""
+    return "SUBMITIT_EXECUTOR" in os.environ
 
 
 def stop_requested() -> bool:

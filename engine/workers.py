@@ -18,6 +18,7 @@ from engine.signals import stop_requested
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 POLL_S = 0.2
+COMMAND = ("-m", "engine.run")
 OWN_KEYS = ("device", "worker", "workers")  # set for each process
 
 
@@ -59,7 +60,9 @@ def visible_gpus() -> list[str]:
         return [name.strip() for name in chosen.split(",") if name.strip() and name.strip() != "-1"]
     import warp as wp
 
-    wp.init()
+    from engine.device import resolve_device
+
+    resolve_device("auto")  # starts Warp quietly
     return [str(number) for number in range(wp.get_cuda_device_count())]
 
 
@@ -67,7 +70,7 @@ def worker_commands(job: Job, gpus: int, config_folders: Sequence[Path] = ()) ->
     """Return the command of each GPU's process: the same, but for the device and the share of the work."""
     kept = [text for text in job.overrides if text.lstrip("+").partition("=")[0] not in OWN_KEYS]
     options = [word for folder in config_folders for word in ("--config-dir", str(folder))]
-    start = [sys.executable, "-m", "engine.run", *options, *kept, "device=cuda:0"]
+    start = [sys.executable, *COMMAND, *options, *kept, "device=cuda:0"]
     workers = job.workers * gpus
     return [[*start, f"worker={job.worker * gpus + gpu}", f"workers={workers}"] for gpu in range(gpus)]
 
