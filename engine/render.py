@@ -223,4 +223,3 @@ def frame_keys(draft: Draft) -> FrameKeys:
         k=k,
         world_from_camera=draft.world_from_camera.reshape(-1, 3, 4).copy(),
     )
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,9 +45,8 @@ def authored_draft(
     rows = len(world)
     instances = len(scene.instances.path)
 
-    def repeat(values: object, dtype: type) -> NDArray[np.generic]:
-        array = np.asarray(values, dtype)
-        return np.repeat(array[None], rows, axis=0)
+    def repeat(values: object, dtype: type) -> NDArray[Any]:
+        return np.repeat(np.asarray(values, dtype)[None], rows, axis=0)
 
     materials, lights = scene.materials, scene.lights
     k = np.array([intrinsics(camera, rig.width, rig.height) for camera in cameras])

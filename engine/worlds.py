@@ -148,7 +148,7 @@ def _joined(parts: list[NDArray[Any]], empty: tuple[int, ...], dtype: type) -> N
 
 
 def _instance_from_mesh(scene: Scene) -> NDArray[np.float64]:
-    """Return every placement's pose in the frame of its instance, [placement, 3, 4]; in float64, as it never changes."""
+    """Return every placement's pose in the frame of its instance, [placement, 3, 4], in float64."""
     root = scene.instances.world_from_instance[scene.placements.instance]
     inverse = np.linalg.inv(root[:, :, :3])
     mesh = scene.placements.world_from_mesh

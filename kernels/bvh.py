@@ -35,7 +35,8 @@ class Collapse:
 
 
 @wp.func_native((_NATIVE / "collapse.cpp").read_text(encoding="utf-8"))
-def collapse_part(collapse: Collapse, part: int, root: int): ...
+def collapse_part(collapse: Collapse, part: int, root: int):
+    """Write the wide nodes of one part; see native/collapse.cpp."""
 
 
 @wp.kernel(enable_backward=False)

@@ -1,6 +1,7 @@
 """Lights: a direction towards each one, and the light that arrives from there.
 
-Source: UsdLux, https://openusd.org/release/api/usd_lux_page_front.html; Pharr, Jakob, Humphreys, PBRT 4, chapters 6 and 12.
+Source: UsdLux, https://openusd.org/release/api/usd_lux_page_front.html; Pharr, Jakob, Humphreys, PBRT 4, chapters 6
+and 12.
 """
 
 from enum import IntEnum

@@ -95,7 +95,9 @@ def bsdf_at(materials: Materials, row: int, surface: Surface) -> Bsdf:
     if materials.uses_display_color[m] != 0:
         color = wp.cw_mul(color, surface.color)
     color = wp.cw_mul(color, materials.tint[row, surface.instance])
-    metallic = wp.clamp(scalar_input(materials, materials.input.metallic[m], materials.metallic[row, m], surface), 0.0, 1.0)
+    metallic = wp.clamp(
+        scalar_input(materials, materials.input.metallic[m], materials.metallic[row, m], surface), 0.0, 1.0
+    )
     roughness = scalar_input(materials, materials.input.roughness[m], materials.roughness[row, m], surface)
     roughness = wp.clamp(roughness, 0.0, 1.0)
     ior = materials.ior[m]

@@ -21,9 +21,7 @@ class LabelImages:
 
 
 @wp.kernel(enable_backward=False)
-def resolve_labels(
-    geometry: Geometry, views: Views, first: int, hit: wp.array[Hit], out_labels: LabelImages
-):
+def resolve_labels(geometry: Geometry, views: Views, first: int, hit: wp.array[Hit], out_labels: LabelImages):
     """Write the labels of every pixel; thread i is pixel `first + i`, its hit `hit[first + i]`."""
     index = first + wp.tid()
     pixel = pixel_of(views, index)

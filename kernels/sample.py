@@ -49,9 +49,7 @@ def sample_ray(views: Views, pixel: wp.vec3i, sampling: Sampling) -> Ray:
 
 
 @wp.kernel(enable_backward=False)
-def trace_samples(
-    trees: Trees, views: Views, sampling: Sampling, edge: wp.array[wp.uint8], out_hit: wp.array[Hit]
-):
+def trace_samples(trees: Trees, views: Views, sampling: Sampling, edge: wp.array[wp.uint8], out_hit: wp.array[Hit]):
     """Write the hit of the present sub-pixel sample for pixels that lie across an edge."""
     i = wp.tid()
     if edge[sampling.first + i] == wp.uint8(0):

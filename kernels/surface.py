@@ -56,9 +56,7 @@ def hit_normal(geometry: Geometry, row: int, hit: Hit, view_direction: wp.vec3) 
 
 
 @wp.func
-def surface_at(
-    geometry: Geometry, row: int, ray: Ray, hit: Hit, material: int, spread: float
-) -> Surface:
+def surface_at(geometry: Geometry, row: int, ray: Ray, hit: Hit, material: int, spread: float) -> Surface:
     """Return the surface that a hit speaks of; `material` below 0 means the triangle's own."""
     placement = hit.placement
     triangle = geometry.first_triangle[placement] + hit.triangle

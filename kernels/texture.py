@@ -65,7 +65,10 @@ def fetch_texel(textures: Textures, texture: int, level: int, x: int, y: int) ->
         return wp.vec4(0.0, 0.0, 0.0, 0.0)
     k = int(textures.first_texel[texture, level]) + j * width + i
     return wp.vec4(
-        float(textures.texel[k, 0]), float(textures.texel[k, 1]), float(textures.texel[k, 2]), float(textures.texel[k, 3])
+        float(textures.texel[k, 0]),
+        float(textures.texel[k, 1]),
+        float(textures.texel[k, 2]),
+        float(textures.texel[k, 3]),
     )
 
 

@@ -33,7 +33,8 @@ def unpack_barycentric(packed: wp.uint32) -> wp.vec3:
 
 
 @wp.func_native((Path(__file__).parent / "native" / "traverse.cpp").read_text(encoding="utf-8"))
-def traverse(trees: Trees, row: int, origin: wp.vec3, direction: wp.vec3, t_max: float, any: int) -> wp.vec4: ...
+def traverse(trees: Trees, row: int, origin: wp.vec3, direction: wp.vec3, t_max: float, only_any: int) -> wp.vec4:
+    """Return (t, placement, triangle, weights), integers as bits; t < 0: nothing. See native/traverse.cpp."""
 
 
 @wp.func

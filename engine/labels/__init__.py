@@ -1,0 +1,1 @@
+"""Labels: what each view sees of each instance."""

@@ -21,7 +21,9 @@ def labels_from_frames(frames: Frames, class_id: NDArray[np.int32]) -> Labels:
     """
     if frames.instance is None or frames.depth_m is None:
         raise ValueError("labels need the images instance and depth_m; ask the renderer for both")
-    parts = [_of_view(view, frames.instance[view], frames.depth_m[view], class_id) for view in range(len(frames.instance))]
+    parts = [
+        _of_view(view, frames.instance[view], frames.depth_m[view], class_id) for view in range(len(frames.instance))
+    ]
     view, instance, visible, box, distance = (np.concatenate([part[k] for part in parts]) for k in range(5))
     return Labels(
         view=view.astype(np.int32),
@@ -36,7 +38,9 @@ def labels_from_frames(frames: Frames, class_id: NDArray[np.int32]) -> Labels:
 
 def _of_view(
     view: int, image: NDArray[np.int32], depth_m: NDArray[np.float32], class_id: NDArray[np.int32]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], list[bytes]]:
+) -> tuple[
+    NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], list[bytes]
+]:
     labelled = np.where(class_id[image] > 0, image, 0).astype(np.int32)
     runs, starts = runs_of(labelled)
     instance, masks = masks_of(runs)

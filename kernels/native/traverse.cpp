@@ -1,5 +1,5 @@
 // Body of a Warp native function: one ray against the two-level tree of `row`.
-// In:  geometry (kernels/geometry.py), row, origin, direction, t_max, any (1: stop at the first hit).
+// In:  geometry (kernels/geometry.py), row, origin, direction, t_max, only_any (1: stop at the first hit).
 // Out: (t, placement, triangle, barycentric weights as two 16-bit fixed-point numbers), integers as bits; t < 0: nothing.
 //
 // Nodes hold LANES children, struct-of-arrays: low x, y, z, high x, y, z, child code, padding; 8 * LANES floats.
@@ -164,7 +164,7 @@
             const int* child = (const int*)(n + 6 * LANES);
             float enter[LANES];
             int mask = meet_boxes(n, enter);
-            if (mask && any) {  // order does not matter
+            if (mask && only_any) {  // order does not matter
                 int i = 0;
                 for (; !(mask >> i & 1); ++i) {}
                 code = child[i];
@@ -216,7 +216,7 @@
             const float* b = blocks + (size_t)40 * (run >> 3);
             bool found = false;
             for (int k = 0; k <= (run & 7); ++k, b += 40) found = meet_triangles(b) || found;
-            if (found && any) break;
+            if (found && only_any) break;
         }
         for (;;) {  // pop
             if (depth == 0) { done = true; break; }

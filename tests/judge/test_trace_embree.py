@@ -55,12 +55,14 @@ def test_depth_and_ids_agree_with_embree(seed: int) -> None:
     """Only rays that graze a silhouette may differ: at most 1 in 100,000."""
     stage, cam = random_scene(seed), camera(look_at((7.0, -6.0, 4.0), (0, 0, 0)))
     frames = render(stage, cam, rig(size_px=(SIZE_PX, SIZE_PX), quality="labels"), outputs=LABELS)
-    assert frames.depth_m is not None and frames.instance is not None
+    assert frames.depth_m is not None
+    assert frames.instance is not None
     depth, ids = embree(stage, cam)
     differs = frames.instance[0] != ids
     assert differs.sum() <= max(1, round(1e-5 * SIZE_PX**2))
     hit = ~differs & (ids > 0)
-    assert hit.mean() > 0.5 and len(np.unique(ids)) > 70
+    assert hit.mean() > 0.5
+    assert len(np.unique(ids)) > 70
     assert frames.normal is not None
     cosine = np.abs((frames.normal[0] * pixel_directions(cam)).sum(axis=-1))
     assert (np.abs(frames.depth_m[0] - depth)[hit] * cosine[hit]).max() < PLANE_TOLERANCE_M

@@ -25,7 +25,9 @@ def mesh(points: object, triangles: object, *, uv: object | None = None) -> Mesh
     """Return a mesh with one material slot and faceted normals."""
     triangle = np.array(triangles, np.int32)
     corners = None if uv is None else np.array(uv, np.float32)
-    return Mesh("mesh", np.array(points, np.float32), triangle, None, corners, None, np.zeros(len(triangle), np.int32), True)
+    return Mesh(
+        "mesh", np.array(points, np.float32), triangle, None, corners, None, np.zeros(len(triangle), np.int32), True
+    )
 
 
 def quad(size_m: float) -> Mesh:

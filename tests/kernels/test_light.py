@@ -60,7 +60,7 @@ def test_irradiance_is_the_closed_form(source: Light, irradiance: float) -> None
 
 
 def test_a_thin_cylinder_is_a_line_of_light() -> None:
-    """Irradiance below the middle of a line of length 2 h at distance d: 2 r L * (sin a cos a + a) / d, tan a = h / d."""
+    """Irradiance below a line of length 2 h at distance d: 2 r L * (sin a cos a + a) / d with tan a = h / d."""
     angle = math.atan(1.0 / 4.0)
     expected = 2 * 0.01 * (math.sin(angle) * math.cos(angle) + angle) / 4.0
     seen = radiance_below(light(LightKind.CYLINDER, (0.01, 2.0)), spp=4096)
@@ -81,7 +81,8 @@ def test_a_flat_light_sends_nothing_backwards() -> None:
 def test_many_lights_add_up(count: int) -> None:
     """Beyond eight, lights share shadow rays; the mean stays that of all of them."""
     spots = tuple(
-        Light(f"/{i}", LightKind.SPHERE, pose(at=(0.3 * i, 0, 3)), (0.05, 0.0), 0.0, (1.0 + i,) * 3) for i in range(count)
+        Light(f"/{i}", LightKind.SPHERE, pose(at=(0.3 * i, 0, 3)), (0.05, 0.0), 0.0, (1.0 + i,) * 3)
+        for i in range(count)
     )
     cam = camera(look_at((0.0, 0.0, 1.0), (0, 0, 0), up=(0, 1, 0)), focal_mm=2400.0)
     stage = scene([(quad(2.0), IDENTITY)], lights=spots, materials=(LAMBERT,))
@@ -112,8 +113,10 @@ def test_a_light_without_shadow_passes_through() -> None:
     cam = camera(look_at((0.0, 0.0, 1.0), (0, 0, 0), up=(0, 1, 0)), focal_mm=2400.0)
     covered = render(scene([(quad(2.0), IDENTITY), cover], lights=(lamp,), materials=(LAMBERT,)), cam, rig(spp=16))
     free = render(scene([(quad(2.0), IDENTITY)], lights=(lamp,), materials=(LAMBERT,)), cam, rig(spp=16))
-    assert covered.rgb_linear is not None and free.rgb_linear is not None
-    assert np.array_equal(covered.rgb_linear, free.rgb_linear) and free.rgb_linear.min() > 0
+    assert covered.rgb_linear is not None
+    assert free.rgb_linear is not None
+    assert np.array_equal(covered.rgb_linear, free.rgb_linear)
+    assert free.rgb_linear.min() > 0
 
 
 def test_a_cone_lights_a_disk_on_the_ground() -> None:
@@ -131,12 +134,14 @@ def test_a_cone_lights_a_disk_on_the_ground() -> None:
 def test_a_white_surface_returns_what_falls_on_it() -> None:
     """Furnace: a white Lambert plate under a uniform dome of radiance 3 is as bright as the dome."""
     white = Material("white", base_color=(1.0,) * 3, ior=1.0, roughness=1.0)
-    assert radiance_below(light(LightKind.DOME, (0.0, 0.0), at=IDENTITY), material=white) == pytest.approx(3.0, rel=1e-3)
+    assert radiance_below(light(LightKind.DOME, (0.0, 0.0), at=IDENTITY), material=white) == pytest.approx(
+        3.0, rel=1e-3
+    )
 
 
 @pytest.mark.parametrize(("roughness", "albedo"), [(0.2, 1.0), (1.0, 1.0 - math.log(2.0))])
 def test_a_metal_plate_under_a_dome_shows_the_albedo_of_its_lobe(roughness: float, albedo: float) -> None:
-    """Seen along the normal. For alpha = 1 GGX with height-correlated Smith integrates to 1 - ln 2; a smooth one to 1."""
+    """Seen along the normal. With alpha = 1 and height-correlated Smith that is 1 - ln 2; a smooth one gives 1."""
     metal = Material("metal", base_color=(1.0,) * 3, metallic=1.0, roughness=roughness)
     seen = radiance_below(light(LightKind.DOME, (0.0, 0.0), at=IDENTITY), spp=8192, material=metal)
     assert seen == pytest.approx(3.0 * albedo, rel=0.03)
@@ -148,7 +153,8 @@ def test_ambient_light_is_the_surrounds_of_a_plate_and_stops_at_a_wall() -> None
     free = render(scene([(quad(2.0), IDENTITY)], materials=(LAMBERT,)), cam, setup)
     wall = (quad(8.0), pose(axes=np.array([[0, 1.0, 0], [0, 0, 1], [1, 0, 0]]).T, at=(0.01, 0, 0)))
     half = render(scene([(quad(2.0), IDENTITY), wall], materials=(LAMBERT,)), cam, setup)
-    assert free.rgb_linear is not None and half.rgb_linear is not None
+    assert free.rgb_linear is not None
+    assert half.rgb_linear is not None
     assert free.rgb_linear.mean() == pytest.approx(GREY * 0.8, rel=0.03)  # the fit of the specular term adds under 3 %
     assert half.rgb_linear.mean() / free.rgb_linear.mean() == pytest.approx(0.5, abs=0.02)
 

@@ -10,7 +10,20 @@ import pytest
 import engine.render
 from engine.render import Outputs, Renderer
 from engine.scene.model import Light, LightKind, Material
-from tests.kernels.scenes import ALL, IDENTITY, LABELS, camera, draft_of, look_at, pose, quad, render, rig, scene, sphere
+from tests.kernels.scenes import (
+    ALL,
+    IDENTITY,
+    LABELS,
+    camera,
+    draft_of,
+    look_at,
+    pose,
+    quad,
+    render,
+    rig,
+    scene,
+    sphere,
+)
 
 LAMP = Light("/lamp", LightKind.RECT, pose(at=(0, 0, 4)), (1.0, 1.0), 0.0, (6.0, 5.0, 4.0))
 STAGE = scene(
@@ -30,7 +43,8 @@ def frames_of(worlds: list[int], *, threads: int = 1, setup: object = SETUP, see
 
 
 def assert_same(first: object, second: object) -> None:
-    assert isinstance(first, np.ndarray) and isinstance(second, np.ndarray)
+    assert isinstance(first, np.ndarray)
+    assert isinstance(second, np.ndarray)
     assert first.tobytes() == second.tobytes()
 
 
@@ -65,7 +79,8 @@ def test_samples_change_no_label() -> None:
 
 def test_the_seed_changes_the_noise_and_no_label() -> None:
     first, second = frames_of([0]), frames_of([0], seed=1)
-    assert first.rgb_linear is not None and second.rgb_linear is not None
+    assert first.rgb_linear is not None
+    assert second.rgb_linear is not None
     assert not np.array_equal(first.rgb_linear, second.rgb_linear)
     assert np.abs(first.rgb_linear.mean() - second.rgb_linear.mean()) < 0.02 * first.rgb_linear.mean()
     assert_same(first.instance, second.instance)
@@ -79,7 +94,8 @@ def test_an_edge_pixel_holds_the_share_that_a_surface_covers() -> None:
     frames = render(scene([half], materials=(glow,)), cam, rig(spp=256))
     assert frames.rgb_linear is not None
     row = frames.rgb_linear[0, 16, :, 0]
-    assert row[:16] == pytest.approx(np.zeros(16)) and row[17:] == pytest.approx(np.ones(15))
+    assert row[:16] == pytest.approx(np.zeros(16))
+    assert row[17:] == pytest.approx(np.ones(15))
     assert row[16] == pytest.approx(0.7, abs=0.02)
 
 
@@ -101,7 +117,9 @@ def test_exposure_doubles_a_stop() -> None:
     stage = scene([(quad(9.0), IDENTITY)], materials=(glow,))
     brighter = render(stage, cam, dataclasses.replace(rig(size_px=(8, 4)), exposure_ev=1.0))
     twice = render(
-        scene([(quad(9.0), IDENTITY)], materials=(dataclasses.replace(glow, emission=(0.2,) * 3),)), cam, rig(size_px=(8, 4))
+        scene([(quad(9.0), IDENTITY)], materials=(dataclasses.replace(glow, emission=(0.2,) * 3),)),
+        cam,
+        rig(size_px=(8, 4)),
     )
     assert_same(brighter.rgb, twice.rgb)
 
@@ -109,7 +127,10 @@ def test_exposure_doubles_a_stop() -> None:
 def test_only_what_was_asked_for_is_returned() -> None:
     frames = render(STAGE, CAMERA, SETUP, outputs=Outputs(False, False, True, False, False))
     assert frames.depth_m is not None
-    assert frames.rgb is None and frames.rgb_linear is None and frames.normal is None and frames.instance is None
+    assert frames.rgb is None
+    assert frames.rgb_linear is None
+    assert frames.normal is None
+    assert frames.instance is None
 
 
 def test_views_of_one_launch_may_have_their_own_lens() -> None:
@@ -117,7 +138,8 @@ def test_views_of_one_launch_may_have_their_own_lens() -> None:
     draft.focal_px[1] *= 2.0
     frames = Renderer(STAGE, SETUP, LABELS, seed=0, device="cpu", threads=1).render(draft)
     far = render(STAGE, dataclasses.replace(CAMERA, focal_length_mm=48.0), SETUP, outputs=LABELS)
-    assert frames.depth_m is not None and far.depth_m is not None
+    assert frames.depth_m is not None
+    assert far.depth_m is not None
     assert_same(frames.depth_m[1], far.depth_m[0])
 
 
@@ -128,7 +150,8 @@ def test_an_orthographic_camera_has_parallel_rays() -> None:
         cam = dataclasses.replace(camera(look_at((0, 0, height), (0, 0, 0), up=(0, 1, 0))), orthographic=True)
         cam = dataclasses.replace(cam, horizontal_aperture_mm=4000.0, vertical_aperture_mm=4000.0)
         frames = render(scene([(quad(2.0), IDENTITY)]), cam, rig(), outputs=LABELS)
-        assert frames.instance is not None and frames.depth_m is not None
+        assert frames.instance is not None
+        assert frames.depth_m is not None
         widths.append(int(frames.instance[0, 16].sum()))
         assert frames.depth_m[0, 16, 16] == pytest.approx(height, rel=1e-6)
     assert widths == [16, 16]

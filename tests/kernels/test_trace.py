@@ -24,7 +24,7 @@ def query_meshes(
 ):  # fmt: skip
     """The reference: Warp's mesh query against every placement in turn."""
     i = wp.tid()
-    best = float(1.0e30)
+    best = 1.0e30
     out_placement[i] = -1
     for k in range(mesh_id.shape[0]):
         o = wp.transform_point(from_world[k], origin[i])
@@ -69,7 +69,7 @@ def random_poses(rng: np.random.Generator, count: int) -> list[NDArray[np.float6
 
 
 def test_hits_are_those_of_warps_mesh_query() -> None:
-    """Over mirrored, sheared, tiny and huge placements; a ray may only differ where two surfaces or an edge are near."""
+    """Over mirrored, tiny and huge placements; a ray may only differ where two surfaces or an edge are near."""
     rng = np.random.default_rng(1)
     ball, plate = sphere(1.0), quad(2.0)
     placed = [(ball if i % 2 else plate, p) for i, p in enumerate(random_poses(rng, 60))]
@@ -137,7 +137,8 @@ def test_a_sphere_fills_its_closed_form_silhouette() -> None:
     tangent = np.hypot(x - 48, y - 48) / 96  # focal length: one image width
     limit = np.tan(np.arcsin(1 / 4))
     sure = np.abs(tangent - limit) > 0.004  # the polygon lies a little inside the sphere
-    assert frames.instance is not None and frames.depth_m is not None
+    assert frames.instance is not None
+    assert frames.depth_m is not None
     assert ((frames.instance[0] == 1) == (tangent < limit))[sure].all()
     assert np.isinf(frames.depth_m[0][frames.instance[0] == 0]).all()
 
@@ -159,7 +160,8 @@ def test_an_empty_scene_is_all_background() -> None:
     draft = draft_of(stage, setup, cam, [0])
     draft.visible[:] = False
     frames = Renderer(stage, setup, LABELS, seed=0, device="cpu", threads=1).render(draft)
-    assert frames.instance is not None and not frames.instance.any()
+    assert frames.instance is not None
+    assert not frames.instance.any()
 
 
 def test_trees_of_every_shape_hold_every_triangle_once() -> None:
@@ -188,7 +190,8 @@ def test_placements_may_share_a_mesh_under_other_instances() -> None:
     assert len(stage.meshes) == 1
     frames = render(stage, camera(look_at((0, -4, 0), (0, 0, 0))), rig(quality="labels"), outputs=LABELS)
     assert frames.instance is not None
-    assert frames.instance[0, 16, 8] == 1 and frames.instance[0, 16, 24] == 2
+    assert frames.instance[0, 16, 8] == 1
+    assert frames.instance[0, 16, 24] == 2
 
 
 def test_moving_an_instance_moves_all_its_placements() -> None:
@@ -202,4 +205,5 @@ def test_moving_an_instance_moves_all_its_placements() -> None:
     frames = Renderer(stage, setup, LABELS, seed=0, device="cpu", threads=1).render(draft)
     assert frames.instance is not None
     first, second = (np.flatnonzero(frames.instance[row, 16]) for row in (0, 1))
-    assert second.min() - first.min() == 8 and second.max() - first.max() == 8  # 32 px * 1 m / 4 m
+    assert second.min() - first.min() == 8
+    assert second.max() - first.max() == 8
