@@ -134,6 +134,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
                 raise  # the launcher brings it back to us
             failures.append(error)
 
+    command_line = sys.argv
     sys.argv = [sys.argv[0], *take_options(arguments)]
     before = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # let errors through: Hydra prints its own in several lines and exits with 1
@@ -145,6 +146,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
         lines = [line for line in str(error).splitlines() if line.strip() and "job.stderr" not in line]
         raise ShardsFailed(f"a job failed in its own process: {lines[-1].strip(' -')}") from error
     finally:
+        sys.argv = command_line
         if before is None:
             del os.environ[FULL_ERROR]
 

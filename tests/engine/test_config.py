@@ -82,7 +82,7 @@ def test_overrides_are_recorded_but_spelling_does_not_matter(mine: Path):
     first, job = made("recipe=still")
     assert job.overrides == ("+scene=mine", "recipe=still")
     assert first == made("dr.breadth=0")[0]
-    assert first.dr == Breadth(0.0)
+    assert first.dr == made("dr=off")[0].dr == Breadth(0.0)
 
 
 def test_a_recipe_holds_every_parameter_written_out(mine: Path):
