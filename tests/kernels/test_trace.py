@@ -24,7 +24,7 @@ def query_meshes(
 ):  # fmt: skip
     """The reference: Warp's mesh query against every placement in turn."""
     i = wp.tid()
-    best = 1.0e30
+    best = float(1.0e30)  # noqa: UP018 - Warp needs a variable, not a constant
     out_placement[i] = -1
     for k in range(mesh_id.shape[0]):
         o = wp.transform_point(from_world[k], origin[i])
