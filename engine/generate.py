@@ -113,7 +113,7 @@ def build_factory(recipe: Recipe, scene: Scene, *, device: str, threads: int | N
 
 
 def generate(
-    recipe: Recipe, job: Job, *, progress: Progress | None = None, overrides: tuple[str, ...] = ()
+    recipe: Recipe, job: Job, *, progress: Progress | None = None
 ) -> Made:  # fmt: skip
     """Make the worlds of a job that do not exist yet, and complete the dataset once all are there.
 
@@ -121,7 +121,6 @@ def generate(
         recipe: What decides the data.
         job: Where, how many and on what.
         progress: Shows how far it is; None: silent.
-        overrides: The command line, for the manifest.
     Raises:
         UserError: If the recipe, the scene or the device does not allow it.
         ForeignOutput: If `out` holds another dataset.
@@ -153,7 +152,7 @@ def generate(
                     _fill(shard, factory, worlds, size, progress)
             factory.renderer.close()
         _stop_if_asked()
-    facts = JobFacts(job.count, job.worlds, job.batch, job.shard_worlds, job.workers, job.device, _told(overrides))
+    facts = JobFacts(job.count, job.worlds, job.batch, job.shard_worlds, job.workers, job.device, _told(job.overrides))
     return Made(out, finalise(out, wanted, facts))
 
 

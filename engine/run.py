@@ -100,7 +100,7 @@ def _generate(recipe: Recipe, job: Job) -> tuple[Path, Manifest] | None:
     from engine.progress import Progress
 
     with Progress() as progress:
-        made = generate(recipe, job, progress=progress, overrides=job.overrides)
+        made = generate(recipe, job, progress=progress)
     return None if made.manifest is None else (made.out, made.manifest)
 
 
