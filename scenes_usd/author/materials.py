@@ -84,7 +84,8 @@ FINISHES: dict[str, Finish] = {
     "TrussGrey": _coated(112, 116, 122, 0.5),
     "RoofDeck": _coated(168, 170, 172, 0.6),
     "Plinth": Finish((126, 124, 120), roughness=0.8),
-    "LampDiffuser": Finish((250, 250, 250), roughness=0.6, emission=6.0),
+    "LampDiffuser": Finish((250, 250, 250), roughness=0.6, emission=4.0),
+    "RingDiffuser": Finish((245, 245, 245), roughness=0.6, emission=1.0),
     "SignBlue": _coated(18, 66, 140, 0.35),
     "SignWhite": _coated(232, 232, 230, 0.4),
     # People and cones.

@@ -83,36 +83,61 @@ def extrusion(
     outline_m: ArrayLike,
     height_m: float,
     *,
-    bevel_m: float = 0.0,
+    bevel_m: float | Sequence[float] = 0.0,
     holes_m: Sequence[ArrayLike] = (),
     crease_deg: float = CREASE_DEG,
 ) -> Shape:
-    """Return a prism over a counter-clockwise outline in x, y from z = 0 to ``height_m``, with clockwise or any holes.
+    """Return a prism over a counter-clockwise outline in x, y from z = 0 to ``height_m``, with holes of any sense.
 
-    ``bevel_m`` cuts the edges of both caps, those of the holes included, at 45 degrees.
+    ``bevel_m`` cuts the edges of both caps, those of the holes included, at 45 degrees; one value, or one for the
+    outline and one for each hole.
     """
     loops = [np.asarray(outline_m, dtype=np.float64)]
     for hole in holes_m:
         ring = np.asarray(hole, dtype=np.float64)
         loops.append(ring[::-1] if _area(ring) > 0.0 else ring)
-    levels = [(0.0, bevel_m), (bevel_m, 0.0), (height_m - bevel_m, 0.0), (height_m, bevel_m)]
-    levels = levels if bevel_m > 0.0 else [(0.0, 0.0), (height_m, 0.0)]
-    rings = [np.concatenate([inset(loop, cut) for loop in loops]) for _, cut in levels]
-    total = len(rings[0])
-    points = np.concatenate([np.column_stack([r, np.full(total, z)]) for r, (z, _) in zip(rings, levels, strict=True)])
+    bevels = [float(b) for b in np.broadcast_to(np.asarray(bevel_m, dtype=np.float64), (len(loops),))]
+    rings: list[list[Floats]] = [[], [], [], []] if any(bevels) else [[], []]
+    for loop, bevel in zip(loops, bevels, strict=True):
+        cut = np.column_stack([inset(loop, bevel), np.zeros(len(loop))])
+        full = np.column_stack([loop, np.zeros(len(loop))])
+        inner = [(full, bevel), (full, height_m - bevel)] if any(bevels) else []
+        for level, (ring, z) in enumerate([(cut, 0.0), *inner, (cut, height_m)]):
+            rings[level].append(ring + np.array([0.0, 0.0, z]))
+    points, total = np.concatenate([np.concatenate(level) for level in rings]), sum(len(loop) for loop in loops)
     faces: list[tuple[int, ...]] = []
     start = 0
-    for loop in loops:
+    for loop, bevel in zip(loops, bevels, strict=True):
+        flat = len(rings) == 4 and bevel == 0.0  # its bevel rings coincide with the caps'
         for i in range(len(loop)):
             a, b = start + i, start + (i + 1) % len(loop)
-            for level in range(len(levels) - 1):
+            for level in (1,) if flat else range(len(rings) - 1):
                 low, high = level * total, (level + 1) * total
                 faces.append((low + a, low + b, high + b, high + a))
         start += len(loop)
-    caps = triangulated([inset(loop, levels[0][1]) for loop in loops])
-    top = (len(levels) - 1) * total
+    caps = triangulated([inset(loop, bevel) for loop, bevel in zip(loops, bevels, strict=True)])
+    top = (len(rings) - 1) * total
     faces += [(a, c, b) for a, b, c in caps] + [(top + a, top + b, top + c) for a, b, c in caps]
+    if len(rings) == 4 and not all(bevels):
+        return welded(points, faces, crease_deg=crease_deg)
     return shape_from_faces(points, faces, crease_deg=crease_deg)
+
+
+def loft(rings_m: Sequence[ArrayLike], *, crease_deg: float = CREASE_DEG) -> Shape:
+    """Return a closed body through rings of equally many points, counter-clockwise from above, with flat first and last.
+
+    The rings are walked upwards on the outside, and may turn down again into the body, as those of a bowl do.
+    """
+    rings = [np.asarray(ring, dtype=np.float64) for ring in rings_m]
+    count = len(rings[0])
+    faces: list[tuple[int, ...]] = []
+    for level in range(len(rings) - 1):
+        low, high = level * count, (level + 1) * count
+        faces += [(low + i, low + (i + 1) % count, high + (i + 1) % count, high + i) for i in range(count)]
+    top = (len(rings) - 1) * count
+    faces += [(a, c, b) for a, b, c in triangulated([rings[0][:, :2]])]
+    faces += [(top + a, top + b, top + c) for a, b, c in triangulated([rings[-1][:, :2]])]
+    return shape_from_faces(np.concatenate(rings), faces, crease_deg=crease_deg)
 
 
 def _area(ring_m: Floats) -> float:
@@ -132,6 +157,7 @@ def lathe(profile_m: ArrayLike, segments: int, *, crease_deg: float = CREASE_DEG
     ).reshape(-1, 3)
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(profile, axis=0), axis=1))])
     reach = float(profile[:, 0].max())
+    loop = len(profile) - 1 if np.array_equal(profile[0], profile[-1]) else len(profile)
     faces, uv = [], []
     for i in range(len(profile) - 1):
         for j in range(segments):
@@ -141,7 +167,7 @@ def lathe(profile_m: ArrayLike, segments: int, *, crease_deg: float = CREASE_DEG
                 ring = ring[:1] + ring[2:]
             elif profile[i + 1, 0] == 0.0:
                 ring = ring[:3]
-            faces.append([(0 if profile[row, 0] == 0.0 else column) + row * turns for row, column, _ in ring])
+            faces.append([(0 if profile[row, 0] == 0.0 else column) + row % loop * turns for row, column, _ in ring])
             uv += [(np.radians(sweep_deg) * turn / segments * reach, along[row]) for row, _, turn in ring]
     return _compacted(points, faces, np.array(uv), crease_deg)
 
