@@ -123,7 +123,8 @@ class LightKind(IntEnum):
 class Light:
     """One light; `radiance` is what the source's surface sends out (normalize, exposure and colour already in it).
 
-    Frames: distant, rect and disk emit along -Z; a cylinder lies along X; a dome's pole is +Z (already turned).
+    Frames: distant, rect and disk emit along -Z; a cylinder lies along X; a dome's pole is +Z (already turned), the
+    centre of its image -Y, and u falls towards +X.
     """
 
     name: str  # prim path

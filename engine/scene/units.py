@@ -23,8 +23,9 @@ class StageUnits:
         Both sides of the product are in metres afterwards: local points must be scaled by `meters_per_unit` too.
         """
         out = np.empty((*matrix.shape[:-2], 3, 4))
-        out[..., :3] = self.world_from_stage @ np.swapaxes(matrix[..., :3, :3], -1, -2)
-        out[..., 3] = matrix[..., 3, :3] @ self.world_from_stage.T * self.meters_per_unit
+        with np.errstate(invalid="ignore"):  # what is not finite stays so; the caller looks
+            out[..., :3] = self.world_from_stage @ np.swapaxes(matrix[..., :3, :3], -1, -2)
+            out[..., 3] = matrix[..., 3, :3] @ self.world_from_stage.T * self.meters_per_unit
         return out
 
 

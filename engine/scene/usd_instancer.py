@@ -119,7 +119,8 @@ class Placer:
             matrix = np.array(self._cache.GetLocalToWorldTransform(root.prim))
         except Tf.ErrorException:
             matrix = np.eye(4)  # its own xformOps are broken; what is drawn below it resets them
-        return self.owners.add(root.path, root.label, matrix if np.linalg.det(matrix[:3, :3]) != 0.0 else np.eye(4))
+        usable = np.isfinite(matrix).all() and np.linalg.matrix_rank(matrix[:3, :3]) == 3
+        return self.owners.add(root.path, root.label, matrix if usable else np.eye(4))
 
     def _expand(self, leaf: Leaf, base: NDArray[np.float64], names: list[str]) -> None:
         """Add the places of an instancer that stands itself at `base` [k, 4, 4] under `names` [k]."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pxr import Gf, Usd, UsdLux
+from pxr import Usd, UsdLux
 
 from engine.scene.model import Light, LightKind
 from engine.scene.units import axis_lengths, orthonormal
 from engine.scene.usd import OpenStage
 from engine.scene.usd_texture import TextureTable
+from engine.scene.usd_value import Values
 
 KINDS = {
     "DistantLight": LightKind.DISTANT,
@@ -25,6 +25,7 @@ KINDS = {
 }
 POINT_RADIUS_M = 1.0e-3  # stands for radius 0; the hints treatAsPoint and treatAsLine keep the authored radius
 POINT_HALF_ANGLE_RAD = 1.0e-4  # stands for a distant light of angle 0
+MAX_EXPOSURE = 64.0  # stops; more is a mistake and would overflow
 DOME_FROM_LIGHT = {  # columns: where our x, y and pole (z) lie in the axes of the USD light
     "Y": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
     "Z": np.eye(3),
@@ -32,22 +33,25 @@ DOME_FROM_LIGHT = {  # columns: where our x, y and pole (z) lie in the axes of t
 }
 
 
-def read_light(opened: OpenStage, prim: Usd.Prim, matrix: NDArray[np.float64], textures: TextureTable) -> Light:
-    """Return a light; `matrix` is USD's local-to-world."""
+def read_light(opened: OpenStage, prim: Usd.Prim, matrix: NDArray[np.float64], textures: TextureTable) -> Light | None:
+    """Return a light, or None with a note when it stands nowhere; `matrix` is USD's local-to-world."""
     kind = KINDS[prim.GetTypeName()]
-    reader = _Inputs(prim, opened.time)
+    reader = Values(opened, prim, prefix="inputs:")
     world = opened.units.world_from_local(matrix)
+    if not np.isfinite(world).all():
+        opened.notes.add("skipped", prim.GetPath(), "its transform is not finite")
+        return None
     scale = axis_lengths(world)
     frame = orthonormal(world)
     mpu = opened.units.meters_per_unit
     size = _size_units(kind, reader, scale, POINT_RADIUS_M / mpu)
-    half_angle_rad = math.radians(float(reader.get("angle", 0.53))) / 2.0 if kind == LightKind.DISTANT else 0.0
+    half_angle_rad = math.radians(reader.number("angle", 0.53)) / 2.0 if kind == LightKind.DISTANT else 0.0
     radiance = _radiance(kind, reader)
     if kind == LightKind.DISTANT and half_angle_rad < POINT_HALF_ANGLE_RAD:
         # An angle of 0 is a delta: the intensity is then the irradiance, spread here over the smallest angle.
         half_angle_rad = POINT_HALF_ANGLE_RAD
         radiance = radiance / (math.pi * math.sin(half_angle_rad) ** 2)
-    elif reader.get("normalize", False):
+    elif reader.flag("normalize", default=False):
         radiance = radiance / _normalizer(kind, size, half_angle_rad)
     texture = _dome_texture(opened, prim, reader, textures) if kind == LightKind.DOME else None
     if kind == LightKind.DOME:
@@ -64,52 +68,35 @@ def read_light(opened: OpenStage, prim: Usd.Prim, matrix: NDArray[np.float64], t
         texture=texture,
         cone_cos=cone_cos,
         cone_softness=cone_softness,
-        casts_shadow=bool(reader.get("shadow:enable", True)),
+        casts_shadow=reader.flag("shadow:enable", default=True),
     )
 
 
-class _Inputs:
-    """Reads `inputs:name`, or the bare `name` of files written before 2021."""
-
-    def __init__(self, prim: Usd.Prim, time: Usd.TimeCode) -> None:
-        self._prim = prim
-        self._time = time
-
-    def get(self, name: str, default: Any) -> Any:
-        """Return the value, authored or the schema's, else `default`."""
-        legacy = self._prim.GetAttribute(name)
-        attribute = self._prim.GetAttribute(f"inputs:{name}")
-        if legacy and legacy.HasAuthoredValue() and not (attribute and attribute.HasAuthoredValue()):
-            attribute = legacy
-        value = attribute.Get(self._time) if attribute else None
-        return default if value is None else value
-
-
-def _size_units(kind: LightKind, reader: _Inputs, scale: NDArray[np.float64], smallest: float) -> tuple[float, float]:
+def _size_units(kind: LightKind, reader: Values, scale: NDArray[np.float64], smallest: float) -> tuple[float, float]:
     """Return the size in stage units with the world scale in it."""
     x, y, z = (float(s) for s in scale)
-    radius = float(reader.get("radius", 0.5))
+    radius = reader.number("radius", 0.5)
     if kind == LightKind.SPHERE:
         return max(radius * (x * y * z) ** (1.0 / 3.0), smallest), 0.0
     if kind == LightKind.DISK:
         return max(radius * math.sqrt(x * y), smallest), 0.0
     if kind == LightKind.RECT:
-        return max(float(reader.get("width", 1.0)) * x, smallest), max(float(reader.get("height", 1.0)) * y, smallest)
+        return max(reader.number("width", 1.0) * x, smallest), max(reader.number("height", 1.0) * y, smallest)
     if kind == LightKind.CYLINDER:
-        return max(radius * math.sqrt(y * z), smallest), max(float(reader.get("length", 1.0)) * x, smallest)
+        return max(radius * math.sqrt(y * z), smallest), max(reader.number("length", 1.0) * x, smallest)
     return 0.0, 0.0
 
 
-def _radiance(kind: LightKind, reader: _Inputs) -> NDArray[np.float64]:
+def _radiance(kind: LightKind, reader: Values) -> NDArray[np.float64]:
     """Return color * intensity * 2^exposure, times the colour of the temperature when that is enabled."""
     fallback = 50000.0 if kind == LightKind.DISTANT else 1.0
-    strength = float(reader.get("intensity", fallback)) * 2.0 ** float(reader.get("exposure", 0.0))
-    color = np.array(reader.get("color", Gf.Vec3f(1.0)), np.float64)
-    if reader.get("enableColorTemperature", False):
-        kelvin = reader.get("colorTemperature", 6500.0)
-        if float(kelvin) != 6500.0:  # the schema's fallback means white
-            color = color * np.array(UsdLux.BlackbodyTemperatureAsRgb(float(kelvin)), np.float64)
-    return color * strength * float(reader.get("diffuse", 1.0))
+    strength = reader.number("intensity", fallback) * 2.0 ** min(reader.number("exposure", 0.0), MAX_EXPOSURE)
+    color = np.array(reader.triple("color", (1.0, 1.0, 1.0)))
+    if reader.flag("enableColorTemperature", default=False):
+        kelvin = reader.number("colorTemperature", 6500.0)
+        if kelvin != 6500.0:  # the schema's fallback means white
+            color = color * np.array(UsdLux.BlackbodyTemperatureAsRgb(kelvin), np.float64)
+    return color * strength * reader.number("diffuse", 1.0)
 
 
 def _normalizer(kind: LightKind, size: tuple[float, float], half_angle_rad: float) -> float:
@@ -128,9 +115,9 @@ def _normalizer(kind: LightKind, size: tuple[float, float], half_angle_rad: floa
     }.get(kind, 1.0)
 
 
-def _cone(reader: _Inputs) -> tuple[float, float]:
-    angle_deg = float(reader.get("shaping:cone:angle", 90.0))
-    softness = float(reader.get("shaping:cone:softness", 0.0))
+def _cone(reader: Values) -> tuple[float, float]:
+    angle_deg = reader.number("shaping:cone:angle", 90.0)
+    softness = reader.number("shaping:cone:softness", 0.0)
     if angle_deg >= 90.0:
         return -1.0, 0.0
     return math.cos(math.radians(max(angle_deg, 0.0))), min(max(softness, 0.0), 1.0)
@@ -155,10 +142,10 @@ def _pole_axis(opened: OpenStage, prim: Usd.Prim) -> str:
     return axis
 
 
-def _dome_texture(opened: OpenStage, prim: Usd.Prim, reader: _Inputs, textures: TextureTable) -> int | None:
-    layout = str(reader.get("texture:format", "automatic"))
-    asset = reader.get("texture:file", None)
-    if asset is None or not asset.path:
+def _dome_texture(opened: OpenStage, prim: Usd.Prim, reader: Values, textures: TextureTable) -> int | None:
+    layout = reader.text("texture:format", "automatic")
+    asset = reader.asset("texture:file")
+    if asset is None:
         return None
     if layout not in ("automatic", "latlong"):
         opened.notes.add("skipped", prim.GetPath(), f"dome texture of format {layout}; convert it to latlong")
@@ -166,16 +153,15 @@ def _dome_texture(opened: OpenStage, prim: Usd.Prim, reader: _Inputs, textures: 
     return textures.dome(asset, prim.GetPath())
 
 
-def _note_unsupported(opened: OpenStage, prim: Usd.Prim, reader: _Inputs, kind: LightKind) -> None:
-    ies = reader.get("shaping:ies:file", None)
-    if ies is not None and ies.path:
+def _note_unsupported(opened: OpenStage, prim: Usd.Prim, reader: Values, kind: LightKind) -> None:
+    if reader.asset("shaping:ies:file") is not None:
         opened.notes.add("skipped", prim.GetPath(), "IES profile of the light")
-    if float(reader.get("shaping:focus", 0.0)) != 0.0:
+    if reader.number("shaping:focus", 0.0) != 0.0:
         opened.notes.add("skipped", prim.GetPath(), "shaping focus of the light")
-    if float(reader.get("diffuse", 1.0)) != float(reader.get("specular", 1.0)):
+    if reader.number("diffuse", 1.0) != reader.number("specular", 1.0):
         opened.notes.add(
             "approximated", prim.GetPath(), "specular multiplier of the light: the diffuse one is used for both"
         )
-    asset = reader.get("texture:file", None)
-    if kind == LightKind.RECT and asset is not None and asset.path:
+    asset = reader.asset("texture:file")
+    if kind == LightKind.RECT and asset is not None:
         opened.notes.add("skipped", prim.GetPath(), "texture of the rect light")

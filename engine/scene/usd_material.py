@@ -5,6 +5,7 @@ Source: UsdPreviewSurface specification, https://openusd.org/release/spec_usdpre
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +16,7 @@ from engine.scene.model import Material, TextureInput
 from engine.scene.usd import OpenStage
 from engine.scene.usd_network import ImageLookup, PrimvarLookup, find_surface, read_input
 from engine.scene.usd_texture import TextureTable
+from engine.scene.usd_value import three
 
 FALLBACK = Material("fallback")
 SCALARS = {  # input -> field
@@ -118,7 +120,7 @@ class MaterialTable:
                     )
                 value = value.fallback
             if value is not None and field != "normal":
-                number = _color(value) if name in COLORS else _number(value)
+                number = three(value) if name in COLORS else _number(value)
                 if number is None:
                     self._opened.notes.add("skipped", path, f"{name} has a value of the wrong type")
                 else:
@@ -139,7 +141,8 @@ class MaterialTable:
         color = field in ("base_color", "emission", "normal")
         request = replace(lookup.request, channel=lookup.channel) if color and lookup.is_single else lookup.request
         if not request.resolved:
-            self._opened.notes.add("error", path, f"texture '{lookup.authored}' is missing; its fallback is used")
+            what = f"texture '{lookup.authored}' is missing" if lookup.authored else "texture without a file"
+            self._opened.notes.add("error", path, f"{what}; its fallback is used")
             return None
         texture = self._textures.request(request, path)
         if texture is None:
@@ -155,7 +158,7 @@ class MaterialTable:
         if isinstance(specular, ImageLookup | PrimvarLookup):
             self._opened.notes.add("approximated", path, "specular colour from a texture: its fallback is used")
             specular = specular.fallback[:3] if isinstance(specular, ImageLookup) else specular.fallback
-        color = _color(specular) or (0.0, 0.0, 0.0)
+        color = three(specular) or (0.0, 0.0, 0.0)
         strongest = max(color)
         textures = {key: value for key, value in material.textures.items() if key != "metallic"}
         material = replace(material, textures=textures)
@@ -172,15 +175,8 @@ class MaterialTable:
 
 def _number(value: Any) -> float | None:
     if isinstance(value, bool | int | float):
-        return float(value)
+        return float(value) if math.isfinite(value) else None
     try:
         return float(value[0])
-    except (TypeError, IndexError, KeyError):
-        return None
-
-
-def _color(value: Any) -> tuple[float, float, float] | None:
-    try:
-        return float(value[0]), float(value[1]), float(value[2])
-    except (TypeError, IndexError, KeyError):
+    except (TypeError, ValueError, IndexError, KeyError):
         return None

@@ -20,6 +20,7 @@ from engine.scene.usd_primvar import (
     read_primvar,
     st_attribute,
 )
+from engine.scene.usd_value import Values
 from engine.scene.usd_walk import Leaf
 
 SIZES = {  # attributes of implicit gprims
@@ -188,8 +189,8 @@ def _cage(opened: OpenStage, leaf: Leaf, polygons: Polygons) -> Cage:
     corner_sharpness = read_array(prim, "cornerSharpnesses", time)
     if corner is None or corner_sharpness is None or len(corner) != len(corner_sharpness):
         corner = corner_sharpness = None
-    elif len(corner) and (corner.min() < 0 or corner.max() >= count):
-        opened.notes.add("repaired", leaf.path, "cornerIndices outside the points; sharp corners left out")
+    elif len(corner) and (corner.min() < 0 or corner.max() >= count or not np.isfinite(corner_sharpness).all()):
+        opened.notes.add("repaired", leaf.path, "sharp corners do not fit the points or are not finite; left out")
         corner = corner_sharpness = None
     if crease is None and "creaseIndices" in leaf.names and prim.GetAttribute("creaseIndices").Get(time):
         opened.notes.add("repaired", leaf.path, "creases do not fit together or the points; left out")
@@ -214,7 +215,13 @@ def _creases(
     sharpness = read_array(prim, "creaseSharpnesses", time)
     if indices is None or lengths is None or sharpness is None or len(indices) == 0:
         return None, None
-    if lengths.sum() != len(indices) or lengths.min() < 2 or indices.min() < 0 or indices.max() >= point_count:
+    if (
+        not np.isfinite(sharpness).all()
+        or lengths.sum() != len(indices)
+        or lengths.min() < 2
+        or indices.min() < 0
+        or indices.max() >= point_count
+    ):
         return None, None
     inside = np.ones(len(indices), bool)
     inside[np.cumsum(lengths) - 1] = False  # the last point of a chain begins no edge
@@ -241,9 +248,10 @@ class ImplicitSource:
 def read_implicit(opened: OpenStage, leaf: Leaf) -> ImplicitSource | None:
     """Return what decides an implicit gprim's triangles, or None with a note when its size is unusable."""
     prim = leaf.prim
-    sizes = tuple(float(prim.GetAttribute(name).Get(opened.time)) for name in SIZES[leaf.kind])
-    axis = str(prim.GetAttribute("axis").Get(opened.time)) if prim.GetAttribute("axis") else "Z"
-    if not np.isfinite(sizes).all() or max(sizes) <= 0.0 or min(sizes) < 0.0 or axis not in ("X", "Y", "Z"):
+    values = Values(opened, prim)
+    sizes = tuple(values.number(name, 0.0) for name in SIZES[leaf.kind])
+    axis = values.text("axis", "Z")
+    if max(sizes) <= 0.0 or min(sizes) < 0.0 or axis not in ("X", "Y", "Z"):
         opened.notes.add("skipped", leaf.path, f"{leaf.kind} with an unusable size or axis")
         return None
     color = inherited_color(opened, leaf)

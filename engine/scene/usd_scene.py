@@ -27,9 +27,10 @@ from engine.scene.usd_mesh import MeshRequest, build_implicit, inherited_color, 
 from engine.scene.usd_semantics import UNLABELLED, read_taxonomy, taxonomy_of_classes
 from engine.scene.usd_skel import pose_skinned_meshes
 from engine.scene.usd_texture import TextureTable
+from engine.scene.usd_value import Values
 from engine.scene.usd_walk import Leaf, Subtree, Walker
 
-SINGULAR = 1.0e-18  # volume scale below which a placement is flat
+SINGULAR = 1.0e-9  # volume of the three axes over that of a box with such edges, below which a placement is flat
 
 
 def build_scene(path: Path, options: SceneOptions) -> Scene:
@@ -47,14 +48,16 @@ def build_scene(path: Path, options: SceneOptions) -> Scene:
         geometry = _Geometry(opened, materials)
         placements, meshes = geometry.build(placer.spreads)
         lights = [
-            read_light(opened, leaf.prim, matrix, textures)
+            light
             for leaf in subtree.lights
             if (matrix := placer.world(leaf)) is not None
+            and (light := read_light(opened, leaf.prim, matrix, textures)) is not None
         ]
         cameras = [
-            read_camera(opened, leaf.prim, matrix)
+            camera
             for leaf in subtree.cameras
             if (matrix := placer.world(leaf)) is not None
+            and (camera := read_camera(opened, leaf.prim, matrix)) is not None
         ]
         anchors = _anchors(opened, subtree, placer)
         if not lights:
@@ -85,13 +88,14 @@ def _anchors(opened: OpenStage, subtree: Subtree, placer: Placer) -> tuple[Ancho
         if matrix is None:
             continue
         world = opened.units.world_from_local(matrix)
-        size = leaf.prim.GetAttribute("ommatidia:size").Get(opened.time) if "ommatidia:size" in leaf.names else None
+        values = Values(opened, leaf.prim)
+        size = values.triple("ommatidia:size", (0.0, 0.0, 0.0))
         scale = axis_lengths(world) * opened.units.meters_per_unit
-        size_m = (scale * np.array(size if size is not None else (0.0, 0.0, 0.0))).tolist()
+        size_m = (scale * np.array(size)).tolist()
         support = (
             leaf.prim.GetRelationship("ommatidia:support").GetTargets() if "ommatidia:support" in leaf.names else ()
         )
-        kind = str(leaf.prim.GetAttribute("ommatidia:anchor").Get(opened.time))
+        kind = values.text("ommatidia:anchor", "")
         anchors.append(
             Anchor(
                 leaf.path,
@@ -151,7 +155,8 @@ class _Geometry:
         leaf = spread.leaf
         world = self._opened.units.world_from_local(spread.matrix)
         usable = np.asarray(np.isfinite(world).all(axis=(1, 2)))
-        usable[usable] = np.abs(np.linalg.det(world[usable, :, :3])) > SINGULAR
+        axes = world[usable, :, :3]
+        usable[usable] = np.abs(np.linalg.det(axes)) > SINGULAR * np.linalg.norm(axes, axis=1).prod(axis=1)
         if not usable.all():
             self._opened.notes.add("skipped", leaf.path, "its transform is singular or not finite")
         count = int(np.count_nonzero(usable))
@@ -213,6 +218,8 @@ class _Geometry:
 
     def _stand_in(self, leaf: Leaf) -> int:
         """Return the material of a prim without a usable one: its displayColor and displayOpacity, else grey."""
+        if "material:binding" in leaf.names and not self._materials.bound([leaf.prim])[0]:
+            self._opened.notes.add("error", leaf.path, "its material does not exist; displayColor is used")
         has_color = "primvars:displayColor" in leaf.names or leaf.state.color is not None
         opacity = 1.0
         if "primvars:displayOpacity" in leaf.names:

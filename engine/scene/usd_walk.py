@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pxr import Usd, UsdGeom
+from pxr import Sdf, Usd, UsdGeom
 
 from engine.scene.error import SceneError
 from engine.scene.usd import OpenStage
@@ -139,7 +139,8 @@ class Walker:
         """Return a prim's state; the very object of its parent where nothing changes."""
         change: dict[str, Any] = {}
         if "purpose" in names:
-            change["purpose"] = prim.GetAttribute("purpose").Get()
+            purpose = prim.GetAttribute("purpose").Get()
+            change["purpose"] = purpose if isinstance(purpose, str) else "default"
         if "primvars:displayColor" in names:
             change["color"] = prim
         label = (
@@ -195,19 +196,23 @@ class Walker:
 def _branch_prim(stage: Usd.Stage) -> Usd.Prim:
     """Return the first prim, from the default prim (else the pseudo-root) on, with several drawable children."""
     prim = stage.GetDefaultPrim() or stage.GetPseudoRoot()
-    while True:
-        drawable = []
+    first = _first_drawable(prim)
+    while first is not None and prim.GetPath() != first:
+        below = None
         for child in prim.GetFilteredChildren(IN_STAGE):
-            if _is_drawable(child):
-                drawable.append(child)
-                if len(drawable) > 1:
-                    return prim
-        if len(drawable) != 1 or drawable[0].IsA(UsdGeom.Gprim) or drawable[0].GetTypeName() == "PointInstancer":
+            if first.HasPrefix(child.GetPath()):
+                below = child
+            elif _first_drawable(child) is not None:
+                return prim
+        if below is None or below.GetPath() == first:
             return prim
-        prim = drawable[0]
+        prim = below
+    return prim
 
 
-def _is_drawable(prim: Usd.Prim) -> bool:
-    """Return whether anything is drawn at or below a prim; hidden or not, so that ids do not depend on the time."""
-    below = Usd.PrimRange(prim, IN_STAGE)
-    return any(each.IsA(UsdGeom.Gprim) or each.GetTypeName() == "PointInstancer" for each in below)
+def _first_drawable(prim: Usd.Prim) -> Sdf.Path | None:
+    """Return the first thing drawn at or below a prim; hidden or not, so that ids do not depend on the time."""
+    for each in Usd.PrimRange(prim, IN_STAGE):
+        if each.IsA(UsdGeom.Gprim) or each.GetTypeName() == "PointInstancer":
+            return each.GetPath()
+    return None

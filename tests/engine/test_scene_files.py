@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.errors import UserError
@@ -175,7 +176,6 @@ def test_every_file_read_is_an_asset_with_its_hash(tmp_path: Path) -> None:
     parts = tmp_path / "parts"
     parts.mkdir()
     (parts / "part.usda").write_text(GOOD)
-    import numpy as np
 
     (tmp_path / "sky.png").write_bytes(encode_png(np.zeros((1, 2, 3), np.uint8)))
     body = 'def Xform "a" (\nreferences = @./parts/part.usda@\n) { }\n'
@@ -188,8 +188,6 @@ def test_every_file_read_is_an_asset_with_its_hash(tmp_path: Path) -> None:
 
 def test_a_texture_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     """An image larger than the limit is not decoded."""
-    import numpy as np
-
     from engine.write.encode import encode_png
 
     (tmp_path / "sky.png").write_bytes(encode_png(np.zeros((8, 9, 3), np.uint8)))
@@ -201,7 +199,6 @@ def test_a_texture_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
 
 def test_textures_are_read_inside_a_package(tmp_path: Path) -> None:
     """A usdz gives the same pixels as the files it was packed from; the package itself is the asset."""
-    import numpy as np
     from pxr import Sdf, UsdUtils
 
     from engine.write.encode import encode_png
@@ -223,3 +220,77 @@ def test_loading_twice_gives_the_same_scene(tmp_path: Path) -> None:
     assert first.instances.path == second.instances.path
     assert first.assets == second.assets
     assert [mesh.points_m.tobytes() for mesh in first.meshes] == [mesh.points_m.tobytes() for mesh in second.meshes]
+
+
+LOOP = """
+def Material "mat" {
+    token outputs:surface.connect = </mat/s.outputs:surface>
+    def Shader "s" { uniform token info:id = "UsdPreviewSurface"
+        color3f inputs:diffuseColor.connect = </mat/s.inputs:diffuseColor>
+        float inputs:roughness.connect = </mat/t.outputs:r>
+        float inputs:metallic.connect = </mat/gone.outputs:r>
+        string inputs:ior = "x"
+        token outputs:surface
+    }
+    def Shader "t" { uniform token info:id = "UsdUVTexture"
+        float2 inputs:st.connect = </mat/x.outputs:result>
+        float outputs:r
+    }
+    def Shader "x" { uniform token info:id = "UsdTransform2d"
+        float2 inputs:in.connect = </mat/x.outputs:result>
+        float2 outputs:result
+    }
+}
+"""
+BINDING = f'def Mesh "m" (\nprepend apiSchemas = ["MaterialBindingAPI"]\n) {{ {SQUARE} rel material:binding = </mat> }}'
+STRANGE = {  # what a file may say, and what the report answers
+    "a material whose nodes form loops": (LOOP + BINDING, "texture without a file"),
+    "a material that does not exist": (BINDING, "its material does not exist"),
+    "a light whose size is no number": ('def SphereLight "l" { float inputs:radius = nan }', "radius has an unusable"),
+    "a light whose intensity is a word": (
+        'def DiskLight "l" { string inputs:intensity = "a" }',
+        "intensity has an unusable",
+    ),
+    "a camera without an aperture": ('def Camera "c" { float horizontalAperture = 0 }', "camera without a positive"),
+    "a camera that is nowhere": (
+        'def Camera "c" { double3 xformOp:translate = (nan, 0, 0)\n'
+        'uniform token[] xformOpOrder = ["xformOp:translate"] }',
+        "its transform is not finite",
+    ),
+    "an anchor with a word for its size": (
+        'def Xform "a" { token ommatidia:anchor = "slot"\nstring ommatidia:size = "x" }',
+        "ommatidia:size has an unusable value",
+    ),
+    "a sphere of negative radius": ('def Sphere "s" { double radius = -1 }', "Sphere with an unusable size"),
+    "a mesh at infinity": (
+        f'def Mesh "m" {{ {SQUARE} float3 xformOp:scale = (inf, 1, 1)\n'
+        'uniform token[] xformOpOrder = ["xformOp:scale"] }',
+        "singular or not finite",
+    ),
+    "a colour that is no number": (
+        f'def Mesh "m" {{ {SQUARE} color3f[] primvars:displayColor = [(nan, 0, 0)] }}',
+        "values that are not finite",
+    ),
+    "creases beside the points": (
+        f'def Mesh "m" {{ {SQUARE.replace("none", "catmullClark")} int[] creaseIndices = [0, 99]\n'
+        "int[] creaseLengths = [2]\nfloat[] creaseSharpnesses = [1] }",
+        "creases do not fit",
+    ),
+    "an instancer without prototypes": ('def PointInstancer "p" { int[] protoIndices = [0] }', "without elements"),
+}
+
+
+@pytest.mark.parametrize("case", STRANGE)
+def test_strange_values_are_survived_and_reported(tmp_path: Path, case: str) -> None:
+    """A value of the wrong type or without meaning costs at most its prim, and is a line of the report."""
+    body, words = STRANGE[case]
+    scene = load_stage(tmp_path, body)
+    assert any(words in note.what for note in scene.notes)
+    assert all(np.isfinite(mesh.points_m).all() for mesh in scene.meshes)
+    assert all(np.isfinite(light.radiance).all() and np.isfinite(light.size_m).all() for light in scene.lights)
+
+
+def test_a_deep_hierarchy_loads_in_seconds(tmp_path: Path) -> None:
+    """A thousand nested prims are walked without recursion."""
+    scene = load_stage(tmp_path, 'def Xform "x" { ' * 1000 + f'def Mesh "m" {{ {SQUARE} }}' + "}" * 1000)
+    assert scene.instances.path[1].endswith("/x/m")
