@@ -35,6 +35,7 @@ from engine.errors import UserError
 from engine.recipe import Recipe
 from engine.write.begin import HEADER, MANIFEST, RECIPE, TAXONOMY, read_taxonomy
 from engine.write.contact_sheet import draw_contact_sheet
+from engine.write.events import log_event
 from engine.write.files import TEMPORARY, hash_file, make_folder, publish, refusals_named, unpublish
 from engine.write.merge import COMMITS, MergedRows
 from engine.write.names import FrameGrid
@@ -88,6 +89,7 @@ def finalise(out: Path, wanted: Iterable[int], job: JobFacts) -> Manifest | None
                 return manifest
             commits = CommitLog(out).commits()
             manifest = _complete(out, commits, job)
+            log_event(out, "complete", dataset=manifest.dataset_id, worlds=manifest.counts.worlds)
             if CommitLog(out).commits() == commits:  # else someone extends it: what we wrote is already old
                 return manifest
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-LUMA_WEIGHTS = (54, 183, 19)  # Rec. ITU-R BT.709 weights in 1/256, on sRGB code values
 CODE_VALUES = 256
 DARK_QUANTILE = 0.05
 
@@ -18,15 +18,14 @@ def measure_rgb(rgb: NDArray[np.uint8]) -> dict[str, float]:
     Returns:
         `lum_mean`, mean luma; `lum_p05`, the darkest luma that at least 5 % of the pixels do not exceed; both of
         code values, 0 black to 1 white. `sat_frac`, the fraction of pixels with a channel at 255.
+    Source: luma of Rec. ITU-R BT.601-7, section 2.5.1, that of JPEG's Y; Pillow computes it in whole numbers.
     """
-    channels = rgb.astype(np.uint16)
-    red, green, blue = (channels[..., i] for i in range(3))
-    luma = (red * LUMA_WEIGHTS[0] + green * LUMA_WEIGHTS[1] + blue * LUMA_WEIGHTS[2]) >> 8  # fits: 256 * 255 < 65536
-    histogram = np.bincount(luma.ravel(), minlength=CODE_VALUES)
-    total = luma.size
     white = CODE_VALUES - 1
+    histogram = np.array(Image.fromarray(np.ascontiguousarray(rgb)).convert("L").histogram(), np.int64)
+    total = rgb.shape[0] * rgb.shape[1]
     dark = int(np.searchsorted(np.cumsum(histogram), DARK_QUANTILE * total))
-    saturated = (red == white) | (green == white) | (blue == white)
+    at_white = rgb == white
+    saturated = at_white[..., 0] | at_white[..., 1] | at_white[..., 2]
     return {
         "lum_mean": float(histogram @ np.arange(CODE_VALUES)) / (total * white),
         "lum_p05": dark / white,

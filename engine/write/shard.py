@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ import pyarrow as pa
 from engine.frames import FrameKeys, Frames
 from engine.labels.model import Labels
 from engine.write.begin import MANIFEST, begin_dataset
+from engine.write.events import log_event
 from engine.write.files import (
     TEMPORARY,
     publish_new,
@@ -49,6 +51,7 @@ from engine.write.files import (
     sync,
     temporary_path,
     unpublish,
+    write_early,
 )
 from engine.write.measure import measure_rgb
 from engine.write.merge import COMMITS, rows_path
@@ -129,12 +132,15 @@ class ShardWriter:
         if len(cells) != 1:
             raise ValueError(f"worlds {members} lie in {len(cells)} cells, a shard in one; see open_shards")
         shard = Shard(self.out, self.plan, self._pool, members, self._log.next_id(cells.pop(), set(members)))
+        begun_s = time.monotonic()
         try:
             yield shard
             with refusals_named(self.out):
                 shard.outcome = shard.commit()
         finally:
             shard.close()
+        seconds = round(time.monotonic() - begun_s, 3)
+        log_event(self.out, shard.outcome.value, shard=shard.id, worlds=len(members), seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -261,7 +267,7 @@ class Shard:
     def _write(self, fact: FileFact, data: bytes) -> None:
         path = self._folder / fact.path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        write_early(path, data)
         self._files.append(fact)
 
     def _write_rows(self) -> None:

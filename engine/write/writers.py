@@ -99,9 +99,11 @@ def write_masks(params: Masks, view: View) -> list[FrameFile]:
 
 def depth_to_mm(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Return depth [mm], rounded; 0 where nothing was hit or 65.535 m are not enough, at least 1 elsewhere."""
-    millimetres = np.rint(depth_m * np.float32(MILLIMETRES_A_METRE))
-    inside = millimetres <= LARGEST_UINT16
-    return np.where(inside, np.maximum(millimetres, 1.0), 0.0).astype(np.uint16)
+    millimetres = depth_m * np.float32(MILLIMETRES_A_METRE)
+    np.rint(millimetres, out=millimetres)
+    np.maximum(millimetres, 1.0, out=millimetres)
+    millimetres[millimetres > LARGEST_UINT16] = 0.0
+    return millimetres.astype(np.uint16)
 
 
 def remap_instances(instance: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -306,3 +307,16 @@ def test_drawn_values_come_back_from_the_index(tmp_path: Path) -> None:
     assert worlds["step"].to_pylist() == drawn.step.tolist()
     assert worlds["p.sun.elevation_deg"].to_pylist() == drawn.columns["p.sun.elevation_deg"].tolist()
     assert np.array_equal(np.array(worlds["p.paint.color"].to_pylist(), np.float32), drawn.columns["p.paint.color"])
+
+
+def test_times_and_hosts_are_in_the_log_and_nowhere_else(tmp_path: Path) -> None:
+    """One line a commit and one for the dataset; a second run adds none."""
+    for _ in range(2):
+        make_toy(tmp_path, range(COUNT), toy_plan())
+    (log,) = (tmp_path / "log").iterdir()
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [event["event"] for event in events] == ["committed", "committed", "complete"]
+    assert [event.get("shard") for event in events] == ["00000000-000", "00000004-000", None]
+    host = host_tag()
+    for name, data in tree(tmp_path).items():
+        assert host.encode() not in data, name
