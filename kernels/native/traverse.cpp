@@ -55,6 +55,7 @@
     };
 
 #if defined(__CUDA_ARCH__)
+    auto lowest = [](int mask) { return __ffs(mask) - 1; };
     auto meet_boxes = [&](const float* n, float* enter) {
         int mask = 0;
         for (int i = 0; i < LANES; ++i) {
@@ -105,6 +106,7 @@
     typedef int i4 __attribute__((vector_size(16), aligned(4)));
     typedef bool b8 __attribute__((ext_vector_type(8)));
     typedef bool b4 __attribute__((ext_vector_type(4)));
+    auto lowest = [](int mask) { return __builtin_ctz(mask); };
     auto meet_boxes = [&](const float* n, float* enter) {
         f8 t0 = {}, t1 = best - f8{};
         for (int a = 0; a < 3; ++a) {
@@ -138,7 +140,7 @@
         bool found = false;
         const int* name = (const int*)(b + 36);
         while (mask) {
-            const int i = __builtin_ctz(mask);
+            const int i = lowest(mask);
             mask &= mask - 1;
             if (closer(t[i], name[i])) {
                 best = t[i];
@@ -164,28 +166,20 @@
             const int* child = (const int*)(n + 6 * LANES);
             float enter[LANES];
             int mask = meet_boxes(n, enter);
-            if (mask && only_any) {  // order does not matter
-                int i = 0;
-                for (; !(mask >> i & 1); ++i) {}
-                code = child[i];
-                for (mask &= mask - 1, ++i; mask; ++i) {
-                    if (!(mask >> i & 1)) continue;
-                    mask &= ~(1 << i);
-                    stack[depth].code = child[i];
-                    stack[depth++].t = 0.0f;
-                }
-                continue;
-            }
             if (mask) {
-                int i = 0;
-                while (!(mask >> i & 1)) ++i;
+                const int i = lowest(mask);
                 mask &= mask - 1;
-                Entry first = {child[i], enter[i]};
+                code = child[i];
+                if (!mask) continue;
+                if (only_any) {  // order does not matter
+                    for (; mask; mask &= mask - 1) stack[depth++].code = child[lowest(mask)];
+                    continue;
+                }
+                Entry first = {code, enter[i]};
                 const int base = depth;
-                for (++i; mask; ++i) {
-                    if (!(mask >> i & 1)) continue;
-                    mask &= ~(1 << i);
-                    Entry entry = {child[i], enter[i]};
+                for (; mask; mask &= mask - 1) {
+                    const int j = lowest(mask);
+                    Entry entry = {child[j], enter[j]};
                     if (entry.t < first.t) { const Entry swap = entry; entry = first; first = swap; }
                     int k = depth++;
                     for (; k > base && stack[k - 1].t < entry.t; --k) stack[k] = stack[k - 1];
@@ -207,8 +201,7 @@
             blocks = trees.block.data + (size_t)40 * trees.first_block.data[p];
             set_ray(mesh_o, mesh_d);
             set_shear();
-            stack[depth].code = SENTINEL;
-            stack[depth++].t = 0.0f;
+            stack[depth++].code = SENTINEL;
             code = 0;
             continue;
         } else {  // leaf of a mesh
@@ -225,7 +218,7 @@
                 placement = -1;
                 nodes = top;
                 set_ray(world_o, world_d);
-            } else if (entry.t <= best) {
+            } else if (only_any || entry.t <= best) {
                 code = entry.code;
                 break;
             }
