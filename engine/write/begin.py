@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import rfc8785
-
 from engine.errors import ForeignOutput, UserError
 from engine.scene.taxonomy import Taxonomy, taxonomy_from_json
 from engine.write.files import TEMPORARY, make_folder, publish_new
@@ -95,8 +93,3 @@ def read_taxonomy(path: Path) -> Taxonomy:
     if data != {"id": taxonomy.id, **taxonomy.to_json()}:
         raise UserError(f"{path} was changed: it is not what was written for its classes, whose id is {taxonomy.id}")
     return taxonomy
-
-
-def canonical(value: object) -> bytes:
-    """Return the canonical JSON of plain data (RFC 8785)."""
-    return bytes(rfc8785.dumps(value))  # type: ignore[arg-type]
