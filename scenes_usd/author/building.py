@@ -129,12 +129,12 @@ def _doors() -> Shape:
             pieces.append(moved(panel, x + 0.02, y, k * tall + 0.003))
             for rib in (0.3, 0.7):
                 if k != 3:
-                    ridge = painted(box((0.012, DOOR_M[0] - 0.06, 0.03), bevel_m=0.005), "DoorGrey")
+                    ridge = painted(box((0.012, DOOR_M[0] - 0.06, 0.03)), "DoorGrey")
                     pieces.append(moved(ridge, x - 0.003, y, (k + rib) * tall - 0.015))
         for k in range(4):
             window = painted(box((0.02, 0.5, 0.3), bevel_m=0.008), "LampGlass")
             pieces.append(moved(window, x - 0.005, y - 1.05 + 0.7 * k, 3 * tall + 0.13))
-            frame = extrusion(rectangle(0.6, 0.4, radius_m=0.05), 0.02, holes_m=[rectangle(0.5, 0.3, radius_m=0.04)])
+            frame = extrusion(rectangle(0.6, 0.4, radius_m=0.05, segments=2), 0.02, holes_m=[rectangle(0.5, 0.3, radius_m=0.04, segments=2)])
             frame = turned(turned(painted(frame, "PlasticBlack"), "x", 90.0), "z", -90.0)
             pieces.append(moved(frame, x - 0.012, y - 1.05 + 0.7 * k, 3 * tall + 0.28))
         for side in (-1, 1):

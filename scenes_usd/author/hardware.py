@@ -44,7 +44,7 @@ FINISHES = {
     "profile": ("Aluminium",),
     "spring": ("Chrome", "BlackOxide"),
 }
-_AROUND = 12  # facets around a thread
+_AROUND = 10  # facets around a thread
 
 
 def write_hardware(root: Path) -> None:
@@ -54,7 +54,7 @@ def write_hardware(root: Path) -> None:
         _write_part(root, name, {size: make(thread) for size, thread in THREADS.items()})
     _write_part(root, "gear", {"z18": gear(18, 2.0 * MM, 10 * MM, 10 * MM), "z26": gear(26, 1.5 * MM, 8 * MM, 12 * MM)})
     _write_part(root, "bearing", {"6203": bearing(17 * MM, 40 * MM, 12 * MM), "608": bearing(8 * MM, 22 * MM, 7 * MM)})
-    _write_part(root, "bracket", {"40x40": bracket(40 * MM, 40 * MM, 30 * MM), "30x45": bracket(30 * MM, 45 * MM, 24 * MM)})
+    _write_part(root, "bracket", {"40x30": bracket(40 * MM, 30 * MM, 28 * MM), "30x25": bracket(30 * MM, 25 * MM, 24 * MM)})
     _write_part(root, "profile", {"l25": profile(25 * MM, 3 * MM, 48 * MM)})
     _write_part(root, "spring", {"d14": spring(14 * MM, 1.6 * MM, 36 * MM, 7)})
 
@@ -171,7 +171,7 @@ def gear(teeth: int, module_m: float, width_m: float, bore_m: float) -> Shape:
         for radius, share in ((root, -1.45), (pitch, -1.0), (tip, -0.45), (tip, 0.45), (pitch, 1.0), (root, 1.45)):
             angle = middle + share * half
             outline.append((radius * np.cos(angle), radius * np.sin(angle)))
-    body = extrusion(outline, width_m * 0.7, bevel_m=[0.3 * MM, 0.4 * MM], holes_m=[circle(bore_m / 2.0, 28)], crease_deg=40.0)
+    body = extrusion(outline, width_m * 0.7, holes_m=[circle(bore_m / 2.0 + 1.0 * MM, 20)], crease_deg=40.0)
     hub = ring(bore_m / 2.0, bore_m / 2.0 + 3.5 * MM, width_m, 0.4 * MM, segments=28)
     return joined(body, hub)
 
@@ -181,12 +181,12 @@ def bearing(bore_m: float, outer_m: float, width_m: float) -> Shape:
     inner, outer = bore_m / 2.0, outer_m / 2.0
     land = (outer - inner) * 0.24
     b = 0.05 * width_m
-    race = ring(outer - land, outer, width_m, b, segments=40)
-    cone = ring(inner, inner + land, width_m, b, segments=32)
+    race = ring(outer - land, outer, width_m, b, segments=32)
+    cone = ring(inner, inner + land, width_m, b, segments=26)
     low, high = 0.07 * width_m, 0.93 * width_m
     shield = [(inner + land, low), (inner + land + 0.3 * MM, low), (outer - land - 0.6 * MM, low), (outer - land, low + 0.5 * MM)]
     shield += [(outer - land, high - 0.5 * MM), (outer - land - 0.6 * MM, high), (inner + land, high), (inner + land, low)]
-    return joined(race, cone, lathe(shield, 36))
+    return joined(race, cone, lathe(shield, 26))
 
 
 def bracket(leg_m: float, rise_m: float, width_m: float) -> Shape:

@@ -36,10 +36,10 @@ PLATE_FINISHES = {
 def plate() -> Shape:
     """Return the plate: chamfered edges, four countersunk holes, a bore, two tapped holes and a slot right through."""
     length, width, height = PLATE_M
-    corners = [circle(4.5 * MM, 40, x_m=x * 64 * MM, y_m=y * 40 * MM) for x in (-1, 1) for y in (-1, 1)]
-    bore = circle(15 * MM, 80, x_m=-24 * MM)
+    corners = [circle(4.5 * MM, 32, x_m=x * 64 * MM, y_m=y * 40 * MM) for x in (-1, 1) for y in (-1, 1)]
+    bore = circle(15 * MM, 64, x_m=-24 * MM)
     tapped = [circle(2.5 * MM, 28, x_m=36 * MM, y_m=y * 26 * MM) for y in (-1, 1)]
-    slot = rectangle(44 * MM, 12 * MM, radius_m=5.9 * MM, segments=12) + np.array([34 * MM, 0.0])
+    slot = rectangle(44 * MM, 12 * MM, radius_m=5.9 * MM, segments=9) + np.array([34 * MM, 0.0])
     bevels = [1.0 * MM, *[3.0 * MM] * 4, 1.2 * MM, *[0.6 * MM] * 2, 0.8 * MM]
     outline = rectangle(length, width, radius_m=5 * MM, segments=8)
     return extrusion(outline, height, bevel_m=bevels, holes_m=[*corners, bore, *tapped, slot], crease_deg=30.0)
@@ -95,8 +95,8 @@ def write_ring_light(root: Path) -> None:
     section = [(inner - 6 * MM, 2 * MM), (inner - 6 * MM + b, 0.0), (inner, 4 * MM), (outer, 4 * MM - tilt)]
     section += [(outer + 8 * MM, -tilt), (outer + 10 * MM, -tilt + b), (outer + 10 * MM, 26 * MM), (outer + 6 * MM, 30 * MM)]
     section += [(inner - 2 * MM, 30 * MM), (inner - 6 * MM, 26 * MM), (inner - 6 * MM, 2 * MM)]
-    housing = lathe(section, 72)
-    diffuser = lathe([(inner + 1 * MM, 3.4 * MM), (outer - 1 * MM, 3.4 * MM - tilt * 0.96)], 72)
+    housing = lathe(section, 60)
+    diffuser = lathe([(inner + 1 * MM, 3.4 * MM), (outer - 1 * MM, 3.4 * MM - tilt * 0.96)], 60)
     fins = [turned(moved(box((0.022, 0.002, 0.006)), (inner + outer) / 2.0, 0.0, 0.0295), "z", k * 15.0) for k in range(24)]
     arm = tube([(-0.02, 0.1, 0.015), (-0.13, 0.098, 0.015)], 0.006, segments=14)
     link = painted(moved(rounded_box((0.05, 0.014, 0.02), 0.003), -0.012, 0.096, 0.005), "Anodized")
@@ -177,7 +177,7 @@ def _write_lights(stage: Usd.Stage) -> None:
         light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Ring_{k}")
         light.CreateWidthAttr(round(width, 5))
         light.CreateHeightAttr(round(float(height), 5))
-        light.CreateIntensityAttr(5.0)
+        light.CreateIntensityAttr(3.2)
         light.CreateEnableColorTemperatureAttr(True)
         light.CreateColorTemperatureAttr(5600.0)
         half = Gf.Vec3f(round(width / 2, 5), round(float(height) / 2, 5), 0.0)

@@ -11,7 +11,7 @@ from pxr import Kind
 from scenes_usd.author import implicit as sdf
 from scenes_usd.author import stage as usd
 from scenes_usd.author.implicit import Distance
-from scenes_usd.author.shape import Shape, joined, painted
+from scenes_usd.author.shape import Floats, Shape, joined, painted
 
 Point = tuple[float, float, float]
 
@@ -27,8 +27,11 @@ class Pose:
     toe_pitch_m: tuple[float, float]  # how far the toes are above the ankle's sole
 
 
+VEST_STEP_M = 0.025  # its grid has rows at the edges of the reflective bands:
+BELTS_Z_M = ((0.9875, 1.0375), (1.1375, 1.1875))
+BRACES_Y_M = (0.075, 0.125)
 SHOULDERS: tuple[Point, Point] = ((0.0, -0.19, 1.44), (0.0, 0.19, 1.44))
-HIPS: tuple[Point, Point] = ((0.0, -0.1, 0.92), (0.0, 0.1, 0.92))
+HIPS: tuple[Point, Point] = ((0.0, -0.088, 0.92), (0.0, 0.088, 0.92))
 POSES = {
     "stand": Pose(
         elbow=((-0.03, -0.27, 1.16), (-0.03, 0.27, 1.16)),
@@ -99,22 +102,22 @@ def upper_body() -> Shape:
     )
     vest = sdf.intersection(sdf.grown(torso, 0.016), sdf.half_space("z", -1.0, 0.86), blend_m=0.01)
     return joined(
-        _banded(sdf.surface(vest, (-0.2, -0.2625, 0.825), (0.2, 0.2625, 1.6), 0.025)),
-        painted(sdf.surface(_head(), (-0.15, -0.13, 1.38), (0.16, 0.13, 1.82), 0.02), "Skin"),
-        painted(sdf.surface(_helmet(), (-0.2, -0.16, 1.6), (0.24, 0.16, 1.87), 0.02), "Helmet"),
+        _banded(sdf.surface(vest, (-0.2, -0.2625, 0.825), (0.2, 0.2625, 1.6), VEST_STEP_M)),
+        painted(sdf.surface(_head(), (-0.15, -0.13, 1.38), (0.16, 0.13, 1.82), 0.025), "Skin"),
+        painted(sdf.surface(_helmet(), (-0.2, -0.16, 1.6), (0.24, 0.16, 1.87), 0.025), "Helmet"),
     )
 
 
 def limbs(pose: Pose) -> Shape:
     """Return trousers, sleeves, hands and boots."""
-    pieces = [painted(sdf.surface(_trousers(pose), (-0.5, -0.32, 0.0), (0.5, 0.32, 1.1), 0.033), "Trousers")]
+    pieces = [painted(sdf.surface(_trousers(pose), (-0.5, -0.32, 0.0), (0.5, 0.32, 1.1), 0.044), "Trousers")]
     for side in (0, 1):
         low, high = _reach(SHOULDERS[side], pose.elbow[side], pose.wrist[side])
-        pieces.append(painted(sdf.surface(_sleeve(pose, side), low, high, 0.026), "Shirt"))
+        pieces.append(painted(sdf.surface(_sleeve(pose, side), low, high, 0.036), "Shirt"))
         low, high = _reach(pose.wrist[side], pose.wrist[side])
-        pieces.append(painted(sdf.surface(_hand(pose, side), low, high, 0.017), "Skin"))
+        pieces.append(painted(sdf.surface(_hand(pose, side), low, high, 0.022), "Skin"))
         low, high = _reach(pose.ankle[side], pose.ankle[side])
-        pieces.append(painted(sdf.surface(_boot(pose, side), low, high, 0.026), "Boots"))
+        pieces.append(painted(sdf.surface(_boot(pose, side), low, high, 0.034), "Boots"))
     return joined(*pieces)
 
 
@@ -125,18 +128,29 @@ def _reach(*points: Point) -> tuple[list[float], list[float]]:
 
 
 def _banded(vest: Shape) -> Shape:
-    """Return the vest with two reflective belts and two braces; they follow rows of its grid, so their edges are clean."""
+    """Return the vest with two reflective belts and two braces, their edges pulled straight along its grid."""
+    points = vest.points_m.copy()
+    points[:, 2] = _snapped(points[:, 2], np.array([edge for belt in BELTS_Z_M for edge in belt]))
+    upper = points[:, 2] > BELTS_Z_M[1][1] - 0.001
+    points[upper, 1] = np.sign(points[upper, 1]) * _snapped(np.abs(points[upper, 1]), np.array(BRACES_Y_M))
     start = np.concatenate([[0], np.cumsum(vest.count)[:-1]])
-    x, y, z = (np.add.reduceat(vest.points_m[vest.index], start, axis=0) / vest.count[:, None]).T
-    belts = (np.abs(z - 1.0) < 0.026) | (np.abs(z - 1.15) < 0.026)
-    braces = (np.abs(np.abs(y) - 0.1) < 0.026) & (z > 1.15)
-    return replace(vest, materials=("Vest", "Bands"), material=(belts | braces).astype(np.int64))
+    _, y, z = (np.add.reduceat(points[vest.index], start, axis=0) / vest.count[:, None]).T
+    bands = (np.abs(y) > BRACES_Y_M[0]) & (np.abs(y) < BRACES_Y_M[1]) & (z > BELTS_Z_M[1][1])
+    for low, high in BELTS_Z_M:
+        bands |= (z > low) & (z < high)
+    return replace(vest, points_m=points, materials=("Vest", "Bands"), material=bands.astype(np.int64))
+
+
+def _snapped(values: Floats, targets: Floats) -> Floats:
+    """Return the values, those within half a grid step of a target moved onto it."""
+    nearest = targets[np.argmin(np.abs(values[:, None] - targets), axis=1)]
+    return np.where(np.abs(values - nearest) < 0.5 * VEST_STEP_M, nearest, values)
 
 
 def _trousers(pose: Pose) -> Distance:
     parts = [sdf.ellipsoid((-0.01, 0.0, 0.94), (0.115, 0.165, 0.13))]
     for hip, knee, ankle in zip(HIPS, pose.knee, pose.ankle, strict=True):
-        parts += [sdf.capsule(hip, knee, 0.098, 0.068), sdf.capsule(knee, ankle, 0.068, 0.058)]
+        parts += [sdf.capsule(hip, knee, 0.088, 0.068), sdf.capsule(knee, ankle, 0.068, 0.058)]
     return sdf.union(*parts, blend_m=0.05)
 
 

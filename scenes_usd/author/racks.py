@@ -11,7 +11,7 @@ from pxr import Kind
 from scenes_usd.author import stage as usd
 from scenes_usd.author.polygon import rectangle
 from scenes_usd.author.shape import Shape, joined, moved, painted, shape_from_faces, turned
-from scenes_usd.author.solids import box, circle, extrusion, sweep
+from scenes_usd.author.solids import box, extrusion, sweep
 
 BAY_M = 2.7  # clear width between uprights: three pallets side by side
 UPRIGHT_M = (0.09, 0.07)  # along x, along y
@@ -20,7 +20,7 @@ HEIGHT_M = 4.2
 LEVELS_M = (1.5, 3.0)  # top faces of the beams
 BEAM_M = (0.05, 0.11)  # along y, along z
 PITCH_M = BAY_M + UPRIGHT_M[0]  # from one bay to the next
-_SLOT_PITCH_M = 0.075  # between the slots in the uprights
+_SLOT_PITCH_M = 0.1  # between the slots in the uprights
 FINISHES = {
     "blue_orange": ("CoatBlue", "CoatOrange"),
     "grey_orange": ("CoatGrey", "CoatOrange"),
@@ -63,7 +63,7 @@ def rack_bay(sides: Sequence[float]) -> Shape:
                 plate = box((0.006, 0.068, 0.2), bevel_m=0.0015)
                 pieces.append(painted(moved(plate, end * (BAY_M / 2 - 0.003), y, level - 0.16), "Beams"))
         for x in (-1.2, -0.9, -0.6, -0.3, 0.0, 0.3, 0.6, 0.9, 1.2):
-            bar = box((0.04, DEPTH_M - 2 * BEAM_M[0], 0.03), bevel_m=0.004)
+            bar = box((0.04, DEPTH_M - 2 * BEAM_M[0], 0.03))
             pieces.append(painted(moved(bar, x, 0.0, level - 0.03), "Bars"))
     return joined(*pieces)
 
@@ -96,9 +96,8 @@ def _brace(start_m: Sequence[float], end_m: Sequence[float]) -> Shape:
 def _slots() -> Shape:
     """Return two rows of keyhole slots as dark plates just above the front (-y) face of a post."""
     rows = np.arange(0.1, HEIGHT_M - 0.05, _SLOT_PITCH_M)
-    ring = circle(0.009, 6)
-    ring[:, 1] *= 1.7
+    ring = ((-0.006, -0.014), (0.006, -0.014), (0.009, 0.014), (-0.009, 0.014))
     centres = [(side * 0.022, z) for z in rows for side in (-1.0, 1.0)]
     points = [(x + dx, -UPRIGHT_M[1] / 2 - 0.0006, z + dz) for x, z in centres for dx, dz in ring]
-    faces = [tuple(range(6 * k, 6 * k + 6)) for k in range(len(centres))]
+    faces = [tuple(range(4 * k, 4 * k + 4)) for k in range(len(centres))]
     return shape_from_faces(np.array(points), faces)

@@ -16,7 +16,7 @@ from scenes_usd.author.hardware import FINISHES
 ROOT = "/Tabletop"
 PITCH_M = (0.051, 0.053)  # between slots along x and y
 WIDE, NARROW = (5, 3), (4, 2)  # slots along x and y in even and odd layers; odd ones sit over the gaps of even ones
-LAYER_COUNT = 5
+LAYER_COUNT = 4
 LAYER_M = 0.02  # authored height of a layer; randomisers settle what they place
 
 
@@ -30,27 +30,27 @@ class Lot:
     tilts: tuple[tuple[float, float], ...]
 
 
-LYING = ((90.0, 0.0), (90.0, 35.0), (72.0, -20.0), (108.0, 12.0))
-FLAT = ((0.0, 0.0), (180.0, 0.0), (28.0, 0.0), (-18.0, 14.0))
+LYING = ((90.0, 0.0), (84.0, 11.0), (78.0, -14.0), (101.0, 6.0))
+FLAT = ((0.0, 0.0), (180.0, 0.0), (13.0, 0.0), (-8.0, 9.0))
 LOTS = (
-    Lot("bolt", "m8", 7, LYING),
-    Lot("bolt", "m10", 7, LYING),
+    Lot("bolt", "m8", 6, LYING),
+    Lot("bolt", "m10", 6, LYING),
     Lot("bolt", "m12", 6, LYING),
     Lot("nut", "m8", 3, FLAT),
-    Lot("nut", "m10", 4, (*FLAT, (90.0, 0.0))),
-    Lot("nut", "m12", 5, (*FLAT, (90.0, 0.0))),
+    Lot("nut", "m10", 3, (*FLAT, (90.0, 0.0))),
+    Lot("nut", "m12", 4, (*FLAT, (90.0, 0.0))),
     Lot("washer", "m10", 3, FLAT),
     Lot("washer", "m12", 3, FLAT),
     Lot("gear", "z18", 2, FLAT),
-    Lot("gear", "z26", 3, FLAT),
+    Lot("gear", "z26", 2, FLAT),
     Lot("bearing", "_6203", 3, FLAT),
     Lot("bearing", "_608", 3, (*FLAT, (90.0, 0.0))),
-    Lot("bracket", "_40x40", 2, ((0.0, 0.0), (90.0, 0.0), (0.0, -135.0))),
-    Lot("bracket", "_30x45", 2, ((0.0, 0.0), (90.0, 0.0), (0.0, -135.0))),
-    Lot("profile", "l25", 3, ((0.0, 0.0), (225.0, 0.0))),
-    Lot("spring", "d14", 4, ((90.0, 0.0), (90.0, 25.0))),
+    Lot("bracket", "_40x30", 2, ((90.0, 0.0), (80.0, 0.0), (0.0, -135.0))),
+    Lot("bracket", "_30x25", 2, ((0.0, 0.0), (90.0, 0.0), (0.0, -135.0))),
+    Lot("profile", "l25", 2, ((0.0, 0.0), (225.0, 0.0))),
+    Lot("spring", "d14", 4, ((90.0, 0.0), (85.0, 12.0))),
 )
-LOOSE = 8  # of all parts, so many lie on the bench beside the tote
+LOOSE = 10  # of all parts, so many lie on the bench beside the tote
 
 
 def slot_places() -> list[tuple[str, tuple[float, float, float], list[str]]]:

@@ -55,7 +55,7 @@ def _body() -> list[Shape]:
     pieces = [
         painted(across(weight, 1.06, bevel_m=0.028), "CoatGrey"),
         painted(across(filleted(hood, [0.0, 0.0, 0.08, 0.08, 0.0, 0.0], segments=3), 0.84, bevel_m=0.03), "CoatYellow"),
-        painted(across(filleted(cowl, 0.05, segments=3), 0.92, bevel_m=0.025), "CoatYellow"),
+        painted(across(filleted(cowl, 0.05), 0.92, bevel_m=0.025), "CoatYellow"),
         painted(across(filleted(frame, 0.03, segments=2), 0.62, bevel_m=0.012), "CoatBlack"),
     ]
     sill = filleted([(-0.42, 0.2), (0.3, 0.2), (0.3, 0.3), (0.24, 0.5), (-0.42, 0.5)], 0.04, segments=2)
@@ -78,20 +78,20 @@ def _body() -> list[Shape]:
 
 def _fender(radius_m: float, thickness_m: float, width_m: float, start_deg: float, stop_deg: float) -> Shape:
     """Return an arched sheet over a wheel whose axle is at the origin."""
-    angle = np.radians(np.linspace(start_deg, stop_deg, 15))
+    angle = np.radians(np.linspace(start_deg, stop_deg, 12))
     ring = np.column_stack([np.cos(angle), np.sin(angle)])
     return across(np.concatenate([ring * (radius_m + thickness_m), ring[::-1] * radius_m]), width_m, bevel_m=0.006)
 
 
 def _cockpit() -> list[Shape]:
     """Return seat, steering column and wheel, levers and a small display."""
-    cushion = moved(rounded_box((0.46, 0.48, 0.13), 0.05, segments=3), -0.28, 0.0, 0.95)
-    back = moved(turned(rounded_box((0.13, 0.46, 0.52), 0.055, segments=3), "y", -12.0), -0.5, 0.0, 1.02)
-    rest = moved(turned(rounded_box((0.1, 0.26, 0.16), 0.045, segments=3), "y", -12.0), -0.61, 0.0, 1.5)
+    cushion = moved(rounded_box((0.46, 0.48, 0.13), 0.05), -0.28, 0.0, 0.95)
+    back = moved(turned(rounded_box((0.13, 0.46, 0.52), 0.055), "y", -12.0), -0.5, 0.0, 1.02)
+    rest = moved(turned(rounded_box((0.1, 0.26, 0.16), 0.045), "y", -12.0), -0.61, 0.0, 1.5)
     arm = moved(rounded_box((0.3, 0.06, 0.05), 0.02), -0.28, -0.29, 1.2)
     seat = painted(joined(cushion, back, rest, arm), "Vinyl")
     column = painted(tube([(0.52, 0.0, 1.02), (0.3, 0.0, 1.24)], 0.028, segments=10), "PlasticBlack")
-    rim = tube(np.column_stack([circle(0.165, 28), np.zeros(28)]), 0.016, segments=10, closed=True)
+    rim = tube(np.column_stack([circle(0.165, 22), np.zeros(22)]), 0.016, segments=8, closed=True)
     spokes = [turned(sweep([(0, 0, -0.01), (0.16, 0, 0)], rectangle(0.03, 0.012)), "z", a) for a in (0.0, 120.0, 240.0)]
     hub = lathe([(0.0, -0.03), (0.04, -0.03), (0.045, 0.01), (0.02, 0.025), (0.0, 0.026)], 16)
     knob = moved(lathe([(0.0, 0.0), (0.018, 0.005), (0.022, 0.03), (0.012, 0.048), (0.0, 0.05)], 12), 0.165)
@@ -115,7 +115,7 @@ def _ball(radius_m: float) -> list[tuple[float, float]]:
 def _guard() -> list[Shape]:
     """Return the overhead guard: a bent frame on each side, bars across."""
     path = [(0.62, 0.42, 0.9), (0.4, 0.42, GUARD_Z_M - 0.03), (-0.66, 0.42, GUARD_Z_M - 0.03), (-0.86, 0.42, 1.0)]
-    rail = sweep(filleted(path, 0.12, segments=5, closed=False), rectangle(0.055, 0.07, radius_m=0.012, segments=2), up=(0, 1, 0))
+    rail = sweep(filleted(path, 0.12, segments=4, closed=False), rectangle(0.055, 0.07, radius_m=0.012, segments=1), up=(0, 1, 0))
     pieces = [both_sides(rail)]
     for x in np.linspace(-0.58, 0.34, 8):
         bar = box((0.035, 0.82, 0.045), bevel_m=0.008)
@@ -209,12 +209,12 @@ def tyre(radius_m: float, width_m: float, rim: str) -> Shape:
     tyre_profile = [*side, *[(a, -b) for a, b in side[::-1]]]
     disc = [(hub, w * 0.82), (hub * 0.93, w * 0.8), (hub * 0.85, w * 0.45), (hub * 0.45, w * 0.4), (hub * 0.4, w * 0.62)]
     disc += [(hub * 0.2, w * 0.66), (0.0, w * 0.66)]
-    pieces = [painted(lathe(tyre_profile, 36), "Rubber"), painted(lathe(disc, 28), rim)]
-    pieces.append(painted(lathe([(0.0, -w * 0.7), (hub, -w * 0.9)], 28), "CoatBlack"))
+    pieces = [painted(lathe(tyre_profile, 28), "Rubber"), painted(lathe(disc, 24), rim)]
+    pieces.append(painted(lathe([(0.0, -w * 0.7), (hub, -w * 0.9)], 24), "CoatBlack"))
     lug = extrusion(filleted([(-0.03, 0.0), (0.012, 0.0), (0.03, 0.014), (-0.012, 0.014)], 0.0), width_m * 0.44)
-    for k in range(18):
+    for k in range(14):
         for half in (0, 1):
-            angle = (k + 0.5 * half) * 360.0 / 18.0
+            angle = (k + 0.5 * half) * 360.0 / 14.0
             piece = moved(turned(lug, "z", -90.0), r - 0.002, 0.0, -width_m * 0.46 if half else width_m * 0.02)
             pieces.append(painted(turned(piece, "z", angle), "Rubber"))
     for k in range(6):
