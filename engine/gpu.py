@@ -14,6 +14,7 @@ from engine._layout import KERNELS_MODULE, kernels_folder, load_kernels
 if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __getattr__
     from kernels import bvh as bvh
     from kernels import camera as camera
+    from kernels import dome as dome
     from kernels import film as film
     from kernels import geometry as geometry
     from kernels import light as light
@@ -34,6 +35,14 @@ def kernel_modules() -> tuple[str, ...]:
     folder = kernels_folder()
     files = (file.relative_to(folder).with_suffix("") for file in folder.rglob("*.py") if file.stem != "__init__")
     return tuple(sorted(".".join(file.parts) for file in files))
+
+
+def load(names: tuple[str, ...], *, device: str, threads: int) -> None:
+    """Compile the kernels of some modules where no earlier run has, several at a time, and load them on a device."""
+    import warp as wp
+
+    modules = [wp.get_module(f"{KERNELS_MODULE}.{name}") for name in names if __getattr__(name)]
+    wp.force_load(device, modules, max_workers=threads)
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -155,17 +155,6 @@ def sample_distant(axis: wp.vec3, half_angle_rad: float, radiance: wp.vec3, u: w
 
 
 @wp.func
-def sample_dome(lights: Lights, row: int, light: int, n: wp.vec3, u: wp.vec2) -> LightSample:
-    """Return a direction of the upper hemisphere around a unit normal with cosine density."""
-    out = LightSample()
-    out.direction = cosine_direction(n, u)
-    out.distance_m = DISTANT_M
-    cosine = wp.max(wp.dot(n, out.direction), 1.0e-4)
-    out.radiance = dome_radiance(lights, row, light, out.direction, DOME_FOOTPRINT) * (wp.pi / cosine)
-    return out
-
-
-@wp.func
 def sample_flat(kind: int, pose: mat34, size_m: wp.vec2, radiance: wp.vec3, p_m: wp.vec3, u: wp.vec2) -> LightSample:
     """Return the sample of a point of a rectangle or a disk."""
     q = wp.vec3((u[0] - 0.5) * size_m[0], (u[1] - 0.5) * size_m[1], 0.0)
@@ -179,8 +168,8 @@ def sample_flat(kind: int, pose: mat34, size_m: wp.vec2, radiance: wp.vec3, p_m:
 
 
 @wp.func
-def sample_light(lights: Lights, row: int, light: int, p_m: wp.vec3, n: wp.vec3, u: wp.vec2) -> LightSample:
-    """Return a direction from `p_m` (unit normal `n`) towards a light, for two uniform numbers."""
+def sample_light(lights: Lights, row: int, light: int, p_m: wp.vec3, u: wp.vec2) -> LightSample:
+    """Return a direction from `p_m` towards a light other than a dome, for two uniform numbers."""
     kind = lights.kind[light]
     pose = lights.world_from_light[row, light]
     size = lights.size_m[light]
@@ -189,8 +178,6 @@ def sample_light(lights: Lights, row: int, light: int, p_m: wp.vec3, n: wp.vec3,
     out = LightSample()
     if kind == int(LightKind.RECT) or kind == int(LightKind.DISK):
         out = sample_flat(kind, pose, size, radiance, p_m, u)
-    elif kind == int(LightKind.DOME):
-        return sample_dome(lights, row, light, n, u)
     elif kind == int(LightKind.DISTANT):
         out = sample_distant(axis, lights.half_angle_rad[light], radiance, u)
     elif kind == int(LightKind.SPHERE):

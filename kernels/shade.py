@@ -1,17 +1,18 @@
 """Direct light: a shadow ray towards every light and one for the ambient term, for every sub-pixel sample.
 
-On a smooth surface the slots take turns: a light is asked at every `light_stride`-th sample, with that weight, which is
-exact where it is wholly visible. Beyond MAX_LIGHT_SLOTS lights share rays: of those that share one, it goes to a light
-chosen in proportion to what each would give unoccluded (resampled importance sampling, Talbot et al., EGSR 2005), which
-stays unbiased. The ambient term is a constant radiance that reaches a point unless something nearer than
-`ambient_reach_m` is in the way: a stated stand-in for interreflection.
+On a smooth surface they take turns: a light, and the ambient term, is asked at every `light_stride`-th sample, with
+that weight, which is exact where it is wholly visible. Beyond MAX_LIGHT_SLOTS lights share rays: of those that share one,
+it goes to a light chosen in proportion to what each would give unoccluded (resampled importance sampling, Talbot et al.,
+EGSR 2005), which stays unbiased. The ambient term is a constant radiance that reaches a point unless something nearer
+than `ambient_reach_m` is in the way: a stated stand-in for interreflection.
 """
 
 import warp as wp
 
 from .camera import Ray, Views, pixel_of
+from .dome import mean_of, sample_dome
 from .geometry import Trees
-from .light import Lights, cosine_direction, sample_light
+from .light import LightKind, Lights, LightSample, cosine_direction, sample_light
 from .material import evaluate, reflectance_of_dome
 from .point import Point
 from .sample import LIGHT_DIMENSION, Sampling, random_of, shifted
@@ -19,7 +20,6 @@ from .trace import is_blocked
 
 MAX_LIGHT_SLOTS = 8
 GOLDEN = wp.constant(0.6180339887498949)
-CHANNEL_MEAN = wp.constant(1.0 / 3.0)
 HALF_WORD = wp.constant(4096.0)  # a 24-bit uniform number holds two of 12 bits
 
 
@@ -52,9 +52,19 @@ def write_ray(rays: ShadowRays, slot: int, i: int, arrival: Arrival):
 
 
 @wp.func
+def turn_stride(point: Point, rays: ShadowRays) -> int:
+    """Return how many samples lie between two turns of a slot; across an edge every sample asks every light."""
+    return wp.where(point.is_edge != 0, 1, rays.light_stride)
+
+
+@wp.func
 def arrival_of(lights: Lights, light: int, point: Point, u: wp.vec2) -> Arrival:
     """Return a ray towards a light and the radiance that it would send to the viewer if nothing blocks it."""
-    sample = sample_light(lights, point.row, light, point.position_m, point.bsdf.normal, u)
+    sample = LightSample()
+    if lights.kind[light] == int(LightKind.DOME):
+        sample = sample_dome(lights, point.row, light, point.bsdf, point.to_viewer, u)
+    else:
+        sample = sample_light(lights, point.row, light, point.position_m, u)
     out = Arrival()
     cosine = wp.dot(point.bsdf.normal, sample.direction)
     if cosine > 0.0 and wp.dot(point.face_normal, sample.direction) > 0.0:
@@ -81,7 +91,7 @@ def write_light_rays(
     lights: Lights, point: Point, u: wp.vec3, sample: int, rays: ShadowRays, i: int
 ) -> wp.vec3:  # fmt: skip
     """Write a shadow ray for every slot whose turn it is; return the light of sources that cast no shadow."""
-    stride = wp.where(point.is_edge != 0, 1, rays.light_stride)
+    stride = turn_stride(point, rays)
     unshadowed = wp.vec3(0.0, 0.0, 0.0)
     for slot in range(rays.light_slots):
         if (slot + sample) % stride != 0:
@@ -94,7 +104,7 @@ def write_light_rays(
         light = int(slot)
         while light < lights.count:
             found = arrival_of(lights, light, point, wp.vec2(u[0], u[1]))
-            size = (found.radiance[0] + found.radiance[1] + found.radiance[2]) * CHANNEL_MEAN
+            size = mean_of(found.radiance)
             if lights.casts_shadow[light] == 0:
                 unshadowed += found.radiance * float(stride)
             elif size > 0.0:
@@ -133,7 +143,12 @@ def light_points(
     around = shifted(wp.vec2(coarse / HALF_WORD, r[3] * HALF_WORD - coarse), sampling.sample)
     point_of_light = wp.vec3(u[0], u[1], choice - wp.floor(choice))
     unshadowed = write_light_rays(lights, p, point_of_light, sampling.sample, out_rays, i)
-    write_ray(out_rays, out_rays.light_slots, i, ambient_arrival(lights, p, around))
+    ambient = Arrival()
+    stride = turn_stride(p, out_rays)
+    if (out_rays.light_slots + sampling.sample) % stride == 0:
+        ambient = ambient_arrival(lights, p, around)
+        ambient.radiance = ambient.radiance * float(stride)
+    write_ray(out_rays, out_rays.light_slots, i, ambient)
     out_radiance[i] = out_radiance[i] + p.bsdf.emission + unshadowed
 
 

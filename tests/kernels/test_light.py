@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine import gpu
 from engine.scene.model import Light, LightKind, Material
-from tests.kernels.scenes import IDENTITY, camera, look_at, pose, quad, render, rig, scene, with_ambient
+from tests.kernels.scenes import IDENTITY, camera, look_at, pose, quad, render, rig, scene, sphere, with_ambient
 
 DOWN = pose(at=(0, 0, 4))  # a light at 4 m that emits along -Z
 GREY = 0.5
@@ -145,6 +145,17 @@ def test_a_metal_plate_under_a_dome_shows_the_albedo_of_its_lobe(roughness: floa
     metal = Material("metal", base_color=(1.0,) * 3, metallic=1.0, roughness=roughness)
     seen = radiance_below(light(LightKind.DOME, (0.0, 0.0), at=IDENTITY), spp=8192, material=metal)
     assert seen == pytest.approx(3.0 * albedo, rel=0.03)
+
+
+@pytest.mark.parametrize("roughness", [0.1, 0.5])
+def test_gloss_under_a_dome_is_not_speckled(roughness: float) -> None:
+    """No sample of a ball under a uniform dome is much brighter than the dome, also where it is seen at a grazing angle."""
+    glossy = Material("glossy", base_color=(0.3,) * 3, roughness=roughness)
+    dome = Light("/dome", LightKind.DOME, IDENTITY, (0.0, 0.0), 0.0, (1.0,) * 3)
+    stage = scene([(sphere(1.0), IDENTITY)], lights=(dome,), materials=(glossy,))
+    frames = render(stage, camera(look_at((0, -3, 0), (0, 0, 0))), rig(size_px=(64, 64), spp=1))
+    assert frames.rgb_linear is not None
+    assert frames.rgb_linear.max() < 1.3
 
 
 def test_ambient_light_is_the_surrounds_of_a_plate_and_stops_at_a_wall() -> None:
