@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,9 +130,15 @@ def generate(
     """
     from engine.device import resolve_device
     from engine.provenance import provenance_of
+    from engine.render import load_kernels
 
     device = resolve_device(job.device)
-    recipe, scene = load_recipe_scene(recipe, job)
+    with ThreadPoolExecutor(1) as pool:  # where kernels must be compiled, the scene is read meanwhile
+        kernels = pool.submit(load_kernels, recipe.rig.quality, device=device)
+        recipe, scene = load_recipe_scene(recipe, job)
+        if progress is not None and not kernels.done():
+            progress.say("compiling the kernels for this machine; later runs find them cached")
+        kernels.result()
     out = job.out or default_out(recipe)
     wanted = job.world_ids()
     cameras = rig_cameras(scene, recipe.rig)
@@ -146,10 +153,12 @@ def generate(
         if shards:
             factory = build_factory(recipe, scene, device=device)
             size = job.batch or _auto_batch(recipe, frames, device)
-            for worlds in shards:
-                _stop_if_asked()
-                with writer.shard(worlds) as shard:
-                    _fill(shard, factory, worlds, size, progress)
+            while shards := writer.open_shards(mine):  # again: a shard is lost to who commits other worlds of it first
+                for shard_worlds in shards:
+                    _stop_if_asked()
+                    if worlds := writer.still_open(shard_worlds):
+                        with writer.shard(worlds) as shard:
+                            _fill(shard, factory, worlds, size, progress)
             factory.renderer.close()
         _stop_if_asked()
     facts = JobFacts(job.count, job.worlds, job.batch, job.shard_worlds, job.workers, job.device, _told(job.overrides))

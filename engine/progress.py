@@ -42,6 +42,14 @@ class Progress:
             self.stream.write(self.line() + "\n")
             self.stream.flush()
 
+    def say(self, line: str) -> None:
+        """Write a line of its own, beside the bar."""
+        if self._bar is not None:
+            self._bar.write(line, file=self.stream)
+        else:
+            self.stream.write(line + "\n")
+            self.stream.flush()
+
     def line(self) -> str:
         """Return where the work stands, as one line: count, frames a second, time left."""
         elapsed_s = max(time.monotonic() - self._begun_s, 1.0e-9)

@@ -25,8 +25,8 @@ from engine.scene.model import Scene
 from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, upload_scene, upload_worlds
 
 SLICE_PX = 4096  # on the CPU: the buffers of a slice stay in the second-level cache
-LABEL_MODULES = ("bvh", "geometry", "trace", "resolve")
-LIGHT_MODULES = ("sample", "point", "shade", "film")
+LABEL_MODULES = ("geometry", "trace", "resolve")
+LIGHT_MODULES = ("shade", "point", "sample", "film")
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,13 @@ class _Scratch:
     rays: Any  # kernels.shade.ShadowRays
 
 
+def load_kernels(quality: str, *, device: str) -> None:
+    """Load the kernels of a quality; the first time a version runs on a machine they are compiled, once."""
+    threads = len(os.sched_getaffinity(0))
+    gpu.load(("bvh",), device="cpu", threads=1)
+    gpu.load((*(LIGHT_MODULES if quality != "labels" else ()), *LABEL_MODULES), device=device, threads=threads)
+
+
 class Renderer:
     """A scene kept warm on one device; `render` turns drafts into frames."""
 
@@ -83,8 +90,7 @@ class Renderer:
         self._on_cpu = wp.get_device(device).is_cpu
         self._thread_count = (threads or len(os.sched_getaffinity(0))) if self._on_cpu else 1
         self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
-        for name in (*LABEL_MODULES, *(LIGHT_MODULES if self.shaded else ())):
-            wp.load_module(getattr(gpu, name), device="cpu" if name == "bvh" else device)
+        load_kernels(rig.quality, device=device)
         self._base: SceneOnDevice = upload_scene(scene, rig, device=device, shaded=self.shaded)
 
     def close(self) -> None:

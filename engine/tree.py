@@ -57,6 +57,8 @@ def build_top_trees(low: NDArray[np.float32], high: NDArray[np.float32], lanes: 
         lanes: Children of a node.
     """
     rows, count = low.shape[:2]
+    if count == 0:
+        return np.tile(_empty_node(lanes), (rows, 1)), lanes
     groups = np.repeat(np.arange(rows, dtype=np.int32), count)
     corners = [wp.array(v.reshape(-1, 3), dtype=wp.vec3, device="cpu") for v in (low, high)]
     tree = wp.Bvh(*corners, constructor="sah", groups=wp.array(groups, device="cpu"), leaf_size=1)
@@ -65,6 +67,13 @@ def build_top_trees(low: NDArray[np.float32], high: NDArray[np.float32], lanes: 
     wp.launch(gpu.bvh.collapse_tree, rows, [job], device="cpu", record_tape=False)
     need = int(job.out.numpy().reshape(rows, 3)[:, 2].max())
     return job.node.numpy().reshape(rows, -1), need
+
+
+def _empty_node(lanes: int) -> NDArray[np.float32]:
+    """Return a node whose children's boxes no ray meets."""
+    node = np.zeros((8, lanes), np.float32)
+    node[:3], node[3:6] = np.finfo(np.float32).max, -np.finfo(np.float32).max
+    return node.reshape(1, -1)
 
 
 def check_stack(mesh_entries: int, top_entries: int) -> None:
