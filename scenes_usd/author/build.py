@@ -1,4 +1,4 @@
-"""Write the materials, the assets and the scenes: ``python -m scenes_usd.author.build [all | NAME ...] [--out FOLDER]``."""
+"""Write materials, assets and scenes: ``python -m scenes_usd.author.build [all | NAME ...] [--out FOLDER]``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from scenes_usd.author import building, hardware, inspection, materials, people, racks, storage
-from scenes_usd.author import tabletop, tabletop_assets, textures, vehicles, warehouse
+from scenes_usd.author import (
+    building,
+    hardware,
+    inspection,
+    materials,
+    people,
+    racks,
+    storage,
+    tabletop,
+    tabletop_assets,
+    textures,
+    vehicles,
+    warehouse,
+)
 
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "textures": (lambda root: textures.write_textures(root / "materials" / "textures"),),

@@ -1,4 +1,4 @@
-"""The hall: floor with painted lines, panelled walls, columns, trusses, roof with skylights, dock doors, light fittings."""
+"""The hall: floor with lines, panelled walls, columns, trusses, roof with skylights, dock doors, light fittings."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def _stripe(x0: float, y0: float, x1: float, y1: float, material: str) -> Shape:
 def _lines() -> Shape:
     """Return the aisle's edges, bays for floor pallets, the pedestrian walk and hatched zones at the doors."""
     x_end, aisle = 3.2, 2.0
-    lines = [_stripe(-8.7, side * aisle - LINE_M / 2, x_end, side * aisle + LINE_M / 2, "PaintYellow") for side in (-1, 1)]
+    lines = [
+        _stripe(-8.7, side * aisle - LINE_M / 2, x_end, side * aisle + LINE_M / 2, "PaintYellow") for side in (-1, 1)
+    ]
     lines.append(_stripe(x_end, -aisle - LINE_M / 2, x_end + LINE_M, -1.2, "PaintYellow"))
     lines.append(_stripe(x_end, 1.2, x_end + LINE_M, aisle + LINE_M / 2, "PaintYellow"))
     for y in DOOR_Y_M:
@@ -80,8 +82,10 @@ def _lines() -> Shape:
 def _ribbed(length_m: float, height_m: float, *, holes_m: tuple[tuple[float, float, float], ...] = ()) -> Shape:
     """Return a wall of trapezoidal sheet facing +y along x, above the plinth; a hole is (from x, to x, height)."""
     pitch, depth = 0.3, 0.035
-    steps = int(round(length_m / pitch))
-    profile = [(k * pitch + dx, -d) for k in range(steps) for dx, d in ((0.0, 0.0), (0.19, 0.0), (0.22, depth), (0.27, depth))]
+    steps = round(length_m / pitch)
+    profile = [
+        (k * pitch + dx, -d) for k in range(steps) for dx, d in ((0.0, 0.0), (0.19, 0.0), (0.22, depth), (0.27, depth))
+    ]
     profile.append((length_m, 0.0))
     across = np.array(profile) - np.array([length_m / 2.0, 0.0])
     cuts = sorted({x for low, high, _ in holes_m for x in (low, high)})
@@ -105,7 +109,10 @@ def _panels() -> Shape:
     east_holes = tuple((y - DOOR_M[0] / 2, y + DOOR_M[0] / 2, DOOR_M[1]) for y in DOOR_Y_M)
     east = _ribbed(WIDTH_M, EAVES_M + 0.08, holes_m=east_holes)
     pieces = [moved(wall, y_m=-half_y), moved(turned(wall, "z", 180.0), y_m=half_y)]
-    pieces += [moved(turned(east, "z", 90.0), half_x), moved(turned(_ribbed(WIDTH_M, EAVES_M + 0.08), "z", -90.0), -half_x)]
+    pieces += [
+        moved(turned(east, "z", 90.0), half_x),
+        moved(turned(_ribbed(WIDTH_M, EAVES_M + 0.08), "z", -90.0), -half_x),
+    ]
     plinth = painted(box((LENGTH_M, 0.12, PLINTH_M), bevel_m=0.015), "Plinth")
     pieces += [moved(plinth, y_m=-half_y + 0.03), moved(plinth, y_m=half_y - 0.03)]
     side = painted(box((0.12, WIDTH_M, PLINTH_M), bevel_m=0.015), "Plinth")
@@ -134,7 +141,11 @@ def _doors() -> Shape:
         for k in range(4):
             window = painted(box((0.02, 0.5, 0.3), bevel_m=0.008), "LampGlass")
             pieces.append(moved(window, x - 0.005, y - 1.05 + 0.7 * k, 3 * tall + 0.13))
-            frame = extrusion(rectangle(0.6, 0.4, radius_m=0.05, segments=2), 0.02, holes_m=[rectangle(0.5, 0.3, radius_m=0.04, segments=2)])
+            frame = extrusion(
+                rectangle(0.6, 0.4, radius_m=0.05, segments=2),
+                0.02,
+                holes_m=[rectangle(0.5, 0.3, radius_m=0.04, segments=2)],
+            )
             frame = turned(turned(painted(frame, "PlasticBlack"), "x", 90.0), "z", -90.0)
             pieces.append(moved(frame, x - 0.012, y - 1.05 + 0.7 * k, 3 * tall + 0.28))
         for side in (-1, 1):
@@ -211,7 +222,9 @@ def _trusses() -> Shape:
         nodes = np.linspace(-WIDTH_M / 2 + 0.2, WIDTH_M / 2 - 0.2, 13)
         for k in range(12):
             low, high = (bottom, top) if k % 2 == 0 else (top, bottom)
-            pieces.append(sweep([(x, nodes[k], low), (x, nodes[k + 1], high)], rectangle(0.05, 0.05), up=(1.0, 0.0, 0.0)))
+            pieces.append(
+                sweep([(x, nodes[k], low), (x, nodes[k + 1], high)], rectangle(0.05, 0.05), up=(1.0, 0.0, 0.0))
+            )
     for y in (-4.9, -3.7, -2.5, -1.3, 0.0, 1.3, 2.5, 3.7, 4.9):
         pieces.append(moved(box((LENGTH_M, 0.06, 0.1)), y_m=y, z_m=EAVES_M - 0.1))
     return painted(joined(*pieces), "TrussGrey")
@@ -238,7 +251,10 @@ def write_cone(root: Path) -> None:
     levels, radii = (0.03, 0.5), (0.118, 0.03)
     body = [(0.128, 0.028), (0.125, 0.036), (0.118, 0.042)]
     body += [(float(np.interp(z, levels, radii)), z) for z in (0.08, 0.2)]
-    body += [(float(np.interp(z, levels, radii)), z) for z in (0.28, 0.36, 0.42, 0.488)] + [(0.026, 0.499), (0.018, 0.5)]
+    body += [(float(np.interp(z, levels, radii)), z) for z in (0.28, 0.36, 0.42, 0.488)] + [
+        (0.026, 0.499),
+        (0.018, 0.5),
+    ]
     inner = [(0.015, 0.494), (0.0, 0.46)]
     pieces = [foot, painted(lathe([*body, *inner], 32), "ConeOrange")]
     for low, high in ((0.19, 0.27), (0.33, 0.39)):

@@ -54,7 +54,9 @@ def write_hardware(root: Path) -> None:
         _write_part(root, name, {size: make(thread) for size, thread in THREADS.items()})
     _write_part(root, "gear", {"z18": gear(18, 2.0 * MM, 10 * MM, 10 * MM), "z26": gear(26, 1.5 * MM, 8 * MM, 12 * MM)})
     _write_part(root, "bearing", {"6203": bearing(17 * MM, 40 * MM, 12 * MM), "608": bearing(8 * MM, 22 * MM, 7 * MM)})
-    _write_part(root, "bracket", {"40x30": bracket(40 * MM, 30 * MM, 28 * MM), "30x25": bracket(30 * MM, 25 * MM, 24 * MM)})
+    _write_part(
+        root, "bracket", {"40x30": bracket(40 * MM, 30 * MM, 28 * MM), "30x25": bracket(30 * MM, 25 * MM, 24 * MM)}
+    )
     _write_part(root, "profile", {"l25": profile(25 * MM, 3 * MM, 48 * MM)})
     _write_part(root, "spring", {"d14": spring(14 * MM, 1.6 * MM, 36 * MM, 7)})
 
@@ -110,15 +112,23 @@ def bolt(thread: Thread) -> Shape:
     angle, radius = _hexagon(thread.across_flats_m)
     flat = 0.475 * thread.across_flats_m
     cut = (radius - flat) * np.tan(np.radians(30.0))
-    rings = [np.zeros((1, 3)), _polar(angle, flat, 0.0), _polar(angle, radius, cut), _polar(angle, radius, thread.head_m)]
-    washer_face = [_polar(angle, flat * 0.98, thread.head_m + 0.3 * MM), np.array([[0.0, 0.0, thread.head_m + 0.3 * MM]])]
+    rings = [
+        np.zeros((1, 3)),
+        _polar(angle, flat, 0.0),
+        _polar(angle, radius, cut),
+        _polar(angle, radius, thread.head_m),
+    ]
+    washer_face = [
+        _polar(angle, flat * 0.98, thread.head_m + 0.3 * MM),
+        np.array([[0.0, 0.0, thread.head_m + 0.3 * MM]]),
+    ]
     head = _rings([*rings, *washer_face], closed=False, crease_deg=30.0)
     return joined(head, moved(threaded_rod(thread), z_m=thread.head_m))
 
 
 def threaded_rod(thread: Thread) -> Shape:
     """Return the shank: a helical V thread with a chamfered tip. Depth 0.6134 pitch (ISO 68-1, external)."""
-    steps = int(round(thread.length_m / thread.pitch_m * 3.0))
+    steps = round(thread.length_m / thread.pitch_m * 3.0)
     angle = 2.0 * np.pi * np.arange(_AROUND) / _AROUND
     depth = 0.6134 * thread.pitch_m
     rings = []
@@ -140,7 +150,11 @@ def nut(thread: Thread) -> Shape:
     sink = 0.08 * thread.diameter_m
     minor = hole - 0.54 * thread.pitch_m
     outside = [_polar(angle, hole + 0.3 * sink, 0.0), _polar(angle, flat, 0.0), _polar(angle, radius, cut)]
-    outside += [_polar(angle, radius, height - cut), _polar(angle, flat, height), _polar(angle, hole + 0.3 * sink, height)]
+    outside += [
+        _polar(angle, radius, height - cut),
+        _polar(angle, flat, height),
+        _polar(angle, hole + 0.3 * sink, height),
+    ]
     turns = max(int((height - 2.0 * sink) / thread.pitch_m), 1)
     levels = np.linspace(height - sink, sink, 2 * turns + 1)
     inside = [_polar(angle, minor if k % 2 == 0 else hole, float(z)) for k, z in enumerate(levels)]
@@ -157,7 +171,13 @@ def ring(inner_m: float, outer_m: float, height_m: float, bevel_m: float, *, seg
     """Return a ring of rectangular section with bevelled edges, standing on z = 0; radii in metres."""
     b = bevel_m
     section = [(inner_m + b, 0.0), (outer_m - b, 0.0), (outer_m, b), (outer_m, height_m - b)]
-    section += [(outer_m - b, height_m), (inner_m + b, height_m), (inner_m, height_m - b), (inner_m, b), (inner_m + b, 0.0)]
+    section += [
+        (outer_m - b, height_m),
+        (inner_m + b, height_m),
+        (inner_m, height_m - b),
+        (inner_m, b),
+        (inner_m + b, 0.0),
+    ]
     return lathe(section, segments)
 
 
@@ -184,8 +204,18 @@ def bearing(bore_m: float, outer_m: float, width_m: float) -> Shape:
     race = ring(outer - land, outer, width_m, b, segments=32)
     cone = ring(inner, inner + land, width_m, b, segments=26)
     low, high = 0.07 * width_m, 0.93 * width_m
-    shield = [(inner + land, low), (inner + land + 0.3 * MM, low), (outer - land - 0.6 * MM, low), (outer - land, low + 0.5 * MM)]
-    shield += [(outer - land, high - 0.5 * MM), (outer - land - 0.6 * MM, high), (inner + land, high), (inner + land, low)]
+    shield = [
+        (inner + land, low),
+        (inner + land + 0.3 * MM, low),
+        (outer - land - 0.6 * MM, low),
+        (outer - land, low + 0.5 * MM),
+    ]
+    shield += [
+        (outer - land, high - 0.5 * MM),
+        (outer - land - 0.6 * MM, high),
+        (inner + land, high),
+        (inner + land, low),
+    ]
     return joined(race, cone, lathe(shield, 26))
 
 
@@ -207,7 +237,9 @@ def _leg(length_m: float, width_m: float, thickness_m: float, bend_m: float) -> 
     """Return one flat leg along x from the end of the bend, with two holes."""
     start = thickness_m + bend_m
     half = width_m / 2.0
-    outline = filleted([(start, -half), (length_m, -half), (length_m, half), (start, half)], [0, 4 * MM, 4 * MM, 0], segments=4)
+    outline = filleted(
+        [(start, -half), (length_m, -half), (length_m, half), (start, half)], [0, 4 * MM, 4 * MM, 0], segments=4
+    )
     middle = start + (length_m - start) * 0.5
     holes = [circle(2.75 * MM, 20, x_m=middle, y_m=side * half * 0.5) for side in (-1.0, 1.0)]
     return extrusion(outline, thickness_m, holes_m=holes)

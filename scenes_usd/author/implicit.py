@@ -1,4 +1,4 @@
-"""Smooth bodies from signed distances: smooth unions of capsules and boxes, meshed by surface nets. Lengths in metres."""
+"""Smooth bodies from signed distances: unions of capsules and boxes, meshed by surface nets. Lengths in metres."""
 
 from __future__ import annotations
 

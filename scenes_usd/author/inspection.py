@@ -75,8 +75,13 @@ def write_fixture(root: Path) -> None:
     pieces += [moved(_clamp(), 0.098, -0.03, 0.016), moved(_clamp(), 0.098, 0.03, 0.016)]
     post = lathe([(0.0, 0.0), (0.011, 0.0), (0.011, 0.42), (0.009, 0.424), (0.0, 0.424)], 20)
     foot = lathe([(0.0, 0.0), (0.024, 0.0), (0.024, 0.012), (0.02, 0.016), (0.0, 0.016)], 24)
-    pieces += [painted(moved(post, -0.13, 0.098, 0.016), "Chrome"), painted(moved(foot, -0.13, 0.098, 0.016), "Anodized")]
-    usd.write_asset(root, "Fixture", {"Body": joined(*pieces)}, semantic="fixture", comment="Base plate, rests, pins, clamps, post.")
+    pieces += [
+        painted(moved(post, -0.13, 0.098, 0.016), "Chrome"),
+        painted(moved(foot, -0.13, 0.098, 0.016), "Anodized"),
+    ]
+    usd.write_asset(
+        root, "Fixture", {"Body": joined(*pieces)}, semantic="fixture", comment="Base plate, rests, pins, clamps, post."
+    )
 
 
 def _clamp() -> Shape:
@@ -93,14 +98,24 @@ def write_ring_light(root: Path) -> None:
     b = 2 * MM
     tilt = np.tan(np.radians(RING_TILT_DEG)) * (outer - inner)
     section = [(inner - 6 * MM, 2 * MM), (inner - 6 * MM + b, 0.0), (inner, 4 * MM), (outer, 4 * MM - tilt)]
-    section += [(outer + 8 * MM, -tilt), (outer + 10 * MM, -tilt + b), (outer + 10 * MM, 26 * MM), (outer + 6 * MM, 30 * MM)]
+    section += [
+        (outer + 8 * MM, -tilt),
+        (outer + 10 * MM, -tilt + b),
+        (outer + 10 * MM, 26 * MM),
+        (outer + 6 * MM, 30 * MM),
+    ]
     section += [(inner - 2 * MM, 30 * MM), (inner - 6 * MM, 26 * MM), (inner - 6 * MM, 2 * MM)]
     housing = lathe(section, 60)
     diffuser = lathe([(inner + 1 * MM, 3.4 * MM), (outer - 1 * MM, 3.4 * MM - tilt * 0.96)], 60)
-    fins = [turned(moved(box((0.022, 0.002, 0.006)), (inner + outer) / 2.0, 0.0, 0.0295), "z", k * 15.0) for k in range(24)]
+    fins = [
+        turned(moved(box((0.022, 0.002, 0.006)), (inner + outer) / 2.0, 0.0, 0.0295), "z", k * 15.0) for k in range(24)
+    ]
     arm = tube([(-0.02, 0.1, 0.015), (-0.13, 0.098, 0.015)], 0.006, segments=14)
     link = painted(moved(rounded_box((0.05, 0.014, 0.02), 0.003), -0.012, 0.096, 0.005), "Anodized")
-    collar = painted(moved(lathe([(0.0115, -0.012), (0.02, -0.012), (0.02, 0.012), (0.0115, 0.012)], 24), -0.13, 0.098, 0.015), "Anodized")
+    collar = painted(
+        moved(lathe([(0.0115, -0.012), (0.02, -0.012), (0.02, 0.012), (0.0115, 0.012)], 24), -0.13, 0.098, 0.015),
+        "Anodized",
+    )
     parts = [painted(housing, "Anodized"), painted(diffuser, "RingDiffuser"), painted(joined(*fins), "Anodized")]
     body = joined(*parts, painted(arm, "Chrome"), link, collar)
     comment = "Ring light, 176 mm over the emitting face; origin in the plane of its lights, on the axis."
@@ -129,7 +144,9 @@ def write_assets(root: Path) -> None:
 def write_scene(root: Path) -> None:
     """Write ``inspection.usda``."""
     path = root / "inspection.usda"
-    comment = "A machined plate under a ring light. Z up, metres, the table's top at z = 0. Written by author/inspection.py."
+    comment = (
+        "A machined plate under a ring light. Z up, metres, the table's top at z = 0. Written by author/inspection.py."
+    )
     stage = usd.new_stage(path, "Inspection", kind=Kind.Tokens.assembly, comment=comment)
     _write_table(stage)
     usd.group(stage, f"{ROOT}/Cell")
@@ -137,7 +154,10 @@ def write_scene(root: Path) -> None:
     usd.place(usd.write_instance(stage, f"{ROOT}/Cell/RingLight", "ring_light"), (0.0, 0.0, RING_Z_M))
     usd.place(usd.write_instance(stage, f"{ROOT}/Cell/Coupons", "coupons"), (-0.125, -0.03, 0.016))
     usd.group(stage, f"{ROOT}/Parts")
-    usd.place(usd.write_instance(stage, f"{ROOT}/Parts/Plate", "plate", variants={"finish": "brushed_steel"}), (0.0, 0.0, SEAT_M))
+    usd.place(
+        usd.write_instance(stage, f"{ROOT}/Parts/Plate", "plate", variants={"finish": "brushed_steel"}),
+        (0.0, 0.0, SEAT_M),
+    )
     usd.group(stage, f"{ROOT}/Areas", kind="")
     size = (PLATE_M[0] + 0.01, PLATE_M[1] + 0.01, PLATE_M[2])
     usd.write_anchor(stage, f"{ROOT}/Areas/Seat", "part_slot", (0.0, 0.0, SEAT_M), size)
@@ -177,7 +197,7 @@ def _write_lights(stage: Usd.Stage) -> None:
         light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Ring_{k}")
         light.CreateWidthAttr(round(width, 5))
         light.CreateHeightAttr(round(float(height), 5))
-        light.CreateIntensityAttr(3.2)
+        light.CreateIntensityAttr(4.0)
         light.CreateEnableColorTemperatureAttr(True)
         light.CreateColorTemperatureAttr(5600.0)
         half = Gf.Vec3f(round(width / 2, 5), round(float(height) / 2, 5), 0.0)
@@ -190,11 +210,11 @@ def _write_lights(stage: Usd.Stage) -> None:
     bar = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Bar")
     bar.CreateWidthAttr(0.3)
     bar.CreateHeightAttr(0.05)
-    bar.CreateIntensityAttr(6.0)
+    bar.CreateIntensityAttr(5.0)
     bar.CreateExtentAttr([Gf.Vec3f(-0.15, -0.025, 0.0), Gf.Vec3f(0.15, 0.025, 0.0)])
     usd.aim(bar.GetPrim(), (-0.05, 0.42, 0.2), (0.0, 0.0, 0.03))
     dome = UsdLux.DomeLight.Define(stage, f"{ROOT}/Lights/Room")
-    dome.CreateIntensityAttr(0.35)
+    dome.CreateIntensityAttr(0.12)
 
 
 if __name__ == "__main__":

@@ -117,8 +117,12 @@ FINISHES: dict[str, Finish] = {
         metallic=1.0,
         tile_m=(0.05, 0.05),
     ),
-    "BrushedAluminium": Finish((226, 228, 230), roughness=0.34, metallic=1.0, normal_texture="brushed_normal", tile_m=(0.05, 0.05)),
-    "GroundSteel": Finish((186, 186, 188), roughness=0.24, metallic=1.0, normal_texture="brushed_normal", tile_m=(0.03, 0.03)),
+    "BrushedAluminium": Finish(
+        (226, 228, 230), roughness=0.34, metallic=1.0, normal_texture="brushed_normal", tile_m=(0.05, 0.05)
+    ),
+    "GroundSteel": Finish(
+        (186, 186, 188), roughness=0.24, metallic=1.0, normal_texture="brushed_normal", tile_m=(0.03, 0.03)
+    ),
     "Anodized": _metal(40, 41, 44, 0.36),
 }
 
@@ -139,7 +143,9 @@ def write_library(root: Path) -> None:
     else:
         path.unlink(missing_ok=True)
     stage = Usd.Stage.Open(layer) if layer else Usd.Stage.CreateNew(str(path))
-    stage.GetRootLayer().comment = "Material library; referenced one material at a time. Written by author/materials.py."
+    stage.GetRootLayer().comment = (
+        "Material library; referenced one material at a time. Written by author/materials.py."
+    )
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     stage.SetDefaultPrim(UsdGeom.Scope.Define(stage, "/Library").GetPrim())

@@ -1,4 +1,4 @@
-"""Mannequins in work clothes, 1.78 m tall, in three poses. Each garment is a body of its own, so that hems are edges."""
+"""Mannequins in work clothes, 1.78 m tall, in three poses. Each garment is its own body, so that hems are edges."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def write_person(root: Path) -> None:
     usd.describe(stage, "Person", path, "person")
     stage.DefinePrim("/Person/Geometry", "Scope")
     fixed = {"Bands": "Reflective", "Skin": "Skin", "Boots": "Leather"}
-    materials = {k: usd.reference_material(stage, "/Person/Materials", m, f"../{usd.LIBRARY}") for k, m in fixed.items()}
+    materials = {
+        k: usd.reference_material(stage, "/Person/Materials", m, f"../{usd.LIBRARY}") for k, m in fixed.items()
+    }
     parts = {"Vest": None, "Helmet": None, "Trousers": None, "Shirt": None, **materials}
     usd.write_mesh(stage, "/Person/Geometry/Upper", upper_body(), parts)
     poses = stage.GetDefaultPrim().GetVariantSets().AddVariantSet("pose")

@@ -17,8 +17,10 @@ def rectangle(width_m: float, depth_m: float, *, radius_m: float = 0.0, segments
     return filleted(corners, radius_m, segments=segments) if radius_m > 0.0 else corners
 
 
-def filleted(outline: ArrayLike, radius_m: float | Sequence[float], *, segments: int = 3, closed: bool = True) -> Floats:
-    """Return an outline (2-D) or a path (3-D) whose corners are replaced by arcs; one radius, or one for each corner."""
+def filleted(
+    outline: ArrayLike, radius_m: float | Sequence[float], *, segments: int = 3, closed: bool = True
+) -> Floats:
+    """Return an outline (2-D) or path (3-D) whose corners are replaced by arcs; one radius, or one for each corner."""
     corners = np.asarray(outline, dtype=np.float64)
     radii = np.broadcast_to(np.asarray(radius_m, dtype=np.float64), (len(corners),))
     result: list[Floats] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,14 +30,16 @@ FINISHES = {
 
 
 def write_rack_bay(root: Path) -> None:
-    """Write one bay: variant sets ``frames`` (starter: two frames, addon: the right one) and ``finish`` (colour pairs)."""
+    """Write one bay: variant sets ``frames`` (starter: two, addon: the right one) and ``finish`` (colour pairs)."""
     path = root / "assets" / "rack_bay.usda"
     comment = "Pallet rack bay along x, 2.7 m clear; the origin is the middle of the clear width on the floor."
     stage = usd.new_stage(path, "RackBay", kind=Kind.Tokens.component, comment=comment)
     usd.describe(stage, "RackBay", path, "rack")
     stage.DefinePrim("/RackBay/Geometry", "Scope")
     fixed = {"Bars": "Galvanized", "Slots": "PlasticBlack", "Feet": "Galvanized"}
-    materials = {k: usd.reference_material(stage, "/RackBay/Materials", m, f"../{usd.LIBRARY}") for k, m in fixed.items()}
+    materials = {
+        k: usd.reference_material(stage, "/RackBay/Materials", m, f"../{usd.LIBRARY}") for k, m in fixed.items()
+    }
     frames = stage.GetDefaultPrim().GetVariantSets().AddVariantSet("frames")
     for variant, sides in (("starter", (-1.0, 1.0)), ("addon", (1.0,))):
         frames.AddVariant(variant)
@@ -82,7 +85,7 @@ def _frame(x_m: float) -> Shape:
     pieces = [moved(post, x_m, -offset, 0.0), moved(turned(post, "z", 180.0), x_m, offset, 0.0)]
     heights = np.linspace(0.25, HEIGHT_M - 0.25, 6)
     reach = offset - 0.01
-    for low, high in zip(heights[:-1], heights[1:], strict=True):
+    for low, high in itertools.pairwise(heights):
         pieces.append(_brace((x_m, -reach, low), (x_m, reach, low)))
         pieces.append(_brace((x_m, -reach, low), (x_m, reach, high)))
     pieces.append(_brace((x_m, -reach, heights[-1]), (x_m, reach, heights[-1])))

@@ -41,7 +41,7 @@ def newell_vectors(points_m: Floats, count: Ints, index: Ints) -> Floats:
 
 
 def crease_normals(points_m: Floats, count: Ints, index: Ints, crease_deg: float) -> Floats:
-    """Return corner normals [corner, 3]: area-weighted means over the faces within ``crease_deg`` of the corner's own."""
+    """Return corner normals [corner, 3]: area-weighted means over faces within ``crease_deg`` of the corner's own."""
     area = newell_vectors(points_m, count, index)
     unit = area / np.maximum(np.linalg.norm(area, axis=1, keepdims=True), 1e-30)
     face = np.repeat(np.arange(len(count)), count)
@@ -69,7 +69,11 @@ def box_uv(points_m: Floats, count: Ints, index: Ints) -> Floats:
 
 
 def shape_from_faces(
-    points_m: ArrayLike, faces: Iterable[Sequence[int]], *, crease_deg: float = CREASE_DEG, uv_m: ArrayLike | None = None
+    points_m: ArrayLike,
+    faces: Iterable[Sequence[int]],
+    *,
+    crease_deg: float = CREASE_DEG,
+    uv_m: ArrayLike | None = None,
 ) -> Shape:
     """Return a shape with crease normals; ``uv_m`` is per corner and defaults to the metric box projection."""
     points = np.asarray(points_m, dtype=np.float64)

@@ -124,7 +124,7 @@ def extrusion(
 
 
 def loft(rings_m: Sequence[ArrayLike], *, crease_deg: float = CREASE_DEG) -> Shape:
-    """Return a closed body through rings of equally many points, counter-clockwise from above, with flat first and last.
+    """Return a closed body through rings of equally many points, counter-clockwise from above, the end ones flat.
 
     The rings are walked upwards on the outside, and may turn down again into the body, as those of a bowl do.
     """
@@ -152,7 +152,11 @@ def lathe(profile_m: ArrayLike, segments: int, *, crease_deg: float = CREASE_DEG
     angle = np.radians(sweep_deg) * np.arange(segments if closed else segments + 1) / segments
     turns = len(angle)
     points = np.stack(
-        [np.outer(profile[:, 0], np.cos(angle)), np.outer(profile[:, 0], np.sin(angle)), np.outer(profile[:, 1], np.ones(turns))],
+        [
+            np.outer(profile[:, 0], np.cos(angle)),
+            np.outer(profile[:, 0], np.sin(angle)),
+            np.outer(profile[:, 1], np.ones(turns)),
+        ],
         axis=2,
     ).reshape(-1, 3)
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(profile, axis=0), axis=1))])
@@ -180,10 +184,16 @@ def _compacted(points_m: Floats, faces: Sequence[Sequence[int]], uv_m: Floats, c
 
 
 def sweep(
-    path_m: ArrayLike, section_m: ArrayLike, *, up: Sequence[float] | None = None, closed: bool = False, caps: bool = True
+    path_m: ArrayLike,
+    section_m: ArrayLike,
+    *,
+    up: Sequence[float] | None = None,
+    closed: bool = False,
+    caps: bool = True,
 ) -> Shape:
     """Return a counter-clockwise section carried along a path; section x lies across the path, y towards ``up``
-    (default: z, or x for a path that starts along z)."""
+    (default: z, or x for a path that starts along z).
+    """
     path, section = np.asarray(path_m, dtype=np.float64), np.asarray(section_m, dtype=np.float64)
     ahead = np.roll(path, -1, axis=0) - path if closed else np.diff(path, axis=0, append=path[-1:])
     behind = path - np.roll(path, 1, axis=0) if closed else np.diff(path, axis=0, prepend=path[:1])
@@ -197,7 +207,8 @@ def sweep(
         normal = normal / np.linalg.norm(normal)
         frames.append((np.cross(t, normal), normal))
     rings = [
-        p + np.outer(section[:, 0], side) + np.outer(section[:, 1], rise) for p, (side, rise) in zip(path, frames, strict=True)
+        p + np.outer(section[:, 0], side) + np.outer(section[:, 1], rise)
+        for p, (side, rise) in zip(path, frames, strict=True)
     ]
     rings = [_mitred(ring, p, b, s) for ring, p, b, s in zip(rings, path, _bend(ahead, behind), stretch, strict=True)]
     points, m, n = np.concatenate(rings), len(section), len(path)
@@ -209,7 +220,12 @@ def sweep(
         for j in range(m):
             k, following = (j + 1) % m, (i + 1) % n
             faces.append((i * m + j, following * m + j, following * m + k, i * m + k))
-            uv += [(length[i], around[j]), (length[i + 1], around[j]), (length[i + 1], around[j + 1]), (length[i], around[j + 1])]
+            uv += [
+                (length[i], around[j]),
+                (length[i + 1], around[j]),
+                (length[i + 1], around[j + 1]),
+                (length[i], around[j + 1]),
+            ]
     if caps and not closed:
         for base, order in ((0, 1), ((n - 1) * m, -1)):
             for triangle in triangulated([section]):

@@ -57,7 +57,7 @@ def label(prim: Usd.Prim, name: str) -> None:
 
 
 def place(prim: Usd.Prim, position_m: Sequence[float], *, yaw_deg: float = 0.0) -> None:
-    """Put a prim somewhere, turned about z; the ops are authored even when they do nothing, for overrides to hold on."""
+    """Put a prim somewhere, turned about z; the ops are authored even where they do nothing, for overrides."""
     xform = UsdGeom.XformCommonAPI(prim)
     xform.SetTranslate(Gf.Vec3d(*(_short(x) for x in position_m)))
     xform.SetRotate(Gf.Vec3f(0.0, 0.0, _short(yaw_deg)))
@@ -127,7 +127,7 @@ def _bind(prim: Usd.Prim, material: UsdShade.Material | None) -> None:
 
 
 def material_variants(stage: Usd.Stage, name: str, choices: Mapping[str, Mapping[str, str]]) -> None:
-    """Author a variant set on the default prim: choice -> prim below it -> material of the library; the first is selected."""
+    """Author a variant set on the default prim: choice -> prim below it -> material; the first is selected."""
     root = stage.GetDefaultPrim()
     variants = root.GetVariantSets().AddVariantSet(name)
     for choice, bindings in choices.items():
@@ -144,7 +144,9 @@ def _floats(values: Floats, decimals: int) -> np.ndarray:
     return (np.round(values, decimals) + 0.0).astype(np.float32)
 
 
-def _write_primvar(primvars: UsdGeom.PrimvarsAPI, name: str, kind: Sdf.ValueTypeName, values: np.ndarray, shape: Shape) -> None:
+def _write_primvar(
+    primvars: UsdGeom.PrimvarsAPI, name: str, kind: Sdf.ValueTypeName, values: np.ndarray, shape: Shape
+) -> None:
     """Write corner values per point where every point has only one, else as an indexed face-varying primvar."""
     per_point = np.zeros((len(shape.points_m), values.shape[1]), dtype=np.float32)
     per_point[shape.index] = values
@@ -206,7 +208,13 @@ def write_instance(stage: Usd.Stage, path: str, asset: str, *, variants: Mapping
 
 
 def write_anchor(
-    stage: Usd.Stage, path: str, kind: str, position_m: Sequence[float], size_m: Sequence[float], *, yaw_deg: float = 0.0
+    stage: Usd.Stage,
+    path: str,
+    kind: str,
+    position_m: Sequence[float],
+    size_m: Sequence[float],
+    *,
+    yaw_deg: float = 0.0,
 ) -> Usd.Prim:
     """Return an anchor: its box spans +-size/2 in x and y, and 0..size in z of its frame."""
     prim = UsdGeom.Xform.Define(stage, path).GetPrim()
@@ -225,7 +233,13 @@ def support(prim: Usd.Prim, below: Sequence[str]) -> None:
 
 
 def write_camera(
-    stage: Usd.Stage, path: str, eye_m: Sequence[float], target_m: Sequence[float], *, focal_mm: float, focus: bool = False
+    stage: Usd.Stage,
+    path: str,
+    eye_m: Sequence[float],
+    target_m: Sequence[float],
+    *,
+    focal_mm: float,
+    focus: bool = False,
 ) -> UsdGeom.Camera:
     """Return a pinhole camera with a Super 35 gate (20.955 mm wide, 4:3) looking at ``target_m``.
 

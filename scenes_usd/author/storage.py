@@ -32,7 +32,7 @@ BOARDS = {"kraft": "CartonKraft", "white": "CartonWhite", "dark": "CartonDark"}
 
 
 def write_pallet(root: Path) -> None:
-    """Write the pallet: five deck boards on three cross boards, nine blocks, three bottom boards; light or dark wood."""
+    """Write the pallet: five deck boards, three cross boards, nine blocks, three bottom boards; light or dark wood."""
     length, width, _ = PALLET_M
     pieces: list[Shape] = []
     across = ((-0.3275, 0.145), (-0.1825, 0.1), (0.0, 0.145), (0.1825, 0.1), (0.3275, 0.145))
@@ -63,7 +63,7 @@ def _plank(length_m: float, width_m: float, height_m: float, number: int) -> Sha
 def write_carton(root: Path) -> None:
     """Write the carton: variant sets ``size`` (six) and ``board`` (kraft, white, dark)."""
     path = root / "assets" / "carton.usda"
-    comment = "Taped carton. Sizes are those of the slot it fills [mm]; the texture atlas holds board, print, tape and labels."
+    comment = "Taped carton; sizes are those of the slot it fills [mm]. One texture atlas: board, print, tape, labels."
     stage = usd.new_stage(path, "Carton", kind=Kind.Tokens.component, comment=comment)
     usd.describe(stage, "Carton", path, "carton")
     stage.DefinePrim("/Carton/Geometry", "Scope")
@@ -79,7 +79,7 @@ def write_carton(root: Path) -> None:
 
 
 def carton(slot_m: tuple[float, float, float], number: int) -> Shape:
-    """Return a closed carton with two top flaps, tape over the seams, down both ends, and a label; origin at the bottom."""
+    """Return a closed carton: two flaps, tape over the seam and down both ends, two labels; origin at the bottom."""
     length, width, height = (s - g for s, g in zip(slot_m, CARTON_GAP_M, strict=True))
     flap, seam, tape = 0.004, 0.003, 0.0006
     body_height = height - flap - tape
@@ -90,7 +90,9 @@ def carton(slot_m: tuple[float, float, float], number: int) -> Shape:
         lid = _on_atlas(box((length, flap_width, flap), bevel_m=0.0012), length, width, 99)
         pieces.append(moved(lid, 0.0, side * (flap_width + seam) / 2.0, body_height))
     top = height - tape
-    pieces.append(_sheet((-length / 2, -0.025, top), (length, 0, 0), (0, 0.05, 0), tape, (0.0, ATLAS_TAPE_V, length, 0.05)))
+    pieces.append(
+        _sheet((-length / 2, -0.025, top), (length, 0, 0), (0, 0.05, 0), tape, (0.0, ATLAS_TAPE_V, length, 0.05))
+    )
     drop = min(0.07, body_height * 0.4)
     for side in (-1.0, 1.0):
         corner = (side * length / 2, -0.025 * side, top - drop)
@@ -131,7 +133,7 @@ def _sheet(
     thickness_m: float,
     region: tuple[float, float, float, float],
 ) -> Shape:
-    """Return a thin closed sheet raised from its lower left corner; ``region`` is (u, v, width, height) on the atlas."""
+    """Return a thin closed sheet from its lower left corner; ``region`` is (u, v, width, height) on the atlas."""
     corner, along, up = (np.array(v, dtype=np.float64) for v in (corner_m, along_m, up_m))
     out = np.cross(along, up) / np.linalg.norm(np.cross(along, up)) * thickness_m
     base = np.array([corner, corner + along, corner + along + up, corner + up])

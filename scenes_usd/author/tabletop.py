@@ -10,8 +10,8 @@ from pxr import Gf, Kind, Usd, UsdGeom, UsdLux
 
 from scenes_usd.author import stage as usd
 from scenes_usd.author import tabletop_assets as furniture
-from scenes_usd.author.shape import painted, rotation, shape_from_faces
 from scenes_usd.author.hardware import FINISHES
+from scenes_usd.author.shape import painted, rotation, shape_from_faces
 
 ROOT = "/Tabletop"
 PITCH_M = (0.051, 0.053)  # between slots along x and y
@@ -61,7 +61,7 @@ def slot_places() -> list[tuple[str, tuple[float, float, float], list[str]]]:
     places = []
     for layer in range(LAYER_COUNT):
         columns, rows = WIDE if layer % 2 == 0 else NARROW
-        near = range(-1, 1) if layer % 2 == 0 else range(0, 2)  # offsets of the neighbours in the layer below
+        near = range(-1, 1) if layer % 2 == 0 else range(2)  # offsets of the neighbours in the layer below
         limit = NARROW if layer % 2 == 0 else WIDE
         for row in range(rows):
             for column in range(columns):
@@ -145,7 +145,7 @@ def _write_parts(stage: Usd.Stage) -> None:
     places = slot_places()
     tops: dict[str, float] = {}
     numbers: dict[str, int] = {}
-    for turn, (lot, k) in enumerate(deck):
+    for turn, (lot, _k) in enumerate(deck):
         loose = turn >= len(deck) - LOOSE
         number = numbers.get(lot.asset, 0)
         numbers[lot.asset] = number + 1
@@ -188,8 +188,8 @@ def _write_lights(stage: Usd.Stage) -> None:
     """Write two soft boxes, a key and a fill, and a dim room."""
     usd.group(stage, f"{ROOT}/Lights", kind="")
     boxes = {
-        "Key": ((-0.75, -0.55, 1.05), (0.7, 0.45), 13.0, 5600.0),
-        "Fill": ((0.95, 0.35, 1.15), (0.6, 0.4), 6.5, 4300.0),
+        "Key": ((-0.75, -0.55, 1.05), (0.4, 0.3), 44.0, 5600.0),
+        "Fill": ((0.95, 0.35, 1.15), (0.35, 0.25), 22.0, 4600.0),
     }
     for name, (position, size, intensity, kelvin) in boxes.items():
         light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/{name}")
@@ -201,7 +201,7 @@ def _write_lights(stage: Usd.Stage) -> None:
         light.CreateExtentAttr([Gf.Vec3f(-size[0] / 2, -size[1] / 2, 0), Gf.Vec3f(size[0] / 2, size[1] / 2, 0)])
         usd.aim(light.GetPrim(), position, (0.0, 0.0, 0.0))
     dome = UsdLux.DomeLight.Define(stage, f"{ROOT}/Lights/Room")
-    dome.CreateIntensityAttr(0.3)
+    dome.CreateIntensityAttr(0.15)
 
 
 if __name__ == "__main__":

@@ -69,7 +69,9 @@ def write_bench(root: Path) -> None:
     pieces = [top, edge]
     for x in (-length / 2 + 0.08, length / 2 - 0.08):
         for y in (-width / 2 + 0.07, width / 2 - 0.07):
-            pieces.append(painted(moved(box((0.05, 0.05, height - 0.06), bevel_m=0.006), x, y, -height + 0.03), "CoatGrey"))
+            pieces.append(
+                painted(moved(box((0.05, 0.05, height - 0.06), bevel_m=0.006), x, y, -height + 0.03), "CoatGrey")
+            )
             foot = lathe([(0.0, 0.0), (0.025, 0.0), (0.025, 0.008), (0.008, 0.012), (0.008, 0.034), (0.0, 0.034)], 16)
             pieces.append(painted(moved(foot, x, y, -height), "PlasticBlack"))
         rail = sweep([(x, -width / 2 + 0.07, -0.05), (x, width / 2 - 0.07, -0.05)], rectangle(0.04, 0.04))
@@ -78,4 +80,6 @@ def write_bench(root: Path) -> None:
         for z in (-0.05, -height + 0.2):
             rail = sweep([(-length / 2 + 0.08, y, z), (length / 2 - 0.08, y, z)], rectangle(0.04, 0.04))
             pieces.append(painted(rail, "CoatGrey"))
-    usd.write_asset(root, "Bench", {"Body": joined(*pieces)}, semantic="furniture", comment="Work bench; its top is z = 0.")
+    usd.write_asset(
+        root, "Bench", {"Body": joined(*pieces)}, semantic="furniture", comment="Work bench; its top is z = 0."
+    )

@@ -42,7 +42,9 @@ def grey(value: Grey, *, levels: int = 32) -> Image.Image:
     return Image.fromarray(np.round(np.clip(np.round(value * levels) / levels, 0, 1) * 255).astype(np.uint8))
 
 
-def carton_atlas(board: tuple[int, int, int], ink: tuple[int, int, int], tape: tuple[int, int, int], seed: int) -> Image.Image:
+def carton_atlas(
+    board: tuple[int, int, int], ink: tuple[int, int, int], tape: tuple[int, int, int], seed: int
+) -> Image.Image:
     """Return the carton atlas: plain and printed board, tape, cut edges and four shipping labels."""
     fibre = noise(ATLAS_PX, ATLAS_PX, seed=seed, scale_px=(9.0, 3.0), octaves=2)
     flutes = np.sin(np.arange(ATLAS_PX) * 2.0 * np.pi / 6.4)[None, :]
@@ -153,9 +155,11 @@ def concrete(base: tuple[int, int, int], stain: float, seed: int) -> Image.Image
     fine = noise(size, size, seed=seed, scale_px=(2.5, 2.5))
     cloud = noise(size, size, seed=seed + 1, scale_px=(150.0, 150.0), octaves=4)
     brightness = 1.0 + 0.018 * fine + 0.045 * cloud
-    blots = noise(size, size, seed=seed + 2, scale_px=(90.0, 90.0), octaves=4)
-    brightness *= 1.0 - stain * 0.45 / (1.0 + np.exp(-(blots - 1.3) * 6.0))
-    streak = noise(size, size, seed=seed + 3, scale_px=(400.0, 7.0)) * noise(size, size, seed=seed + 4, scale_px=(500.0, 120.0))
+    blots = noise(size, size, seed=seed + 2, scale_px=(110.0, 110.0), octaves=4)
+    brightness *= 1.0 - stain * 0.3 / (1.0 + np.exp(-(blots - 1.2) * 3.2))
+    streak = noise(size, size, seed=seed + 3, scale_px=(400.0, 7.0)) * noise(
+        size, size, seed=seed + 4, scale_px=(500.0, 120.0)
+    )
     brightness *= 1.0 - stain * 0.16 / (1.0 + np.exp(-(streak - 1.4) * 5.0))
     edge = np.minimum(np.arange(size), size - 1 - np.arange(size))
     joint = np.minimum(edge[:, None], edge[None, :])
@@ -190,7 +194,9 @@ def hazard_stripes() -> Image.Image:
 def brushed(seed: int, *, depth: float) -> tuple[Image.Image, Image.Image, Image.Image]:
     """Return brightness, roughness and tangent-space normals of metal brushed along u (50 mm wide)."""
     size = 512
-    height = noise(size, size, seed=seed, scale_px=(220.0, 1.6)) + 0.6 * noise(size, size, seed=seed + 1, scale_px=(90.0, 3.0))
+    height = noise(size, size, seed=seed, scale_px=(220.0, 1.6)) + 0.6 * noise(
+        size, size, seed=seed + 1, scale_px=(90.0, 3.0)
+    )
     height += 0.35 * noise(size, size, seed=seed + 2, scale_px=(500.0, 9.0))
     cloud = noise(size, size, seed=seed + 3, scale_px=(160.0, 120.0), octaves=3)
     slope_u = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) * 0.5
@@ -199,7 +205,7 @@ def brushed(seed: int, *, depth: float) -> tuple[Image.Image, Image.Image, Image
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     encoded = Image.fromarray(np.round((normal * 0.5 + 0.5) * 255.0).astype(np.uint8))
     colour = coloured((214, 213, 210), 1.0 + 0.028 * height + 0.012 * cloud, levels=40)
-    return colour, grey(0.30 + 0.035 * height + 0.03 * cloud, levels=48), encoded
+    return colour, grey(0.36 + 0.035 * height + 0.03 * cloud, levels=48), encoded
 
 
 def write_textures(folder: Path) -> None:

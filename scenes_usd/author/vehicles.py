@@ -48,7 +48,9 @@ def _body() -> list[Shape]:
     turn = np.radians(np.linspace(180.0, 0.0, 13))
     arch = np.column_stack([arch_x + (arch_r + 0.035) * np.cos(turn), arch_r + (arch_r + 0.035) * np.sin(turn)])
     outline = [(-0.34, 0.24), (-0.34, 1.0), (-0.62, 1.06), (-1.02, 1.03), (-1.12, 0.8), (-1.11, 0.4), (-1.06, 0.24)]
-    weight = filleted(np.concatenate([outline, arch]), [0.0, 0.05, 0.11, 0.11, 0.11, 0.09, 0.0, *[0.0] * 13], segments=4)
+    weight = filleted(
+        np.concatenate([outline, arch]), [0.0, 0.05, 0.11, 0.11, 0.11, 0.09, 0.0, *[0.0] * 13], segments=4
+    )
     hood = [(-0.68, 0.5), (0.06, 0.5), (0.1, 0.78), (0.04, 0.93), (-0.6, 0.97), (-0.68, 0.94)]
     cowl = [(0.36, 0.46), (0.74, 0.46), (0.78, 0.72), (0.66, 1.08), (0.58, 1.14), (0.5, 1.1), (0.44, 0.8)]
     frame = [(-0.5, 0.16), (0.8, 0.14), (0.84, 0.3), (0.8, 0.5), (-0.5, 0.52)]
@@ -115,7 +117,9 @@ def _ball(radius_m: float) -> list[tuple[float, float]]:
 def _guard() -> list[Shape]:
     """Return the overhead guard: a bent frame on each side, bars across."""
     path = [(0.62, 0.42, 0.9), (0.4, 0.42, GUARD_Z_M - 0.03), (-0.66, 0.42, GUARD_Z_M - 0.03), (-0.86, 0.42, 1.0)]
-    rail = sweep(filleted(path, 0.12, segments=4, closed=False), rectangle(0.055, 0.07, radius_m=0.012, segments=1), up=(0, 1, 0))
+    rail = sweep(
+        filleted(path, 0.12, segments=4, closed=False), rectangle(0.055, 0.07, radius_m=0.012, segments=1), up=(0, 1, 0)
+    )
     pieces = [both_sides(rail)]
     for x in np.linspace(-0.58, 0.34, 8):
         bar = box((0.035, 0.82, 0.045), bevel_m=0.008)
@@ -175,15 +179,28 @@ def _carriage() -> list[Shape]:
     x = MAST_X_M + 0.115
     pieces = []
     for z in (0.16, 0.56):
-        bar = across(filleted([(0, 0), (0.045, 0.012), (0.045, 0.1), (0, 0.112)], 0.009, segments=1), 1.02, bevel_m=0.006)
+        bar = across(
+            filleted([(0, 0), (0.045, 0.012), (0.045, 0.1), (0, 0.112)], 0.009, segments=1), 1.02, bevel_m=0.006
+        )
         pieces.append(painted(moved(bar, x, 0.0, z), "SteelWorn"))
     plates = moved(box((0.06, 0.03, 0.56), bevel_m=0.006), x - 0.025, 0.2, 0.14)
     pieces.append(painted(both_sides(plates), "SteelWorn"))
-    frame = filleted([(x, -0.49, 0.62), (x, -0.49, 1.28), (x, 0.49, 1.28), (x, 0.49, 0.62)], 0.06, segments=4, closed=False)
+    frame = filleted(
+        [(x, -0.49, 0.62), (x, -0.49, 1.28), (x, 0.49, 1.28), (x, 0.49, 0.62)], 0.06, segments=4, closed=False
+    )
     pieces.append(painted(sweep(frame, rectangle(0.035, 0.035, radius_m=0.006, segments=1), up=(1, 0, 0)), "CoatBlack"))
     for y in np.linspace(-0.37, 0.37, 6):
         pieces.append(painted(moved(box((0.022, 0.03, 0.64), bevel_m=0.004), x, float(y), 0.64), "CoatBlack"))
-    blade = [(0.0, 0.62), (0.0, 0.045), (0.02, 0.03), (0.75, 0.03), (1.1, 0.036), (1.12, 0.043), (1.1, 0.052), (0.6, 0.07)]
+    blade = [
+        (0.0, 0.62),
+        (0.0, 0.045),
+        (0.02, 0.03),
+        (0.75, 0.03),
+        (1.1, 0.036),
+        (1.12, 0.043),
+        (1.1, 0.052),
+        (0.6, 0.07),
+    ]
     blade += [(0.075, 0.072), (0.045, 0.1), (0.042, 0.62)]
     fork = across(filleted(blade, [0.0, 0.03, 0.01, 0, 0, 0, 0, 0, 0.02, 0.03, 0.0], segments=2), 0.11, bevel_m=0.004)
     pieces.append(painted(both_sides(moved(fork, x + 0.046, 0.26, 0.0)), "SteelWorn"))
@@ -207,7 +224,13 @@ def tyre(radius_m: float, width_m: float, rim: str) -> Shape:
     hub = 0.58 * radius_m
     side = [(hub, -w * 0.9), (r * 0.9, -w), (r - 0.012, -w * 0.9), (r, -w * 0.7)]
     tyre_profile = [*side, *[(a, -b) for a, b in side[::-1]]]
-    disc = [(hub, w * 0.82), (hub * 0.93, w * 0.8), (hub * 0.85, w * 0.45), (hub * 0.45, w * 0.4), (hub * 0.4, w * 0.62)]
+    disc = [
+        (hub, w * 0.82),
+        (hub * 0.93, w * 0.8),
+        (hub * 0.85, w * 0.45),
+        (hub * 0.45, w * 0.4),
+        (hub * 0.4, w * 0.62),
+    ]
     disc += [(hub * 0.2, w * 0.66), (0.0, w * 0.66)]
     pieces = [painted(lathe(tyre_profile, 28), "Rubber"), painted(lathe(disc, 24), rim)]
     pieces.append(painted(lathe([(0.0, -w * 0.7), (hub, -w * 0.9)], 24), "CoatBlack"))
@@ -243,7 +266,10 @@ def _jack_frame() -> list[Shape]:
     rod = lathe([(0.026, 0.3), (0.026, 0.42), (0.0, 0.42)], 14)
     pieces += [painted(moved(pump, -0.57), "CoatBlack"), painted(moved(rod, -0.57), "Chrome")]
     wheel = lathe(_wheel_profile(0.1, 0.05), 28)
-    core = lathe([(0.0, -0.026), (0.055, -0.026), (0.06, -0.02)], 20), lathe([(0.06, 0.02), (0.055, 0.026), (0.0, 0.026)], 20)
+    core = (
+        lathe([(0.0, -0.026), (0.055, -0.026), (0.06, -0.02)], 20),
+        lathe([(0.06, 0.02), (0.055, 0.026), (0.0, 0.026)], 20),
+    )
     steer = joined(painted(wheel, "Polyurethane"), painted(joined(*core), "SteelWorn"))
     pieces.append(both_sides(moved(turned(steer, "x", 90.0), -0.57, 0.075, 0.1)))
     roller = joined(
@@ -258,14 +284,33 @@ def _jack_frame() -> list[Shape]:
 def _wheel_profile(radius_m: float, width_m: float) -> list[tuple[float, float]]:
     """Return a wheel's profile with rounded shoulders, centred on z = 0."""
     w, b = width_m / 2.0, min(0.012, width_m / 5.0)
-    return [(radius_m * 0.5, -w), (radius_m - b, -w), (radius_m, -w + b), (radius_m, w - b), (radius_m - b, w), (radius_m * 0.5, w)]
+    return [
+        (radius_m * 0.5, -w),
+        (radius_m - b, -w),
+        (radius_m, -w + b),
+        (radius_m, w - b),
+        (radius_m - b, w),
+        (radius_m * 0.5, w),
+    ]
 
 
 def _jack_handle() -> list[Shape]:
     """Return the drawbar with its loop grip and release lever."""
     bar = tube([(-0.6, 0.0, 0.4), (-0.8, 0.0, 1.02)], 0.021, segments=14)
-    loop = [(-0.79, 0.0, 1.0), (-0.8, 0.14, 1.05), (-0.85, 0.15, 1.19), (-0.85, -0.15, 1.19), (-0.8, -0.14, 1.05), (-0.79, 0.0, 1.0)]
+    loop = [
+        (-0.79, 0.0, 1.0),
+        (-0.8, 0.14, 1.05),
+        (-0.85, 0.15, 1.19),
+        (-0.85, -0.15, 1.19),
+        (-0.8, -0.14, 1.05),
+        (-0.79, 0.0, 1.0),
+    ]
     grip = tube(filleted(loop, 0.05, segments=4, closed=False), 0.014, segments=10)
     lever = tube([(-0.8, 0.0, 1.06), (-0.83, 0.03, 1.14), (-0.835, 0.09, 1.15)], 0.006, segments=8)
     cover = moved(turned(rounded_box((0.07, 0.09, 0.12), 0.025), "y", -18.0), -0.6, 0.0, 0.4)
-    return [painted(bar, "CoatRed"), painted(grip, "PlasticBlack"), painted(lever, "Chrome"), painted(cover, "CoatBlack")]
+    return [
+        painted(bar, "CoatRed"),
+        painted(grip, "PlasticBlack"),
+        painted(lever, "Chrome"),
+        painted(cover, "CoatBlack"),
+    ]

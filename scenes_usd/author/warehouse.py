@@ -39,7 +39,9 @@ class Pattern:
 
 
 PATTERNS = (
-    Pattern("Large", {"l600x400x200": 14, "l600x400x300": 24, "l600x400x400": 26}, (0.4, 0.6, 0.4), (2, 2, 2), 90.0, 15),
+    Pattern(
+        "Large", {"l600x400x200": 14, "l600x400x300": 24, "l600x400x400": 26}, (0.4, 0.6, 0.4), (2, 2, 2), 90.0, 15
+    ),
     Pattern("Medium", {"m400x300x200": 22, "m400x300x300": 30}, (0.4, 0.3, 0.3), (2, 4, 2), 0.0, 8),
     Pattern("Small", {"s300x200x200": 28}, (0.2, 0.3, 0.2), (4, 4, 2), 90.0, 2),
 )
@@ -121,7 +123,9 @@ def write_slots(root: Path, slots: list[PalletSlot], loaded: dict[str, Pattern])
     Every anchor's axes are those of the scene, or turned by 180 degrees so that labels show on either side.
     """
     path = root / "layers" / "warehouse_slots.usda"
-    comment = "Anchors of the warehouse: where pallets, cartons, clutter and cameras may go. Written by author/warehouse.py."
+    comment = (
+        "Anchors of the warehouse: where pallets, cartons, clutter and cameras may go. Written by author/warehouse.py."
+    )
     stage = usd.new_stage(path, "Warehouse", kind="", comment=comment)
     for name in ("Slots", "Slots/Pallets", "Slots/Cartons", "Areas"):
         usd.group(stage, f"{ROOT}/{name}", kind="")
@@ -151,12 +155,12 @@ def write_slots(root: Path, slots: list[PalletSlot], loaded: dict[str, Pattern])
         "camera_volume": {
             "AisleEye": ((-2.6, 0.0, 1.1), (11.4, 3.0, 1.2)),
             "AisleHigh": ((-2.6, 0.0, 3.0), (11.4, 3.4, 2.2)),
-            "DockEye": ((5.6, 0.0, 1.1), (5.0, 6.0, 1.2)),
+            "DockEye": ((4.8, 0.0, 1.1), (3.0, 5.4, 1.2)),
             "DockMezzanine": ((5.6, 0.0, 3.6), (5.4, 8.4, 1.7)),
         },
         "look_volume": {
             "Racks": ((-2.8, 0.0, 0.2), (11.0, 5.0, 3.2)),
-            "Floor": ((5.6, 0.0, 0.2), (5.0, 8.2, 1.4)),
+            "Floor": ((5.6, 0.0, 0.3), (4.6, 7.6, 1.3)),
         },
     }
     for kind, areas in boxes.items():
@@ -248,7 +252,7 @@ def _fill(
 ) -> list[tuple[tuple[str, tuple[float, float, float], str], str]]:
     """Return ``count`` filled places with a board each: whole layers, and a part of the last one."""
     pallets = [slot for slot in slots if loaded.get(slot.name) is pattern]
-    filled = []
+    filled: list[tuple[tuple[str, tuple[float, float, float], str], str]] = []
     for left, pallet in zip(range(len(pallets), 0, -1), pallets, strict=True):
         places = carton_places(pallet, pattern)
         mean = (count - len(filled)) / left
@@ -262,7 +266,11 @@ def _fill(
 def _write_floor_objects(stage: Usd.Stage) -> None:
     """Write people, cones and vehicles where they are by default."""
     usd.group(stage, f"{ROOT}/People")
-    people = (("carry", "yellow", 4.3, 1.0, 165.0), ("walk", "orange", -4.6, -1.2, 8.0), ("stand", "yellow", 7.2, -0.6, 140.0))
+    people = (
+        ("carry", "yellow", 4.3, 1.0, 165.0),
+        ("walk", "orange", -4.6, -1.2, 8.0),
+        ("stand", "yellow", 7.2, -0.6, 140.0),
+    )
     for number, (pose, outfit, x, y, yaw) in enumerate(people):
         variants = {"pose": pose, "outfit": outfit}
         prim = usd.write_instance(stage, f"{ROOT}/People/Person_{number}", "person", variants=variants)
@@ -288,7 +296,7 @@ def _write_lights(stage: Usd.Stage) -> None:
         light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Lamp_{number}")
         light.CreateWidthAttr(building.LAMP_SIZE_M[0])
         light.CreateHeightAttr(building.LAMP_SIZE_M[1])
-        light.CreateIntensityAttr(34.0)
+        light.CreateIntensityAttr(46.0)
         light.CreateEnableColorTemperatureAttr(True)
         light.CreateColorTemperatureAttr(5200.0)
         half = Gf.Vec3f(building.LAMP_SIZE_M[0] / 2.0, building.LAMP_SIZE_M[1] / 2.0, 0.0)
