@@ -1,10 +1,10 @@
 """Direct light: a shadow ray towards every light and one for the ambient term, for every sub-pixel sample.
 
 On a smooth surface they take turns: a light, and the ambient term, is asked at every `light_stride`-th sample, with
-that weight, which is exact where it is wholly visible. Beyond MAX_LIGHT_SLOTS lights share rays: of those that share one,
-it goes to a light chosen in proportion to what each would give unoccluded (resampled importance sampling, Talbot et al.,
-EGSR 2005), which stays unbiased. The ambient term is a constant radiance that reaches a point unless something nearer
-than `ambient_reach_m` is in the way: a stated stand-in for interreflection.
+that weight, which is exact where it is wholly visible. Beyond MAX_LIGHT_SLOTS lights share rays: of those that share
+one, it goes to a light chosen in proportion to what each would give unoccluded (resampled importance sampling, Talbot
+et al., EGSR 2005), which stays unbiased. The ambient term is a constant radiance that reaches a point unless something
+nearer than `ambient_reach_m` is in the way: a stated stand-in for interreflection.
 """
 
 import warp as wp

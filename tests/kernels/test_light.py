@@ -149,7 +149,7 @@ def test_a_metal_plate_under_a_dome_shows_the_albedo_of_its_lobe(roughness: floa
 
 @pytest.mark.parametrize("roughness", [0.1, 0.5])
 def test_gloss_under_a_dome_is_not_speckled(roughness: float) -> None:
-    """No sample of a ball under a uniform dome is much brighter than the dome, also where it is seen at a grazing angle."""
+    """No sample of a ball under a uniform dome is much brighter than the dome, also at its grazing rim."""
     glossy = Material("glossy", base_color=(0.3,) * 3, roughness=roughness)
     dome = Light("/dome", LightKind.DOME, IDENTITY, (0.0, 0.0), 0.0, (1.0,) * 3)
     stage = scene([(sphere(1.0), IDENTITY)], lights=(dome,), materials=(glossy,))
