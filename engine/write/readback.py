@@ -7,17 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import imageio.v3 as imageio
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from engine.write.writers import MILLIMETRES_A_METRE
 
 
 def read_instance_map(out: Path, frame: Mapping[str, Any]) -> NDArray[np.int32]:
     """Return the instance map of a row of the frame table, shape [y, x], numbered as `inst_id`; 0 = background."""
-    with Image.open(out / frame["instance_map"]) as image:
-        stored = np.array(image).astype(np.int32)
+    stored = imageio.imread(out / frame["instance_map"]).astype(np.int32)
     if frame.get("instance_ids") is None:
         return stored
     table = json.loads((out / frame["instance_ids"]).read_bytes())["instance"]
@@ -29,6 +28,5 @@ def read_depth_m(path: Path) -> NDArray[np.float32]:
     if path.suffix == ".npy":
         depth_m: NDArray[np.float32] = np.load(path, allow_pickle=False)
         return depth_m
-    with Image.open(path) as image:
-        millimetres = np.array(image).astype(np.float32)
+    millimetres = imageio.imread(path).astype(np.float32)
     return np.where(millimetres > 0, millimetres / np.float32(MILLIMETRES_A_METRE), np.float32(np.inf))
