@@ -167,4 +167,7 @@ def _say(line: str) -> None:
 if __name__ == "__main__":
     from engine.run import main as imported_main  # as a module, so that its functions can be sent to other processes
 
-    sys.exit(imported_main())
+    code = imported_main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # an ordinary exit puts the default handlers back first: a stop signal would then kill with -15
