@@ -60,12 +60,14 @@ def turn_stride(point: Point, rays: ShadowRays) -> int:
 @wp.func
 def arrival_of(lights: Lights, light: int, point: Point, u: wp.vec2) -> Arrival:
     """Return a ray towards a light and the radiance that it would send to the viewer if nothing blocks it."""
+    out = Arrival()
+    if wp.length_sq(lights.radiance[point.row, light]) == 0.0:
+        return out
     sample = LightSample()
     if lights.kind[light] == int(LightKind.DOME):
         sample = sample_dome(lights, point.row, light, point.bsdf, point.to_viewer, u)
     else:
         sample = sample_light(lights, point.row, light, point.position_m, u)
-    out = Arrival()
     cosine = wp.dot(point.bsdf.normal, sample.direction)
     if cosine > 0.0 and wp.dot(point.face_normal, sample.direction) > 0.0:
         out.direction = sample.direction

@@ -290,7 +290,7 @@ VEHICLES = (("Forklift", "forklift", -0.4, -0.35, 180.0), ("PalletJack", "pallet
 
 
 def _write_lights(stage: Usd.Stage) -> None:
-    """Write one RectLight under each fitting, and a weak sky that comes in through the skylights."""
+    """Write one RectLight under each fitting. No sky: through a closed roof it would cost a ray a sample for nothing."""
     usd.group(stage, f"{ROOT}/Lights", kind="")
     for number, (x, y) in enumerate(building.LAMPS_M):
         light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Lamp_{number}")
@@ -302,9 +302,6 @@ def _write_lights(stage: Usd.Stage) -> None:
         half = Gf.Vec3f(building.LAMP_SIZE_M[0] / 2.0, building.LAMP_SIZE_M[1] / 2.0, 0.0)
         light.CreateExtentAttr([-half, half])
         UsdGeom.Xformable(light).AddTranslateOp().Set(Gf.Vec3d(x, y, building.LAMP_Z_M))
-    dome = UsdLux.DomeLight.Define(stage, f"{ROOT}/Lights/Sky")
-    dome.CreateIntensityAttr(0.35)
-    dome.CreateColorAttr(Gf.Vec3f(0.86, 0.93, 1.0))
 
 
 def _write_cameras(stage: Usd.Stage) -> None:
