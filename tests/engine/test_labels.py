@@ -61,4 +61,6 @@ def test_an_empty_view_has_no_rows() -> None:
 
 def test_labels_without_depth_are_refused() -> None:
     with pytest.raises(ValueError, match="depth_m"):
-        labels_from_frames(Frames(frames_of(np.zeros((1, 2, 2), np.int32), np.zeros((1, 2, 2))).keys, *[None] * 5), np.zeros(1))
+        labels_from_frames(
+            Frames(frames_of(np.zeros((1, 2, 2), np.int32), np.zeros((1, 2, 2))).keys, *[None] * 5), np.zeros(1)
+        )
