@@ -31,6 +31,7 @@ SCALARS = {  # input -> field
 COLORS = {"diffuseColor": "base_color", "emissiveColor": "emission"}
 IGNORED = ("displacement", "occlusion")
 METAL_F0 = 0.15  # a constant specular colour above this is read as a metal; dielectrics reflect less than 8 %
+NOT_TRANSPARENT = "opacity is not rendered yet: the surface is solid, holes of a cut-out included"
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ class MaterialTable:
             material = self._metallic(material, values["specularColor"], path)
         if values["opacityMode"] == "presence":
             self._opened.notes.add("approximated", path, "opacityMode presence is read as transparent")
+        if material.opacity < 1.0 or "opacity" in material.textures:
+            self._opened.notes.add("approximated", path, NOT_TRANSPARENT)
         return Surface(material, min(named) if named else None)
 
     def _texture(self, lookup: ImageLookup, field: str, path: Sdf.Path) -> TextureInput | None:

@@ -22,7 +22,7 @@ from engine.scene.usd_camera import read_camera
 from engine.scene.usd_files import asset_table
 from engine.scene.usd_instancer import Owners, Placer, Spread
 from engine.scene.usd_light import read_light
-from engine.scene.usd_material import MaterialTable, Surface
+from engine.scene.usd_material import NOT_TRANSPARENT, MaterialTable, Surface
 from engine.scene.usd_mesh import MeshRequest, build_implicit, inherited_color, read_implicit, read_source
 from engine.scene.usd_semantics import UNLABELLED, read_taxonomy, taxonomy_of_classes
 from engine.scene.usd_skel import pose_skinned_meshes
@@ -228,6 +228,8 @@ class _Geometry:
                 opacity = float(value[0])
             elif value is not None:
                 self._opened.notes.add("approximated", leaf.path, "displayOpacity that varies over the mesh is ignored")
+        if opacity < 1.0:
+            self._opened.notes.add("approximated", leaf.path, NOT_TRANSPARENT)
         if not has_color and opacity == 1.0:
             return 0
         material = self._materials.display_color(leaf.path, opacity)
