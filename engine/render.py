@@ -145,7 +145,7 @@ class Renderer:
         self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
         own.radiance.zero_()
         sampling = gpu.sample.Sampling()
-        sampling.first, sampling.key = first, self._key
+        sampling.first, sampling.sample_count, sampling.key = first, self.rig.spp, self._key
         for sample in range(self.rig.spp):
             sampling.sample = sample
             inputs = [geometry.trees, views, sampling, buffers.edge, own.hits.sample]

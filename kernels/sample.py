@@ -1,5 +1,10 @@
 """Sub-pixel samples: rgb integrates them over the pixel's area, a box filter one pixel wide.
 
+Points on lights come from one low-discrepancy sequence that runs through the pixels along a shuffled Z-order curve,
+with a random shift per frame. Neighbours thus sample a light at different places, and the noise is fine-grained
+(Ahmed and Wonka, "Screen-space blue-noise diffusion of Monte Carlo sampling error", SIGGRAPH Asia 2020). The sequence
+is Roberts' R_3: multiples of inverse powers of a generalised golden ratio, as 32-bit fractions.
+
 A pixel whose 3 x 3 neighbourhood is one smooth surface reuses the hit of its centre for all samples; its textures are
 filtered by their footprint, and only the points on lights differ.
 """
@@ -8,13 +13,17 @@ import warp as wp
 
 from .camera import Ray, Views, camera_ray, pixel_of
 from .geometry import Trees
-from .random import RandomKey, uniform4
+from .random import RandomKey, random_words, uniform4, unit_float
 from .trace import Hit, trace_closest
 
+vec3u = wp.types.vector(length=3, dtype=wp.uint32)
+
 JITTER_DIMENSION = wp.constant(0)  # dimensions of a pixel's counter: sub-pixel position,
-LIGHT_DIMENSION = wp.constant(1)  # points on lights
+LIGHT_DIMENSION = wp.constant(1)  # shift of the points on lights,
+AMBIENT_DIMENSION = wp.constant(2)  # shift of the directions of the ambient term
 R2_X = wp.constant(0.7548776662466927)  # Roberts' R2 sequence: 1 / plastic number and its square
 R2_Y = wp.constant(0.5698402909980532)
+R3_WORDS = vec3u(wp.uint32(3518319155), wp.uint32(2882110345), wp.uint32(2360945575))  # the R_3 sequence
 
 
 @wp.struct
@@ -23,6 +32,7 @@ class Sampling:
 
     first: int
     sample: int
+    sample_count: int
     key: RandomKey
 
 
@@ -38,6 +48,55 @@ def shifted(offset: wp.vec2, sample: int) -> wp.vec2:
     x = offset[0] + R2_X * float(sample)
     y = offset[1] + R2_Y * float(sample)
     return wp.vec2(x - wp.floor(x), y - wp.floor(y))
+
+
+@wp.func
+def spread_bits(x: wp.uint32) -> wp.uint32:
+    """Return the lower 16 bits with a zero between neighbours."""
+    x = x & wp.uint32(0x0000FFFF)
+    x = (x | (x << wp.uint32(8))) & wp.uint32(0x00FF00FF)
+    x = (x | (x << wp.uint32(4))) & wp.uint32(0x0F0F0F0F)
+    x = (x | (x << wp.uint32(2))) & wp.uint32(0x33333333)
+    return (x | (x << wp.uint32(1))) & wp.uint32(0x55555555)
+
+
+@wp.func
+def reverse_bits(x: wp.uint32) -> wp.uint32:
+    """Return the 32 bits in the opposite order."""
+    x = (x >> wp.uint32(16)) | (x << wp.uint32(16))
+    x = ((x & wp.uint32(0xFF00FF00)) >> wp.uint32(8)) | ((x & wp.uint32(0x00FF00FF)) << wp.uint32(8))
+    x = ((x & wp.uint32(0xF0F0F0F0)) >> wp.uint32(4)) | ((x & wp.uint32(0x0F0F0F0F)) << wp.uint32(4))
+    x = ((x & wp.uint32(0xCCCCCCCC)) >> wp.uint32(2)) | ((x & wp.uint32(0x33333333)) << wp.uint32(2))
+    return ((x & wp.uint32(0xAAAAAAAA)) >> wp.uint32(1)) | ((x & wp.uint32(0x55555555)) << wp.uint32(1))
+
+
+@wp.func
+def scrambled(x: wp.uint32, seed: wp.uint32) -> wp.uint32:
+    """Return an index shuffled so that aligned blocks of 2^k indices stay together (Owen scrambling in base 2).
+
+    Source: Burley, "Practical hash-based Owen scrambling", JCGT 9(4), 2020; the hash is Laine and Karras', EGSR 2011,
+    with Vegdahl's constants.
+    """
+    h = reverse_bits(x)
+    h = h ^ (h * wp.uint32(0x3D20ADEA))
+    h = h + seed
+    h = h * ((seed >> wp.uint32(16)) | wp.uint32(1))
+    h = h ^ (h * wp.uint32(0x05526C56))
+    h = h ^ (h * wp.uint32(0x53A22864))
+    return reverse_bits(h)
+
+
+@wp.func
+def light_sample(views: Views, pixel: wp.vec3i, dimension: int, sampling: Sampling) -> wp.vec3:
+    """Return three numbers in [0, 1) for a sample of a pixel: a point of the sequence, shifted on the torus."""
+    along_curve = spread_bits(wp.uint32(pixel[2])) | (spread_bits(wp.uint32(pixel[1])) << wp.uint32(1))
+    shift = random_words(views.world[pixel[0]], views.frame[pixel[0]], 0, dimension, sampling.key)
+    n = scrambled(along_curve, shift[3]) * wp.uint32(sampling.sample_count) + wp.uint32(sampling.sample)
+    return wp.vec3(
+        unit_float(shift[0] + n * R3_WORDS[0]),
+        unit_float(shift[1] + n * R3_WORDS[1]),
+        unit_float(shift[2] + n * R3_WORDS[2]),
+    )
 
 
 @wp.func

@@ -1,9 +1,9 @@
 """Direct light: a shadow ray towards every light and one for the ambient term, for every sub-pixel sample.
 
-On a smooth surface they take turns: a light, and the ambient term, is asked at every `light_stride`-th sample, with
-that weight, which is exact where it is wholly visible. Beyond MAX_LIGHT_SLOTS lights share rays: of those that share
-one, it goes to a light chosen in proportion to what each would give unoccluded (resampled importance sampling, Talbot
-et al., EGSR 2005), which stays unbiased. The ambient term is a constant radiance that reaches a point unless something
+On a smooth surface lights take turns: one is asked at every `light_stride`-th sample, with that weight, which is exact
+where it is wholly visible. Beyond MAX_LIGHT_SLOTS lights share rays: of those that share one, it goes to a light chosen
+in proportion to what each would give unoccluded (resampled importance sampling, Talbot et al., EGSR 2005), which stays
+unbiased. The ambient term is a constant radiance, of which AMBIENT_OPEN_SHARE always arrives and the rest where nothing
 nearer than `ambient_reach_m` is in the way: a stated stand-in for interreflection.
 """
 
@@ -15,12 +15,11 @@ from .geometry import Trees
 from .light import LightKind, Lights, LightSample, cosine_direction, sample_light
 from .material import evaluate, reflectance_of_dome
 from .point import Point
-from .sample import LIGHT_DIMENSION, Sampling, random_of, shifted
+from .sample import AMBIENT_DIMENSION, LIGHT_DIMENSION, Sampling, light_sample
 from .trace import is_blocked
 
 MAX_LIGHT_SLOTS = 8
-GOLDEN = wp.constant(0.6180339887498949)
-HALF_WORD = wp.constant(4096.0)  # a 24-bit uniform number holds two of 12 bits
+AMBIENT_OPEN_SHARE = wp.constant(0.35)  # of the ambient term, which a point in a corner still gets: no pit is black
 
 
 @wp.struct
@@ -138,18 +137,13 @@ def light_points(
         for slot in range(out_rays.light_slots + 1):
             out_rays.distance_m[slot, i] = 0.0
         return
-    r = random_of(views, pixel_of(views, sampling.first + i), LIGHT_DIMENSION, sampling.key)
-    u = shifted(wp.vec2(r[0], r[1]), sampling.sample)
-    choice = r[2] + GOLDEN * float(sampling.sample)
-    coarse = wp.floor(r[3] * HALF_WORD)
-    around = shifted(wp.vec2(coarse / HALF_WORD, r[3] * HALF_WORD - coarse), sampling.sample)
-    point_of_light = wp.vec3(u[0], u[1], choice - wp.floor(choice))
-    unshadowed = write_light_rays(lights, p, point_of_light, sampling.sample, out_rays, i)
-    ambient = Arrival()
-    stride = turn_stride(p, out_rays)
-    if (out_rays.light_slots + sampling.sample) % stride == 0:
-        ambient = ambient_arrival(lights, p, around)
-        ambient.radiance = ambient.radiance * float(stride)
+    pixel = pixel_of(views, sampling.first + i)
+    u = light_sample(views, pixel, LIGHT_DIMENSION, sampling)
+    unshadowed = write_light_rays(lights, p, u, sampling.sample, out_rays, i)
+    a = light_sample(views, pixel, AMBIENT_DIMENSION, sampling)
+    ambient = ambient_arrival(lights, p, wp.vec2(a[0], a[1]))
+    unshadowed += ambient.radiance * AMBIENT_OPEN_SHARE
+    ambient.radiance = ambient.radiance * (1.0 - AMBIENT_OPEN_SHARE)
     write_ray(out_rays, out_rays.light_slots, i, ambient)
     out_radiance[i] = out_radiance[i] + p.bsdf.emission + unshadowed
 

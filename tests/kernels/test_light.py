@@ -167,7 +167,8 @@ def test_ambient_light_is_the_surrounds_of_a_plate_and_stops_at_a_wall() -> None
     assert free.rgb_linear is not None
     assert half.rgb_linear is not None
     assert free.rgb_linear.mean() == pytest.approx(GREY * 0.8, rel=0.03)  # the fit of the specular term adds under 3 %
-    assert half.rgb_linear.mean() / free.rgb_linear.mean() == pytest.approx(0.5, abs=0.02)
+    share = gpu.shade.AMBIENT_OPEN_SHARE  # arrives also where something is near
+    assert half.rgb_linear.mean() / free.rgb_linear.mean() == pytest.approx(share + (1 - share) / 2, abs=0.02)
 
 
 def test_both_sides_of_a_launch_number_lights_alike() -> None:

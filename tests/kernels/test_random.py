@@ -55,3 +55,23 @@ def test_streams_and_seeds_are_unrelated() -> None:
 def test_a_world_beyond_32_bits_is_refused() -> None:
     with pytest.raises(ValueError, match="world"):
         uniform(0, "a", 2**32)
+
+
+def test_shuffled_indices_keep_blocks_together() -> None:
+    """Owen scrambling in base 2: a permutation that maps every aligned block of 2^k indices onto another."""
+    count = 256
+    out = wp.empty(count, dtype=wp.uint32, device="cpu")
+    wp.launch(shuffle, count, [12345, out], device="cpu")
+    shuffled = out.numpy()
+    for size in (2, 4, 16, 64):
+        blocks = shuffled.reshape(-1, size) // size
+        assert (blocks == blocks[:, :1]).all()
+    assert len(set(shuffled.tolist())) == count
+    assert not np.array_equal(np.sort(shuffled), shuffled)
+
+
+@wp.kernel(enable_backward=False)
+def shuffle(seed: int, out_index: wp.array[wp.uint32]):
+    """Write the shuffled place of every index."""
+    i = wp.tid()
+    out_index[i] = gpu.sample.scrambled(wp.uint32(i), wp.uint32(seed))

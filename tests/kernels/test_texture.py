@@ -44,7 +44,7 @@ def test_a_texture_lies_with_its_first_row_at_the_bottom() -> None:
 def test_a_fine_checker_is_grey_from_afar() -> None:
     """1024 x 1024 texels on 64 x 64 pixels: every pixel is the mean, none is noise."""
     checker = (np.indices((1024, 1024)).sum(axis=0) % 2).astype(np.float32)
-    out = seen(*textured(checker), spp=16)
+    out = seen(*textured(checker), spp=128)
     assert out == pytest.approx(np.full((64, 64), 0.5), abs=0.03)
 
 
