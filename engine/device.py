@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ def resolve_device(name: str) -> str:
     import warp as wp
 
     wp.config.log_level = wp.LOG_ERROR
+    # Warp asks for the processor's name; Python would start a process for it, which fork-hostile places do not like.
+    vars(platform.uname()).setdefault("processor", platform.machine())
     with _without_driver_warning():
         wp.init()
     gpus = wp.get_cuda_device_count()
