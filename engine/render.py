@@ -19,7 +19,7 @@ import warp as wp
 from engine import gpu
 from engine.draft import Draft
 from engine.frames import FrameKeys, Frames
-from engine.randomize.philox import stream_key
+from engine.randomize.philox import philox, stream_key
 from engine.recipe import Rig
 from engine.scene.model import Scene
 from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, upload_scene, upload_worlds
@@ -85,8 +85,9 @@ class Renderer:
         """
         self.rig, self.outputs, self.device = rig, outputs, device
         self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
+        self._words = stream_key(seed, "render.direct")
         self._key = gpu.random.RandomKey()
-        self._key.low, self._key.high = stream_key(seed, "render.direct")
+        self._key.low, self._key.high = self._words
         self._on_cpu = wp.get_device(device).is_cpu
         self._thread_count = (threads or len(os.sched_getaffinity(0))) if self._on_cpu else 1
         self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
@@ -173,6 +174,10 @@ class Renderer:
         views.center_px = to_device(draft.center_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
         views.orthographic = to_device(draft.orthographic.reshape(count).astype(np.int32), wp.int32, device)
         exposure = np.exp2(draft.exposure_ev.reshape(count) + self.rig.exposure_ev).astype(np.float32)
+        counter = (draft.world[row], draft.step[row] * cameras + camera, 0)
+        for name in ("light", "ambient"):
+            words = philox((*counter, getattr(gpu.sample, f"{name.upper()}_DIMENSION")), self._words)
+            setattr(views, f"{name}_shift", to_device(words, gpu.random.vec4u, device))
         views.exposure = rows_to_device(exposure, wp.float32, device)
         return views
 

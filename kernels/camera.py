@@ -2,6 +2,7 @@
 
 import warp as wp
 
+from .random import vec4u
 from .transform import mat34, transform_vector
 
 TILE_X = wp.constant(8)  # a warp of 32 threads covers an 8 x 4 tile of pixels
@@ -22,6 +23,8 @@ class Views:
     center_px: wp.array[wp.vec2]  # [view]
     orthographic: wp.array[int]  # [view]; focal_px is then pixels per metre
     exposure: wp.array[float]  # [view], factor on radiance
+    light_shift: wp.array[vec4u]  # [view], random words: see sample.py
+    ambient_shift: wp.array[vec4u]  # [view]
 
 
 @wp.struct

@@ -59,15 +59,9 @@ def unit_float(word: wp.uint32) -> float:
 
 
 @wp.func
-def random_words(world: int, frame: int, index: int, dimension: int, key: RandomKey) -> vec4u:
-    """Return four random words of a counter; `frame` is step * cameras + camera."""
-    return philox(vec4u(wp.uint32(world), wp.uint32(frame), wp.uint32(index), wp.uint32(dimension)), key)
-
-
-@wp.func
 def uniform4(world: int, frame: int, index: int, dimension: int, key: RandomKey) -> wp.vec4:
     """Return four uniform numbers of a counter; `frame` is step * cameras + camera."""
-    words = random_words(world, frame, index, dimension, key)
+    words = philox(vec4u(wp.uint32(world), wp.uint32(frame), wp.uint32(index), wp.uint32(dimension)), key)
     return wp.vec4(unit_float(words[0]), unit_float(words[1]), unit_float(words[2]), unit_float(words[3]))
 
 

@@ -13,14 +13,14 @@ import warp as wp
 
 from .camera import Ray, Views, camera_ray, pixel_of
 from .geometry import Trees
-from .random import RandomKey, random_words, uniform4, unit_float
+from .random import RandomKey, uniform4, unit_float, vec4u
 from .trace import Hit, trace_closest
 
 vec3u = wp.types.vector(length=3, dtype=wp.uint32)
 
 JITTER_DIMENSION = wp.constant(0)  # dimensions of a pixel's counter: sub-pixel position,
-LIGHT_DIMENSION = wp.constant(1)  # shift of the points on lights,
-AMBIENT_DIMENSION = wp.constant(2)  # shift of the directions of the ambient term
+LIGHT_DIMENSION = 1  # shift of the points on lights and shuffle of the curve, drawn per view by the host,
+AMBIENT_DIMENSION = 2  # shift of the directions of the ambient term, likewise
 R2_X = wp.constant(0.7548776662466927)  # Roberts' R2 sequence: 1 / plastic number and its square
 R2_Y = wp.constant(0.5698402909980532)
 R3_WORDS = vec3u(wp.uint32(3518319155), wp.uint32(2882110345), wp.uint32(2360945575))  # the R_3 sequence
@@ -87,11 +87,16 @@ def scrambled(x: wp.uint32, seed: wp.uint32) -> wp.uint32:
 
 
 @wp.func
-def light_sample(views: Views, pixel: wp.vec3i, dimension: int, sampling: Sampling) -> wp.vec3:
-    """Return three numbers in [0, 1) for a sample of a pixel: a point of the sequence, shifted on the torus."""
+def sequence_index(views: Views, pixel: wp.vec3i, sampling: Sampling) -> wp.uint32:
+    """Return the place of a pixel's sample in the sequence that runs through the image."""
     along_curve = spread_bits(wp.uint32(pixel[2])) | (spread_bits(wp.uint32(pixel[1])) << wp.uint32(1))
-    shift = random_words(views.world[pixel[0]], views.frame[pixel[0]], 0, dimension, sampling.key)
-    n = scrambled(along_curve, shift[3]) * wp.uint32(sampling.sample_count) + wp.uint32(sampling.sample)
+    shuffled = scrambled(along_curve, views.light_shift[pixel[0]][3])
+    return shuffled * wp.uint32(sampling.sample_count) + wp.uint32(sampling.sample)
+
+
+@wp.func
+def sequence_point(n: wp.uint32, shift: vec4u) -> wp.vec3:
+    """Return three numbers in [0, 1): point `n` of the sequence, shifted on the torus."""
     return wp.vec3(
         unit_float(shift[0] + n * R3_WORDS[0]),
         unit_float(shift[1] + n * R3_WORDS[1]),

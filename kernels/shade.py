@@ -15,7 +15,7 @@ from .geometry import Trees
 from .light import LightKind, Lights, LightSample, cosine_direction, sample_light
 from .material import evaluate, reflectance_of_dome
 from .point import Point
-from .sample import AMBIENT_DIMENSION, LIGHT_DIMENSION, Sampling, light_sample
+from .sample import Sampling, sequence_index, sequence_point
 from .trace import is_blocked
 
 MAX_LIGHT_SLOTS = 8
@@ -138,9 +138,10 @@ def light_points(
             out_rays.distance_m[slot, i] = 0.0
         return
     pixel = pixel_of(views, sampling.first + i)
-    u = light_sample(views, pixel, LIGHT_DIMENSION, sampling)
+    n = sequence_index(views, pixel, sampling)
+    u = sequence_point(n, views.light_shift[pixel[0]])
     unshadowed = write_light_rays(lights, p, u, sampling.sample, out_rays, i)
-    a = light_sample(views, pixel, AMBIENT_DIMENSION, sampling)
+    a = sequence_point(n, views.ambient_shift[pixel[0]])
     ambient = ambient_arrival(lights, p, wp.vec2(a[0], a[1]))
     unshadowed += ambient.radiance * AMBIENT_OPEN_SHARE
     ambient.radiance = ambient.radiance * (1.0 - AMBIENT_OPEN_SHARE)
