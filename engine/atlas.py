@@ -11,6 +11,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
+from engine.errors import UserError
 from engine.scene.model import Texture
 
 
@@ -62,7 +63,7 @@ def pack_textures(textures: Sequence[Texture], device: str) -> Atlas:
             parts.append(np.round(image.reshape(-1, 4) * (65535.0 / scale[row])).astype(np.uint16))
             texel += len(parts[-1])
     if texel >= 2**31:
-        raise ValueError(f"textures hold {texel} texels; the limit is {2**31 - 1}: use smaller images")
+        raise UserError(f"textures hold {texel} texels; the limit is {2**31 - 1}: use smaller images")
     out = gpu.texture.Textures()
     packed = np.concatenate(parts) if parts else np.zeros((0, 4), np.uint16)
     out.texel = wp.array(packed, dtype=wp.uint16, device=device)

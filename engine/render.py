@@ -18,6 +18,7 @@ import warp as wp
 
 from engine import gpu
 from engine.draft import Draft
+from engine.errors import UserError
 from engine.frames import FrameKeys, Frames
 from engine.randomize.philox import philox, stream_key
 from engine.recipe import Rig
@@ -25,6 +26,8 @@ from engine.scene.model import Scene
 from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, upload_scene, upload_worlds
 
 SLICE_PX = 4096  # on the CPU: the buffers of a slice stay in the second-level cache
+BYTES_PX = 64  # hits, edges and images of a pixel
+LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 LABEL_MODULES = ("geometry", "trace", "resolve")
 LIGHT_MODULES = ("shade", "point", "sample", "film")
 
@@ -104,6 +107,7 @@ class Renderer:
         worlds = upload_worlds(self._base, draft)
         views = self._views(draft)
         view_count = len(draft.world) * draft.world_from_camera.shape[1]
+        self._check_size(view_count)
         buffers = self._buffers(view_count)
         pixels = view_count * self.rig.width * self.rig.height
         self._over_slices(pixels, lambda first, count: self._trace(worlds, views, buffers, first, count))
@@ -114,11 +118,30 @@ class Renderer:
 
             def shade(first: int, count: int) -> None:
                 own = scratch.get()
-                self._shade(worlds, views, buffers, own, first, count)
-                scratch.put(own)
+                try:
+                    self._shade(worlds, views, buffers, own, first, count)
+                finally:
+                    scratch.put(own)
 
             self._over_slices(pixels, shade)
         return self._frames(draft, buffers)
+
+    def _check_size(self, views: int) -> None:
+        """Refuse a launch that the memory or 32-bit pixel numbers cannot hold.
+
+        Raises:
+            UserError: With the size, and what to do.
+        """
+        pixels = views * self.rig.width * self.rig.height
+        device = wp.get_device(self.device)
+        room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if self._on_cpu else device.free_memory
+        need = pixels * BYTES_PX
+        if pixels > LARGEST_LAUNCH_PX or need > room:
+            size = f"{views} views of {self.rig.width}x{self.rig.height} px"
+            raise UserError(
+                f"{size} need {need / 2**30:.1f} GiB in one launch, {room / 2**30:.1f} GiB are there and "
+                f"{LARGEST_LAUNCH_PX} px is the most; take batch=1 or a smaller rig"
+            )
 
     def _slice_px(self, pixels: int) -> int:
         return SLICE_PX if self._on_cpu else pixels

@@ -14,6 +14,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
+from engine.errors import UserError
 from engine.scene.model import Mesh
 
 
@@ -80,12 +81,12 @@ def check_stack(mesh_entries: int, top_entries: int) -> None:
     """Refuse trees that a traversal could overflow on.
 
     Raises:
-        ValueError: If both levels together may need more entries than the traversal's stack has.
+        UserError: If both levels together may need more entries than the traversal's stack has.
     """
     need = mesh_entries + top_entries + 1
     if need > gpu.bvh.STACK_ENTRIES:
         limit = gpu.bvh.STACK_ENTRIES
-        raise ValueError(f"trees need {need} stack entries, the traversal has {limit}: split the deepest mesh")
+        raise UserError(f"trees need {need} stack entries, the traversal has {limit}: split the deepest mesh")
 
 
 def _mesh_tree(mesh: Mesh, lanes: int) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:

@@ -164,7 +164,7 @@ def _materials(materials: Sequence[Material], atlas: Atlas, device: str) -> Any:
     coat = [(m.clearcoat, m.clearcoat_roughness) for m in materials]
     out.clearcoat = to_device(np.array(coat, np.float32), wp.vec2, device)
     out.uses_display_color = to_device(np.array([m.uses_display_color for m in materials], np.int32), wp.int32, device)
-    inputs = [(m.textures[field]) for m in materials for field in TEXTURED if field in m.textures]
+    inputs = [m.textures[field] for m in materials for field in TEXTURED if field in m.textures]
     index = iter(range(len(inputs)))
     slots = np.array([[next(index) if field in m.textures else -1 for field in TEXTURED] for m in materials], np.int32)
     for column, field in enumerate(TEXTURED):

@@ -73,8 +73,9 @@ def cosine_direction(n: wp.vec3, u: wp.vec2) -> wp.vec3:
 @wp.func
 def cone_direction(axis: wp.vec3, versine: float, u: wp.vec2) -> wp.vec3:
     """Return a uniform direction of a cone, given 1 - cos of its half angle."""
-    c = 1.0 - u[0] * versine
-    s = wp.sqrt(wp.max(0.0, 1.0 - c * c))
+    v = u[0] * versine
+    c = 1.0 - v
+    s = wp.sqrt(v * (2.0 - v))
     return orthonormal_basis(axis) * wp.vec3(s * wp.cos(2.0 * wp.pi * u[1]), s * wp.sin(2.0 * wp.pi * u[1]), c)
 
 
@@ -147,7 +148,8 @@ def sample_cylinder(p_m: wp.vec3, pose: mat34, size_m: wp.vec2, radiance: wp.vec
 def sample_distant(axis: wp.vec3, half_angle_rad: float, radiance: wp.vec3, u: wp.vec2) -> LightSample:
     """Return a uniform direction of the cone that a distant light fills; without an angle, its irradiance."""
     out = LightSample()
-    versine = 1.0 - wp.cos(half_angle_rad)
+    half_sine = wp.sin(0.5 * half_angle_rad)
+    versine = 2.0 * half_sine * half_sine  # 1 - cos, which float32 rounds to 0 below half a milliradian
     out.direction = cone_direction(axis, versine, u)
     out.distance_m = DISTANT_M
     out.radiance = radiance * wp.where(versine > 0.0, 2.0 * wp.pi * versine, 1.0)

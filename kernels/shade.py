@@ -1,10 +1,10 @@
 """Direct light: a shadow ray towards every light and one for the ambient term, for every sub-pixel sample.
 
-On a smooth surface lights take turns: one is asked at every `light_stride`-th sample, with that weight, which is exact
-where it is wholly visible. Beyond MAX_LIGHT_SLOTS lights share rays: of those that share one, it goes to a light chosen
-in proportion to what each would give unoccluded (resampled importance sampling, Talbot et al., EGSR 2005), which stays
-unbiased. The ambient term is a constant radiance, of which AMBIENT_OPEN_SHARE always arrives and the rest where nothing
-nearer than `ambient_reach_m` is in the way: a stated stand-in for interreflection.
+On a smooth surface lights take turns: one is asked at every `light_stride`-th sample, with that weight. Beyond
+MAX_LIGHT_SLOTS lights share rays: of those that share one, it goes to a light chosen in proportion to what each would
+give unoccluded (resampled importance sampling, Talbot et al., EGSR 2005), which stays unbiased. The ambient term is a
+constant radiance, of which AMBIENT_OPEN_SHARE always arrives and the rest where nothing nearer than `ambient_reach_m`
+is in the way: a stated stand-in for interreflection.
 """
 
 import warp as wp
@@ -19,6 +19,7 @@ from .sample import Sampling, sequence_index, sequence_point
 from .trace import is_blocked
 
 MAX_LIGHT_SLOTS = 8
+SHORT_OF_LIGHT = wp.constant(1.0 - 1.0e-4)  # of the way to a light: its own fitting, in the same plane, casts no shadow
 AMBIENT_OPEN_SHARE = wp.constant(0.35)  # of the ambient term, which a point in a corner still gets: no pit is black
 
 
@@ -160,6 +161,6 @@ def trace_shadow(trees: Trees, point: wp.array[Point], rays: ShadowRays, out_rad
         distance = rays.distance_m[slot, i]
         if distance > 0.0:
             ray.direction = rays.direction[slot, i]
-            if not is_blocked(trees, point[i].row, ray, distance):
+            if not is_blocked(trees, point[i].row, ray, distance * SHORT_OF_LIGHT):
                 radiance += rays.radiance[slot, i]
     out_radiance[i] = radiance

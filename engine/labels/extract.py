@@ -15,15 +15,13 @@ def labels_from_frames(frames: Frames, class_id: NDArray[np.int32]) -> Labels:
 
     Args:
         frames: Needs `instance` and `depth_m`.
-        class_id: Class of every instance of the scene, shape [instance]; instances of class 0 have no row.
+        class_id: Class of every instance of the scene, shape [instance]; 0: unlabelled, which keeps its row.
     Raises:
         ValueError: If an image that is needed was not rendered.
     """
     if frames.instance is None or frames.depth_m is None:
         raise ValueError("labels need the images instance and depth_m; ask the renderer for both")
-    parts = [
-        _of_view(view, frames.instance[view], frames.depth_m[view], class_id) for view in range(len(frames.instance))
-    ]
+    parts = [_of_view(view, frames.instance[view], frames.depth_m[view]) for view in range(len(frames.instance))]
     view, instance, visible, box, distance = (np.concatenate([part[k] for part in parts]) for k in range(5))
     return Labels(
         view=view.astype(np.int32),
@@ -37,12 +35,11 @@ def labels_from_frames(frames: Frames, class_id: NDArray[np.int32]) -> Labels:
 
 
 def _of_view(
-    view: int, image: NDArray[np.int32], depth_m: NDArray[np.float32], class_id: NDArray[np.int32]
+    view: int, image: NDArray[np.int32], depth_m: NDArray[np.float32]
 ) -> tuple[
     NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32], list[bytes]
 ]:
-    labelled = np.where(class_id[image] > 0, image, 0).astype(np.int32)
-    runs, starts = runs_of(labelled)
+    runs, starts = runs_of(image)
     instance, masks = masks_of(runs)
     if not len(instance):
         none = np.zeros(0, np.int64)

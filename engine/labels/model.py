@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Labels:
-    """One row for every instance seen in a view, sorted by (view, instance). Pixels: see docs/formats.md."""
+    """One row for every instance seen in a view, unlabelled ones included, sorted by (view, instance).
+
+    Pixels: see docs/formats.md.
+    """
 
     view: NDArray[np.int32]  # [row]
     instance: NDArray[np.int32]  # [row], index into Scene.instances

@@ -50,6 +50,8 @@ def rect_irradiance(width_m: float, height_m: float, distance_m: float) -> float
         (light(LightKind.DISK, (1.5, 0.0)), math.pi * 1.5**2 / (1.5**2 + 4.0**2)),
         (light(LightKind.SPHERE, (0.5, 0.0)), math.pi * 0.5**2 / 4.0**2),
         (light(LightKind.DISTANT, (0.0, 0.0), half_angle_rad=0.3), math.pi * math.sin(0.3) ** 2),
+        (light(LightKind.DISTANT, (0.0, 0.0), half_angle_rad=0.00463), math.pi * math.sin(0.00463) ** 2),  # the sun
+        (light(LightKind.DISTANT, (0.0, 0.0), half_angle_rad=1.0e-4), math.pi * 1.0e-8),
         (light(LightKind.DISTANT, (0.0, 0.0)), 1.0),
         (light(LightKind.DOME, (0.0, 0.0), at=IDENTITY), math.pi),
     ],
@@ -105,6 +107,21 @@ def test_a_plate_between_light_and_ground_casts_its_shadow() -> None:
     x = (np.arange(64) + 0.5 - 32) / 64 * 3.98
     sure = np.abs(np.abs(x) - 1.0) > 0.07
     assert (lit == (np.abs(x) > 1.0))[sure].all()
+
+
+def test_the_fitting_of_a_lamp_does_not_shade_it() -> None:
+    """A luminous panel in the very plane of its light, as fixtures are authored, leaves the ground as bright."""
+    lamp = light(LightKind.RECT, (1.0, 1.0))
+    panel = (quad(1.0), DOWN)
+    cam = camera(look_at((0.0, 0.0, 1.0), (0, 0, 0), up=(0, 1, 0)), focal_mm=2400.0)
+    seen = [
+        render(scene([(quad(2.0), IDENTITY), *extra], lights=(lamp,), materials=(LAMBERT,)), cam, rig()).rgb_linear
+        for extra in ([], [panel])
+    ]
+    assert seen[0] is not None
+    assert seen[1] is not None
+    assert np.array_equal(seen[0], seen[1])
+    assert seen[0].min() > 0
 
 
 def test_a_light_without_shadow_passes_through() -> None:

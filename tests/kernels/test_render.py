@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import engine.render
+from engine.errors import UserError
 from engine.render import Outputs, Renderer
 from engine.scene.model import Light, LightKind, Material
 from tests.kernels.scenes import (
@@ -141,6 +142,15 @@ def test_views_of_one_launch_may_have_their_own_lens() -> None:
     assert frames.depth_m is not None
     assert far.depth_m is not None
     assert_same(frames.depth_m[1], far.depth_m[0])
+
+
+def test_a_launch_too_large_for_the_memory_is_refused_in_one_line() -> None:
+    setup = dataclasses.replace(SETUP, width=32768, height=32768)
+    renderer = Renderer(STAGE, setup, LABELS, seed=0, device="cpu", threads=1)
+    draft = draft_of(STAGE, setup, CAMERA, list(range(64)))
+    with pytest.raises(UserError, match="64 views of 32768x32768 px need .* batch=1") as caught:
+        renderer.render(draft)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_orthographic_camera_has_parallel_rays() -> None:

@@ -10,6 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
+from engine.errors import UserError
 from engine.render import Renderer
 from engine.scene.model import Scene
 from engine.tree import build_mesh_trees, build_top_trees, check_stack
@@ -180,7 +181,7 @@ def test_trees_too_deep_for_the_stack_are_refused() -> None:
     low = np.zeros((1, 3, 3), np.float32)
     _, need = build_top_trees(low, low + 1, 8)
     check_stack(10, need)
-    with pytest.raises(ValueError, match="stack"):
+    with pytest.raises(UserError, match="stack"):
         check_stack(gpu.bvh.STACK_ENTRIES, need)
 
 
