@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +24,9 @@ from engine.progress import Progress
 from engine.randomize import apply
 from engine.recipe import Job, Recipe, default_out, with_assets
 from engine.rig import authored_draft, rig_cameras
-from engine.scene import SceneError, SceneOptions, load_scene
-from engine.scene.model import Camera, Scene
+from engine.scene import SceneOptions, load_scene
+from engine.scene.defaults import default_lights
+from engine.scene.model import Camera, Note, Scene
 from engine.write.plan import plan_dataset
 from engine.write.rows import Drawn
 from engine.write.shard import Shard, ShardWriter
@@ -84,10 +87,10 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
         class_map=dict(config.class_map),
         taxonomy=None if config.taxonomy is None else job.usd.parent / config.taxonomy,
     )
-    try:
-        scene = load_scene(job.usd, options)
-    except SceneError as error:
-        raise UserError(str(error)) from error
+    scene = load_scene(job.usd, options)
+    if not scene.lights and not any(recipe.rig.ambient_radiance):
+        note = Note("converted", "/", "no lights and no ambient term: a white dome and a sun are added")
+        scene = dataclasses.replace(scene, lights=default_lights(scene), notes=(*scene.notes, note))
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:
         wanted = {asset.path: asset.sha256 for asset in recipe.assets}
@@ -113,9 +116,7 @@ def build_factory(recipe: Recipe, scene: Scene, *, device: str, threads: int | N
     return Factory(recipe, scene, cameras, plan, renderer)
 
 
-def generate(
-    recipe: Recipe, job: Job, *, progress: Progress | None = None
-) -> Made:  # fmt: skip
+def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> Made:
     """Make the worlds of a job that do not exist yet, and complete the dataset once all are there.
 
     Args:
@@ -139,11 +140,15 @@ def generate(
         if progress is not None and not kernels.done():
             progress.say("compiling the kernels for this machine; later runs find them cached")
         kernels.result()
+    if progress is not None and scene.notes:
+        first = scene.notes[0]
+        progress.say(f"{len(scene.notes)} remarks on the scene, all in dataset.json; {first.prim}: {first.what}")
     out = job.out or default_out(recipe)
     wanted = job.world_ids()
     cameras = rig_cameras(scene, recipe.rig)
     names = tuple(camera.name for camera in cameras)
     plan = plan_dataset(recipe, scene, names, provenance_of(device), shard_worlds=job.shard_worlds)
+    _try_draft(recipe, scene, cameras, wanted[0])  # what does not fit the scene shows before a folder is made
     with ShardWriter(out, plan) as writer:
         mine = [w for w in wanted if (w // writer.header.shard_worlds) % job.workers == job.worker]
         shards = writer.open_shards(mine)
@@ -153,16 +158,32 @@ def generate(
         if shards:
             factory = build_factory(recipe, scene, device=device)
             size = job.batch or _auto_batch(recipe, frames, device)
-            while shards := writer.open_shards(mine):  # again: a shard is lost to who commits other worlds of it first
-                for shard_worlds in shards:
-                    _stop_if_asked()
-                    if worlds := writer.still_open(shard_worlds):
-                        with writer.shard(worlds) as shard:
-                            _fill(shard, factory, worlds, size, progress)
-            factory.renderer.close()
+            with closing(factory.renderer):
+                _make_shards(writer, factory, mine, size, progress)
         _stop_if_asked()
     facts = JobFacts(job.count, job.worlds, job.batch, job.shard_worlds, job.workers, job.device, _told(job.overrides))
     return Made(out, finalise(out, wanted, facts))
+
+
+def _make_shards(
+    writer: ShardWriter, factory: Factory, worlds: Sequence[int], size: int, progress: Progress | None
+) -> None:
+    while shards := writer.open_shards(worlds):  # again: a shard is lost to who commits other worlds of it first
+        for shard_worlds in shards:
+            _stop_if_asked()
+            if still_open := writer.still_open(shard_worlds):
+                with writer.shard(still_open) as shard:
+                    _fill(shard, factory, still_open, size, progress)
+
+
+def _try_draft(recipe: Recipe, scene: Scene, cameras: Sequence[Camera], world: int) -> None:
+    """Randomise one world for nothing.
+
+    Raises:
+        UserError: If an entry of the recipe does not fit the scene.
+    """
+    draft = authored_draft(scene, recipe.rig, cameras, np.array([world], np.int64), np.zeros(1, np.int32))
+    apply.randomize(apply.plan(recipe, scene, cameras), draft)
 
 
 def _fill(shard: Shard, factory: Factory, worlds: Sequence[int], size: int, progress: Progress | None) -> None:
