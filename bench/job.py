@@ -16,7 +16,7 @@ from pathlib import Path
 from bench.report import report
 from engine.config import compose
 from engine.device import resolve_device
-from engine.generate import Factory, build_factory, generate, load_recipe_scene
+from engine.factory import Factory, build_factory, generate, load_recipe_scene
 from engine.labels.extract import labels_from_frames
 from engine.provenance import provenance_of
 from engine.recipe import Job, Recipe

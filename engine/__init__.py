@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from engine.config import compose
     from engine.errors import UserError
-    from engine.generate import generate
+    from engine.factory import generate
     from engine.recipe import Job, Recipe
     from engine.scene import Scene, SceneOptions, load_scene
 
@@ -31,7 +31,7 @@ __all__ = [
 
 _HOME = {
     "compose": "engine.config",
-    "generate": "engine.generate",
+    "generate": "engine.factory",
     "load_scene": "engine.scene",
     "Recipe": "engine.recipe",
     "Job": "engine.recipe",

@@ -96,7 +96,7 @@ def run(recipe: Recipe, job: Job, *, config_folders: tuple[Path, ...] = ()) -> N
 
 
 def _generate(recipe: Recipe, job: Job) -> tuple[Path, Manifest] | None:
-    from engine.generate import generate
+    from engine.factory import generate
     from engine.progress import Progress
 
     with Progress() as progress:

@@ -74,7 +74,7 @@ def _render(
     recipe: Recipe, manifest: Manifest, worlds: tuple[int, ...], *, device: str | None, usd: Path | None, out: Path
 ) -> Contents:
     from engine.config import find_usd
-    from engine.generate import generate
+    from engine.factory import generate
 
     job = Job(
         out=out,

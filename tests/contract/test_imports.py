@@ -1,4 +1,4 @@
-"""The direction of the project: kernels <- gpu <- worlds, render, labels, sensors <- generate <- run.
+"""The direction of the project: kernels <- gpu <- worlds, render, labels, sensors <- factory <- run.
 
 Everything else runs on the host, without Warp. Each test collects all violations, so that one run shows them all.
 """
@@ -24,11 +24,11 @@ VAGUE_NAMES = {"utils", "util", "common", "manager", "base", "handler", "helpers
 DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
     ("engine.gpu",),
     ("engine.atlas", "engine.tree", "engine.worlds", "engine.render", "engine.sensors", "engine.labels"),
-    ("engine.generate",),
+    ("engine.factory",),
     ("engine.workers", "engine.run", "engine.preview"),
 )
 # Host modules that are also command lines or public names, and what they may import inside a function.
-LAZY_DOORS = {"engine.dataset": ("engine.generate",)}
+LAZY_DOORS = {"engine.dataset": ("engine.factory",)}
 # Data classes in device packages, free of Warp: what the host sees of a stage.
 HOST_TYPES = ("engine.labels", "engine.labels.model")
 
