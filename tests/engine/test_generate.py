@@ -164,4 +164,4 @@ def test_the_api_and_the_command_take_the_same_job() -> None:
     recipe, job = engine.compose(*SMALL)
     assert isinstance(recipe, Recipe)
     assert isinstance(job, Job)
-    assert (ROOT / "scenes_usd" / "tabletop.usda") == job.usd
+    assert job.usd == (ROOT / "scenes_usd" / "tabletop.usda")
