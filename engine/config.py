@@ -10,6 +10,7 @@ hash, so the id says nothing of the machine.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 HYDRA_VERSION_BASE = "1.3"
 SCHEMA_NAME = "schema"
+NOT_PORTABLE = ("out", "worker", "workers", "device", "batch", "scene.usd")  # keys of overrides: where, by whom
+ABSOLUTE_PATH = r"[\s\"'\[]*(/|~|[A-Za-z]:[\\/]|file:)"  # as a value, quoted, or first of a list
 JOB_KEYS = tuple(field.name for field in dataclasses.fields(Job) if field.name not in NOT_CONFIGURED)
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
 
@@ -115,7 +118,22 @@ def recipe_and_job(composed: Composed) -> tuple[Recipe, Job]:
         recipe = from_plain(Recipe, recipe_tree, "recipe")
     except UserError as error:  # on the command line the keys have no `recipe` in front
         raise UserError(str(error).removeprefix("recipe").lstrip(".: ")) from error
-    return recipe, _job(job_tree, usd, composed.overrides)
+    return recipe, _job(job_tree, usd, portable_overrides(composed.overrides))
+
+
+def portable_overrides(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the overrides that every machine and every worker of a dataset may share.
+
+    Left out is what says where and by whom: the keys of `NOT_PORTABLE`, all of Hydra's own, and any value that is an
+    absolute path.
+    """
+    kept = []
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        own = key in NOT_PORTABLE or key.startswith(("hydra.", "hydra/"))
+        if not own and not re.match(ABSOLUTE_PATH, value):
+            kept.append(override)
+    return tuple(kept)
 
 
 def find_usd(usd: str, scene: str, folders: Sequence[Path]) -> Path:

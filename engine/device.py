@@ -20,6 +20,8 @@ def resolve_device(name: str) -> str:
     Raises:
         UserError: If the device is not there; the message lists those that are.
     """
+    if name == "all":
+        raise UserError("device=all is for the command line: one process per GPU; give cuda:N")
     import warp as wp
 
     wp.config.log_level = wp.LOG_ERROR

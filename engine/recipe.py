@@ -24,6 +24,7 @@ Output = Literal["rgb", "depth", "normal", "instance"]
 
 LARGEST_SIDE_PX = 32768
 LARGEST_WORLD = 2**32 - 1  # a world is one 32-bit word of the random counter
+MOST_WORLDS = 100_000_000  # of one dataset: its index and its lists of worlds must fit a machine
 
 # What the id leaves out, and why two runs that differ only there are the same data. The manifest records all of it.
 NOT_IN_RECIPE = {
@@ -52,7 +53,10 @@ class AssetRef:
 
 @dataclass(frozen=True)
 class Parent:
-    """What this recipe was derived from, such as a slice report, and why."""
+    """What this recipe was derived from, such as a slice report, and why.
+
+    The configuration key `parents` gives them. They are recorded as given: nothing looks the ids up.
+    """
 
     kind: str
     id: str
@@ -75,7 +79,7 @@ class SceneConfig:
         _check_name("name", self.name)
         for path in (self.usd, self.taxonomy):
             if path is not None:
-                _check_relative(path)
+                check_relative(path)
         _check_between("subdivision_level", self.subdivision_level, 0, 5)
         if not self.purposes:
             raise ValueError("purposes is empty; nothing would be rendered")
@@ -199,10 +203,10 @@ class Job:
     worker: int
     workers: int
     shard_worlds: int  # worlds a commit record
-    overrides: tuple[str, ...] = ()  # how the command line spelled all this; recorded only
+    overrides: tuple[str, ...] = ()  # how the command line spelled it, as `portable_overrides`; recorded only
 
     def __post_init__(self) -> None:
-        _check_between("count", self.count, 1, LARGEST_WORLD)
+        _check_between("count", self.count, 1, MOST_WORLDS)
         _check_between("batch", self.batch, 0, 1_048_576)
         _check_between("workers", self.workers, 1, 1_000_000)
         _check_between("shard_worlds", self.shard_worlds, 1, 1_000_000)
@@ -267,7 +271,12 @@ def _check_name(where: str, name: str) -> None:
         raise ValueError(f"{where}: '{name}' is not a name; use up to 64 letters, digits, _ and -")
 
 
-def _check_relative(path: str) -> None:
+def check_relative(path: str) -> None:
+    """Refuse a path that could lead out of the folder it is relative to, links apart.
+
+    Raises:
+        ValueError: If it is empty, absolute, or has `..` or a backslash in it.
+    """
     parts = PurePosixPath(path)
     if not path or parts.is_absolute() or ".." in parts.parts or "\\" in path:
         raise ValueError(f"'{path}' must be a relative path with / and without ..")

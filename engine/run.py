@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 EXIT_REFUSED = 74  # EX_IOERR: the operating system refused something
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+NO_DEVICE_MEMORY = "Failed to allocate"  # how Warp's RuntimeError begins when memory is short
+LESS_MEMORY = "take batch=1, fewer worlds (count) or a smaller rig (rig.width, rig.height, rig.steps)"
 FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own switch: show tracebacks
 
 
@@ -63,12 +65,17 @@ def run_composed(tree: DictConfig) -> None:
     overrides = tuple(hydra.overrides.task)
     recipe, job = recipe_and_job(Composed(tree, dict(hydra.runtime.choices), source_folders(sources), overrides))
     given = [Path(source.path) for source in sources if source.provider == "command-line"]
-    run(recipe, job, config_folders=tuple(given))
+    run(recipe, job, command=overrides, config_folders=tuple(given))
 
 
-def run(recipe: Recipe, job: Job, *, config_folders: tuple[Path, ...] = ()) -> None:
+def run(recipe: Recipe, job: Job, *, command: tuple[str, ...] = (), config_folders: tuple[Path, ...] = ()) -> None:
     """Make the dataset of a recipe, unless it is there already, and say where to look.
 
+    Args:
+        recipe: What decides the data.
+        job: Where, how many and on what.
+        command: The overrides that recipe and job were composed from, and `config_folders` the folders given beside
+            them: `device=all` starts a process with them for each GPU.
     Raises:
         UserError: If it cannot be done; ForeignOutput if `out` is another dataset.
         WriteFailed: If the disk refuses.
@@ -85,7 +92,7 @@ def run(recipe: Recipe, job: Job, *, config_folders: tuple[Path, ...] = ()) -> N
     if job.device == "all":
         from engine.workers import run_on_all
 
-        run_on_all(job, config_folders)
+        run_on_all(job, command, config_folders)
         found = complete_dataset(recipe, job)
     else:
         found = _generate(recipe, job)
@@ -96,20 +103,32 @@ def run(recipe: Recipe, job: Job, *, config_folders: tuple[Path, ...] = ()) -> N
 
 
 def _generate(recipe: Recipe, job: Job) -> tuple[Path, Manifest] | None:
+    from engine.errors import UserError
     from engine.factory import generate
     from engine.progress import Progress
 
     with Progress() as progress:
-        made = generate(recipe, job, progress=progress)
+        try:
+            made = generate(recipe, job, progress=progress)
+        except MemoryError as error:
+            raise UserError(f"out of memory; {LESS_MEMORY}") from error
+        except RuntimeError as error:
+            if NO_DEVICE_MEMORY not in str(error):
+                raise
+            raise UserError(f"out of memory on device={job.device} ({error}); {LESS_MEMORY}") from error
     return None if made.manifest is None else (made.out, made.manifest)
 
 
 def _say_where(out: Path, manifest: Manifest, *, how: str) -> None:
     counts = manifest.counts
     _say(
-        f"{counts.frames} frames of {counts.worlds} worlds {how}; "
+        f"{_count(counts.frames, 'frame')} of {_count(counts.worlds, 'world')} {how}; "
         f"look at {out / 'contact_sheet.png'}, facts in {out / 'manifest.json'}"
     )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _hydra(arguments: list[str], failures: list[Exception]) -> None:

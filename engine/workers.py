@@ -22,11 +22,12 @@ COMMAND = ("-m", "engine.run")
 OWN_KEYS = ("device", "worker", "workers")  # set for each process
 
 
-def run_on_all(job: Job, config_folders: Sequence[Path] = ()) -> None:
-    """Run the job's command once per GPU and wait for all.
+def run_on_all(job: Job, command: Sequence[str], config_folders: Sequence[Path] = ()) -> None:
+    """Run a command once per GPU and wait for all.
 
     Args:
-        job: Its `overrides` are the command; worker i of n becomes the n GPUs' share of it.
+        job: What the command means; its worker i of n becomes the GPUs' share of the work.
+        command: All its overrides, as the user gave them.
         config_folders: Folders given by `--config-dir`.
 
     Raises:
@@ -38,7 +39,7 @@ def run_on_all(job: Job, config_folders: Sequence[Path] = ()) -> None:
     gpus = visible_gpus()
     if not gpus:
         raise UserError("device=all needs a CUDA device and none is visible; use device=cpu or device=auto")
-    commands = worker_commands(job, len(gpus), config_folders)
+    commands = worker_commands(job, command, len(gpus), config_folders)
     workers = [_start(command, gpu) for command, gpu in zip(commands, gpus, strict=True)]
     echoes = [_echo(worker, number) for number, worker in enumerate(workers)]
     told = False
@@ -66,9 +67,11 @@ def visible_gpus() -> list[str]:
     return [str(number) for number in range(wp.get_cuda_device_count())]
 
 
-def worker_commands(job: Job, gpus: int, config_folders: Sequence[Path] = ()) -> list[list[str]]:
+def worker_commands(
+    job: Job, command: Sequence[str], gpus: int, config_folders: Sequence[Path] = ()
+) -> list[list[str]]:
     """Return the command of each GPU's process: the same, but for the device and the share of the work."""
-    kept = [text for text in job.overrides if text.lstrip("+").partition("=")[0] not in OWN_KEYS]
+    kept = [text for text in command if text.lstrip("+").partition("=")[0] not in OWN_KEYS]
     options = [word for folder in config_folders for word in ("--config-dir", str(folder))]
     start = [sys.executable, *COMMAND, *options, *kept, "device=cuda:0"]
     workers = job.workers * gpus

@@ -85,6 +85,27 @@ def test_overrides_are_recorded_but_spelling_does_not_matter(mine: Path):
     assert first.dr == made("dr=off")[0].dr == Breadth(0.0)
 
 
+def test_recorded_overrides_say_nothing_of_the_machine(mine: Path):
+    """Whoever makes the dataset, and wherever: the record is the same. Prim paths in lists are absolute paths too."""
+    here = mine / "my_conf/scene/mine.usda"
+    _, job = made(
+        f"out={mine}/data",
+        "worker=1",
+        "workers=2",
+        "device=cpu",
+        "batch=3",
+        f"scene.usd={here}",
+        "hydra.run.dir=.",
+        f"+scene.class_map.box='{mine}/x'",
+        f"+scene.class_map.lid=file:{mine}/x",
+        f"rig.cameras=[{mine}/x]",
+        "count=3",
+        "seed=4",
+    )
+    assert job.overrides == ("+scene=mine", "count=3", "seed=4")
+    assert (job.worker, job.workers, job.device, job.batch, job.count) == (1, 2, "cpu", 3, 3)
+
+
 def test_a_recipe_holds_every_parameter_written_out(mine: Path):
     """Of randomisers and writers, so that a later default cannot change what an old recipe means."""
     recipe, _ = made(SUN)
@@ -138,7 +159,8 @@ def test_a_randomizer_replaces_or_removes_that_of_the_scene(mine: Path):
         (["count=abc"], "count: Value 'abc' of type 'str' could not be converted to Integer"),
         (["rig.width=wide"], "rig.width: Value 'wide' of type 'str' could not be converted to Integer"),
         (["rig.cameras=x"], "rig.cameras: "),
-        (["count=0"], "count must be in 1..4294967295, got 0"),
+        (["count=0"], "count must be in 1..100000000, got 0"),
+        (["count=4294967295"], "count must be in 1..100000000, got 4294967295"),
         (["rig.width=0"], "rig: width must be in 1..32768, got 0"),
         (["rig.height=99999"], "rig: height must be in 1..32768, got 99999"),
         (["seed=-1"], "seed must be in 0..9007199254740991, got -1"),

@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.device import resolve_device
 from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
 from engine.progress import Progress
 from engine.recipe import Job
+from engine.run import _generate
 from engine.workers import _raise_worst, run_on_all, worker_commands
+from tests.engine.test_recipe import RECIPE
 
 ROOT = Path(__file__).parents[2]
 STAGE = """#usda 1.0
@@ -153,8 +156,8 @@ def test_a_multirun_makes_a_dataset_for_each_seed_and_goes_on_after_a_failure(fo
     result = run(folder, "-m", "--config-dir", "my_conf", *SMALL, "count=1", "seed=0,-1,1")
     assert result.returncode == 2
     assert [line.split(";")[0].split(" in ")[0] for line in said(result)] == [
-        "ommatidia: 1 frames of 1 worlds",
-        "ommatidia: 1 frames of 1 worlds",
+        "ommatidia: 1 frame of 1 world",
+        "ommatidia: 1 frame of 1 world",
         "ommatidia: seed must be",
     ]
     assert len(list((folder / "out").glob("mine-*"))) == 2
@@ -228,15 +231,15 @@ print(signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
     assert python(code).stdout == "False\n"
 
 
-JOB = Job(
-    None, Path("a.usda"), 64, None, "all", 0, 1, 2, 16, ("+scene=x", "device=all", "worker=1", "workers=2", "a=1")
-)
+JOB = Job(None, Path("a.usda"), 64, None, "all", 0, 1, 2, 16)
+COMMAND = ("+scene=x", "out=/data/x", "device=all", "worker=1", "workers=2", "a=1")
 
 
 def test_each_gpu_gets_its_share_of_the_same_command():
     """Worker 1 of 2 on a machine with 3 GPUs is workers 3, 4 and 5 of 6."""
-    commands = worker_commands(JOB, 3, [Path("/my_conf")])
-    start = [sys.executable, "-m", "engine.run", "--config-dir", "/my_conf", "+scene=x", "a=1", "device=cuda:0"]
+    commands = worker_commands(JOB, COMMAND, 3, [Path("/my_conf")])
+    given = ["--config-dir", "/my_conf", "+scene=x", "out=/data/x", "a=1"]
+    start = [sys.executable, "-m", "engine.run", *given, "device=cuda:0"]
     assert commands == [[*start, f"worker={i}", "workers=6"] for i in (3, 4, 5)]
 
 
@@ -249,7 +252,7 @@ def test_all_devices_runs_one_worker_a_gpu_and_completes_the_dataset(folder: Pat
     monkeypatch.chdir(folder)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,7")
     monkeypatch.setattr("engine.workers.COMMAND", (str(script),))
-    run_on_all(dataclasses.replace(JOB, worker=0, workers=1))
+    run_on_all(dataclasses.replace(JOB, worker=0, workers=1), COMMAND)
     assert (folder / "seen-4").read_text().split()[-3:] == ["device=cuda:0", "worker=0", "workers=2"]
     assert (folder / "seen-7").read_text().split()[-3:] == ["device=cuda:0", "worker=1", "workers=2"]
 
@@ -257,7 +260,7 @@ def test_all_devices_runs_one_worker_a_gpu_and_completes_the_dataset(folder: Pat
 def test_no_gpu_at_all_is_a_clear_error(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     with pytest.raises(UserError, match="device=all needs a CUDA device and none is visible"):
-        run_on_all(JOB)
+        run_on_all(JOB, COMMAND)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +271,28 @@ def test_the_worst_worker_decides_the_exit_code(codes: list[int], error: type[Ex
     with pytest.raises(error):
         _raise_worst(codes)
     _raise_worst([0, 0])
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("Failed to allocate 9000000000 bytes on device 'cuda:0'")]
+)
+def test_too_little_memory_is_a_line_with_the_repair(error: Exception, monkeypatch: pytest.MonkeyPatch):
+    """Whether the host or the device has none; any other RuntimeError stays what it is."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("engine.factory.generate", fail)
+    with pytest.raises(UserError, match=r"^out of memory.*; take batch=1, fewer worlds \(count\) or a smaller rig"):
+        _generate(RECIPE, JOB)
+    error = RuntimeError("a real bug")
+    with pytest.raises(RuntimeError, match="a real bug"):
+        _generate(RECIPE, JOB)
+
+
+def test_all_devices_are_for_the_command_line():
+    with pytest.raises(UserError, match=r"^device=all is for the command line: one process per GPU; give cuda:N$"):
+        resolve_device("all")
 
 
 def test_progress_without_a_terminal_is_a_plain_line_a_period():
