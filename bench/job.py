@@ -1,7 +1,8 @@
 """Where the time of the main job goes: `python -m bench.job [--scene warehouse] [--worlds 16] [--store]`.
 
-Rendering alone, labels alone, encoding alone (one thread, every writer of the default set), then the whole job with its
-encoding beside the rendering. `written_over_rendered` is the job's speed as a share of rendering alone.
+Rendering alone, its primary rays with depth, normals and ids alone, labels alone, encoding alone (one thread, every writer
+of the default set), then the whole job with its encoding beside the rendering. `written_over_rendered` is the speed of the
+job without its loading, as a share of rendering alone.
 """
 
 from __future__ import annotations
@@ -88,6 +89,10 @@ def main() -> None:
     class_id = scene.instances.class_id
     labels_s = seconds(lambda: labels_from_frames(frames, class_id), repeats=arguments.repeats) / count
     encode_s = encode_seconds(factory, device, batch, repeats=arguments.repeats)
+    bare = dataclasses.replace(recipe, rig=dataclasses.replace(recipe.rig, quality="labels"))
+    tracer = build_factory(bare, scene, device=device).renderer
+    tracer.render(draft)
+    primary_s = seconds(lambda: tracer.render(draft), repeats=arguments.repeats) / count
     job_s = job_seconds(recipe, job)
     frames_of_job = arguments.worlds * recipe.rig.steps * len(factory.cameras)
     rows = {
@@ -99,12 +104,14 @@ def main() -> None:
         "draft_ms": 1e3 * draft_s,
         "render_ms": 1e3 * render_s,
         "labels_ms": 1e3 * labels_s,
+        "primary_ms": 1e3 * primary_s,
+        "primary_mrays_per_s": 1e-6 * recipe.rig.width * recipe.rig.height / primary_s,
         **{f"encode_{name}_ms": 1e3 * value for name, value in encode_s.items()},
         "rendered_per_s": 1 / render_s,
         "encoded_per_s_and_core": 1 / sum(encode_s.values()),
         "job_s": job_s,
         "written_per_s": frames_of_job / job_s,
-        "written_over_rendered": frames_of_job / job_s * render_s,
+        "written_over_rendered": frames_of_job * render_s / (job_s - (built - begun)),
     }
     report("job", device, rows, store=arguments.store)
 

@@ -27,6 +27,7 @@ from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, uplo
 
 SLICE_PX = 4096  # on the CPU: the buffers of a slice stay in the second-level cache
 BYTES_PX = 64  # hits, edges and images of a pixel
+SCRATCH_BYTES_PX = 640  # what shading a pixel needs; on the CPU only the pixels of a slice have it
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 LABEL_MODULES = ("geometry", "trace", "resolve")
 LIGHT_MODULES = ("shade", "point", "sample", "film")
@@ -135,7 +136,7 @@ class Renderer:
         pixels = views * self.rig.width * self.rig.height
         device = wp.get_device(self.device)
         room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if self._on_cpu else device.free_memory
-        need = pixels * BYTES_PX
+        need = pixels * (BYTES_PX + (SCRATCH_BYTES_PX if self.shaded and not self._on_cpu else 0))
         if pixels > LARGEST_LAUNCH_PX or need > room:
             size = f"{views} views of {self.rig.width}x{self.rig.height} px"
             raise UserError(
