@@ -19,7 +19,15 @@ from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.bounds import distance_to_boxes, world_boxes
 from engine.randomize.draw import Draw
-from engine.randomize.law import Law, Uniform, check_support, check_weights
+from engine.randomize.law import (
+    ANGLE_RANGE_DEG,
+    LENGTH_RANGE_M,
+    STOPS_RANGE,
+    Law,
+    Uniform,
+    check_support,
+    check_weights,
+)
 from engine.randomize.pose import apply, compose, direction, look_at
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
@@ -62,6 +70,7 @@ class CameraLook:
     clear: Clearance
 
     def __post_init__(self) -> None:
+        check_support("roll_deg", self.roll_deg, *ANGLE_RANGE_DEG)
         _check_focal(self.focal_mm)
 
 
@@ -81,7 +90,9 @@ class CameraOrbit:
 
     def __post_init__(self) -> None:
         check_support("distance_m", self.distance_m, 1.0e-3, 1.0e6)
+        check_support("azimuth_deg", self.azimuth_deg, *ANGLE_RANGE_DEG)
         check_support("elevation_deg", self.elevation_deg, -90.0, 90.0)
+        check_support("roll_deg", self.roll_deg, *ANGLE_RANGE_DEG)
         _check_focal(self.focal_mm)
 
 
@@ -110,6 +121,10 @@ class CameraJitter:
     focal_scale: Law  # multiplies the focal length
 
     def __post_init__(self) -> None:
+        for name in ("right_m", "up_m", "back_m"):
+            check_support(name, getattr(self, name), *LENGTH_RANGE_M)
+        for name in ("pan_deg", "tilt_deg", "roll_deg"):
+            check_support(name, getattr(self, name), *ANGLE_RANGE_DEG)
         check_support("focal_scale", self.focal_scale, 1.0e-3, 1.0e3)
 
 
@@ -120,6 +135,9 @@ class CameraExposure:
     STAGE: ClassVar[Stage] = Stage.CAMERA_JITTER
     cameras: Glob
     stops: Law  # added to the rig's exposure
+
+    def __post_init__(self) -> None:
+        check_support("stops", self.stops, *STOPS_RANGE)
 
 
 @RANDOMIZERS.register("camera_look", CameraLook)

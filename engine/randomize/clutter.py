@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.bounds import world_boxes
 from engine.randomize.draw import Draw
-from engine.randomize.law import Law, check_support
+from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
 from engine.randomize.placing import FIT_SLACK_M, footprint, items_of, put_down, standing_place
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
@@ -45,6 +45,7 @@ class Scatter:
 
     def __post_init__(self) -> None:
         check_support("count", self.count, 0, MOST_ITEMS)
+        check_support("yaw_deg", self.yaw_deg, *ANGLE_RANGE_DEG)
         if self.gap_m < 0.0:
             raise ValueError(f"gap_m must not be negative, got {self.gap_m:g}")
         if not 1 <= self.tries <= MOST_TRIES:

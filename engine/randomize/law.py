@@ -21,6 +21,12 @@ from numpy.typing import NDArray
 
 SMALLEST_UNIFORM = 2.0**-54  # half of a 53-bit step: keeps 0 out of functions that are infinite there
 LARGEST_UNIFORM = 1.0 - 2.0**-53  # the largest double below 1
+NORMAL_REACH = 8.3  # standard deviations: the normal quantile of SMALLEST_UNIFORM is -8.292
+
+# Where quantities mean something and float32 keeps them finite.
+STOPS_RANGE = (-64.0, 64.0)  # [stops]
+ANGLE_RANGE_DEG = (-36_000.0, 36_000.0)  # [deg], a hundred turns either way
+LENGTH_RANGE_M = (-1.0e6, 1.0e6)  # [m]
 
 
 @dataclass(frozen=True)
@@ -177,12 +183,12 @@ def check_weights(count: int, weights: tuple[float, ...] | None) -> None:
 
 
 def support(law: Law) -> tuple[float, float]:
-    """Return the smallest and largest value that a law may give (at breadth 1)."""
+    """Return bounds of the values that a law may give; those of a normal law end where its random numbers do."""
     match law:
         case Constant(value):
             return value, value
         case Normal(mean, std):
-            return (mean, mean) if std == 0.0 else (-math.inf, math.inf)
+            return mean - NORMAL_REACH * std, mean + NORMAL_REACH * std
         case Choice(values, weights):
             possible = [v for i, v in enumerate(values) if weights is None or weights[i] > 0.0]
             return min(possible), max(possible)

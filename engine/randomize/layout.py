@@ -12,7 +12,7 @@ from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.law import Law, check_support
+from engine.randomize.law import ANGLE_RANGE_DEG, LENGTH_RANGE_M, Law, check_support
 from engine.randomize.placing import FIT_SLACK_M, Items, footprint, items_of, put_down, standing_place
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
@@ -42,6 +42,9 @@ class Slots:
 
     def __post_init__(self) -> None:
         check_support("occupancy", self.occupancy, 0.0, 1.0)
+        check_support("x_m", self.x_m, *LENGTH_RANGE_M)
+        check_support("y_m", self.y_m, *LENGTH_RANGE_M)
+        check_support("yaw_deg", self.yaw_deg, *ANGLE_RANGE_DEG)
 
 
 @RANDOMIZERS.register("slots", Slots)

@@ -12,7 +12,7 @@ from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.law import Law, check_support
+from engine.randomize.law import ANGLE_RANGE_DEG, STOPS_RANGE, Law, check_support
 from engine.randomize.pose import direction, facing, pose_of
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
@@ -31,6 +31,9 @@ class LightScale:
     lights: Glob
     stops: Law  # radiance is multiplied by 2^stops
     together: bool  # one value for all these lights, or one each
+
+    def __post_init__(self) -> None:
+        check_support("stops", self.stops, *STOPS_RANGE)
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class SunAngle:
     elevation_deg: Law  # above the horizon
 
     def __post_init__(self) -> None:
+        check_support("azimuth_deg", self.azimuth_deg, *ANGLE_RANGE_DEG)
         check_support("elevation_deg", self.elevation_deg, -90.0, 90.0)
 
 
@@ -78,6 +82,9 @@ class AmbientScale:
 
     STAGE: ClassVar[Stage] = Stage.DIM
     stops: Law
+
+    def __post_init__(self) -> None:
+        check_support("stops", self.stops, *STOPS_RANGE)
 
 
 @RANDOMIZERS.register("light_scale", LightScale)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.law import Law, check_support, check_weights
+from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, check_weights
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
@@ -45,6 +45,7 @@ class Tint:
     together: bool  # one tint for all these instances, or one each
 
     def __post_init__(self) -> None:
+        check_support("hue_deg", self.hue_deg, *ANGLE_RANGE_DEG)
         check_support("saturation", self.saturation, 0.0, 1.0)
         check_support("brightness", self.brightness, 0.0, 100.0)
 
@@ -72,6 +73,7 @@ class MaterialColor:
     value: Law  # the largest channel, linear
 
     def __post_init__(self) -> None:
+        check_support("hue_deg", self.hue_deg, *ANGLE_RANGE_DEG)
         check_support("saturation", self.saturation, 0.0, 1.0)
         check_support("value", self.value, 0.0, 1.0)
 

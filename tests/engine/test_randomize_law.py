@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from engine.errors import UserError
 from engine.plain import from_plain, to_plain
-from engine.randomize.law import Choice, Constant, Integer, Law, LogUniform, Normal, TruncatedNormal, Uniform, quantile
+from engine.randomize.kinds import randomizer
+from engine.randomize.law import (
+    Choice,
+    Constant,
+    Integer,
+    Law,
+    LogUniform,
+    Normal,
+    TruncatedNormal,
+    Uniform,
+    quantile,
+    support,
+)
 from engine.randomize.philox import uniform as philox_uniform
+from engine.registry import RANDOMIZERS
 from tests.engine.randomize_scene import box_scene, randomized, uniform
 
 LEAST_P = 1.0e-3  # draws are fixed by the seed: a test that passes once always passes
@@ -127,6 +142,68 @@ def test_a_wrong_law_is_one_line_that_says_what_is_known(data: object, line: str
         from_plain(Law, data, "x")
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
+
+
+CLEAR = {"clearance_m": 0.1, "tries": 2, "inside": None}
+LOOK = {"cameras": "*", "position_in": "a", "look_in": "b", "roll_deg": 0, "focal_mm": None, "clear": CLEAR}
+ORBIT = {"cameras": "*", "around": "*", "distance_m": 1, "azimuth_deg": 0, "elevation_deg": 0, "roll_deg": 0}
+SHAKE = dict.fromkeys(("right_m", "up_m", "back_m", "pan_deg", "tilt_deg", "roll_deg"), 0)
+COLOR = {"hue_deg": 0, "saturation": 0}
+COMPLETE = {
+    "camera_look": LOOK,
+    "camera_orbit": {**ORBIT, "focal_mm": None, "clear": CLEAR},
+    "camera_jitter": {"cameras": "*", **SHAKE, "focal_scale": 1},
+    "camera_exposure": {"cameras": "*", "stops": 0},
+    "light_scale": {"lights": "*", "stops": 0, "together": True},
+    "light_temperature": {"lights": "*", "kelvin": 5000, "together": True},
+    "light_switch": {"lights": "*", "probability_on": 1, "together": True},
+    "sun_angle": {"lights": "*", "azimuth_deg": 0, "elevation_deg": 0},
+    "ambient_scale": {"stops": 0},
+    "material_swap": {"instances": "*", "materials": ["*"], "weights": None, "probability": 1},
+    "tint": {"instances": "*", **COLOR, "brightness": 1, "together": True},
+    "roughness": {"materials": "*", "roughness": 0.5},
+    "material_color": {"materials": "*", **COLOR, "value": 1},
+    "slots": {"items": "*", "anchors": "a", "occupancy": 1, "x_m": 0, "y_m": 0, "yaw_deg": 0, "settle": False},
+    "scatter": {"items": "*", "anchors": "a", "count": 1, "yaw_deg": 0, "gap_m": 0, "avoid": None, "tries": 1},
+}
+LAWS = [
+    (kind, field.name)
+    for kind in COMPLETE
+    for field in dataclasses.fields(randomizer("x", {"kind": kind, **COMPLETE[kind]}).entry.params)
+    if "Law" in str(field.type)
+]
+
+
+@pytest.mark.parametrize(("kind", "key"), LAWS)
+def test_a_law_that_leaves_the_range_of_its_quantity_is_refused_by_name(kind: str, key: str):
+    """Every law of every kind: nothing physical goes up to 1e30, and no float32 survives it."""
+    wide = {"kind": kind, **COMPLETE[kind], key: {"law": "uniform", "low": 1, "high": 1e30}}
+    with pytest.raises(
+        UserError, match=rf"^randomize\.x: {key} must stay in \[[^]]*\], but this law gives \[1, 1e\+30\]$"
+    ):
+        randomizer("x", wide)
+
+
+def test_every_kind_that_has_laws_is_tried_above():
+    """Of those that this program brings; other tests register their own."""
+    kinds = (RANDOMIZERS.get(kind) for kind in RANDOMIZERS.kinds())
+    own = (entry for entry in kinds if entry.params.__module__.startswith("engine."))
+    have_laws = {entry.kind for entry in own if any("Law" in str(f.type) for f in dataclasses.fields(entry.params))}
+    assert have_laws == set(COMPLETE)
+
+
+def test_an_exposure_beyond_all_light_is_refused():
+    """300 stops would silently make every image white."""
+    with pytest.raises(UserError, match=r"stops must stay in \[-64, 64\], but this law gives \[300, 400\]"):
+        randomizer("x", {"kind": "camera_exposure", "cameras": "*", "stops": uniform(300, 400)})
+
+
+def test_the_range_of_a_normal_law_is_where_its_random_numbers_end():
+    """So narrow normal laws are accepted for bounded quantities, and no value ever leaves the range."""
+    low, high = support(Normal(3.0, 0.5))
+    ends = quantile(Normal(3.0, 0.5), np.array([0.0, LARGEST]))
+    assert low <= ends[0] < ends[1] <= high
+    assert (low, high) == pytest.approx(tuple(ends), abs=0.05)
 
 
 LAMP = {"kind": "light_scale", "per": "world", "lights": "/Lights/*", "stops": uniform(-1, 1), "together": False}

@@ -244,7 +244,7 @@ def test_the_order_of_entries_in_a_recipe_means_nothing():
         ({**LAMPS, "light": "*"}, "randomize.x: unknown key 'light'; known keys of light_scale: kind, per, lights, "),
         ({**LAMPS, "per": "frame"}, "randomize.x.per: 'frame' is not one of: world, step"),
         ({**LOOK, "clear": {**CLEAR, "tries": 0}}, "randomize.x.clear: tries must be in 1..1024, got 0"),
-        ({**LOOK, "focal_mm": {"law": "normal", "mean": 9, "std": 1}}, "randomize.x: focal_mm must stay in [0.1, "),
+        ({**LOOK, "focal_mm": {"law": "normal", "mean": 9, "std": 2}}, "randomize.x: focal_mm must stay in [0.1, "),
         (
             {**SUN, "elevation_deg": 95.0},
             "randomize.x: elevation_deg must stay in [-90, 90], but this law gives [95, 95]",
