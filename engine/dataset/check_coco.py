@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.dataset.faults import REMAKE_VIEWS, Fault
+from engine.errors import UserError
 
 POLYGON_TOLERANCE_PX = 1.0  # polygons are rasterised with half-pixel rules that differ between tools
 POLYGON_TOLERANCE_AREA = 0.1  # relative, for the same reason
 
-ImageSize = Callable[[str], tuple[int, int] | None]  # file name -> (width, height) [px]; None: no such file
+# File name -> (width, height) [px]; None: no such file. May raise UserError: not a file to be read.
+ImageSize = Callable[[str], tuple[int, int] | None]
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,11 @@ def _check_numbers(name: str, items: list[Any]) -> Iterator[CocoFault]:
 def _check_image(image: Mapping[str, Any], image_size: ImageSize) -> Iterator[CocoFault]:
     where = f"image {image.get('id')}"
     size = (image.get("width"), image.get("height"))
-    actual = image_size(str(image.get("file_name")))
+    try:
+        actual = image_size(str(image.get("file_name")))
+    except UserError as error:
+        yield CocoFault(where, "its file is not one of the dataset", str(error))
+        return
     if actual is None:
         yield CocoFault(where, "its file is missing", str(image.get("file_name")))
     elif size != actual:

@@ -12,7 +12,7 @@ from engine.dataset.contents import Contents
 from engine.dataset.faults import NOT_OURS, REMAKE_RECORDS, REMAKE_VIEWS, Fault, remake_shard
 from engine.dataset.manifest import CHECKSUMS, CONTACT_SHEET, content_root, dataset_id, is_content
 from engine.write.begin import BESIDE, HEADER, MANIFEST, RECIPE, TAXONOMY
-from engine.write.files import TEMPORARY, hash_file
+from engine.write.files import TEMPORARY, hash_file, inside
 from engine.write.merge import COMMITS
 from engine.write.record import FileFact, content_hash
 
@@ -106,7 +106,8 @@ def _waiting(contents: Contents) -> set[str]:
     for commit in contents.commits:
         for folder in (contents.out / TEMPORARY).glob(f"{commit.id}-{commit.content_sha256[:16]}.*"):
             for fact in commit.files:
-                if (folder / fact.path).is_file() and hash_file(folder / fact.path) == fact.sha256:
+                place = inside(folder, fact.path)
+                if place.is_file() and hash_file(place) == fact.sha256:
                     waiting.add(fact.path)
     return waiting
 

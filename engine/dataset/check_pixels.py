@@ -11,6 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.dataset.check_coco import runs_of
 from engine.dataset.faults import Fault, remake_shard
+from engine.errors import UserError
+from engine.write.files import inside
 from engine.write.merge import MergedRows, rows_path
 from engine.write.readback import read_depth_m, read_instance_map
 from engine.write.rows import RLE_COLUMN, sorted_rows
@@ -20,6 +22,7 @@ from engine.write.writers import MILLIMETRES_A_METRE
 
 DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
 
+FILE_ROLES = ("image", "depth", "normal", "instance_map", "class_map")  # columns of frames that name a picture
 UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError)  # what damaged images raise in Pillow
 
 
@@ -44,7 +47,14 @@ def _check_frame(
     rows: MergedRows, frame: Mapping[str, Any], instances: list[dict[str, Any]]
 ) -> Iterator[tuple[str, str]]:
     size = (frame["width"], frame["height"])
-    for role in ("image", "depth", "normal", "instance_map", "class_map"):
+    for role in (*FILE_ROLES, "instance_ids"):
+        try:
+            if frame.get(role) is not None:
+                inside(rows.out, frame[role])
+        except UserError as error:
+            yield str(frame[role]), f"frame {frame['frame_id']} names it: {error}"
+            return
+    for role in FILE_ROLES:
         name = frame.get(role)
         if name is None or not (rows.out / name).is_file():
             continue  # its absence is named by the check of files

@@ -36,7 +36,7 @@ from engine.recipe import Recipe
 from engine.write.begin import HEADER, MANIFEST, RECIPE, TAXONOMY, read_taxonomy
 from engine.write.contact_sheet import draw_contact_sheet
 from engine.write.events import log_event
-from engine.write.files import TEMPORARY, hash_file, make_folder, publish, refusals_named, unpublish
+from engine.write.files import TEMPORARY, hash_file, inside, make_folder, publish, refusals_named, unpublish
 from engine.write.merge import COMMITS, MergedRows
 from engine.write.names import FrameGrid
 from engine.write.plan import read_writers
@@ -65,7 +65,7 @@ def find_complete(out: Path, wanted: Iterable[int]) -> Manifest | None:
         return None
     named = [(fact.path, fact.sha256) for fact in (*manifest.index, manifest.checksums)]
     named += [(export.path, export.sha256) for export in manifest.exports]
-    if any(not (out / name).is_file() or hash_file(out / name) != digest for name, digest in named):
+    if any(not inside(out, name).is_file() or hash_file(out / name) != digest for name, digest in named):
         return None
     return manifest
 

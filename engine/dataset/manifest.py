@@ -16,6 +16,7 @@ from typing import Literal
 
 from engine.errors import UserError
 from engine.plain import from_plain
+from engine.recipe import check_relative
 from engine.write.record import Build, Environment, FileFact, Skip, json_bytes, read_json
 
 CHECKSUMS = "CHECKSUMS.sha256"
@@ -52,6 +53,9 @@ class Export:
     path: str
     sha256: str
     taxonomy_id: str
+
+    def __post_init__(self) -> None:
+        check_relative(self.path)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from engine.dataset.faults import Fault
 from engine.dataset.manifest import Manifest, Origin
 from engine.errors import UserError
 from engine.recipe import Job, Recipe
+from engine.write.files import inside
 from engine.write.merge import MergedRows
 
 LABEL_ROLES = ("instance_map", "class_map", "instance_ids")  # files that are equal on every machine
@@ -115,7 +116,7 @@ def compare(contents: Contents, again: Contents, worlds: tuple[int, ...]) -> Reg
             continue
         faults += _compare_frame(frame, other, same_machine=same_machine)
         if "image" in frame:
-            difference = _rgb_difference(contents.out / frame["image"], again.out / other["image"])
+            difference = _rgb_difference(inside(contents.out, frame["image"]), inside(again.out, other["image"]))
             largest = max(largest, difference)
             if difference > RGB_TOLERANCE[Path(frame["image"]).suffix]:
                 faults.append(Fault(frame["image"], f"a pixel differs by {difference}/255 when rendered again", REPAIR))

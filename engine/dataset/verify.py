@@ -21,6 +21,7 @@ from engine.dataset.faults import REMAKE_VIEWS, Fault
 from engine.errors import UserError
 from engine.write.begin import MANIFEST
 from engine.write.coco import Coco
+from engine.write.files import inside
 from engine.write.merge import MergedRows, rows_path
 from engine.write.plan import read_writers
 from engine.write.record import read_json
@@ -127,7 +128,7 @@ def _check_coco(path: Path, params: Coco, rows: MergedRows) -> Iterator[Fault]:
     except UserError as error:
         yield Fault(params.PATH, str(error).removeprefix(f"{path} "), REMAKE_VIEWS)
         return
-    faults = list(check_coco(data, params.PATH, lambda name: image_size(rows.out / name)))
+    faults = list(check_coco(data, params.PATH, lambda name: image_size(inside(rows.out, name))))
     yield from faults
     if isinstance(data, dict) and {"images", "annotations", "categories"} <= data.keys():
         yield from check_coco_rows(data, params, rows)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from engine.write.encode import encode_png
+from engine.write.files import inside
 from engine.write.merge import MergedRows
 from engine.write.readback import read_instance_map
 
@@ -126,7 +127,7 @@ def _background(out: Path, frame: dict[str, Any]) -> NDArray[np.uint8]:
     """Return the picture of a frame, or plain grey where the recipe makes none; shape [y, x, 3]."""
     if "image" not in frame:
         return np.full((frame["height"], frame["width"], 3), 96, np.uint8)
-    with Image.open(out / frame["image"]) as image:
+    with Image.open(inside(out, frame["image"])) as image:
         return np.array(image.convert("RGB"))
 
 

@@ -15,8 +15,10 @@ import socket
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from engine.errors import WriteFailed
+from engine.errors import UserError, WriteFailed
+from engine.recipe import check_relative
 from engine.write.record import FileFact
 
 TEMPORARY = ".tmp"
@@ -64,6 +66,23 @@ def host_tag() -> str:
     return f"{name}-{hashlib.sha256(parts.encode()).hexdigest()[:8]}"
 
 
+def inside(out: Path, path: Any) -> Path:
+    """Return where a path leads that was read from a file of the dataset: a place below `out`, links resolved.
+
+    Raises:
+        UserError: If it leads elsewhere.
+    """
+    try:
+        if not isinstance(path, str):
+            raise ValueError(f"'{path}' is not a path")
+        check_relative(path)
+        if not (out / path).resolve().is_relative_to(out.resolve()):
+            raise ValueError(f"'{path}' leads out of it through a link")
+    except (ValueError, RuntimeError) as error:  # of resolve: a zero byte, a loop of links
+        raise UserError(f"the dataset {out} names a file that is not its own: {error}") from error
+    return out / path
+
+
 def temporary_path(out: Path, what: str) -> Path:
     """Return a new path below `.tmp/`: `<what>.<host>.<pid>.<random>`."""
     return out / TEMPORARY / f"{what}.{host_tag()}.{os.getpid()}.{secrets.token_hex(4)}"
@@ -93,7 +112,7 @@ def sync(path: Path) -> None:
 
 
 def write_early(path: Path, data: bytes) -> None:
-    """Write a file and let the disk begin with it, so that `sync` finds little left to do: half the time on ext4."""
+    """Write a file and let the disk begin with it, so that `sync` finds little left to do."""
     with path.open("wb", buffering=0) as file:
         view = memoryview(data)
         while view:

@@ -11,15 +11,20 @@ import imageio.v3 as imageio
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.write.files import inside
 from engine.write.writers import MILLIMETRES_A_METRE
 
 
 def read_instance_map(out: Path, frame: Mapping[str, Any]) -> NDArray[np.int32]:
-    """Return the instance map of a row of the frame table, shape [y, x], numbered as `inst_id`; 0 = background."""
-    stored = imageio.imread(out / frame["instance_map"]).astype(np.int32)
+    """Return the instance map of a row of the frame table, shape [y, x], numbered as `inst_id`; 0 = background.
+
+    Raises:
+        UserError: If the row names a file outside of the dataset.
+    """
+    stored = imageio.imread(inside(out, frame["instance_map"])).astype(np.int32)
     if frame.get("instance_ids") is None:
         return stored
-    table = json.loads((out / frame["instance_ids"]).read_bytes())["instance"]
+    table = json.loads(inside(out, frame["instance_ids"]).read_bytes())["instance"]
     return np.array(table, np.int32)[stored]
 
 

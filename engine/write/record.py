@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.plain import from_plain, to_plain
+from engine.recipe import check_relative
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,13 @@ class FileFact:
     path: str
     sha256: str
     bytes: int
+
+    def __post_init__(self) -> None:
+        check_relative(self.path)
+        if not re.fullmatch("[0-9a-f]{64}", self.sha256):
+            raise ValueError(f"{self.path}: '{self.sha256[:20]}' is not a sha256 of 64 hex digits")
+        if self.bytes < 0:
+            raise ValueError(f"{self.path} cannot have {self.bytes} bytes")
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,10 @@ class Commit:
     environment: Environment
     schema: Literal["commit/1"] = "commit/1"
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"\d{8,10}-\d{3,}", self.id, re.ASCII):  # it becomes part of paths
+            raise ValueError(f"'{self.id[:40]}' is not the id of a commit")
+
 
 def content_hash(files: Iterable[FileFact]) -> str:
     """Return the sha256 over sorted lines `path NUL sha256 LF`, 64 hex digits."""
@@ -113,9 +126,14 @@ def read_commit(path: Path) -> Commit:
     """Return a commit record.
 
     Raises:
-        UserError: If the file is not JSON or not a commit record.
+        UserError: If the file is not JSON or not a commit record, or has the name of another.
     """
-    return from_plain(Commit, read_json(path), path.name)
+    from engine.errors import UserError
+
+    commit = from_plain(Commit, read_json(path), path.name)
+    if commit.id != path.stem:
+        raise UserError(f"{path} is the record of commit {commit.id}; it belongs into {commit.id}.json")
+    return commit
 
 
 def read_header(path: Path) -> Header:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.write.files import TEMPORARY, abandoned, hash_file, host_tag, make_folder, remove_tree, sync
+from engine.write.files import TEMPORARY, abandoned, hash_file, host_tag, inside, make_folder, remove_tree, sync
 from engine.write.merge import COMMITS
 from engine.write.names import name_commit
 from engine.write.record import Commit, FileFact, read_commit
@@ -48,7 +48,7 @@ def move_files(folder: Path, out: Path, commit: Commit) -> None:
     """Move the synced files of a committed shard from its temporary folder to their places."""
     changed = set()
     for fact in commit.files:
-        place = out / fact.path
+        place = inside(out, fact.path)
         make_folder(place.parent, out=out)
         try:
             (folder / fact.path).rename(place)
@@ -82,7 +82,7 @@ def recover(out: Path) -> None:
 
 def misplaced_files(out: Path, commits: list[Commit]) -> list[FileFact]:
     """Return the committed files that are missing or have another size."""
-    return [fact for commit in commits for fact in commit.files if not _in_place(out / fact.path, fact)]
+    return [fact for commit in commits for fact in commit.files if not _in_place(inside(out, fact.path), fact)]
 
 
 def _commit_of(folder: Path, out: Path) -> Commit | None:
@@ -98,7 +98,7 @@ def _commit_of(folder: Path, out: Path) -> Commit | None:
 def _roll_forward(folder: Path, out: Path, commit: Commit) -> None:
     changed = set()
     for fact in commit.files:
-        place, waiting = out / fact.path, folder / fact.path
+        place, waiting = inside(out, fact.path), inside(folder, fact.path)
         if _in_place(place, fact):
             continue
         make_folder(place.parent, out=out)
