@@ -141,6 +141,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
     from engine.config_errors import one_line
     from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
     from engine.plugins import take_options
+    from engine.sweep import NotPrivate
 
     register_schema()
     import hydra
@@ -161,6 +162,8 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
         hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
+    except NotPrivate as error:
+        raise UserError(str(error)) from error
     except _launcher_errors() as error:
         lines = [line for line in str(error).splitlines() if line.strip() and "job.stderr" not in line]
         raise ShardsFailed(f"a job failed in its own process: {lines[-1].strip(' -')}") from error

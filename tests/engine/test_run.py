@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -20,6 +21,7 @@ from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
 from engine.progress import Progress
 from engine.recipe import Job
 from engine.run import _generate
+from engine.sweep import NotPrivate, make_private
 from engine.workers import _raise_worst, run_on_all, worker_commands
 from tests.engine.test_recipe import RECIPE
 
@@ -170,9 +172,38 @@ def test_a_multirun_through_submitit_makes_the_same_datasets(folder: Path):
     assert result.returncode == 0, result.stderr
     made = {path.name for path in (folder / "out").glob("mine-*")}
     assert len(made) == 2
+    assert stat.S_IMODE((folder / "out/.sweep").stat().st_mode) == 0o700  # the jobs load pickles from there
     direct = run(folder, "--config-dir", "my_conf", *SMALL, "count=1", "seed=1")
     assert direct.returncode == 0
     assert "were there already" in direct.stderr
+
+
+def test_the_folder_of_a_sweep_is_made_for_its_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """None that others may write to, that is another user's or that leads elsewhere; nothing existing is changed."""
+    fresh, opened, link = tmp_path / "a/fresh", tmp_path / "opened", tmp_path / "link"
+    make_private(fresh)
+    make_private(fresh)
+    assert stat.S_IMODE(fresh.stat().st_mode) == 0o700
+    link.symlink_to(fresh)
+    with pytest.raises(NotPrivate, match="link is not a folder of this user"):
+        make_private(link)
+    opened.mkdir()
+    opened.chmod(0o775)
+    with pytest.raises(NotPrivate, match=r"others may write to .*opened"):
+        make_private(opened)
+    assert stat.S_IMODE(opened.stat().st_mode) == 0o775
+    monkeypatch.setattr("engine.sweep.os.geteuid", lambda: fresh.stat().st_uid + 1)
+    with pytest.raises(NotPrivate, match="fresh is not a folder of this user"):
+        make_private(fresh)
+
+
+def test_a_sweep_into_a_folder_that_is_not_ours_launches_nothing(folder: Path):
+    (folder / "link").symlink_to(folder / "my_conf")
+    result = run(folder, "-m", "--config-dir", "my_conf", *SMALL, OMMATIDIA_SWEEP_DIR="link")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("ommatidia: link is not a folder of this user, ")
+    assert not (folder / "out").exists()
 
 
 def test_a_stop_signal_before_the_work_is_exit_75(folder: Path):
