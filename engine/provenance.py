@@ -1,32 +1,63 @@
-"""Which program runs, and on what: the part of a manifest that explains a difference of a float."""
+"""Which program runs, and on what: the part of a manifest that explains a difference of a pixel."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import platform
 import subprocess
 from pathlib import Path
 
 from engine import __version__
-from engine._layout import data_root
+from engine._layout import data_root, kernels_folder
 from engine.write.plan import Provenance
 from engine.write.record import Build, Environment
 
 SIMD = ("avx512f", "avx2", "avx", "sse4_2")  # widest first, as /proc/cpuinfo spells them
 GIT_TIMEOUT_S = 10.0
+SUFFIXES = (".py", ".cpp", ".h", ".cu")  # of what is compiled or run
+BESIDE_ENGINE = ("kernels", "conf", "scenes_usd")  # folders of a checkout that a wheel holds inside engine/
 
 
 def provenance_of(device: str) -> Provenance:
     """Return the program's version and what `device` (`cpu` or `cuda:N`) is."""
+    import numpy as np
     import warp as wp
 
     commit = _git("rev-parse", "HEAD")
     status = None if commit is None else _git("status", "--porcelain", "--untracked-files=no")
     found = wp.get_device(device)
-    build = Build(__version__, commit, None if status is None else bool(status), wp.__version__)
+    dirty = None if status is None else bool(status)
+    build = Build(__version__, source_sha256(), commit, dirty, warp=wp.__version__, numpy=np.__version__)
     if found.is_cpu:
         return Provenance(build, Environment(platform.python_version(), "cpu", _simd(), None))
     major, minor = wp.get_cuda_driver_version()
     return Provenance(build, Environment(platform.python_version(), found.name, None, f"{major}.{minor}"))
+
+
+@functools.cache
+def source_sha256() -> str:
+    """Return the sha256 of the sources that run, 64 hex digits: the same for a checkout and a wheel made of it.
+
+    It is that of lines `path NUL sha256 LF`, sorted by path, of engine/ and kernels/. Configuration and scenes are part
+    of a recipe and do not enter. Computed once a process: what is imported does not change when its file does.
+    """
+    return hash_sources(Path(__file__).resolve().parent, kernels_folder())
+
+
+def hash_sources(engine: Path, kernels: Path) -> str:
+    """Return `source_sha256` of the sources in these two folders."""
+    digest = hashlib.sha256()
+    for name, path in sorted({**_sources("engine", engine), **_sources("kernels", kernels)}.items()):
+        digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _sources(name: str, folder: Path) -> dict[str, Path]:
+    """Return the source files of a folder by what their path is in a checkout."""
+    beside = {folder / other for other in BESIDE_ENGINE}
+    found = (path for path in folder.rglob("*") if path.suffix in SUFFIXES and beside.isdisjoint(path.parents))
+    return {f"{name}/{path.relative_to(folder).as_posix()}": path for path in found}
 
 
 def _git(*arguments: str) -> str | None:

@@ -200,7 +200,6 @@ def _describe(dataset: _Dataset, views: _Views, files: list[FileFact], checksums
         skips=tuple(skip for commit in commits for skip in commit.skips),
         notes=notes,
         health=measure_health(dataset.rows),
-        previous=None,
     )
 
 

@@ -51,7 +51,7 @@ def _lines(contents: Contents, counts: Counts) -> list[tuple[str, str]]:
     if header is not None:
         lines.append(("recipe", header.recipe_id))
         lines.append(("taxonomy", header.taxonomy_id))
-        lines.append(("engine", header.engine_version))
+        lines.append(("engine", f"{header.engine_version}, sources {header.source_sha256[:12]}"))
         lines.append(("frames", f"{counts.frames} of {header.width}x{header.height} px, {counts.worlds} worlds"))
         lines.append(("per world", f"{header.steps} steps x {len(header.cameras)} cameras"))
     by_class = ", ".join(f"{key} {number}" for key, number in sorted(counts.by_class.items()))

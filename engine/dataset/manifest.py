@@ -109,7 +109,6 @@ class Manifest:
     skips: tuple[Skip, ...]
     notes: dict[str, int]  # lines of the load report by level; the lines are in dataset.json
     health: Health
-    previous: str | None
     sha256: str = ""
     origin: Literal["synthetic"] = "synthetic"
     contains_real_imagery: bool = False

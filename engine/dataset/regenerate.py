@@ -1,7 +1,7 @@
 """Render worlds of a dataset again from its own recipe and compare: bytes on the same kind of machine, labels on any.
 
-On another processor, device or version of Warp the last bit of a float may differ. Then labels must still be equal, and
-the largest difference of the pictures is reported against a stated tolerance.
+On another processor or device, or with other sources, Warp or NumPy, the last bit of a float may differ. Then labels
+must still be equal, and the largest difference of the pictures is reported against a stated tolerance.
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ class Regenerated:
 
     worlds: tuple[int, ...]
     same_machine: bool  # bytes were compared
+    same_sources: bool  # else a fault may be a change of the program
     largest_rgb: int  # code values of 255
     faults: tuple[Fault, ...]
 
     def __str__(self) -> str:
         compared = "byte for byte" if self.same_machine else "labels exact, pictures within tolerance"
         names = ", ".join(map(str, self.worlds))
-        return f"rendered again, compared {compared}: worlds {names}; largest RGB difference {self.largest_rgb}/255"
+        line = f"rendered again, compared {compared}: worlds {names}; largest RGB difference {self.largest_rgb}/255"
+        return line if self.same_sources else f"{line}; other sources of the engine made the dataset"
 
 
 def regenerate(contents: Contents, count: int, *, device: str | None, usd: Path | None) -> Regenerated:
@@ -104,7 +106,9 @@ def compare(contents: Contents, again: Contents, worlds: tuple[int, ...]) -> Reg
     """Return how the given worlds differ between two complete datasets of one recipe."""
     assert contents.manifest is not None
     assert again.manifest is not None
-    same_machine = not contents.manifest.other_origins and _machine(contents.manifest) == _machine(again.manifest)
+    origins = [*_origins(contents.manifest), *_origins(again.manifest)]
+    same_machine = len({_machine(origin) for origin in origins}) == 1
+    same_sources = len({origin.engine.source_sha256 for origin in origins}) == 1
     wanted = set(worlds)
     faults: list[Fault] = []
     largest = 0
@@ -121,13 +125,17 @@ def compare(contents: Contents, again: Contents, worlds: tuple[int, ...]) -> Reg
             if difference > RGB_TOLERANCE[Path(frame["image"]).suffix]:
                 faults.append(Fault(frame["image"], f"a pixel differs by {difference}/255 when rendered again", REPAIR))
     faults += _compare_labels(_instances(contents, wanted), _instances(again, wanted))
-    return Regenerated(worlds, same_machine, largest, tuple(faults))
+    return Regenerated(worlds, same_machine, same_sources, largest, tuple(faults))
 
 
-def _machine(manifest: Manifest) -> tuple[Any, ...]:
-    """Return what must be equal for bytes to be equal; the commit and Python do not change a pixel."""
-    origin = Origin(manifest.engine, manifest.environment)
-    return (origin.engine.version, origin.engine.warp, origin.environment.device, origin.environment.simd)
+def _machine(origin: Origin) -> tuple[str | None, ...]:
+    """Return what must be equal for bytes to be equal. The sources say what the version and the commit would."""
+    build, environment = origin.engine, origin.environment
+    return (build.source_sha256, build.warp, build.numpy, environment.device, environment.simd, environment.driver)
+
+
+def _origins(manifest: Manifest) -> list[Origin]:
+    return [Origin(manifest.engine, manifest.environment), *manifest.other_origins]
 
 
 def _rows(contents: Contents) -> MergedRows:

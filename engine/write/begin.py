@@ -1,10 +1,14 @@
-"""Make a dataset folder, or join one that was begun with the same recipe and engine version."""
+"""Make a dataset folder, or join one that was begun with the same recipe and program."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from engine.errors import ForeignOutput, UserError
+from engine.provenance import source_sha256
+from engine.recipe import Recipe
 from engine.scene.taxonomy import Taxonomy, taxonomy_from_json
 from engine.write.files import TEMPORARY, make_folder, publish_new
 from engine.write.plan import DatasetPlan
@@ -15,21 +19,24 @@ RECIPE = "recipe.json"
 TAXONOMY = "taxonomy.json"
 MANIFEST = "manifest.json"
 LOG = "log"
-BESIDE = frozenset({TEMPORARY, LOG, ".hydra"})  # what may lie in the folder of a dataset without being part of it
+LONGEST_VALUE = 40  # characters of a value in an error
+BESIDE = frozenset({TEMPORARY, LOG})  # what may lie in the folder of a dataset without being part of it
 
 
 def begin_dataset(out: Path, plan: DatasetPlan) -> Header:
     """Return the header of the dataset at `out`, which exists afterwards; `shard_worlds` is that of who came first.
 
     Raises:
-        ForeignOutput: If the folder holds something else, another recipe, or data of another engine version.
+        ForeignOutput: If the folder holds something else, another recipe, or data of another program.
     """
     check_free(out)
     make_folder(out, out=out)
     header = plan.header
     if not publish_new(out, out / HEADER, json_bytes(header)):
         header = read_header(out / HEADER)
-        check_same(out, header, recipe_id=plan.header.recipe_id, engine_version=plan.header.engine_version)
+        ours = plan.header
+        check_recipe(out, header, plan.recipe)
+        check_program(out, header, engine_version=ours.engine_version, sources=ours.source_sha256)
     publish_new(out, out / RECIPE, recipe_bytes(plan))
     publish_new(out, out / TAXONOMY, taxonomy_bytes(plan))
     return header
@@ -51,21 +58,70 @@ def check_free(out: Path) -> None:
 
 
 def check_same(out: Path, header: Header, *, recipe_id: str, engine_version: str) -> None:
-    """Refuse to mix data of two recipes or engine versions in one folder.
+    """Refuse to call a dataset ours that has another recipe, or that another program than the running one began.
 
     Raises:
         ForeignOutput: If they differ.
     """
     if header.recipe_id != recipe_id:
-        raise ForeignOutput(
-            f"out={out} holds a dataset of recipe {header.recipe_id[:8]}, not of {recipe_id[:8]}; "
-            "choose another out=, or `python -m engine.dataset info` to see what is there"
-        )
+        raise ForeignOutput(_other_recipe(out, header.recipe_id, recipe_id, ""))
+    check_program(out, header, engine_version=engine_version, sources=source_sha256())
+
+
+def check_recipe(out: Path, header: Header, recipe: Recipe) -> None:
+    """Refuse to mix data of two recipes in one folder.
+
+    Raises:
+        ForeignOutput: If they differ; it names the first key that does.
+    """
+    if header.recipe_id == recipe.id:
+        return
+    try:
+        where = first_difference(Recipe.read(out / RECIPE).to_json(), recipe.to_json())
+    except (UserError, FileNotFoundError):
+        where = ""  # nothing to compare with
+    raise ForeignOutput(_other_recipe(out, header.recipe_id, recipe.id, where))
+
+
+def check_program(out: Path, header: Header, *, engine_version: str, sources: str) -> None:
+    """Refuse to mix data of two versions of the engine, or of two states of its sources, in one folder.
+
+    Raises:
+        ForeignOutput: If they differ.
+    """
     if header.engine_version != engine_version:
         raise ForeignOutput(
             f"out={out} was begun by engine {header.engine_version}, this is {engine_version}; "
             "choose another out=, or go on with the version that began it"
         )
+    if header.source_sha256 != sources:
+        raise ForeignOutput(
+            f"out={out} was begun by engine {engine_version} of other sources ({header.source_sha256[:8]}, these are "
+            f"{sources[:8]}); choose another out=, or go on with the checkout or wheel that began it"
+        )
+
+
+def first_difference(there: Any, here: Any, where: str = "") -> str:
+    """Return the first key, in sorted order, in which two trees of plain data differ, with both values; "" if none."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        for key in sorted(there.keys() | here.keys()):
+            path = f"{where}.{key}" if where else key
+            if found := first_difference(there.get(key), here.get(key), path):
+                return found
+        return ""
+    return "" if there == here else f"{where} is {_short(there)} there and {_short(here)} here"
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
+
+
+def _other_recipe(out: Path, there: str, here: str, where: str) -> str:
+    return (
+        f"out={out} holds a dataset of recipe {there[:8]}, not of {here[:8]}{f' ({where})' if where else ''}; "
+        "choose another out=, or `python -m engine.dataset info` to see what is there"
+    )
 
 
 def recipe_bytes(plan: DatasetPlan) -> bytes:

@@ -85,6 +85,7 @@ def plan_dataset(
         recipe_id=recipe.id,
         taxonomy_id=scene.taxonomy.id,
         engine_version=provenance.build.version,
+        source_sha256=provenance.build.source_sha256,
         shard_worlds=shard_worlds,
         steps=recipe.rig.steps,
         cameras=cameras,

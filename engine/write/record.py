@@ -39,9 +39,11 @@ class Build:
     """Which program made the data."""
 
     version: str
+    source_sha256: str  # engine.provenance.source_sha256; two programs of one version may make other pixels
     commit: str | None  # git, where the program runs from a checkout
     dirty: bool | None
     warp: str | None
+    numpy: str
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Header:
     recipe_id: str
     taxonomy_id: str
     engine_version: str
+    source_sha256: str  # see Build
     shard_worlds: int  # worlds of a cell; see engine/write/shard.py
     steps: int
     cameras: tuple[str, ...]  # prim paths, in the order of the camera index

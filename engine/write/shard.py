@@ -85,7 +85,7 @@ class ShardWriter:
     """Writes into one dataset folder; makes or joins it, and first rolls forward what a crash left half done.
 
     Raises:
-        ForeignOutput: If the folder holds something else, another recipe, or data of another engine version.
+        ForeignOutput: If the folder holds something else, another recipe, or data of another program.
         WriteFailed: If the disk refuses.
     """
 
@@ -324,8 +324,3 @@ class Shard:
         for folder in sorted(folders, key=lambda p: len(p.parts), reverse=True):
             sync(folder)
         sync(self.out / TEMPORARY)
-
-
-def committed_worlds(out: Path) -> set[int]:
-    """Return the worlds of the dataset at `out` that exist; none where there is no dataset."""
-    return CommitLog(out).worlds()

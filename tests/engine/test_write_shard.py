@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,8 @@ from engine.dataset.verify import verify
 from engine.errors import ForeignOutput, WriteFailed
 from engine.write.files import host_tag
 from engine.write.names import FrameGrid
-from engine.write.record import Build
-from engine.write.shard import Outcome, Shard, ShardWriter, committed_worlds
+from engine.write.recover import CommitLog
+from engine.write.shard import Outcome, Shard, ShardWriter
 from tests.engine.toy_crash import DIED, refuse, run_and_die, run_shaded, start
 from tests.engine.toy_dataset import BUILD, make_toy, toy_batch, toy_job, toy_plan
 
@@ -170,7 +171,7 @@ def test_twins_with_other_bytes_mix_shards_but_never_files_of_a_shard(tmp_path: 
     for twin in twins:
         twin.join(60)
     assert [twin.exitcode for twin in twins] == [0, 0]
-    assert committed_worlds(tmp_path) == set(range(12))
+    assert CommitLog(tmp_path).worlds() == set(range(12))
     assert verify(tmp_path)[1] == []
     assert [path.name for path in (tmp_path / ".tmp").iterdir()] == ["finalise.lock"]
 
@@ -200,7 +201,7 @@ def test_an_exception_commits_nothing_and_leaves_nothing(tmp_path: Path) -> None
     with ShardWriter(tmp_path, plan) as writer:
         with pytest.raises(ZeroDivisionError):
             add_all(writer, [0, 1], [toy_batch(plan, [0])], then=lambda: 1 / 0)
-        assert committed_worlds(tmp_path) == set()
+        assert CommitLog(tmp_path).worlds() == set()
         assert list((tmp_path / ".tmp").iterdir()) == []
 
 
@@ -212,7 +213,7 @@ def test_missing_and_repeated_frames_are_refused(tmp_path: Path) -> None:
             add_all(writer, [0, 1], [toy_batch(plan, [0])])
         with pytest.raises(ValueError, match=r"two rows with {'world': 0"):
             add_all(writer, [0], [toy_batch(plan, [0]), toy_batch(plan, [0])])
-        assert committed_worlds(tmp_path) == set()
+        assert CommitLog(tmp_path).worlds() == set()
 
 
 def test_a_skipped_world_counts_as_made_and_keeps_its_reason(tmp_path: Path) -> None:
@@ -230,12 +231,16 @@ def test_a_skipped_world_counts_as_made_and_keeps_its_reason(tmp_path: Path) -> 
     assert verify(tmp_path)[1] == []
 
 
-def test_another_recipe_or_engine_version_is_refused(tmp_path: Path) -> None:
+def test_another_recipe_or_program_is_refused(tmp_path: Path) -> None:
     """Exit code 3, one line, and the folder is as it was."""
     make_toy(tmp_path, range(2), toy_plan())
     before = tree(tmp_path)
-    newer = Build(version="0.2.0", commit=None, dirty=None, warp=BUILD.warp)
-    for plan, message in ((toy_plan(seed=8), "of recipe"), (toy_plan(build=newer), "begun by engine 0.1.0")):
+    newer, changed = replace(BUILD, version="0.2.0"), replace(BUILD, source_sha256="ef" * 32)
+    for plan, message in (
+        (toy_plan(seed=8), r"of recipe .* \(seed is 7 there and 8 here\); choose another out="),
+        (toy_plan(build=newer), "begun by engine 0.1.0, this is 0.2.0"),
+        (toy_plan(build=changed), r"of other sources \(cdcdcdcd, these are efefefef\); choose another out=, or go on"),
+    ):
         with pytest.raises(ForeignOutput, match=message) as caught:
             ShardWriter(tmp_path, plan)
         assert caught.value.exit_code == 3

@@ -35,7 +35,7 @@ WRITE = {
     "masks": {"kind": "masks"},
     "coco": {"kind": "coco", "min_area_px": 1},
 }
-BUILD = Build(version="0.1.0", commit="0123abcd", dirty=False, warp="1.19.0")
+BUILD = Build("0.1.0", source_sha256="cd" * 32, commit="0123abcd", dirty=False, warp="1.19.0", numpy="2.3.0")
 ENVIRONMENT = Environment(python="3.11.7", device="cpu", simd="avx2", driver=None)
 
 
