@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import sys
@@ -49,12 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code. Every mistake of the caller is one line on stderr."""
     parsed = _parser().parse_args(arguments)
     try:
-        width, height = _size(parsed.size)
+        options = _options(parsed)
         scene = load_scene(
             parsed.file, SceneOptions(time=parsed.time, roots=tuple(parsed.root), taxonomy=parsed.taxonomy)
         )
         sys.stdout.write(summary(scene) + "\n")
-        options = PreviewOptions(width, height, parsed.camera, parsed.quality, parsed.device)
         frames, camera = preview(scene, options)
         write_preview(parsed.out, scene, frames, camera)
     except UserError as error:
@@ -77,27 +77,13 @@ def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
     from engine.device import resolve_device
 
     device = resolve_device(options.device)  # first: it silences Warp's banner
-    from engine.recipe import Rig
     from engine.render import Outputs, Renderer, frame_keys
-    from engine.rig import AUTO, authored_draft, rig_cameras
+    from engine.rig import authored_draft, rig_cameras
 
     if options.camera is not None and options.camera not in {camera.name for camera in scene.cameras}:
         names = tuple(camera.name for camera in scene.cameras)
         raise UserError(f"--camera: no camera '{options.camera}'; the stage has {near_matches(options.camera, names)}")
-    try:
-        rig = Rig(
-            cameras=(options.camera or AUTO,),
-            width=options.width,
-            height=options.height,
-            steps=1,
-            spp=SPP,
-            quality="labels" if options.quality == "labels" else "direct",
-            exposure_ev=0.0,
-            ambient_radiance=NO_AMBIENT,
-            ambient_reach_m=0.0,
-        )
-    except ValueError as error:
-        raise UserError(f"--size: {error}") from None
+    rig = _rig(options)
     lit = replace(scene, lights=default_lights(scene))
     shaded = rig.quality != "labels"
     outputs = Outputs(rgb=shaded, rgb_linear=shaded, depth=True, normal=True, instance=True)
@@ -110,6 +96,42 @@ def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
         return renderer.render(draft), cameras[0]
     finally:
         renderer.close()
+
+
+def _options(parsed: argparse.Namespace) -> PreviewOptions:
+    """Return what the command line chooses, checked as far as it can be without the stage, which may take minutes.
+
+    Raises:
+        UserError: If a value is not possible, or the device is not there.
+    """
+    from engine.device import resolve_device
+
+    if parsed.time is not None and not math.isfinite(parsed.time):
+        raise UserError(f"--time: {parsed.time} is not a time code; give a finite number")
+    width, height = _size(parsed.size)
+    options = PreviewOptions(width, height, parsed.camera, parsed.quality, parsed.device)
+    _rig(options)
+    return replace(options, device=resolve_device(options.device))
+
+
+def _rig(options: PreviewOptions) -> Rig:
+    from engine.recipe import Rig
+    from engine.rig import AUTO
+
+    try:
+        return Rig(
+            cameras=(options.camera or AUTO,),
+            width=options.width,
+            height=options.height,
+            steps=1,
+            spp=SPP,
+            quality="labels" if options.quality == "labels" else "direct",
+            exposure_ev=0.0,
+            ambient_radiance=NO_AMBIENT,
+            ambient_reach_m=0.0,
+        )
+    except ValueError as error:
+        raise UserError(f"--size: {error}") from None
 
 
 def _background(keys: FrameKeys, rig: Rig) -> Frames:

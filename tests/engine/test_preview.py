@@ -142,6 +142,8 @@ def test_time_chooses_the_pose(tmp_path: Path) -> None:
         (["--size", "999999x48"], "width must be in"),
         (["--camera", "/w/topp"], "the stage has /w/top"),
         (["--device", "cuda:99"], "cuda:99"),
+        (["--time", "nan"], "--time: nan is not a time code"),
+        (["--time=-inf"], "--time: -inf is not a time code"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -155,6 +157,17 @@ def test_mistakes_are_one_line(
     assert words in error
     assert error.count("\n") == 1
     assert not out.exists()
+
+
+@pytest.mark.parametrize("argument", ["--size=64", "--size=0x48", "--device=cuda:99", "--time=inf"])
+def test_arguments_are_checked_before_the_stage_is_read(
+    tmp_path: Path, argument: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A stage may take minutes: a wrong argument is said first, even when the stage is not there."""
+    assert main([str(tmp_path / "gone.usda"), "--device", "cpu", "--out", str(tmp_path / "out"), argument]) == 2
+    error = capsys.readouterr().err
+    assert argument.strip("-").partition("=")[0] in error
+    assert "gone.usda" not in error
 
 
 def test_an_unusable_out_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
