@@ -261,10 +261,23 @@ def _refuse_targets(data: object, where: str) -> None:
 
 def _refuse_resolvers(data: object, where: str) -> None:
     """Refuse `${resolver:...}` in a recipe: what it gives differs by machine, and may be a secret."""
-    if isinstance(data, str) and "${" in data and ":" in data.partition("${")[2]:
+    if isinstance(data, str) and _calls_resolver(data):
         raise UserError(f"{where}: a recipe may not hold '{data}'; write the value itself, or use it in 'out' only")
     for _, value, path in _entries(data, where):
         _refuse_resolvers(value, path)
+
+
+def _calls_resolver(text: str) -> bool:
+    """Return whether a colon stands between `${` and its `}`, at any depth: a resolver's name may be nested too."""
+    depth = 0
+    for i, character in enumerate(text):
+        if text.startswith("${", i):
+            depth += 1
+        elif character == "}" and depth:
+            depth -= 1
+        elif character == ":" and depth:
+            return True
+    return False
 
 
 def _entries(data: object, where: str) -> list[tuple[object, object, str]]:

@@ -223,6 +223,7 @@ def test_nothing_in_a_configuration_names_a_callable(mine: Path, override: str):
         ["+randomize.x={kind:ambient_scale,stops:'${oc.env:CANARY}'}"],
         ["+randomize.x={kind:'${scene.name}${oc.env:CANARY}',stops:1}"],
         ["out=/data/${oc.env:CANARY}", "scene.name=${out}"],
+        ["scene.taxonomy=oc.env", "+scene.class_map.a='${${scene.taxonomy}:CANARY}'"],
         ["+randomize.x={kind:ambient_scale,stops:'${oc.decode:${oc.env:CANARY}}'}"],
     ],
 )
@@ -245,6 +246,8 @@ def test_only_the_job_may_ask_the_environment(mine: Path, monkeypatch: pytest.Mo
 
 def test_recipe_keys_may_refer_to_each_other(mine: Path):
     assert made("rig.height=${rig.width}")[0].rig.height == 640
+    labels = made("+scene.class_map.box='${scene.name}: x'")[0].scene.class_map
+    assert labels == {"box": "mine: x"}  # this colon calls nothing
 
 
 def test_a_plugin_registers_a_kind_and_is_recorded(mine: Path, monkeypatch: pytest.MonkeyPatch):

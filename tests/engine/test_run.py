@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
+from engine import resume
 from engine.device import resolve_device
 from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
 from engine.progress import Progress
-from engine.recipe import Job
+from engine.recipe import MOST_WORLDS, AssetRef, Job
 from engine.run import _generate
 from engine.sweep import NotPrivate, make_private
 from engine.workers import _raise_worst, run_on_all, worker_commands
@@ -302,6 +303,28 @@ def test_the_worst_worker_decides_the_exit_code(codes: list[int], error: type[Ex
     with pytest.raises(error):
         _raise_worst(codes)
     _raise_worst([0, 0])
+
+
+def test_a_file_of_another_size_is_known_to_be_changed_without_reading_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The second asset is one byte too long: not even the first, which has its size, is hashed."""
+    (tmp_path / "dock.usda").write_bytes(b"a" * 123)
+    (tmp_path / "big.bin").write_bytes(b"b" * 10)
+    assets = (*RECIPE.assets, AssetRef("big.bin", "cd" * 32, 9))
+    monkeypatch.setattr(resume, "_sha256", lambda file: pytest.fail(f"{file} was hashed"))
+    job = dataclasses.replace(JOB, usd=tmp_path / "dock.usda")
+    assert not resume._unchanged(dataclasses.replace(RECIPE, assets=assets), job, tmp_path)
+
+
+def test_a_dataset_with_fewer_worlds_than_asked_is_unfinished_whatever_the_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A hundred million worlds are compared as a number, never as a set of numbers."""
+    monkeypatch.setattr("engine.write.record.read_header", lambda *_: None)
+    monkeypatch.setattr("engine.write.begin.check_same", lambda *_, **__: None)
+    monkeypatch.setattr("engine.dataset.finalise.find_complete", lambda *_: pytest.fail("worlds became a set"))
+    assert resume._finished(tmp_path, RECIPE, dataclasses.replace(JOB, count=MOST_WORLDS)) is None
 
 
 @pytest.mark.parametrize(
