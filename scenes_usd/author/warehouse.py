@@ -153,14 +153,14 @@ def write_slots(root: Path, slots: list[PalletSlot], loaded: dict[str, Pattern])
     boxes = {
         "clutter_area": {"Aisle": ((-2.8, 0.0, 0.0), (11.0, 3.2, 2.5)), "Dock": ((5.8, 0.0, 0.0), (5.2, 6.0, 2.5))},
         "camera_volume": {
-            "AisleEye": ((-2.6, 0.0, 1.1), (11.4, 3.0, 1.2)),
-            "AisleHigh": ((-2.6, 0.0, 3.0), (11.4, 3.4, 2.2)),
-            "DockEye": ((4.8, 0.0, 1.1), (3.0, 5.4, 1.2)),
-            "DockMezzanine": ((5.6, 0.0, 3.6), (5.4, 8.4, 1.7)),
+            "AisleEye": ((-2.8, 0.0, 1.2), (10.6, 2.2, 1.1)),
+            "AisleHigh": ((-2.8, 0.0, 2.6), (10.6, 2.6, 2.4)),
+            "DockEye": ((7.0, 0.0, 1.2), (2.2, 6.0, 1.1)),
+            "DockMezzanine": ((7.2, 0.0, 2.9), (2.0, 7.6, 2.2)),
         },
         "look_volume": {
-            "Racks": ((-2.8, 0.0, 0.2), (11.0, 5.0, 3.2)),
-            "Floor": ((5.6, 0.0, 0.3), (4.6, 7.6, 1.3)),
+            "Racks": ((-2.8, 0.0, 0.3), (10.0, 4.4, 1.6)),
+            "Floor": ((4.4, 0.0, 0.2), (2.8, 6.4, 0.9)),
         },
     }
     for kind, areas in boxes.items():
@@ -290,7 +290,7 @@ VEHICLES = (("Forklift", "forklift", -0.4, -0.35, 180.0), ("PalletJack", "pallet
 
 
 def _write_lights(stage: Usd.Stage) -> None:
-    """Write one RectLight under each fitting. No sky: through a closed roof it would cost a ray a sample for nothing."""
+    """Write one RectLight under each fitting. No sky: the roof is closed, and each sample would trace a ray in vain."""
     usd.group(stage, f"{ROOT}/Lights", kind="")
     for number, (x, y) in enumerate(building.LAMPS_M):
         light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Lamp_{number}")
