@@ -59,7 +59,7 @@ def compose(*overrides: str, config_dir: Path | str | None = None) -> tuple[Reci
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from engine.config_errors import one_line
+    from engine.config_errors import one_line, value_error_line
 
     extra = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
     register_schema()
@@ -68,6 +68,11 @@ def compose(*overrides: str, config_dir: Path | str | None = None) -> tuple[Reci
             tree = hydra_compose("config", [*extra, *overrides], return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
+    except ValueError as error:
+        line = value_error_line(error)
+        if line is None:
+            raise
+        raise UserError(line) from error
     runtime = tree.hydra.runtime
     choices, folders = dict(runtime.choices), source_folders(runtime.config_sources)
     OmegaConf.set_struct(tree, False)
@@ -239,6 +244,8 @@ def _portable(usd: str) -> str:
 
 def _refuse_unknown(tree: DictConfig) -> None:
     """Refuse keys that `+key=value` put where nothing reads them; deeper ones are refused by their dataclasses."""
+    from engine.config_errors import unknown_key
+
     for where, node, known in (
         ("", tree, tuple(get_type_hints(RunConfig))),
         ("scene.", tree.scene, tuple(get_type_hints(SceneGroupConfig))),
@@ -246,7 +253,7 @@ def _refuse_unknown(tree: DictConfig) -> None:
     ):
         for key in map(str, node):
             if key not in known:
-                raise UserError(f"unknown key '{where}{key}'; known keys: {', '.join(known)}")
+                raise UserError(unknown_key(f"{where}{key}", known))
 
 
 def _refuse_targets(data: object, where: str) -> None:

@@ -2,7 +2,31 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
+
+LISTS = {"worlds": "[17]", "outputs": "[rgb,depth]", "rig.cameras": "[auto]", "parents": "[]"}  # an example each
+KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}  # as OmegaConf names them
+# What Hydra says by a bare ValueError, and what to write instead.
+VALUE_ERRORS = {
+    "Config group override must be": "a choice is the name of a file in conf/, such as rig=square, never a number or null",
+    "Only one of --run": "-m cannot go with --cfg or --info; leave -m out to see the configuration of one job",
+}
+CLOSE = 0.7  # of difflib's ratio: a slip of the fingers, not another word
+HINT = re.compile(r"\s*See https://hydra\.cc/\S+")
+
+
+def unknown_key(key: str, known: Sequence[str], *, above: str = "") -> str:
+    """Return the line for a key that nothing reads: the one that was probably meant, then all that are known."""
+    near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1, cutoff=CLOSE)
+    meant = f" did you mean {near[0]}?" if near else ""
+    return f"unknown key '{key}';{meant} known keys{f' of {above}' if above else ''}: {', '.join(known)}"
+
+
+def value_error_line(error: ValueError) -> str | None:
+    """Return the line for a ValueError that is Hydra's word on the command line; None for any other."""
+    return next((line for said, line in VALUE_ERRORS.items() if str(error).startswith(said)), None)
 
 
 def one_line(error: BaseException) -> str:
@@ -41,15 +65,38 @@ def _omegaconf_line(error: object) -> str | None:
         if parent is None or not hasattr(parent, "keys"):
             return None
         known = tuple(str(key) for key in parent if key != "hydra")
-        above = full_key.rpartition(".")[0]
-        return f"unknown key '{full_key}'; known keys{f' of {above}' if above else ''}: {', '.join(known)}"
+        return unknown_key(full_key, known, above=full_key.rpartition(".")[0])
     if isinstance(error, ValidationError):
-        return f"{full_key}: {said}"
+        return _wrong_value(full_key, said)
     return None
+
+
+def _wrong_value(key: str, said: str) -> str:
+    """Return the line for a value of the wrong type."""
+    if "is not a ListConfig" in said:
+        return f"{key} needs a list such as {LISTS.get(key, '[a,b]')}"
+    wrong = re.match(r"Value '(.*)' of type '.*' could not be converted to (\w+)", said)
+    if wrong and wrong[2] in KINDS:
+        return f"{key}: '{wrong[1]}' is not {KINDS[wrong[2]]}"
+    if said.endswith("is not Optional"):
+        return f"{key}: null is no value for it"
+    if re.match(r"Cannot assign \w+ to Dict", said):
+        return f"{key} needs a mapping such as {{a: b}}"
+    return f"{key}: {said}"
 
 
 def _hydra_line(said: str) -> str:
     """Return Hydra's own message on one line, with the choices of a group where one is unknown."""
+    said = HINT.sub("", said)
+    for pattern, line in (
+        (r"Could not override ''", "an override has no key in front of its '='; write key=value"),
+        (r"Error parsing override '(.*)'\s+missing EQUAL", "'{0}' is not an override; write key=value"),
+        (r"Ambiguous value for argument '([^=]*)=(.*)'", "{0}={1}: add -m for a dataset each; a list is {0}=[{1}]"),
+        (r"Multiple values for (\w+)\.", "{0} is chosen twice; keep one of the two"),
+    ):
+        found = re.match(pattern, said)
+        if found:
+            return line.format(*found.groups())
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     unknown = re.search(r"Could not find '([^']+)'", said)
     if unknown:

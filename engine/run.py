@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 EXIT_REFUSED = 74  # EX_IOERR: the operating system refused something
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+OPTIONS_WITH_VALUE = (  # of Hydra
+    *("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--cfg", "-c"),
+    *("--package", "-p", "--info", "-i", "--experimental-rerun"),
+)
 NO_DEVICE_MEMORY = "Failed to allocate"  # how Warp's RuntimeError begins when memory is short
 LESS_MEMORY = "take batch=1, fewer worlds (count) or a smaller rig (rig.width, rig.height, rig.steps)"
 FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own switch: show tracebacks
@@ -138,7 +142,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
 
     from engine._layout import conf_folder
     from engine.config import HYDRA_VERSION_BASE, register_schema
-    from engine.config_errors import one_line
+    from engine.config_errors import one_line, value_error_line
     from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
     from engine.plugins import take_options
     from engine.sweep import NotPrivate
@@ -155,13 +159,18 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
             failures.append(error)
 
     command_line = sys.argv
-    sys.argv = [sys.argv[0], *take_options(arguments)]
+    sys.argv = [sys.argv[0], *_options_first(take_options(arguments))]
     before = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # let errors through: Hydra prints its own in several lines and exits with 1
     try:
         hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
+    except ValueError as error:
+        line = value_error_line(error)
+        if line is None:
+            raise
+        raise UserError(line) from error
     except NotPrivate as error:
         raise UserError(str(error)) from error
     except _launcher_errors() as error:
@@ -171,6 +180,16 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
         sys.argv = command_line
         if before is None:
             del os.environ[FULL_ERROR]
+
+
+def _options_first(arguments: list[str]) -> list[str]:
+    """Return the words with overrides last: Hydra's parser takes them in one piece only (`+scene=x -m seed=0,1`)."""
+    options: list[str] = []
+    overrides: list[str] = []
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        is_option = word.startswith("-") or before in OPTIONS_WITH_VALUE
+        (options if is_option else overrides).append(word)
+    return [*options, *overrides]
 
 
 def _launcher_errors() -> tuple[type[Exception], ...]:

@@ -136,6 +136,9 @@ def test_changed_content_makes_another_dataset_and_never_touches_the_first(folde
         (["+scene=warehouse", "nn=3"], 2, "unknown key 'nn'; known keys: scene, rig, .*"),
         (["--config-dir", "nope", "+scene=mine"], 2, "Additional config directory '.*nope' not found"),
         (["+scene=warehouse", "device=all"], 2, "device=all needs a CUDA device and none is visible; .*"),
+        (["+scene=warehouse", "seed=0,1"], 2, r"seed=0,1: add -m for a dataset each; a list is seed=\[0,1\]"),
+        (["+scene=warehouse", "scene=5"], 2, "a choice is the name of a file in conf/, such as .*"),
+        (["+scene=warehouse", "-m", "--cfg", "job"], 2, "-m cannot go with --cfg or --info; .*"),
         (["--plugin", "no_such_module", "+scene=warehouse"], 2, "plug-in 'no_such_module' is not installed .*"),
         (["--plugin"], 2, "--plugin needs the name of a module, .*"),
     ],
@@ -156,7 +159,8 @@ def test_a_corrupt_stage_is_one_line(folder: Path):
 
 
 def test_a_multirun_makes_a_dataset_for_each_seed_and_goes_on_after_a_failure(folder: Path):
-    result = run(folder, "-m", "--config-dir", "my_conf", *SMALL, "count=1", "seed=0,-1,1")
+    """Options may stand between the overrides."""
+    result = run(folder, *SMALL, "-m", "count=1", "--config-dir", "my_conf", "seed=0,-1,1")
     assert result.returncode == 2
     assert [line.split(";")[0].split(" in ")[0] for line in said(result)] == [
         "ommatidia: 1 frame of 1 world",
