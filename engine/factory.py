@@ -161,7 +161,7 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
             with closing(factory.renderer):
                 _make_shards(writer, factory, mine, size, progress)
         _stop_if_asked()
-    facts = JobFacts(job.count, job.worlds, job.batch, job.shard_worlds, job.workers, job.device, _told(job.overrides))
+    facts = JobFacts(job.count, job.worlds, job.batch, job.shard_worlds, job.workers, job.device, job.overrides)
     return Made(out, finalise(out, wanted, facts))
 
 
@@ -212,8 +212,3 @@ def _auto_batch(recipe: Recipe, frames: int, device: str) -> int:
 def _stop_if_asked() -> None:
     if signals.stop_requested():
         raise Stopped("stopped at a shard boundary; the same command goes on from here")
-
-
-def _told(overrides: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the overrides without those that say where and which part: they differ between workers of one dataset."""
-    return tuple(o for o in overrides if o.split("=")[0].lstrip("+") not in ("out", "worker"))
