@@ -47,7 +47,9 @@ from engine.write.tables import parquet_chunks
 
 
 def find_complete(out: Path, wanted: Iterable[int]) -> Manifest | None:
-    """Return the manifest of `out` if it is complete, untouched and holds the wanted worlds; writes nothing.
+    """Return the manifest of `out` if it is complete and holds the wanted worlds; writes nothing.
+
+    Views are hashed, committed files have to be there with their size; whether their bytes are right, `verify` tells.
 
     The caller checks that the recipe is the one it means: `engine.write.begin.check_same`.
     """
@@ -67,6 +69,8 @@ def find_complete(out: Path, wanted: Iterable[int]) -> Manifest | None:
     named += [(export.path, export.sha256) for export in manifest.exports]
     if any(not inside(out, name).is_file() or hash_file(out / name) != digest for name, digest in named):
         return None
+    if misplaced_files(out, commits):
+        return None  # `finalise` names them and the remedy
     return manifest
 
 

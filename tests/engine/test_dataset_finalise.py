@@ -186,6 +186,24 @@ def test_a_lost_picture_is_named_with_its_remedy_and_the_remedy_works(tmp_path: 
     assert picture.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "name", ["images/000/000001.jpg", "depth/000/000000.png", "commit/00000000-000.worlds.parquet"]
+)
+@pytest.mark.parametrize("damage", ["gone", "short"])
+def test_a_second_run_says_what_is_lost(tmp_path: Path, name: str, damage: str) -> None:
+    """A complete dataset is not called complete when a committed file is gone; the error says how to have it again."""
+    make_toy(tmp_path, range(2), toy_plan())
+    path = tmp_path / name
+    before = path.read_bytes()
+    path.unlink() if damage == "gone" else path.write_bytes(before[:-1])
+    assert find_complete(tmp_path, range(2)) is None
+    with pytest.raises(UserError, match=rf"{path.name} is missing or cut short.* delete .*/commit/00000000-000.json"):
+        make_toy(tmp_path, range(2), toy_plan())
+    (tmp_path / "commit/00000000-000.json").unlink()
+    assert make_toy(tmp_path, range(2), toy_plan()) is not None
+    assert path.read_bytes() == before
+
+
 def test_several_workers_may_complete_at_once(tmp_path: Path) -> None:
     """Each finishes the same dataset."""
     workers = [start(run_shaded, tmp_path, 2, 0) for _ in range(4)]
