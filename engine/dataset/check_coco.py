@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine.dataset.faults import REMAKE_VIEWS, Fault
 from engine.errors import UserError
+from engine.plain import MAX_INTEGER
 
 POLYGON_TOLERANCE_PX = 1.0  # polygons are rasterised with half-pixel rules that differ between tools
+FAR_OUTSIDE = 4  # times the larger side of the image; pycocotools takes memory for every pixel of an outline
+LONGEST_VALUE = 60  # characters of a value in a fault
 POLYGON_TOLERANCE_AREA = 0.1  # relative, for the same reason
 
 # File name -> (width, height) [px]; None: no such file. May raise UserError: not a file to be read.
@@ -41,29 +44,42 @@ def check_coco(data: Any, file: str, image_size: ImageSize) -> Iterator[Fault]:
         yield Fault(file, f"{fault.where}: {fault.rule}, {fault.found}", REMAKE_VIEWS)
 
 
+def has_lists(data: Any) -> bool:
+    """Return whether the data have the three lists of a detection file, whatever is in them."""
+    lists = ("images", "annotations", "categories")
+    return isinstance(data, dict) and all(isinstance(data.get(name), list) for name in lists)
+
+
 def _all(data: Any, image_size: ImageSize) -> Iterator[CocoFault]:
     lists = ("images", "annotations", "categories")
-    if not isinstance(data, dict) or any(not isinstance(data.get(name), list) for name in lists):
+    if not has_lists(data):
         yield CocoFault("file", "needs the lists images, annotations and categories", "other data")
         return
     for name in lists:
         yield from _check_numbers(name, data[name])
-    for image in data["images"]:
+    images, annotations, categories = ([item for item in data[name] if isinstance(item, dict)] for name in lists)
+    for image in images:
         yield from _check_image(image, image_size)
-    images = {image.get("id"): image for image in data["images"]}
-    categories = {category.get("id"): category for category in data["categories"]}
-    for annotation in data["annotations"]:
-        yield from _check_annotation(annotation, images, categories)
+    for category in categories:
+        yield from _check_category(category)
+    image_of = {image["id"]: image for image in images if _is_whole(image.get("id"))}
+    category_of = {category["id"]: category for category in categories if _is_whole(category.get("id"))}
+    for annotation in annotations:
+        yield from _check_annotation(annotation, image_of, category_of)
 
 
 def _check_numbers(name: str, items: list[Any]) -> Iterator[CocoFault]:
-    seen = set()
+    seen: set[int] = set()
     for position, item in enumerate(items):
-        number = item.get("id")
         where = f"{name}[{position}]"
-        if isinstance(number, bool) or not isinstance(number, int):
-            yield CocoFault(where, "id must be a whole number", repr(number))
-        elif number < 1:
+        if not isinstance(item, dict):
+            yield CocoFault(where, "must be an object", _shown(item))
+            continue
+        number = item.get("id")
+        if not _is_whole(number):
+            yield CocoFault(where, "id must be a whole number", _shown(number))
+            continue
+        if number < 1:
             yield CocoFault(where, "ids begin at 1", str(number))
         elif number in seen:
             yield CocoFault(where, "id is used twice", str(number))
@@ -71,36 +87,53 @@ def _check_numbers(name: str, items: list[Any]) -> Iterator[CocoFault]:
 
 
 def _check_image(image: Mapping[str, Any], image_size: ImageSize) -> Iterator[CocoFault]:
-    where = f"image {image.get('id')}"
-    size = (image.get("width"), image.get("height"))
+    where = f"image {_shown(image.get('id'))}"
+    size: tuple[Any, Any] = (image.get("width"), image.get("height"))
+    name = image.get("file_name")
+    if not all(map(_is_whole, size)) or min(size) < 1:
+        yield CocoFault(where, "width and height must be whole numbers of pixels", _shown(list(size)))
+    if not isinstance(name, str):
+        yield CocoFault(where, "file_name must be text", _shown(name))
+        return
     try:
-        actual = image_size(str(image.get("file_name")))
+        actual = image_size(name)
     except UserError as error:
         yield CocoFault(where, "its file is not one of the dataset", str(error))
         return
     if actual is None:
-        yield CocoFault(where, "its file is missing", str(image.get("file_name")))
+        yield CocoFault(where, "its file is missing", name)
     elif size != actual:
         yield CocoFault(where, f"its file is {actual[0]}x{actual[1]}", f"width x height say {size[0]}x{size[1]}")
+
+
+def _check_category(category: Mapping[str, Any]) -> Iterator[CocoFault]:
+    where = f"category {_shown(category.get('id'))}"
+    if not isinstance(category.get("name"), str):
+        yield CocoFault(where, "name must be text", _shown(category.get("name")))
+    if not isinstance(category.get("keypoints", []), list):
+        yield CocoFault(where, "keypoints must be a list of names", _shown(category["keypoints"]))
 
 
 def _check_annotation(
     annotation: Mapping[str, Any], images: Mapping[Any, Any], categories: Mapping[Any, Any]
 ) -> Iterator[CocoFault]:
-    where = f"annotation {annotation.get('id')}"
-    image, category = images.get(annotation.get("image_id")), categories.get(annotation.get("category_id"))
+    where = f"annotation {_shown(annotation.get('id'))}"
+    ids = [annotation.get(key) for key in ("image_id", "category_id")]
+    image, category = (known.get(key) if _is_whole(key) else None for known, key in zip((images, categories), ids))
     if category is None:
-        yield CocoFault(where, "category_id is unknown", repr(annotation.get("category_id")))
+        yield CocoFault(where, "category_id is unknown", _shown(ids[1]))
     elif "keypoints" in annotation:
         yield from _check_keypoints(where, annotation, category)
     if annotation.get("iscrowd") not in (0, 1):
-        yield CocoFault(where, "iscrowd must be 0 or 1", repr(annotation.get("iscrowd")))
+        yield CocoFault(where, "iscrowd must be 0 or 1", _shown(annotation.get("iscrowd")))
     if not _is_number(annotation.get("area")):
-        yield CocoFault(where, "area must be a number", repr(annotation.get("area")))
+        yield CocoFault(where, "area must be a number", _shown(annotation.get("area")))
     if image is None:
-        yield CocoFault(where, "image_id is unknown", repr(annotation.get("image_id")))
+        yield CocoFault(where, "image_id is unknown", _shown(ids[0]))
         return
     size = (image.get("width"), image.get("height"))
+    if not all(map(_is_whole, size)):
+        return  # named with the image
     box_faults = list(_check_box(where, annotation.get("bbox"), size))
     yield from box_faults
     if "segmentation" in annotation:
@@ -109,7 +142,7 @@ def _check_annotation(
 
 def _check_box(where: str, box: Any, size: tuple[Any, Any]) -> Iterator[CocoFault]:
     if not isinstance(box, list) or len(box) != 4 or not all(map(_is_number, box)):
-        yield CocoFault(where, "bbox must be four finite numbers x, y, width, height", repr(box))
+        yield CocoFault(where, "bbox must be four finite numbers x, y, width, height", _shown(box))
         return
     x, y, width, height = box
     if width <= 0 or height <= 0:
@@ -145,6 +178,8 @@ def _rle_of_mapping(where: str, segmentation: Mapping[str, Any], size: tuple[Any
         return CocoFault(where, f"RLE size must be [height, width] {[size[1], size[0]]}", str(segmentation.get("size")))
     counts = segmentation.get("counts")
     if isinstance(counts, list):
+        if not all(_is_whole(count) and count >= 0 for count in counts):
+            return CocoFault(where, "RLE counts must be whole numbers from 0", _shown(counts))
         if sum(counts) != size[0] * size[1]:
             return CocoFault(where, "RLE counts must add up to the pixels of the image", str(sum(counts)))
         rle: dict[str, Any] = coco_mask.frPyObjects(dict(segmentation), size[1], size[0])
@@ -190,10 +225,15 @@ def _rle_of_polygons(where: str, annotation: Mapping[str, Any], size: tuple[Any,
     if annotation.get("iscrowd") == 1:
         return CocoFault(where, "iscrowd=1 needs an RLE", "polygons")
     if not isinstance(polygons, list) or not polygons:
-        return CocoFault(where, "segmentation must not be empty", repr(polygons)[:40])
+        return CocoFault(where, "segmentation must not be empty", _shown(polygons))
+    reach = FAR_OUTSIDE * max(size)
     for polygon in polygons:
+        if not isinstance(polygon, list):
+            return CocoFault(where, "a polygon must be a list of numbers x, y", _shown(polygon))
         if len(polygon) < 6 or len(polygon) % 2 or not all(map(_is_number, polygon)):
             return CocoFault(where, "a polygon needs at least three points x, y", f"{len(polygon)} numbers")
+        if max(map(abs, polygon)) > reach:
+            return CocoFault(where, "a polygon lies far outside its image", _shown(polygon))
     rle: dict[str, Any] = coco_mask.merge(coco_mask.frPyObjects(polygons, size[1], size[0]))
     return rle
 
@@ -206,8 +246,10 @@ def _measure(rle: dict[str, Any]) -> tuple[int, list[int]]:
 
 def _check_keypoints(where: str, annotation: Mapping[str, Any], category: Mapping[str, Any]) -> Iterator[CocoFault]:
     points, names = annotation["keypoints"], category.get("keypoints", [])
-    if not isinstance(points, list) or len(points) != 3 * len(names):
-        yield CocoFault(where, f"keypoints must be {3 * len(names)} numbers, 3 each", f"{len(points)}")
+    if not isinstance(names, list):
+        return  # named with the category
+    if not isinstance(points, list) or len(points) != 3 * len(names) or not all(map(_is_number, points)):
+        yield CocoFault(where, f"keypoints must be {3 * len(names)} numbers, 3 each", _shown(points))
         return
     visible = sum(1 for v in points[2::3] if v > 0)
     if annotation.get("num_keypoints") != visible:
@@ -215,7 +257,17 @@ def _check_keypoints(where: str, annotation: Mapping[str, Any], category: Mappin
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    """Return whether a value is a whole number that JSON keeps exactly: larger ones overflow in readers."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_INTEGER
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 3]}..."
 
 
 def _close(a: list[int], b: list[float], tolerance: float) -> bool:

@@ -21,7 +21,7 @@ from engine.dataset.faults import Fault
 from engine.dataset.manifest import Manifest, Origin
 from engine.errors import UserError
 from engine.recipe import Job, Recipe
-from engine.write.files import inside
+from engine.write.files import hash_file, inside
 from engine.write.merge import MergedRows
 
 LABEL_ROLES = ("instance_map", "class_map", "instance_ids")  # files that are equal on every machine
@@ -51,16 +51,20 @@ class Regenerated:
         return line if self.same_sources else f"{line}; other sources of the engine made the dataset"
 
 
-def regenerate(contents: Contents, count: int, *, device: str | None, usd: Path | None) -> Regenerated:
+def regenerate(
+    contents: Contents, count: int, *, device: str | None, usd: Path | None, config_folder: Path | None = None
+) -> Regenerated:
     """Render `count` random worlds again in a temporary folder and compare every file of theirs.
 
     Args:
         contents: A dataset without faults.
         count: How many worlds; all if there are fewer.
         device: Where to render; None: as the manifest says.
-        usd: The scene's root layer on this machine; None: looked up as a run does.
+        usd: The scene's root layer on this machine; None: beside the scene's configuration in `config_folder`, among
+            the shipped scenes, or in the working folder.
+        config_folder: The folder that the run was given with `--config-dir`.
     Raises:
-        UserError: If the dataset is not complete, or the scene cannot be found or is another.
+        UserError: If the dataset is not complete, the device cannot be, or the scene cannot be found or is another.
     """
     manifest, recipe = contents.manifest, contents.recipe
     if manifest is None or recipe is None:
@@ -68,34 +72,54 @@ def regenerate(contents: Contents, count: int, *, device: str | None, usd: Path 
     skipped = {skip.world for skip in manifest.skips}
     worlds = [world for commit in contents.commits for world in commit.worlds if world not in skipped]
     chosen = tuple(sorted(random.SystemRandom().sample(worlds, min(count, len(worlds)))))
+    if count < 1 or not worlds:
+        raise UserError(f"there is nothing to render again: {count} of {len(worlds)} worlds with frames")
+    scene = _find_scene(recipe, usd, config_folder)
     with tempfile.TemporaryDirectory(prefix="ommatidia-verify-") as folder:
-        again = _render(recipe, manifest, chosen, device=device, usd=usd, out=Path(folder) / "again")
+        again = _render(recipe, manifest, chosen, device=device, usd=scene, out=Path(folder) / "again")
         return compare(contents, again, chosen)
 
 
 def _render(
-    recipe: Recipe, manifest: Manifest, worlds: tuple[int, ...], *, device: str | None, usd: Path | None, out: Path
+    recipe: Recipe, manifest: Manifest, worlds: tuple[int, ...], *, device: str | None, usd: Path, out: Path
 ) -> Contents:
-    from engine.config import find_usd
     from engine.factory import generate
 
-    job = Job(
-        out=out,
-        usd=find_usd(recipe.scene.usd, recipe.scene.name, ()) if usd is None else usd.absolute(),
-        count=max(worlds) + 1,
-        worlds=worlds,
-        device=device or _one_device(manifest.job.device),
-        batch=manifest.job.batch,
-        worker=0,
-        workers=1,
-        shard_worlds=manifest.job.shard_worlds,
-        overrides=(),
-    )
+    try:
+        job = Job(
+            out=out,
+            usd=usd,
+            count=max(worlds) + 1,
+            worlds=worlds,
+            device=device or _one_device(manifest.job.device),
+            batch=manifest.job.batch,
+            worker=0,
+            workers=1,
+            shard_worlds=manifest.job.shard_worlds,
+            overrides=(),
+        )
+    except ValueError as error:
+        raise UserError(f"--regenerate cannot be carried out: {error}") from error
     generate(recipe, job)
     again, faults = read_contents(out)
     if faults:
         raise UserError(f"the dataset made for comparison is damaged: {faults[0]}")
     return again
+
+
+def _find_scene(recipe: Recipe, usd: Path | None, config_folder: Path | None) -> Path:
+    from engine.config import find_usd
+
+    if usd is not None:
+        if not usd.is_file():
+            raise UserError(f"--usd {usd}: there is no such file")
+        return usd.absolute()
+    folders = () if config_folder is None else (config_folder.absolute(),)
+    try:
+        return find_usd(recipe.scene.usd, recipe.scene.name, folders)
+    except UserError as error:
+        reason = str(error).removesuffix("; set scene.usd")
+        raise UserError(f"{reason}; name it with --usd FILE, or the run's --config-dir DIR") from error
 
 
 def _one_device(device: str) -> str:
@@ -120,10 +144,9 @@ def compare(contents: Contents, again: Contents, worlds: tuple[int, ...]) -> Reg
             continue
         faults += _compare_frame(frame, other, same_machine=same_machine)
         if "image" in frame:
-            difference = _rgb_difference(inside(contents.out, frame["image"]), inside(again.out, other["image"]))
-            largest = max(largest, difference)
-            if difference > RGB_TOLERANCE[Path(frame["image"]).suffix]:
-                faults.append(Fault(frame["image"], f"a pixel differs by {difference}/255 when rendered again", REPAIR))
+            found = _compare_pictures(inside(contents.out, frame["image"]), inside(again.out, other["image"]))
+            largest = max(largest, found[0])
+            faults += [Fault(frame["image"], what, REPAIR) for what in found[1]]
     faults += _compare_labels(_instances(contents, wanted), _instances(again, wanted))
     return Regenerated(worlds, same_machine, same_sources, largest, tuple(faults))
 
@@ -171,6 +194,19 @@ def _compare_labels(
         odd = [name for name in LABEL_COLUMNS if ours[key][name] != theirs[key][name]]
         if odd:
             yield Fault(file, f"instance {key[1]} has another {', '.join(odd)} when rendered again", REPAIR)
+
+
+def _compare_pictures(path: Path, other: Path) -> tuple[int, list[str]]:
+    """Return the largest difference of two pictures, in code values of 255, and what is wrong with it."""
+    if path.suffix not in RGB_TOLERANCE:  # of a writer from elsewhere
+        if hash_file(path) == hash_file(other):
+            return 0, []
+        known = ", ".join(RGB_TOLERANCE)
+        return 0, [f"has other bytes when rendered again; how far pictures may differ is stated for {known} only"]
+    difference = _rgb_difference(path, other)
+    if difference <= RGB_TOLERANCE[path.suffix]:
+        return difference, []
+    return difference, [f"a pixel differs by {difference}/255 when rendered again"]
 
 
 def _rgb_difference(path: Path, other: Path) -> int:

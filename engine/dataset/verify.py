@@ -7,12 +7,12 @@ with arithmetic and with the pixels; with `--regenerate N`, N random worlds are 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
-from engine.dataset.check_coco import check_coco
+from engine.dataset.check_coco import check_coco, has_lists
 from engine.dataset.check_files import check_files
 from engine.dataset.check_pixels import check_pixels, image_size
 from engine.dataset.check_rows import check_coco_rows, check_counts, check_index
@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--regenerate", metavar="N", type=int, default=0, help="render N random worlds again, compare")
     parser.add_argument("--device", default=None, help="device of --regenerate; default: that of the manifest")
-    parser.add_argument("--usd", type=Path, default=None, help="root layer of the scene for --regenerate, if it moved")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--usd", type=Path, default=None, help="root layer of the scene for --regenerate, if it moved")
+    place.add_argument("--config-dir", type=Path, default=None, help="configuration folder that the run was given")
 
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -47,13 +49,19 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if arguments.partial and not (out / "dataset.json").is_file():
         say(f"{out}: nothing is committed yet")
         return 0
-    contents, faults = verify(out, partial=arguments.partial)
-    for fault in faults:
-        say(f"FAULT {fault}")
+    if arguments.regenerate < 0:
+        raise UserError(f"--regenerate {arguments.regenerate}: name a number of worlds from 0; 0 renders none again")
+    contents, faults = verify(out, partial=arguments.partial, say=lambda fault: say(f"FAULT {fault}"))
     if not faults and arguments.regenerate:
         from engine.dataset.regenerate import regenerate
 
-        again = regenerate(contents, arguments.regenerate, device=arguments.device, usd=arguments.usd)
+        again = regenerate(
+            contents,
+            arguments.regenerate,
+            device=arguments.device,
+            usd=arguments.usd,
+            config_folder=arguments.config_dir,
+        )
         faults = list(again.faults)
         for line in (*(f"FAULT {fault}" for fault in faults), str(again)):
             say(line)
@@ -65,24 +73,36 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     return 1 if faults else 0
 
 
-def verify(out: Path, *, partial: bool = False) -> tuple[Contents, list[Fault]]:
+def verify(
+    out: Path, *, partial: bool = False, say: Callable[[Fault], None] | None = None
+) -> tuple[Contents, list[Fault]]:
     """Return the bookkeeping of the dataset at `out` and everything that is wrong with it.
 
     Args:
         out: The dataset folder.
         partial: Whether a dataset without a manifest is fine, because work goes on.
+        say: Told of every fault when it is found.
     Raises:
         UserError: If there is no dataset.
     """
-    contents, faults = read_contents(out)
+    contents, unreadable = read_contents(out)
     if partial and not (out / MANIFEST).is_file():
-        faults = [fault for fault in faults if fault.what != "is missing"]
-    faults += check_files(contents)
+        unreadable = [fault for fault in unreadable if fault.what != "is missing"]
+    faults: list[Fault] = []
+
+    def keep(found: Iterable[Fault]) -> None:
+        for fault in found:
+            faults.append(fault)
+            if say is not None:
+                say(fault)
+
+    keep(unreadable)
+    keep(check_files(contents))
     rows = contents.rows
     damaged = {fault.file for fault in faults}
     needed = {rows_path(commit.id, name) for commit in contents.commits for name in TABLES}
     if rows is not None and not damaged & needed and not _is_moving(contents):
-        faults += _run_checks(contents, rows)
+        keep(_run_checks(contents, rows))
     return contents, faults
 
 
@@ -92,7 +112,7 @@ def _is_moving(contents: Contents) -> bool:
     return any(not (contents.out / path).is_file() for path in paths)
 
 
-def _run_checks(contents: Contents, rows: MergedRows) -> list[Fault]:
+def _run_checks(contents: Contents, rows: MergedRows) -> Iterator[Fault]:
     checks: list[Callable[[], Iterator[Fault]]] = [lambda: check_pixels(rows)]
     if (manifest := contents.manifest) is not None:
         checks += [
@@ -100,13 +120,11 @@ def _run_checks(contents: Contents, rows: MergedRows) -> list[Fault]:
             lambda: check_counts(manifest, contents.commits, rows),
             lambda: _check_exports(contents, rows),
         ]
-    faults: list[Fault] = []
     for check in checks:
         try:
-            faults += check()
+            yield from check()
         except (UserError, ValueError, KeyError, pa.ArrowException, OSError) as error:
-            faults.append(Fault("index", f"the rows of the shards contradict each other: {error}", REMAKE_VIEWS))
-    return faults
+            yield Fault("index", f"the rows of the shards contradict each other: {error}", REMAKE_VIEWS)
 
 
 def _check_exports(contents: Contents, rows: MergedRows) -> Iterator[Fault]:
@@ -128,7 +146,6 @@ def _check_coco(path: Path, params: Coco, rows: MergedRows) -> Iterator[Fault]:
     except UserError as error:
         yield Fault(params.PATH, str(error).removeprefix(f"{path} "), REMAKE_VIEWS)
         return
-    faults = list(check_coco(data, params.PATH, lambda name: image_size(inside(rows.out, name))))
-    yield from faults
-    if isinstance(data, dict) and {"images", "annotations", "categories"} <= data.keys():
+    yield from check_coco(data, params.PATH, lambda name: image_size(inside(rows.out, name)))
+    if has_lists(data):
         yield from check_coco_rows(data, params, rows)
