@@ -59,7 +59,7 @@ def compose(*overrides: str, config_dir: Path | str | None = None) -> tuple[Reci
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from engine.config_errors import one_line, value_error_line
+    from engine.config_errors import one_line, plain_error_line
 
     extra = [] if config_dir is None else [f"hydra.searchpath=[file://{Path(config_dir).resolve()}]"]
     register_schema()
@@ -69,7 +69,7 @@ def compose(*overrides: str, config_dir: Path | str | None = None) -> tuple[Reci
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
     except ValueError as error:
-        line = value_error_line(error)
+        line = plain_error_line(error)
         if line is None:
             raise
         raise UserError(line) from error

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 LISTS = {"worlds": "[17]", "outputs": "[rgb,depth]", "rig.cameras": "[auto]", "parents": "[]"}  # an example each
 KINDS = {"Integer": "a whole number", "Float": "a number", "Boolean": "true or false"}  # as OmegaConf names them
-# What Hydra says by a bare ValueError, and what to write instead.
-VALUE_ERRORS = {
-    "Config group override must be": "a choice is the name of a file in conf/, such as rig=square, never a number or null",
-    "Only one of --run": "-m cannot go with --cfg or --info; leave -m out to see the configuration of one job",
+# What Hydra and submitit say by errors of Python's own, and what to do instead.
+PLAIN_ERRORS = {
+    "Config group override must be": "a choice is the name of a file in conf/, such as rig=square",
+    "Only one of --run": "-m cannot go with --cfg or --info; leave -m out to see one job's",
+    'Could not detect "srun"': "cluster=slurm needs Slurm's srun, which is not here; run this on a node of the cluster",
 }
 CLOSE = 0.7  # of difflib's ratio: a slip of the fingers, not another word
 HINT = re.compile(r"\s*See https://hydra\.cc/\S+")
@@ -24,9 +25,9 @@ def unknown_key(key: str, known: Sequence[str], *, above: str = "") -> str:
     return f"unknown key '{key}';{meant} known keys{f' of {above}' if above else ''}: {', '.join(known)}"
 
 
-def value_error_line(error: ValueError) -> str | None:
-    """Return the line for a ValueError that is Hydra's word on the command line; None for any other."""
-    return next((line for said, line in VALUE_ERRORS.items() if str(error).startswith(said)), None)
+def plain_error_line(error: ValueError | RuntimeError) -> str | None:
+    """Return the line for an error of Python's own that is about the command line; None for any other."""
+    return next((line for said, line in PLAIN_ERRORS.items() if str(error).startswith(said)), None)
 
 
 def one_line(error: BaseException) -> str:

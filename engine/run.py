@@ -142,7 +142,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
 
     from engine._layout import conf_folder
     from engine.config import HYDRA_VERSION_BASE, register_schema
-    from engine.config_errors import one_line, value_error_line
+    from engine.config_errors import one_line, plain_error_line
     from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
     from engine.plugins import take_options
     from engine.sweep import NotPrivate
@@ -166,8 +166,8 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
         hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
-    except ValueError as error:
-        line = value_error_line(error)
+    except (ValueError, RuntimeError) as error:
+        line = plain_error_line(error)
         if line is None:
             raise
         raise UserError(line) from error

@@ -170,7 +170,7 @@ def test_a_randomizer_replaces_or_removes_that_of_the_scene(mine: Path):
         (["=x"], "an override has no key in front of its '='; write key=value"),
         (["foo"], "'foo' is not an override; write key=value"),
         (["+scene=tabletop"], "scene is chosen twice; keep one of the two"),
-        (["rig=7"], "a choice is the name of a file in conf/, such as rig=square, "),
+        (["rig=7"], "a choice is the name of a file in conf/, such as rig=square"),
         (["count=0"], "count must be in 1..100000000, got 0"),
         (["count=4294967295"], "count must be in 1..100000000, got 4294967295"),
         (["rig.width=0"], "rig: width must be in 1..32768, got 0"),

@@ -211,6 +211,16 @@ def test_a_sweep_into_a_folder_that_is_not_ours_launches_nothing(folder: Path):
     assert not (folder / "out").exists()
 
 
+def test_slurm_where_there_is_none_is_one_line(folder: Path):
+    """The command of the documentation, on a machine that cannot launch it."""
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `slurm` is not installed")
+    command = ["-m", "+scene=warehouse", "cluster=slurm", "workers=8", "worker=range(8)", "out=w"]
+    result = run(folder, *command, PATH="/nowhere")
+    assert result.returncode == 2
+    assert result.stderr.startswith("ommatidia: cluster=slurm needs Slurm's srun, which is not here; ")
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_a_stop_signal_before_the_work_is_exit_75(folder: Path):
     """The handlers stand before the heavy imports: a TERM that comes while they load is not lost."""
     command = [sys.executable, "-m", "engine.run", "--config-dir", "my_conf", *SMALL]
