@@ -14,6 +14,8 @@ from scenes_usd.author.solids import box, extrusion, lathe, sweep
 
 LENGTH_M, WIDTH_M, EAVES_M = 18.0, 10.2, 6.4  # x, y, z; the origin is the middle of the floor
 PLINTH_M = 0.6
+LAP_M = 0.05  # how far sheets reach behind what covers their edge, so that no ray slips out of the hall
+SKYLIGHTS_Y_M = ((-3.6, -2.6), (2.6, 3.6))  # strips along the whole roof
 DOOR_M = (3.0, 3.4)  # width and height of a dock door
 DOOR_Y_M = (-2.3, 2.3)  # where the doors are in the east wall (x = LENGTH_M / 2)
 LAMPS_M = ((-5.4, 0.0), (-1.6, 0.0), (2.4, 0.0), (6.2, 0.0))  # x, y of the light fittings
@@ -32,9 +34,9 @@ def write_building(root: Path) -> None:
     parts = {
         ("Floor", "floor"): {"Slab": _slab()},
         ("Markings", "floor_marking"): {"Lines": _lines()},
-        ("Wall", "wall"): {"Panels": _panels(), "Columns": _columns(), "Signs": _signs()},
+        ("Wall", "wall"): {"Panels": _panels(), "Skin": _skin(), "Columns": _columns(), "Signs": _signs()},
         ("Doors", "door"): {"Doors": _doors()},
-        ("Ceiling", "ceiling"): {"Deck": _deck(), "Trusses": _trusses(), "Lamps": _lamps()},
+        ("Ceiling", "ceiling"): {"Deck": _deck(), "Skylights": _skylights(), "Trusses": _trusses(), "Lamps": _lamps()},
     }
     for (name, semantic), shapes in parts.items():
         prim = usd.group(stage, f"/Hall/{name}", kind=Kind.Tokens.component)
@@ -44,8 +46,8 @@ def write_building(root: Path) -> None:
 
 
 def _slab() -> Shape:
-    """Return the slab; the strip before the doors is an older, dirtier pour."""
-    x, y, joint = LENGTH_M / 2.0, WIDTH_M / 2.0, APRON_X_M
+    """Return the slab, out to under the walls; the strip before the doors is an older, dirtier pour."""
+    x, y, joint = LENGTH_M / 2.0 + 2.0 * LAP_M, WIDTH_M / 2.0 + 2.0 * LAP_M, APRON_X_M
     clean = shape_from_faces([(-x, -y, 0), (joint, -y, 0), (joint, y, 0), (-x, y, 0)], [(0, 1, 2, 3)])
     stained = shape_from_faces([(joint, -y, 0), (x, -y, 0), (x, y, 0), (joint, y, 0)], [(0, 1, 2, 3)])
     return joined(painted(clean, "ConcreteClean"), painted(stained, "ConcreteStained"))
@@ -80,7 +82,7 @@ def _lines() -> Shape:
 
 
 def _ribbed(length_m: float, height_m: float, *, holes_m: tuple[tuple[float, float, float], ...] = ()) -> Shape:
-    """Return a wall of trapezoidal sheet facing +y along x, above the plinth; a hole is (from x, to x, height)."""
+    """Return a wall of trapezoid sheet facing +y along x, from behind the plinth; a hole is (from x, to x, height)."""
     pitch, depth = 0.3, 0.035
     steps = round(length_m / pitch)
     profile = [
@@ -95,7 +97,7 @@ def _ribbed(length_m: float, height_m: float, *, holes_m: tuple[tuple[float, flo
     faces = []
     for k in range(len(columns) - 1):
         middle = 0.5 * (columns[k] + columns[k + 1])
-        bottom = next((top for low, high, top in holes_m if low < middle < high), PLINTH_M)
+        bottom = next((top for low, high, top in holes_m if low < middle < high), PLINTH_M - LAP_M)
         base = len(points)
         for z in (bottom, height_m):
             points += [(float(columns[k]), float(offset[k]), z), (float(columns[k + 1]), float(offset[k + 1]), z)]
@@ -124,13 +126,24 @@ def _panels() -> Shape:
     return joined(*pieces)
 
 
+def _skin() -> Shape:
+    """Return plain sheets behind all four walls: corners and eaves meet edge to edge, and rays find such seams."""
+    x, y, low, high = LENGTH_M / 2.0 + 1.2 * LAP_M, WIDTH_M / 2.0 + 1.2 * LAP_M, -LAP_M, EAVES_M + 4.0 * LAP_M
+    corners = [(-x, -y), (x, -y), (x, y), (-x, y)]
+    points = [(*corner, z) for z in (low, high) for corner in corners]
+    faces = [((k + 1) % 4, k, k + 4, (k + 1) % 4 + 4) for k in range(4)]
+    return painted(shape_from_faces(points, faces), "PanelWhite")
+
+
 def _doors() -> Shape:
-    """Return two sectional doors with windows, frames, tracks and hazard-striped posts."""
+    """Return two sectional doors with windows, frames, tracks, striped posts and a sheet behind the gaps of each."""
     pieces: list[Shape] = []
     for y in DOOR_Y_M:
         x = LENGTH_M / 2.0
         sections = 6
         tall = DOOR_M[1] / sections
+        sheet = painted(box((0.01, DOOR_M[0] + 4.0 * LAP_M, DOOR_M[1] + 3.0 * LAP_M)), "DoorGrey")
+        pieces.append(moved(sheet, x + LAP_M, y, -LAP_M))
         for k in range(sections):
             panel = painted(box((0.045, DOOR_M[0], tall - 0.006), bevel_m=0.008), "DoorGrey")
             pieces.append(moved(panel, x + 0.02, y, k * tall + 0.003))
@@ -199,16 +212,30 @@ def _signs() -> Shape:
 
 
 def _deck() -> Shape:
-    """Return the trapezoidal roof sheet with two open skylight strips."""
+    """Return the trapezoidal roof sheet, out to over the walls, with openings for the skylights."""
     pitch, depth = 0.6, 0.08
     xs = [k * pitch + dx for k in range(int(LENGTH_M / pitch)) for dx in (0.0, 0.35, 0.4, 0.55)] + [LENGTH_M]
     zs = [d for _ in range(int(LENGTH_M / pitch)) for d in (0.0, 0.0, depth, depth)] + [0.0]
+    xs[0], xs[-1] = -2.0 * LAP_M, LENGTH_M + 2.0 * LAP_M
+    edges = [-WIDTH_M / 2.0 - 2.0 * LAP_M, *np.ravel(SKYLIGHTS_Y_M).tolist(), WIDTH_M / 2.0 + 2.0 * LAP_M]
     pieces = []
-    for low, high in ((-WIDTH_M / 2, -3.6), (-2.6, 2.6), (3.6, WIDTH_M / 2)):
+    for low, high in zip(edges[::2], edges[1::2], strict=True):
         points = [(x - LENGTH_M / 2, y, EAVES_M + z) for x, z in zip(xs, zs, strict=True) for y in (low, high)]
         faces = [(2 * k, 2 * k + 1, 2 * k + 3, 2 * k + 2) for k in range(len(xs) - 1)]
         pieces.append(shape_from_faces(points, faces))
     return painted(joined(*pieces), "RoofDeck")
+
+
+def _skylights() -> Shape:
+    """Return the panes, which glow like an overcast sky and light nothing, on kerbs that close the sheet's edges."""
+    x, low, high = LENGTH_M / 2.0 + 2.0 * LAP_M, EAVES_M - 0.02, EAVES_M + 2.0 * LAP_M
+    pieces = []
+    for y0, y1 in SKYLIGHTS_Y_M:
+        points = [(px, py, z) for z in (low, high) for px, py in ((-x, y0), (x, y0), (x, y1), (-x, y1))]
+        kerb = shape_from_faces(points, [((k + 1) % 4, k, k + 4, (k + 1) % 4 + 4) for k in range(4)])
+        pane = shape_from_faces(points[4:], [(3, 2, 1, 0)])
+        pieces += [painted(kerb, "PanelWhite"), painted(pane, "Skylight")]
+    return joined(*pieces)
 
 
 def _trusses() -> Shape:

@@ -61,7 +61,7 @@ def write_plate(root: Path) -> None:
 def write_fixture(root: Path) -> None:
     """Write the fixture: base plate, rest buttons, locating pins, two toggle clamps, the post of the ring light."""
     base = rounded_box((0.32, 0.24, 0.016), 0.002, segments=1)
-    pieces = [painted(base, "Anodized")]
+    pieces = [painted(base, "FixtureGrey")]
     for y in (-0.085, 0.085):
         groove = box((0.32, 0.012, 0.0015))
         pieces.append(painted(moved(groove, 0.0, y, 0.0152), "PlasticBlack"))
@@ -178,13 +178,13 @@ def write_scene(root: Path) -> None:
 
 
 def _write_table(stage: Usd.Stage) -> None:
-    """Write a dark mat that everything stands on."""
+    """Write the table that everything stands on."""
     prim = usd.group(stage, f"{ROOT}/Table", kind=Kind.Tokens.component)
     usd.label(prim, "furniture")
-    bound = usd.reference_material(stage, f"{ROOT}/Materials", "Rubber", f"./{usd.LIBRARY}")
+    bound = usd.reference_material(stage, f"{ROOT}/Materials", "Laminate", f"./{usd.LIBRARY}")
     x, y = 0.8, 0.6
     quad = shape_from_faces([(-x, -y, 0), (x, -y, 0), (x, y, 0), (-x, y, 0)], [(0, 1, 2, 3)])
-    usd.write_mesh(stage, f"{ROOT}/Table/Mat", painted(quad, "Rubber"), {"Rubber": bound})
+    usd.write_mesh(stage, f"{ROOT}/Table/Top", painted(quad, "Laminate"), {"Laminate": bound})
 
 
 def _write_lights(stage: Usd.Stage) -> None:

@@ -18,7 +18,7 @@ class Finish:
     roughness: float = 0.5
     metallic: float = 0.0
     clearcoat: float = 0.0
-    emission: float = 0.0  # radiance, grey
+    emission: float | tuple[float, float, float] = 0.0  # radiance; one number is grey
     ior: float = 1.5
     opacity: float = 1.0
     color_texture: str = ""
@@ -85,6 +85,7 @@ FINISHES: dict[str, Finish] = {
     "RoofDeck": _coated(168, 170, 172, 0.6),
     "Plinth": Finish((126, 124, 120), roughness=0.8),
     "LampDiffuser": Finish((250, 250, 250), roughness=0.6, emission=4.0),
+    "Skylight": Finish((200, 214, 230), roughness=0.4, emission=(0.5, 0.62, 0.78)),
     "RingDiffuser": Finish((245, 245, 245), roughness=0.6, emission=1.0),
     "SignBlue": _coated(18, 66, 140, 0.35),
     "SignWhite": _coated(232, 232, 230, 0.4),
@@ -123,6 +124,7 @@ FINISHES: dict[str, Finish] = {
     "GroundSteel": Finish(
         (186, 186, 188), roughness=0.24, metallic=1.0, normal_texture="brushed_normal", tile_m=(0.03, 0.03)
     ),
+    "FixtureGrey": _coated(118, 124, 130, 0.55),
     "Anodized": _metal(40, 41, 44, 0.36),
 }
 

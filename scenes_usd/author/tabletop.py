@@ -22,7 +22,7 @@ LAYER_M = 0.02  # authored height of a layer; randomisers settle what they place
 
 @dataclass(frozen=True)
 class Lot:
-    """Equal parts: ``tilts`` are the ways they may lie, as rotations about x and then y [deg]."""
+    """Equal parts: ``tilts`` are their stable poses, as rotations about x, then y [deg]; a turn about z follows."""
 
     asset: str
     size: str
@@ -30,25 +30,26 @@ class Lot:
     tilts: tuple[tuple[float, float], ...]
 
 
-LYING = ((90.0, 0.0), (84.0, 11.0), (78.0, -14.0), (101.0, 6.0))
-FLAT = ((0.0, 0.0), (180.0, 0.0), (13.0, 0.0), (-8.0, 9.0))
+FLAT = ((0.0, 0.0), (180.0, 0.0))
+LYING = ((90.0, 0.0),)
+# A bolt lies on a flat of its head and the end of its thread: 90 deg + atan((half flats - radius) / length of shank).
 LOTS = (
-    Lot("bolt", "m8", 6, LYING),
-    Lot("bolt", "m10", 6, LYING),
-    Lot("bolt", "m12", 6, LYING),
+    Lot("bolt", "m8", 6, ((0.0, 94.8),)),
+    Lot("bolt", "m10", 6, ((0.0, 94.9),)),
+    Lot("bolt", "m12", 6, ((0.0, 94.3),)),
     Lot("nut", "m8", 3, FLAT),
-    Lot("nut", "m10", 3, (*FLAT, (90.0, 0.0))),
-    Lot("nut", "m12", 4, (*FLAT, (90.0, 0.0))),
+    Lot("nut", "m10", 3, FLAT),
+    Lot("nut", "m12", 4, FLAT),
     Lot("washer", "m10", 3, FLAT),
     Lot("washer", "m12", 3, FLAT),
     Lot("gear", "z18", 2, FLAT),
     Lot("gear", "z26", 2, FLAT),
     Lot("bearing", "_6203", 3, FLAT),
-    Lot("bearing", "_608", 3, (*FLAT, (90.0, 0.0))),
-    Lot("bracket", "_40x30", 2, ((90.0, 0.0), (80.0, 0.0), (0.0, -135.0))),
-    Lot("bracket", "_30x25", 2, ((0.0, 0.0), (90.0, 0.0), (0.0, -135.0))),
-    Lot("profile", "l25", 2, ((0.0, 0.0), (225.0, 0.0))),
-    Lot("spring", "d14", 4, ((90.0, 0.0), (85.0, 12.0))),
+    Lot("bearing", "_608", 3, FLAT),
+    Lot("bracket", "_40x30", 2, ((90.0, 0.0), (-90.0, 0.0))),  # on the bent edge; upright they would lift a layer
+    Lot("bracket", "_30x25", 2, ((90.0, 0.0), (-90.0, 0.0))),
+    Lot("profile", "l25", 2, ((0.0, 0.0), (90.0, 0.0))),
+    Lot("spring", "d14", 4, LYING),
 )
 LOOSE = 10  # of all parts, so many lie on the bench beside the tote
 
@@ -153,7 +154,7 @@ def _write_parts(stage: Usd.Stage) -> None:
         path = f"{ROOT}/{'Loose' if loose else 'Parts'}/{lot.asset.capitalize()}_{number:02d}"
         variants = {"size": lot.size, "finish": finishes[int(random.integers(len(finishes)))].lower()}
         prim = usd.write_instance(stage, path, lot.asset, variants=variants)
-        tilt = lot.tilts[int(random.integers(len(lot.tilts)))]
+        tilt = (*lot.tilts[int(random.integers(len(lot.tilts)))], 90.0 * int(random.integers(4)))
         low, high = _bounds(prim, tilt)
         if loose:
             spot = turn - (len(deck) - LOOSE)
@@ -167,21 +168,21 @@ def _write_parts(stage: Usd.Stage) -> None:
         _pose(prim, position - centre, tilt)
 
 
-def _turn(tilt_deg: tuple[float, float]) -> np.ndarray:
-    return rotation("y", tilt_deg[1]) @ rotation("x", tilt_deg[0])
+def _turn(tilt_deg: tuple[float, float, float]) -> np.ndarray:
+    return rotation("z", tilt_deg[2]) @ rotation("y", tilt_deg[1]) @ rotation("x", tilt_deg[0])
 
 
-def _bounds(prim: Usd.Prim, tilt_deg: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+def _bounds(prim: Usd.Prim, tilt_deg: tuple[float, float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Return the least and greatest corner of a tilted part about its own origin."""
     meshes = [p for p in Usd.PrimRange(prim, Usd.TraverseInstanceProxies()) if p.IsA(UsdGeom.Mesh)]
     points = np.concatenate([np.array(UsdGeom.Mesh(mesh).GetPointsAttr().Get()) for mesh in meshes]) @ _turn(tilt_deg).T
     return points.min(axis=0), points.max(axis=0)
 
 
-def _pose(prim: Usd.Prim, position_m: np.ndarray, tilt_deg: tuple[float, float]) -> None:
+def _pose(prim: Usd.Prim, position_m: np.ndarray, tilt_deg: tuple[float, float, float]) -> None:
     xform = UsdGeom.XformCommonAPI(prim)
     xform.SetTranslate(Gf.Vec3d(*(round(float(x), 5) + 0.0 for x in position_m)))
-    xform.SetRotate(Gf.Vec3f(tilt_deg[0], tilt_deg[1], 0.0), UsdGeom.XformCommonAPI.RotationOrderXYZ)
+    xform.SetRotate(Gf.Vec3f(*tilt_deg), UsdGeom.XformCommonAPI.RotationOrderXYZ)
 
 
 def _write_lights(stage: Usd.Stage) -> None:

@@ -154,13 +154,13 @@ def write_slots(root: Path, slots: list[PalletSlot], loaded: dict[str, Pattern])
         "clutter_area": {"Aisle": ((-2.8, 0.0, 0.0), (11.0, 3.2, 2.5)), "Dock": ((5.8, 0.0, 0.0), (5.2, 6.0, 2.5))},
         "camera_volume": {
             "AisleEye": ((-2.8, 0.0, 1.2), (10.6, 2.2, 1.1)),
-            "AisleHigh": ((-2.8, 0.0, 2.6), (10.6, 2.6, 2.4)),
+            "AisleHigh": ((-3.2, 0.0, 2.5), (9.8, 2.6, 1.7)),
             "DockEye": ((7.0, 0.0, 1.2), (2.2, 6.0, 1.1)),
-            "DockMezzanine": ((7.2, 0.0, 2.9), (2.0, 7.6, 2.2)),
+            "DockMezzanine": ((7.2, 0.0, 2.5), (2.0, 7.6, 2.0)),
         },
         "look_volume": {
             "Racks": ((-2.8, 0.0, 0.3), (10.0, 4.4, 1.6)),
-            "Floor": ((4.4, 0.0, 0.2), (2.8, 6.4, 0.9)),
+            "Floor": ((3.4, 0.0, 0.6), (2.2, 5.0, 1.0)),
         },
     }
     for kind, areas in boxes.items():

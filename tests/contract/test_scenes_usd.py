@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from engine.config import compose
 from engine.draft import Draft
 from engine.randomize.apply import plan, randomize
 from engine.randomize.bounds import scene_bounds, world_boxes
+from engine.render import Outputs, Renderer
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene
 from engine.scene.model import Scene
@@ -197,6 +199,44 @@ def test_there_are_twice_as_many_carton_slots_as_cartons():
         assert len(slots) >= 2 * len(items) > 0
     kinds = {anchor.kind for anchor in loaded.anchors}
     assert {"pallet_slot", "clutter_area", "camera_volume", "look_volume"} <= kinds
+
+
+def test_no_ray_leaves_the_closed_hall():
+    """From every authored camera, and from those of random worlds, each pixel shows something."""
+    loaded = scene("warehouse")
+    recipe, _ = compose("+scene=warehouse", "rig.cameras=[/Warehouse/Cameras/*]")
+    rig = replace(recipe.rig, width=480, height=360, quality="labels", spp=1)
+    cameras = rig_cameras(loaded, rig)
+    drafts = [authored_draft(loaded, rig, cameras, np.zeros(1, np.int64), np.zeros(1, np.int32))]
+    drafts.append(authored_draft(loaded, rig, cameras[:1], np.arange(8), np.zeros(8, np.int32)))
+    randomize(plan(replace(recipe, rig=rig), loaded, cameras[:1]), drafts[1])
+    for draft in drafts:
+        renderer = Renderer(
+            loaded,
+            rig,
+            Outputs(rgb=False, rgb_linear=False, depth=False, normal=False, instance=True),
+            seed=0,
+            device="cpu",
+        )
+        try:
+            instance = np.asarray(renderer.render(draft).instance)
+        finally:
+            renderer.close()
+        assert instance.size > 0
+        assert np.count_nonzero(instance == 0) == 0
+
+
+def test_default_parts_lie_and_never_stand_on_end():
+    """Bolts, springs and brackets lie, a bolt on its head's flat and its tip; flat parts are level."""
+    opened = stage("tabletop.usda")
+    parts = [prim for group in ("Parts", "Loose") for prim in opened.GetPrimAtPath(f"/Tabletop/{group}").GetChildren()]
+    cache = UsdGeom.XformCache()
+    for prim in parts:
+        axis_z = abs(cache.GetLocalToWorldTransform(prim).TransformDir((0, 0, 1))[2])
+        if re.match("Bolt|Spring|Bracket", prim.GetName()):
+            assert axis_z < np.sin(np.radians(5.5)), prim.GetPath()
+        elif re.match("Nut|Washer|Gear|Bearing", prim.GetName()):
+            assert axis_z == pytest.approx(1.0, abs=1e-6), prim.GetPath()
 
 
 def test_files_are_small_and_speak_of_no_machine():
