@@ -180,8 +180,8 @@ def test_a_broken_recipe_file_is_one_line(tmp_path: Path, text: str):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"count": 0}, "count must be in 1..4294967295, got 0"),
-        ({"count": 2**33}, "count must be in 1..4294967295"),
+        ({"count": 0}, "count must be in 1..100000000, got 0"),
+        ({"count": 2**33}, "count must be in 1..100000000"),
         ({"batch": -1}, "batch must be in 0.."),
         ({"worker": 4, "workers": 4}, r"worker must be in 0..3 \(workers=4\), got 4"),
         ({"worker": -1}, "worker must be in 0..0"),
