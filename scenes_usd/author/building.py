@@ -145,8 +145,8 @@ def _doors() -> Shape:
         sheet = painted(box((0.01, DOOR_M[0] + 4.0 * LAP_M, DOOR_M[1] + 3.0 * LAP_M)), "DoorGrey")
         pieces.append(moved(sheet, x + LAP_M, y, -LAP_M))
         for k in range(sections):
-            panel = painted(box((0.045, DOOR_M[0], tall - 0.006), bevel_m=0.008), "DoorGrey")
-            pieces.append(moved(panel, x + 0.02, y, k * tall + 0.003))
+            panel = painted(box((0.045, DOOR_M[0], tall + 0.002), bevel_m=0.008), "DoorGrey")
+            pieces.append(moved(panel, x + 0.02, y, k * tall - 0.001))
             for rib in (0.3, 0.7):
                 if k != 3:
                     ridge = painted(box((0.012, DOOR_M[0] - 0.06, 0.03)), "DoorGrey")
