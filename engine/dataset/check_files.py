@@ -6,15 +6,17 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from engine.dataset.contents import Contents
-from engine.dataset.faults import NOT_OURS, REMAKE_RECORDS, REMAKE_VIEWS, Fault, remake_shard
+from engine.dataset.faults import NOT_OURS, REMAKE_RECORDS, REMAKE_VIEWS, UNLINK, Fault, remake_shard
 from engine.dataset.manifest import CHECKSUMS, CONTACT_SHEET, content_root, dataset_id, is_content
+from engine.errors import UserError
 from engine.write.begin import BESIDE, HEADER, MANIFEST, RECIPE, TAXONOMY
 from engine.write.files import TEMPORARY, hash_file, inside
 from engine.write.merge import COMMITS
 from engine.write.record import FileFact, content_hash
+from engine.write.threads import thread_count
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,16 @@ def check_files(contents: Contents) -> Iterator[Fault]:
     """Yield a fault for every file that is missing, changed, or not part of the dataset."""
     yield from _check_checksums(contents)
     expected = _expected_files(contents)
-    found = list_files(contents.out)
+    found, links = list_files(contents.out), list_links(contents.out)
+    for path in sorted(links):
+        yield Fault(path, "is a symbolic link; a dataset holds its files itself", UNLINK)
     waiting = _waiting(contents)
-    for path in sorted(expected.keys() - found - waiting):
+    missing = expected.keys() - found - waiting - links
+    for path in sorted(path for path in missing if links.isdisjoint(map(str, PurePosixPath(path).parents))):
         yield Fault(path, "is missing", expected[path].repair)
     facts: list[FileFact] = []
     present = sorted(expected.keys() & found)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(thread_count()) as pool:
         for path, digest in zip(present, pool.map(hash_file, [contents.out / path for path in present])):
             want, size = expected[path], (contents.out / path).stat().st_size
             facts.append(FileFact(path, digest, size))
@@ -51,14 +56,23 @@ def check_files(contents: Contents) -> Iterator[Fault]:
 
 
 def list_files(out: Path) -> set[str]:
-    """Return every file below `out`, relative, without logs and temporaries."""
+    """Return every file below `out`, relative, without logs, temporaries and symbolic links."""
     found: set[str] = set()
     for folder, folders, names in os.walk(out):
         here = Path(folder)
         if here == out:
             folders[:] = [name for name in folders if name not in BESIDE]
-        found.update((here / name).relative_to(out).as_posix() for name in names)
+        found.update((here / name).relative_to(out).as_posix() for name in names if not (here / name).is_symlink())
     return found
+
+
+def list_links(out: Path) -> set[str]:
+    """Return every symbolic link below `out`, relative, to whatever it leads."""
+    links: set[str] = set()
+    for folder, folders, names in os.walk(out):  # does not follow them
+        paths = (Path(folder, name) for name in (*folders, *names))
+        links.update(path.relative_to(out).as_posix() for path in paths if path.is_symlink())
+    return links
 
 
 def _expected_files(contents: Contents) -> dict[str, _Expected]:
@@ -102,14 +116,19 @@ def _bookkeeping(contents: Contents) -> set[str]:
 
 def _waiting(contents: Contents) -> set[str]:
     """Return committed files that a crash left in a temporary folder; the next run moves them to their places."""
-    waiting = set()
+    waiting: set[str] = set()
     for commit in contents.commits:
         for folder in (contents.out / TEMPORARY).glob(f"{commit.id}-{commit.content_sha256[:16]}.*"):
-            for fact in commit.files:
-                place = inside(folder, fact.path)
-                if place.is_file() and hash_file(place) == fact.sha256:
-                    waiting.add(fact.path)
+            waiting.update(fact.path for fact in commit.files if _holds(folder, fact))
     return waiting
+
+
+def _holds(folder: Path, fact: FileFact) -> bool:
+    try:
+        place = inside(folder, fact.path)
+    except UserError:
+        return False
+    return place.is_file() and hash_file(place) == fact.sha256
 
 
 def _check_checksums(contents: Contents) -> Iterator[Fault]:

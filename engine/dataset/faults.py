@@ -7,6 +7,7 @@ from dataclasses import dataclass
 REMAKE_VIEWS = "delete manifest.json and run the same command again: it is made anew from the shards"
 REMAKE_RECORDS = "restore it from a copy; it cannot be derived from the other files"
 NOT_OURS = "move it out of the dataset folder"
+UNLINK = "put what it leads to in its place, if that is the dataset's, or remove it"
 GO_ON = "run the same command again: it goes on from what is committed"
 
 

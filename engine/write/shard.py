@@ -25,7 +25,6 @@ Encoding runs in a thread pool while the caller renders; the caller's thread alo
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -70,6 +69,7 @@ from engine.write.rows import (
     world_rows,
 )
 from engine.write.tables import parquet_bytes
+from engine.write.threads import thread_count
 from engine.write.view import View
 
 
@@ -96,7 +96,7 @@ class ShardWriter:
             recover(self.out)
         self.plan = plan
         self._log = CommitLog(self.out)
-        self._pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="encode")
+        self._pool = ThreadPoolExecutor(thread_count(), thread_name_prefix="encode")
 
     def __enter__(self) -> ShardWriter:
         return self

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,37 @@ def test_faults_are_told_when_they_are_found(out: Path, monkeypatch: pytest.Monk
     with pytest.raises(KeyboardInterrupt):
         verify(out, say=lambda fault: told.append(fault.file))
     assert told == ["images/extra.jpg"]
+
+
+def test_symbolic_links_are_named(out: Path, tmp_path: Path) -> None:
+    """To a file of equal bytes, to a folder, to nothing, and among what is otherwise left alone."""
+    (out / "images/000/000001.jpg").rename(tmp_path / "elsewhere.jpg")
+    (out / "images/000/000001.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    (out / "depth/000").rename(tmp_path / "depth")
+    (out / "depth/000").symlink_to(tmp_path / "depth")
+    (out / "log/old").symlink_to(tmp_path / "nothing")
+    named = [fault.file for fault in verify(out)[1] if "is a symbolic link" in fault.what]
+    assert named == ["depth/000", "images/000/000001.jpg", "log/old"]
+    assert not [fault for fault in verify(out)[1] if fault.what == "is missing"]
+
+
+def test_files_are_hashed_by_as_many_threads_as_processors_may_be_used(
+    pristine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that was given three of a machine's processors; the same for the encoders."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 5, 7})
+    counts: list[int | None] = []
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, workers: int | None = None, **options: Any) -> None:
+            counts.append(workers)
+            super().__init__(workers, **options)
+
+    for module in ("engine.dataset.check_files", "engine.write.shard"):
+        monkeypatch.setattr(f"{module}.ThreadPoolExecutor", Pool)
+    assert verify(pristine)[1] == []
+    make_toy(tmp_path / "more", [0], toy_plan())
+    assert counts == [3, 3]
 
 
 @pytest.mark.parametrize(
