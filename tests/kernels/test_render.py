@@ -148,7 +148,7 @@ def test_a_launch_too_large_for_the_memory_is_refused_in_one_line() -> None:
     setup = dataclasses.replace(SETUP, width=32768, height=32768)
     renderer = Renderer(STAGE, setup, LABELS, seed=0, device="cpu", threads=1)
     draft = draft_of(STAGE, setup, CAMERA, list(range(64)))
-    with pytest.raises(UserError, match="64 views of 32768x32768 px need .* batch=1") as caught:
+    with pytest.raises(UserError, match=r"64 views of 32768x32768 px need .* batch=1") as caught:
         renderer.render(draft)
     assert "\n" not in str(caught.value)
 
