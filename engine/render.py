@@ -25,7 +25,7 @@ from engine.recipe import Rig
 from engine.scene.model import Scene
 from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, upload_scene, upload_worlds
 
-SLICE_PX = 4096  # on the CPU: the buffers of a slice stay in the second-level cache
+SLICE_PX = 8192  # on the CPU: the buffers of a slice stay in the second-level cache
 BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; on the CPU only the pixels of a slice have it
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits

@@ -145,7 +145,10 @@ def light_points(
     a = sequence_point(n, views.ambient_shift[pixel[0]])
     ambient = ambient_arrival(lights, p, wp.vec2(a[0], a[1]))
     unshadowed += ambient.radiance * AMBIENT_OPEN_SHARE
-    ambient.radiance = ambient.radiance * (1.0 - AMBIENT_OPEN_SHARE)
+    stride = turn_stride(p, out_rays)
+    ambient.radiance = ambient.radiance * ((1.0 - AMBIENT_OPEN_SHARE) * float(stride))
+    if (out_rays.light_slots + sampling.sample) % stride != 0:
+        ambient.distance_m = 0.0
     write_ray(out_rays, out_rays.light_slots, i, ambient)
     out_radiance[i] = out_radiance[i] + p.bsdf.emission + unshadowed
 

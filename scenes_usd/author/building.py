@@ -18,8 +18,8 @@ LAP_M = 0.05  # how far sheets reach behind what covers their edge, so that no r
 SKYLIGHTS_Y_M = ((-3.6, -2.6), (2.6, 3.6))  # strips along the whole roof
 DOOR_M = (3.0, 3.4)  # width and height of a dock door
 DOOR_Y_M = (-2.3, 2.3)  # where the doors are in the east wall (x = LENGTH_M / 2)
-LAMPS_M = ((-5.4, 0.0), (-1.6, 0.0), (2.4, 0.0), (6.2, 0.0))  # x, y of the light fittings
-LAMP_SIZE_M = (2.4, 0.5)
+LAMPS_M = ((-4.8, 0.0), (0.4, 0.0), (5.6, 0.0))  # x, y of the light fittings; every lamp costs a shadow ray a sample
+LAMP_SIZE_M = (3.2, 0.5)
 LAMP_Z_M = 5.6  # of the glowing face
 LINE_M = 0.1
 APRON_X_M = 6.0  # the floor beyond is stained
