@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine.errors import UserError, near_matches
-from engine.frames import FrameKeys, Frames
+from engine.frames import Frames
 from engine.scene import SceneOptions, load_scene, summary
 from engine.scene.defaults import default_lights
 from engine.scene.model import Camera, Scene
@@ -77,7 +77,7 @@ def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
     from engine.device import resolve_device
 
     device = resolve_device(options.device)  # first: it silences Warp's banner
-    from engine.render import Outputs, Renderer, frame_keys
+    from engine.render import Outputs, Renderer
     from engine.rig import authored_draft, rig_cameras
 
     if options.camera is not None and options.camera not in {camera.name for camera in scene.cameras}:
@@ -89,8 +89,6 @@ def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
     outputs = Outputs(rgb=shaded, rgb_linear=shaded, depth=True, normal=True, instance=True)
     cameras = rig_cameras(lit, rig)[:1]
     draft = authored_draft(lit, rig, cameras, np.zeros(1, np.int64), np.zeros(1, np.int32))
-    if len(lit.placements.mesh) == 0:
-        return _background(frame_keys(draft), rig), cameras[0]
     renderer = Renderer(lit, rig, outputs, seed=0, device=device)
     try:
         return renderer.render(draft), cameras[0]
@@ -132,20 +130,6 @@ def _rig(options: PreviewOptions) -> Rig:
         )
     except ValueError as error:
         raise UserError(f"--size: {error}") from None
-
-
-def _background(keys: FrameKeys, rig: Rig) -> Frames:
-    """Return the black frame of a stage that draws nothing."""
-    shape = (1, rig.height, rig.width)
-    shaded = rig.quality != "labels"
-    return Frames(
-        keys=keys,
-        rgb=np.zeros((*shape, 3), np.uint8) if shaded else None,
-        rgb_linear=np.zeros((*shape, 3), np.float32) if shaded else None,
-        depth_m=np.full(shape, np.inf, np.float32),
-        normal=np.zeros((*shape, 3), np.float32),
-        instance=np.zeros(shape, np.int32),
-    )
 
 
 def write_preview(out: Path, scene: Scene, frames: Frames, camera: Camera) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine import gpu
 from engine.errors import UserError
 from engine.render import Renderer
-from engine.scene.model import Scene
+from engine.scene.model import Light, LightKind, Scene
 from engine.tree import build_mesh_trees, build_top_trees, check_stack
 from engine.worlds import to_device, upload_scene, upload_worlds
 from tests.kernels.scenes import LABELS, camera, draft_of, look_at, mesh, pose, quad, render, rig, scene, sphere
@@ -208,3 +208,12 @@ def test_moving_an_instance_moves_all_its_placements() -> None:
     first, second = (np.flatnonzero(frames.instance[row, 16]) for row in (0, 1))
     assert second.min() - first.min() == 8
     assert second.max() - first.max() == 8
+
+
+def test_a_scene_without_geometry_shows_its_dome() -> None:
+    dome = Light("/dome", LightKind.DOME, np.eye(3, 4), (0.0, 0.0), 0.0, (0.4,) * 3)
+    frames = render(scene([], lights=(dome,)), camera(look_at((0, -4, 0), (0, 0, 0))))
+    assert frames.instance is not None
+    assert frames.rgb_linear is not None
+    assert not frames.instance.any()
+    assert frames.rgb_linear == pytest.approx(np.full((1, 32, 32, 3), 0.4), rel=1e-6)
