@@ -10,7 +10,7 @@ class UserError(Exception):
 
 
 class ForeignOutput(UserError):  # noqa: N818 - named after what happened, as are the others here
-    """`out` holds a dataset of another recipe or engine version; nothing was written."""
+    """`out` holds a dataset of another recipe or of other sources of the program; nothing was written."""
 
     exit_code = 3
 
@@ -27,8 +27,8 @@ class Stopped(Exception):  # noqa: N818
     exit_code = 75  # EX_TEMPFAIL of sysexits.h
 
 
-class ShardsFailed(Exception):  # noqa: N818
-    """Some shards failed three times and were left out; everything else is committed."""
+class WorkersFailed(Exception):  # noqa: N818
+    """Some worker processes failed, each with a line of its own; the others went on."""
 
     exit_code = 1
 

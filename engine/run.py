@@ -3,7 +3,7 @@
 Hydra reads the command line: `-m seed=0,1,2` makes a dataset for each, `-m cluster=local` or `-m cluster=slurm` (extra
 `slurm`) hands them to submitit, `--config-dir my_conf +scene=mine` finds a scene of your own, `--cfg job`
 prints the configuration. `--plugin MODULE` imports randomisers and writers of your own. Exit codes: 0 the dataset is
-complete (or this worker's part is), 1 some shards failed, 2 the command cannot be done, 3 `out` is another dataset,
+complete (or this worker's part is), 1 a worker process failed, 2 the command cannot be done, 3 `out` is another dataset,
 74 the disk refused, 75 stopped by a signal: the same command goes on.
 """
 
@@ -37,13 +37,13 @@ FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own switch: show tracebacks
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code; errors are one line each on standard error."""
     signals.install()
-    from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
+    from engine.errors import WorkersFailed, Stopped, UserError, WriteFailed
 
     show_traceback = bool(os.environ.get(FULL_ERROR))
     failures: list[Exception] = []
     try:
         _hydra(sys.argv[1:] if arguments is None else arguments, failures)
-    except (UserError, WriteFailed, Stopped, ShardsFailed, OSError) as error:
+    except (UserError, WriteFailed, Stopped, WorkersFailed, OSError) as error:
         failures.append(error)
     except KeyboardInterrupt:
         _say("interrupted; what is committed is intact, and the same command goes on")
@@ -84,7 +84,7 @@ def run(recipe: Recipe, job: Job, *, command: tuple[str, ...] = (), config_folde
         UserError: If it cannot be done; ForeignOutput if `out` is another dataset.
         WriteFailed: If the disk refuses.
         Stopped: If a signal asked for it.
-        ShardsFailed: If some shards could not be made.
+        WorkersFailed: If a job that ran in a process of its own failed.
     """
     from engine.resume import complete_dataset
 
@@ -143,7 +143,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
     from engine._layout import conf_folder
     from engine.config import HYDRA_VERSION_BASE, register_schema
     from engine.config_errors import one_line, plain_error_line
-    from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
+    from engine.errors import WorkersFailed, Stopped, UserError, WriteFailed
     from engine.plugins import take_options
     from engine.sweep import NotPrivate
 
@@ -153,7 +153,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
     def job(tree: DictConfig) -> None:
         try:
             run_composed(tree)
-        except (UserError, WriteFailed, Stopped, ShardsFailed, OSError) as error:
+        except (UserError, WriteFailed, Stopped, WorkersFailed, OSError) as error:
             if signals.in_submitit():
                 raise  # the launcher brings it back to us
             failures.append(error)
@@ -175,7 +175,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
         raise UserError(str(error)) from error
     except _launcher_errors() as error:
         lines = [line for line in str(error).splitlines() if line.strip() and "job.stderr" not in line]
-        raise ShardsFailed(f"a job failed in its own process: {lines[-1].strip(' -')}") from error
+        raise WorkersFailed(f"a job failed in its own process: {lines[-1].strip(' -')}") from error
     finally:
         sys.argv = command_line
         if before is None:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
+from engine.errors import WorkersFailed, Stopped, UserError, WriteFailed
 from engine.recipe import Job
 from engine.signals import stop_requested
 
@@ -34,7 +34,7 @@ def run_on_all(job: Job, command: Sequence[str], config_folders: Sequence[Path] 
         UserError: If there is no GPU.
         Stopped: If a signal asked the processes to stop.
         WriteFailed: If the disk refused one of them.
-        ShardsFailed: If one ended otherwise; the others went on.
+        WorkersFailed: If one ended otherwise; the others went on.
     """
     gpus = visible_gpus()
     if not gpus:
@@ -103,4 +103,4 @@ def _raise_worst(codes: Sequence[int]) -> None:
         raise Stopped("stopped; the same command goes on")
     failed = [f"gpu {number} (exit code {code})" for number, code in enumerate(codes) if code]
     if failed:
-        raise ShardsFailed(f"{len(failed)} of {len(codes)} workers failed: {', '.join(failed)}; see their lines above")
+        raise WorkersFailed(f"{len(failed)} of {len(codes)} workers failed: {', '.join(failed)}; see their lines above")

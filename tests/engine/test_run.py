@@ -18,7 +18,7 @@ import pytest
 
 from engine import resume
 from engine.device import resolve_device
-from engine.errors import ShardsFailed, Stopped, UserError, WriteFailed
+from engine.errors import WorkersFailed, Stopped, UserError, WriteFailed
 from engine.progress import Progress
 from engine.recipe import MOST_WORLDS, AssetRef, Job
 from engine.run import _generate
@@ -311,7 +311,7 @@ def test_no_gpu_at_all_is_a_clear_error(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize(
     ("codes", "error"),
-    [([0, 74, 75], WriteFailed), ([0, 75], Stopped), ([0, -9], ShardsFailed), ([2, 0], ShardsFailed)],
+    [([0, 74, 75], WriteFailed), ([0, 75], Stopped), ([0, -9], WorkersFailed), ([2, 0], WorkersFailed)],
 )
 def test_the_worst_worker_decides_the_exit_code(codes: list[int], error: type[Exception]):
     with pytest.raises(error):
