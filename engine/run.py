@@ -3,7 +3,7 @@
 Hydra reads the command line: `-m seed=0,1,2` makes a dataset for each, `-m cluster=local` or `-m cluster=slurm` (extra
 `slurm`) hands them to submitit, `--config-dir my_conf +scene=mine` finds a scene of your own, `--cfg job`
 prints the configuration. `--plugin MODULE` imports randomisers and writers of your own. Exit codes: 0 the dataset is
-complete (or this worker's part is), 1 a worker process failed, 2 the command cannot be done, 3 `out` is another dataset,
+complete (or this worker's part is), 1 a worker failed, 2 the command cannot be done, 3 `out` is another dataset,
 74 the disk refused, 75 stopped by a signal: the same command goes on.
 """
 
@@ -37,7 +37,7 @@ FULL_ERROR = "HYDRA_FULL_ERROR"  # Hydra's own switch: show tracebacks
 def main(arguments: list[str] | None = None) -> int:
     """Run a command line and return its exit code; errors are one line each on standard error."""
     signals.install()
-    from engine.errors import WorkersFailed, Stopped, UserError, WriteFailed
+    from engine.errors import Stopped, UserError, WorkersFailed, WriteFailed
 
     show_traceback = bool(os.environ.get(FULL_ERROR))
     failures: list[Exception] = []
@@ -143,7 +143,7 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
     from engine._layout import conf_folder
     from engine.config import HYDRA_VERSION_BASE, register_schema
     from engine.config_errors import one_line, plain_error_line
-    from engine.errors import WorkersFailed, Stopped, UserError, WriteFailed
+    from engine.errors import Stopped, UserError, WorkersFailed, WriteFailed
     from engine.plugins import take_options
     from engine.sweep import NotPrivate
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from engine.errors import WorkersFailed, Stopped, UserError, WriteFailed
+from engine.errors import Stopped, UserError, WorkersFailed, WriteFailed
 from engine.recipe import Job
 from engine.signals import stop_requested
 

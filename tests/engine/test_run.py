@@ -18,7 +18,7 @@ import pytest
 
 from engine import resume
 from engine.device import resolve_device
-from engine.errors import WorkersFailed, Stopped, UserError, WriteFailed
+from engine.errors import Stopped, UserError, WorkersFailed, WriteFailed
 from engine.progress import Progress
 from engine.recipe import MOST_WORLDS, AssetRef, Job
 from engine.run import _generate
