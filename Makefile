@@ -75,6 +75,7 @@ $(VENV)/.run: requirements/lock-run.txt pyproject.toml | $(BIN)/python
 	@echo "installing what running needs into $(VENV) (once; about 300 MB to download)"
 	$(PIP) -r requirements/lock-run.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m engine.warm
 	@touch $@
 
 $(VENV)/.dev: requirements/lock-dev.txt pyproject.toml | $(BIN)/python

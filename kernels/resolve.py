@@ -61,16 +61,17 @@ def is_continuous(labels: LabelImages, view: int, y: int, x: int, dy: int, dx: i
 
 @wp.kernel(enable_backward=False)
 def mark_edges(views: Views, labels: LabelImages, first: int, out_edge: wp.array[wp.uint8]):
-    """Write 1 for every pixel whose 3 x 3 neighbourhood is not one smooth surface, in the order of `pixel_of`."""
+    """Write 1 for every pixel whose four neighbours are not all its own smooth surface, in the order of `pixel_of`."""
     index = first + wp.tid()
     pixel = pixel_of(views, index)
     view = pixel[0]
     y = pixel[1]
     x = pixel[2]
     edge = bool(False)
-    for k in range(9):
-        other_y = wp.clamp(y + k // 3 - 1, 0, views.height - 1)
-        other_x = wp.clamp(x + k % 3 - 1, 0, views.width - 1)
+    for k in range(4):
+        side = 2 * (k & 1) - 1
+        other_y = wp.clamp(y + wp.where(k < 2, side, 0), 0, views.height - 1)
+        other_x = wp.clamp(x + wp.where(k < 2, 0, side), 0, views.width - 1)
         if not edge:
             edge = not is_same_surface(labels, view, y, x, other_y, other_x)
     if not edge and labels.depth_m[view, y, x] < FAR_M:

@@ -5,8 +5,8 @@ with a random shift per frame. Neighbours thus sample a light at different place
 (Ahmed and Wonka, "Screen-space blue-noise diffusion of Monte Carlo sampling error", SIGGRAPH Asia 2020). The sequence
 is Roberts' R_3: multiples of inverse powers of a generalised golden ratio, as 32-bit fractions.
 
-A pixel whose 3 x 3 neighbourhood is one smooth surface reuses the hit of its centre for all samples; its textures are
-filtered by their footprint, and only the points on lights differ.
+A pixel whose four neighbours lie on its own smooth surface reuses the hit of its centre for all samples; its textures
+are filtered by their footprint, and only the points on lights differ.
 """
 
 import warp as wp
@@ -23,6 +23,15 @@ LIGHT_DIMENSION = 1  # shift of the points on lights and shuffle of the curve, d
 AMBIENT_DIMENSION = 2  # shift of the directions of the ambient term, likewise
 R2_X = wp.constant(0.7548776662466927)  # Roberts' R2 sequence: 1 / plastic number and its square
 R2_Y = wp.constant(0.5698402909980532)
+# Masks of neighbouring groups of bits, for reversing them.
+BYTES_ODD = wp.constant(wp.uint32(0xFF00FF00))
+BYTES_EVEN = wp.constant(wp.uint32(0x00FF00FF))
+NIBBLES_ODD = wp.constant(wp.uint32(0xF0F0F0F0))
+NIBBLES_EVEN = wp.constant(wp.uint32(0x0F0F0F0F))
+PAIRS_ODD = wp.constant(wp.uint32(0xCCCCCCCC))
+PAIRS_EVEN = wp.constant(wp.uint32(0x33333333))
+BITS_ODD = wp.constant(wp.uint32(0xAAAAAAAA))
+BITS_EVEN = wp.constant(wp.uint32(0x55555555))
 R3_WORDS = vec3u(wp.uint32(3518319155), wp.uint32(2882110345), wp.uint32(2360945575))  # the R_3 sequence
 
 
@@ -64,10 +73,10 @@ def spread_bits(x: wp.uint32) -> wp.uint32:
 def reverse_bits(x: wp.uint32) -> wp.uint32:
     """Return the 32 bits in the opposite order."""
     x = (x >> wp.uint32(16)) | (x << wp.uint32(16))
-    x = ((x & wp.uint32(0xFF00FF00)) >> wp.uint32(8)) | ((x & wp.uint32(0x00FF00FF)) << wp.uint32(8))
-    x = ((x & wp.uint32(0xF0F0F0F0)) >> wp.uint32(4)) | ((x & wp.uint32(0x0F0F0F0F)) << wp.uint32(4))
-    x = ((x & wp.uint32(0xCCCCCCCC)) >> wp.uint32(2)) | ((x & wp.uint32(0x33333333)) << wp.uint32(2))
-    return ((x & wp.uint32(0xAAAAAAAA)) >> wp.uint32(1)) | ((x & wp.uint32(0x55555555)) << wp.uint32(1))
+    x = ((x & BYTES_ODD) >> wp.uint32(8)) | ((x & BYTES_EVEN) << wp.uint32(8))
+    x = ((x & NIBBLES_ODD) >> wp.uint32(4)) | ((x & NIBBLES_EVEN) << wp.uint32(4))
+    x = ((x & PAIRS_ODD) >> wp.uint32(2)) | ((x & PAIRS_EVEN) << wp.uint32(2))
+    return ((x & BITS_ODD) >> wp.uint32(1)) | ((x & BITS_EVEN) << wp.uint32(1))
 
 
 @wp.func

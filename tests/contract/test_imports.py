@@ -25,7 +25,7 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
     ("engine.gpu",),
     ("engine.atlas", "engine.tree", "engine.worlds", "engine.render", "engine.sensors", "engine.labels"),
     ("engine.factory",),
-    ("engine.workers", "engine.run", "engine.preview"),
+    ("engine.workers", "engine.run", "engine.preview", "engine.warm"),
 )
 # Host modules that are also command lines or public names, and what they may import inside a function.
 LAZY_DOORS = {"engine.dataset": ("engine.factory",)}

@@ -1,0 +1,28 @@
+"""Compile the kernels for this machine ahead of the first run: `python -m engine.warm [--device auto|cpu|cuda:N]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from engine.errors import UserError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compile and cache the kernels of every quality; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m engine.warm", description=(__doc__ or "").split(":")[0])
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
+    parsed = parser.parse_args(arguments)
+    from engine.device import resolve_device
+    from engine.render import load_kernels
+
+    try:
+        load_kernels("direct", device=resolve_device(parsed.device))
+    except UserError as error:
+        sys.stderr.write(f"ommatidia: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
