@@ -115,3 +115,33 @@ def world_corners(scene: Scene, draft: Draft) -> np.ndarray:
         points = np.concatenate([mesh.points_m, np.ones((8, 1))], axis=1).T
         corners.append((pose @ mesh_to_instance @ points)[:, :3].transpose(0, 2, 1))
     return np.stack(corners, axis=1)
+
+
+LOOK = {
+    "kind": "camera_look",
+    "per": "world",
+    "cameras": "*",
+    "position_in": "from",
+    "look_in": "to",
+    "roll_deg": uniform(-5, 5),
+    "focal_mm": uniform(10, 30),
+    "clear": CLEAR,
+}
+JITTER = {
+    "kind": "camera_jitter",
+    "per": "world",
+    "cameras": "*",
+    "right_m": 0.0,
+    "up_m": 0.0,
+    "back_m": 0.0,
+    "pan_deg": 0.0,
+    "tilt_deg": 0.0,
+    "roll_deg": 0.0,
+    "focal_scale": 1.0,
+}
+SCENE = box_scene(
+    {"/W/A": ((0, 0, 0), (1, 1, 1)), "/W/B": ((3, 0, 0), (1, 2, 1))},
+    anchor("/From/1", "from", at(-4, 0, 1, 30), (2, 1, 0.5)),
+    anchor("/From/2", "from", at(0, -6, 1), (1, 1, 1)),
+    anchor("/To", "to", at(2, 0, 0), (3, 3, 1)),
+)

@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.engine.randomize_scene import CLEAR, anchor, at, box_scene, randomized, uniform, world_corners
+from tests.engine.randomize_scene import (
+    CLEAR,
+    JITTER,
+    LOOK,
+    SCENE,
+    anchor,
+    at,
+    box_scene,
+    randomized,
+    uniform,
+    world_corners,
+)
 
 ORBIT = {
     "kind": "camera_orbit",
@@ -20,34 +31,6 @@ ORBIT = {
     "focal_mm": None,
     "clear": CLEAR,
 }
-LOOK = {
-    "kind": "camera_look",
-    "per": "world",
-    "cameras": "*",
-    "position_in": "from",
-    "look_in": "to",
-    "roll_deg": uniform(-5, 5),
-    "focal_mm": uniform(10, 30),
-    "clear": CLEAR,
-}
-JITTER = {
-    "kind": "camera_jitter",
-    "per": "world",
-    "cameras": "*",
-    "right_m": 0.0,
-    "up_m": 0.0,
-    "back_m": 0.0,
-    "pan_deg": 0.0,
-    "tilt_deg": 0.0,
-    "roll_deg": 0.0,
-    "focal_scale": 1.0,
-}
-SCENE = box_scene(
-    {"/W/A": ((0, 0, 0), (1, 1, 1)), "/W/B": ((3, 0, 0), (1, 2, 1))},
-    anchor("/From/1", "from", at(-4, 0, 1, 30), (2, 1, 0.5)),
-    anchor("/From/2", "from", at(0, -6, 1), (1, 1, 1)),
-    anchor("/To", "to", at(2, 0, 0), (3, 3, 1)),
-)
 
 
 def test_camera_look_stands_in_one_volume_and_looks_into_the_other():

@@ -11,32 +11,10 @@ from scipy import stats
 from engine.errors import UserError
 from engine.randomize.light import LUMINANCE, black_body
 from engine.randomize.material import rgb_from_hsv
-from tests.engine.randomize_scene import CLEAR, anchor, at, box_scene, randomized, uniform
+from tests.engine.randomize_scene import CLEAR, JITTER, LOOK, SCENE, randomized, uniform
 
 LAMPS = {"kind": "light_scale", "per": "world", "lights": "/Lights/Lamp*", "stops": 1.0, "together": False}
 SUN = {"kind": "sun_angle", "per": "world", "lights": "*", "azimuth_deg": 0.0, "elevation_deg": 0.0}
-LOOK = {
-    "kind": "camera_look",
-    "per": "world",
-    "cameras": "*",
-    "position_in": "from",
-    "look_in": "to",
-    "roll_deg": uniform(-5, 5),
-    "focal_mm": uniform(10, 30),
-    "clear": CLEAR,
-}
-JITTER = {
-    "kind": "camera_jitter",
-    "per": "world",
-    "cameras": "*",
-    "right_m": 0.0,
-    "up_m": 0.0,
-    "back_m": 0.0,
-    "pan_deg": 0.0,
-    "tilt_deg": 0.0,
-    "roll_deg": 0.0,
-    "focal_scale": 1.0,
-}
 TINT = {
     "kind": "tint",
     "per": "world",
@@ -54,12 +32,6 @@ SWAP = {
     "weights": [1, 3],
     "probability": 1.0,
 }
-SCENE = box_scene(
-    {"/W/A": ((0, 0, 0), (1, 1, 1)), "/W/B": ((3, 0, 0), (1, 2, 1))},
-    anchor("/From/1", "from", at(-4, 0, 1, 30), (2, 1, 0.5)),
-    anchor("/From/2", "from", at(0, -6, 1), (1, 1, 1)),
-    anchor("/To", "to", at(2, 0, 0), (3, 3, 1)),
-)
 
 
 def test_one_stop_doubles_the_radiance_of_the_selected_lights():
