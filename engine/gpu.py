@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import resolve as resolve
     from kernels import sample as sample
     from kernels import shade as shade
+    from kernels import shadow as shadow
     from kernels import surface as surface
     from kernels import texture as texture
     from kernels import trace as trace

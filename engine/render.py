@@ -17,20 +17,21 @@ import numpy as np
 import warp as wp
 
 from engine import gpu
+from engine.device_arrays import rows_to_device, to_device
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.frames import FrameKeys, Frames
 from engine.randomize.philox import philox, stream_key
 from engine.recipe import Rig
 from engine.scene.model import Scene
-from engine.worlds import SceneOnDevice, Worlds, rows_to_device, to_device, upload_scene, upload_worlds
+from engine.worlds import SceneOnDevice, Worlds, upload_scene, upload_worlds
 
 SLICE_PX = 8192  # on the CPU: the buffers of a slice stay in the second-level cache
 BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; on the CPU only the pixels of a slice have it
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 LABEL_MODULES = ("geometry", "trace", "resolve")
-LIGHT_MODULES = ("shade", "point", "sample", "film")
+LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class Renderer:
             self._launch(gpu.point.find_points, count, inputs)
             inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
             self._launch(gpu.shade.light_points, count, inputs)
-            self._launch(gpu.shade.trace_shadow, count, [geometry.trees, own.points, own.rays, own.radiance])
+            self._launch(gpu.shadow.trace_shadow, count, [geometry.trees, own.points, own.rays, own.radiance])
         linear = int(self.outputs.rgb_linear)
         self._launch(gpu.film.develop, count, [views, first, self.rig.spp, linear, own.radiance, buffers.color])
 

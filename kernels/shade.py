@@ -9,14 +9,12 @@ is in the way: a stated stand-in for interreflection.
 
 import warp as wp
 
-from .camera import Ray, Views, pixel_of
+from .camera import Views, pixel_of
 from .dome import mean_of, sample_dome
-from .geometry import Trees
 from .light import LightKind, Lights, LightSample, cosine_direction, sample_light
 from .material import evaluate, reflectance_of_dome
 from .point import Point
 from .sample import Sampling, sequence_index, sequence_point
-from .trace import is_blocked
 
 MAX_LIGHT_SLOTS = 8
 SHORT_OF_LIGHT = wp.constant(1.0 - 1.0e-4)  # of the way to a light: its own fitting, in the same plane, casts no shadow
@@ -151,19 +149,3 @@ def light_points(
         ambient.distance_m = 0.0
     write_ray(out_rays, out_rays.light_slots, i, ambient)
     out_radiance[i] = out_radiance[i] + p.bsdf.emission + unshadowed
-
-
-@wp.kernel(enable_backward=False)
-def trace_shadow(trees: Trees, point: wp.array[Point], rays: ShadowRays, out_radiance: wp.array[wp.vec3]):
-    """Add the light of every shadow ray that nothing blocks."""
-    i = wp.tid()
-    radiance = out_radiance[i]
-    ray = Ray()
-    ray.origin = point[i].origin_m
-    for slot in range(rays.light_slots + 1):
-        distance = rays.distance_m[slot, i]
-        if distance > 0.0:
-            ray.direction = rays.direction[slot, i]
-            if not is_blocked(trees, point[i].row, ray, distance * SHORT_OF_LIGHT):
-                radiance += rays.radiance[slot, i]
-    out_radiance[i] = radiance

@@ -27,9 +27,11 @@ class Mesh:
     triangle: NDArray[np.int32]  # [triangle, 3], counter-clockwise seen from outside
     normal: NDArray[np.float32] | None  # [triangle, 3 corners, 3], unit; None: the face's own
     uv: NDArray[np.float32] | None  # [triangle, 3 corners, 2], v up; None: no texture coordinates
-    color: NDArray[np.float32] | None  # [triangle, 3 corners, 3], linear displayColor; None: white
+    color: NDArray[np.float32] | None  # [triangle, 3 corners, 3], linear displayColor that varies; None: white
     slot: NDArray[np.int32]  # [triangle], material slot; see `Placements.first_slot`
     two_sided: bool
+    uv2: NDArray[np.float32] | None = None  # [triangle, 3 corners, 2], see `TextureInput.uv_set`
+    opacity: NDArray[np.float32] | None = None  # [triangle, 3 corners], displayOpacity that varies; None: 1
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Placements:
     first_slot: NDArray[np.int32]  # [placement]
     slot_material: NDArray[np.int32]  # [slot], index into Scene.materials
     world_from_mesh: NDArray[np.float64]  # [placement, 3, 4], as authored; columns are the axes and the origin [m]
+    color: NDArray[np.float32] | None = None  # [placement, 4], linear displayColor and displayOpacity that do not vary
+    # over the mesh, which they multiply; None: white and 1 everywhere
 
 
 @dataclass(frozen=True)
@@ -85,11 +89,12 @@ class TextureInput:
     scale: tuple[float, float, float, float]
     bias: tuple[float, float, float, float]
     uv_from_st: tuple[float, float, float, float, float, float]  # row-major 2x3
+    uv_set: int = 0  # 0: Mesh.uv, 1: Mesh.uv2
 
 
 @dataclass(frozen=True)
 class Material:
-    """UsdPreviewSurface, metallic workflow (the specular one is converted), linear colour.
+    """UsdPreviewSurface, both workflows, linear colour.
 
     Source: UsdPreviewSurface specification, https://openusd.org/release/spec_usdpreviewsurface.html
     """
@@ -105,7 +110,10 @@ class Material:
     clearcoat_roughness: float = 0.01
     emission: tuple[float, float, float] = (0.0, 0.0, 0.0)  # radiance
     textures: dict[str, TextureInput] = field(default_factory=dict)  # key: the name of a field above, or "normal"
-    uses_display_color: bool = False  # base_color comes from Mesh.color
+    uses_display_color: bool = False  # base_color comes from Placements.color times Mesh.color
+    uses_display_opacity: bool = False  # opacity comes from Placements.color times Mesh.opacity
+    specular_color: tuple[float, float, float] | None = None  # F0 of the specular workflow; None: the metallic one
+    presence: bool = False  # opacityMode: opacity scales the whole response; False: the diffuse part only, like glass
 
 
 class LightKind(IntEnum):
@@ -135,10 +143,19 @@ class Light:
     ]  # sphere: (radius, 0); rect: (width, height); disk: (radius, 0); cylinder: (radius, length)
     half_angle_rad: float  # distant: half the angle the source fills
     radiance: tuple[float, float, float]
-    texture: int | None = None  # dome: index into Scene.textures, latitude-longitude
+    texture: int | None = None  # index into Scene.textures; dome: latitude-longitude, rect: over its face
     cone_cos: float = -1.0  # shaping: cosine of the cone's half angle; -1: none
     cone_softness: float = 0.0
     casts_shadow: bool = True
+    focus: float = 0.0  # shaping: exponent of the cosine from the emission axis
+    focus_tint: tuple[float, float, float] = (0.0, 0.0, 0.0)  # of what the focus takes away
+    diffuse: float = 1.0  # factor on what it adds to the diffuse lobe
+    specular: float = 1.0
+    shadow_color: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    shadow_distance_m: float = float("inf")  # how far from the lit point something may be that shades it
+    ies: int | None = None  # index into Scene.ies
+    lit: int | None = None  # row of Scene.link_sets: the placements that it lights; None: all
+    shading: int | None = None  # row of Scene.link_sets: the placements that cast its shadows; None: all
 
 
 @dataclass(frozen=True)
@@ -153,7 +170,25 @@ class Camera:
     horizontal_offset_mm: float = 0.0
     vertical_offset_mm: float = 0.0
     orthographic: bool = False
-    clip_m: tuple[float, float] = (0.0, float("inf"))  # reported, not applied
+    clip_m: tuple[float, float] = (0.0, float("inf"))  # applied only if the rig says so
+    f_stop: float = 0.0  # 0: pinhole
+    focus_distance_m: float = 0.0  # 0: pinhole
+    shutter_s: tuple[float, float] = (0.0, 0.0)  # opening and closing, relative to the frame's time
+    exposure: float = 1.0  # factor on radiance: UsdGeomCamera's linear exposure scale
+
+
+@dataclass(frozen=True)
+class IesProfile:
+    """A photometric profile: luminous intensity as factors.
+
+    Row-major over the horizontal, then the vertical angles, both ascending [rad]; the vertical angle is 0 along the
+    light's emission axis (-Z).
+    """
+
+    name: str
+    horizontal_rad: NDArray[np.float32]  # [horizontal], 0 .. 2 pi
+    vertical_rad: NDArray[np.float32]  # [vertical], 0 .. pi
+    intensity: NDArray[np.float32]  # [horizontal, vertical], factor on the light's radiance
 
 
 @dataclass(frozen=True)
@@ -204,3 +239,6 @@ class Scene:
     taxonomy: Taxonomy
     assets: tuple[Asset, ...]
     notes: tuple[Note, ...]
+    ies: tuple[IesProfile, ...] = ()
+    link_sets: NDArray[np.bool_] | None = None  # [set, placement], light and shadow linking; None: no set
+    used: dict[str, int] = field(default_factory=dict)  # prim type -> how many of them the scene was made from

@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pxr import Usd
 
 from engine.scene import primitives
 from engine.scene.mesh import MeshSource
 from engine.scene.model import Mesh
 from engine.scene.polygons import Polygons, clean_polygons
-from engine.scene.subdivide import Cage
 from engine.scene.usd import OpenStage
 from engine.scene.usd_primvar import (
     corner_values,
@@ -20,6 +18,7 @@ from engine.scene.usd_primvar import (
     read_primvar,
     st_attribute,
 )
+from engine.scene.usd_subdivision import cage_of, steps_of
 from engine.scene.usd_value import Values
 from engine.scene.usd_walk import Leaf
 
@@ -52,7 +51,7 @@ def read_source(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> MeshSour
     scheme = prim.GetAttribute("subdivisionScheme").Get()
     cage, steps = None, 0
     if scheme == "catmullClark" and opened.options.subdivision_level > 0:
-        cage, steps = _cage(opened, leaf, polygons), _steps(opened, leaf, len(polygons.indices))
+        cage, steps = cage_of(opened, leaf, polygons), steps_of(opened, leaf, len(polygons.indices))
     elif scheme in ("loop", "catmullClark"):
         opened.notes.add("approximated", leaf.path, f"subdivision scheme {scheme}: the cage itself is drawn")
     normal = None
@@ -167,71 +166,6 @@ def _slots(polygons: Polygons, request: MeshRequest) -> NDArray[np.int32]:
     for index, faces in enumerate(request.slot_faces, start=1):
         slot[faces[(faces >= 0) & (faces < len(slot))]] = index
     return slot[polygons.face]
-
-
-def _steps(opened: OpenStage, leaf: Leaf, corner_count: int) -> int:
-    """Return how often a cage is subdivided: as chosen, less for a dense cage, at least once."""
-    wanted = opened.options.subdivision_level
-    steps = wanted
-    while steps > 1 and corner_count * 4 ** (steps - 1) > opened.options.subdivision_max_faces:
-        steps -= 1
-    if steps < wanted:
-        opened.notes.add("approximated", leaf.path, f"dense cage: subdivided {steps} times instead of {wanted}")
-    return steps
-
-
-def _cage(opened: OpenStage, leaf: Leaf, polygons: Polygons) -> Cage:
-    """Return the control mesh with its creases and corners; what does not fit the points is left out with a note."""
-    prim, time = leaf.prim, opened.time
-    count = len(polygons.points)
-    crease, crease_sharpness = _creases(prim, time, count)
-    corner = read_array(prim, "cornerIndices", time)
-    corner_sharpness = read_array(prim, "cornerSharpnesses", time)
-    if corner is None or corner_sharpness is None or len(corner) != len(corner_sharpness):
-        corner = corner_sharpness = None
-    elif len(corner) and (corner.min() < 0 or corner.max() >= count or not np.isfinite(corner_sharpness).all()):
-        opened.notes.add("repaired", leaf.path, "sharp corners do not fit the points or are not finite; left out")
-        corner = corner_sharpness = None
-    if crease is None and "creaseIndices" in leaf.names and prim.GetAttribute("creaseIndices").Get(time):
-        opened.notes.add("repaired", leaf.path, "creases do not fit together or the points; left out")
-    return Cage(
-        point_count=count,
-        counts=polygons.counts,
-        indices=polygons.indices,
-        boundary=str(prim.GetAttribute("interpolateBoundary").Get(time) or "edgeAndCorner"),
-        crease=crease,
-        crease_sharpness=crease_sharpness,
-        corner=None if corner is None else corner.astype(np.int64),
-        corner_sharpness=None if corner_sharpness is None else corner_sharpness.astype(np.float64),
-    )
-
-
-def _creases(
-    prim: Usd.Prim, time: Usd.TimeCode, point_count: int
-) -> tuple[NDArray[np.int64] | None, NDArray[np.float64] | None]:
-    """Return the edges [crease, 2] and sharpnesses of crease chains, or None twice."""
-    indices = read_array(prim, "creaseIndices", time)
-    lengths = read_array(prim, "creaseLengths", time)
-    sharpness = read_array(prim, "creaseSharpnesses", time)
-    if indices is None or lengths is None or sharpness is None or len(indices) == 0:
-        return None, None
-    if (
-        not np.isfinite(sharpness).all()
-        or lengths.sum() != len(indices)
-        or lengths.min() < 2
-        or indices.min() < 0
-        or indices.max() >= point_count
-    ):
-        return None, None
-    inside = np.ones(len(indices), bool)
-    inside[np.cumsum(lengths) - 1] = False  # the last point of a chain begins no edge
-    start = np.flatnonzero(inside)
-    edge = np.stack([indices[start], indices[start + 1]], axis=-1).astype(np.int64)
-    if len(sharpness) == len(lengths):
-        return edge, np.repeat(sharpness, lengths - 1).astype(np.float64)
-    if len(sharpness) == len(edge):
-        return edge, sharpness.astype(np.float64)
-    return None, None
 
 
 @dataclass(frozen=True)

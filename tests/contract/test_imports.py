@@ -23,7 +23,18 @@ VAGUE_NAMES = {"utils", "util", "common", "manager", "base", "handler", "helpers
 # host modules and may import none of these.
 DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
     ("engine.gpu",),
-    ("engine.atlas", "engine.tree", "engine.worlds", "engine.render", "engine.sensors", "engine.labels"),
+    (
+        "engine.atlas",
+        "engine.tree",
+        "engine.device_arrays",
+        "engine.device_geometry",
+        "engine.device_lights",
+        "engine.device_materials",
+        "engine.worlds",
+        "engine.render",
+        "engine.sensors",
+        "engine.labels",
+    ),
     ("engine.factory",),
     ("engine.workers", "engine.run", "engine.preview", "engine.warm"),
 )

@@ -10,11 +10,12 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
+from engine.device_arrays import to_device
 from engine.errors import UserError
 from engine.render import Renderer
 from engine.scene.model import Light, LightKind, Scene
 from engine.tree import build_mesh_trees, build_top_trees, check_stack
-from engine.worlds import to_device, upload_scene, upload_worlds
+from engine.worlds import upload_scene, upload_worlds
 from tests.kernels.scenes import LABELS, camera, draft_of, look_at, mesh, pose, quad, render, rig, scene, sphere
 
 

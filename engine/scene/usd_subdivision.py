@@ -1,0 +1,78 @@
+"""What a Mesh prim says about its subdivision: the cage with its creases and corners, and how often it is split."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pxr import Usd
+
+from engine.scene.polygons import Polygons
+from engine.scene.subdivide import Cage
+from engine.scene.usd import OpenStage
+from engine.scene.usd_primvar import read_array
+from engine.scene.usd_walk import Leaf
+
+
+def steps_of(opened: OpenStage, leaf: Leaf, corner_count: int) -> int:
+    """Return how often a cage is subdivided: as chosen, less for a dense cage, at least once."""
+    wanted = opened.options.subdivision_level
+    steps = wanted
+    while steps > 1 and corner_count * 4 ** (steps - 1) > opened.options.subdivision_max_faces:
+        steps -= 1
+    if steps < wanted:
+        opened.notes.add("approximated", leaf.path, f"dense cage: subdivided {steps} times instead of {wanted}")
+    return steps
+
+
+def cage_of(opened: OpenStage, leaf: Leaf, polygons: Polygons) -> Cage:
+    """Return the control mesh with its creases and corners; what does not fit the points is left out with a note."""
+    prim, time = leaf.prim, opened.time
+    count = len(polygons.points)
+    crease, crease_sharpness = _creases(prim, time, count)
+    corner = read_array(prim, "cornerIndices", time)
+    corner_sharpness = read_array(prim, "cornerSharpnesses", time)
+    if corner is None or corner_sharpness is None or len(corner) != len(corner_sharpness):
+        corner = corner_sharpness = None
+    elif len(corner) and (corner.min() < 0 or corner.max() >= count or not np.isfinite(corner_sharpness).all()):
+        opened.notes.add("repaired", leaf.path, "sharp corners do not fit the points or are not finite; left out")
+        corner = corner_sharpness = None
+    if crease is None and "creaseIndices" in leaf.names and prim.GetAttribute("creaseIndices").Get(time):
+        opened.notes.add("repaired", leaf.path, "creases do not fit together or the points; left out")
+    return Cage(
+        point_count=count,
+        counts=polygons.counts,
+        indices=polygons.indices,
+        boundary=str(prim.GetAttribute("interpolateBoundary").Get(time) or "edgeAndCorner"),
+        crease=crease,
+        crease_sharpness=crease_sharpness,
+        corner=None if corner is None else corner.astype(np.int64),
+        corner_sharpness=None if corner_sharpness is None else corner_sharpness.astype(np.float64),
+    )
+
+
+def _creases(
+    prim: Usd.Prim, time: Usd.TimeCode, point_count: int
+) -> tuple[NDArray[np.int64] | None, NDArray[np.float64] | None]:
+    """Return the edges [crease, 2] and sharpnesses of crease chains, or None twice."""
+    indices = read_array(prim, "creaseIndices", time)
+    lengths = read_array(prim, "creaseLengths", time)
+    sharpness = read_array(prim, "creaseSharpnesses", time)
+    if indices is None or lengths is None or sharpness is None or len(indices) == 0:
+        return None, None
+    if (
+        not np.isfinite(sharpness).all()
+        or lengths.sum() != len(indices)
+        or lengths.min() < 2
+        or indices.min() < 0
+        or indices.max() >= point_count
+    ):
+        return None, None
+    inside = np.ones(len(indices), bool)
+    inside[np.cumsum(lengths) - 1] = False  # the last point of a chain begins no edge
+    start = np.flatnonzero(inside)
+    edge = np.stack([indices[start], indices[start + 1]], axis=-1).astype(np.int64)
+    if len(sharpness) == len(lengths):
+        return edge, np.repeat(sharpness, lengths - 1).astype(np.float64)
+    if len(sharpness) == len(edge):
+        return edge, sharpness.astype(np.float64)
+    return None, None
