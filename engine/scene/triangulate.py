@@ -39,6 +39,17 @@ def triangulate(
     return np.concatenate(corners)[order], face_of[order]
 
 
+def fan(counts: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what `triangulate` does for faces that are all convex, without looking at their points."""
+    counts = np.asarray(counts, np.int64)
+    face = np.repeat(np.arange(len(counts)), counts - 2)
+    first = np.cumsum(counts) - counts
+    begins = np.cumsum(counts - 2) - (counts - 2)
+    step = np.arange(len(face)) - begins[face]
+    start = first[face]
+    return np.stack([start, start + step + 1, start + step + 2], axis=-1), face
+
+
 def _split(points: NDArray[np.float64], indices: NDArray[np.integer], corner: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return [face, size - 2, 3] for faces of one size (at least 4)."""
     size = corner.shape[1]

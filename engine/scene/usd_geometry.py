@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from pxr import Usd, UsdGeom
 
-from engine.scene.mesh import build_mesh
 from engine.scene.model import Mesh, Placements
 from engine.scene.usd import OpenStage
+from engine.scene.usd_drawn import Drawn, MeshRequest
+from engine.scene.usd_implicit import read_implicit
 from engine.scene.usd_instancer import Spread
 from engine.scene.usd_material import NOT_TRANSPARENT, MaterialTable, Surface
-from engine.scene.usd_mesh import MeshRequest, build_implicit, inherited_color, read_implicit, read_source
-from engine.scene.usd_walk import Leaf
+from engine.scene.usd_mesh import inherited_color, read_mesh
+from engine.scene.usd_walk import DRAWN, IMPLICIT, Leaf
 
+Reader = Callable[[OpenStage, Leaf, MeshRequest], Drawn | None]  # None: nothing is drawn, and a note says why
+READERS: dict[str, Reader] = {"Mesh": read_mesh, **dict.fromkeys(IMPLICIT, read_implicit)}
+assert READERS.keys() == set(DRAWN)
 SINGULAR = 1.0e-9  # volume of the three axes over that of a box with such edges, below which a placement is flat
 
 
@@ -37,8 +41,8 @@ class GeometryTable:
     def __init__(self, opened: OpenStage, materials: MaterialTable) -> None:
         self._opened = opened
         self._materials = materials
-        self._mesh_of_request: dict[object, int | None] = {}
-        self._mesh_of_content: dict[object, int | None] = {}
+        self._mesh_of_request: dict[object, tuple[int | None, Drawn | None]] = {}
+        self._mesh_of_content: dict[Hashable, int | None] = {}
         self._first_slot: dict[tuple[int, ...], int] = {}
         self._rows = _Rows([], [], [], [], [])
         self.meshes: list[Mesh] = []
@@ -71,18 +75,29 @@ class GeometryTable:
         usable[usable] = np.abs(np.linalg.det(axes)) > SINGULAR * np.linalg.norm(axes, axis=1).prod(axis=1)
         if not usable.all():
             self._opened.notes.add("skipped", leaf.path, "its transform is singular or not finite")
-        count = int(np.count_nonzero(usable))
-        mesh = self._mesh(leaf, surfaces, faces) if count else None
-        if mesh is None:
+        if not usable.any():
+            return
+        mesh, drawn = self._mesh(leaf, surfaces, faces)
+        if mesh is None or drawn is None:
             return
         first_slot = self._slots(leaf, surfaces)
         rows = self._rows
+        owner = [owner for owner, keep in zip(spread.owner, usable, strict=True) if keep]
+        if drawn.copies is None:
+            world = world[usable]
+        else:
+            copies = drawn.copies @ spread.matrix[usable][:, None]
+            world = self._opened.units.world_from_local(copies.reshape(-1, 4, 4))
+            owner = np.repeat(owner, len(drawn.copies)).tolist()
+        count = len(world)
         rows.mesh += [mesh] * count
         rows.first_slot += [first_slot] * count
-        rows.owner += [owner for owner, keep in zip(spread.owner, usable, strict=True) if keep]
-        rows.matrix.append(world[usable])
+        rows.owner += owner
+        rows.matrix.append(world)
 
-    def _mesh(self, leaf: Leaf, surfaces: list[Surface | None], faces: list[NDArray[np.int64]]) -> int | None:
+    def _mesh(
+        self, leaf: Leaf, surfaces: list[Surface | None], faces: list[NDArray[np.int64]]
+    ) -> tuple[int | None, Drawn | None]:
         uv = tuple(surface.uv if surface else None for surface in surfaces)
         prim = leaf.prim.GetPrimInPrototype() if leaf.prim.IsInstanceProxy() else leaf.prim
         constant = None if "primvars:displayColor" in leaf.names else inherited_color(self._opened, leaf)
@@ -92,27 +107,20 @@ class GeometryTable:
             self._mesh_of_request[key] = self._read(leaf, MeshRequest(tuple(faces), uv))
         return self._mesh_of_request[key]
 
-    def _read(self, leaf: Leaf, request: MeshRequest) -> int | None:
-        """Return the index of a prim's mesh; a prim with the same arrays as an earlier one gets that one's."""
-        scale = self._opened.units.meters_per_unit
-        if leaf.kind != "Mesh":
-            shape = read_implicit(self._opened, leaf)
-            return None if shape is None else self._intern(shape, lambda: build_implicit(shape, leaf.path, scale))
-        source = read_source(self._opened, leaf, request)
-        if source is None:
-            return None
-        mesh = self._intern(source.digest(), lambda: build_mesh(source, leaf.path, scale))
-        if mesh is None:
-            self._opened.notes.add("skipped", leaf.path, "mesh without a drawn face")
-        return mesh
-
-    def _intern(self, digest: object, make: Callable[[], Mesh | None]) -> int | None:
-        if digest not in self._mesh_of_content:
-            mesh = make()
-            self._mesh_of_content[digest] = None if mesh is None else len(self.meshes)
+    def _read(self, leaf: Leaf, request: MeshRequest) -> tuple[int | None, Drawn | None]:
+        """Return the index of a prim's mesh and its copies; a prim with the same arrays as an earlier one shares it."""
+        drawn = READERS[leaf.kind](self._opened, leaf, request)
+        if drawn is None:
+            return None, None
+        if drawn.key not in self._mesh_of_content:
+            mesh = drawn.build(leaf.path, self._opened.units.meters_per_unit)
+            self._mesh_of_content[drawn.key] = None if mesh is None else len(self.meshes)
             if mesh is not None:
                 self.meshes.append(mesh)
-        return self._mesh_of_content[digest]
+        index = self._mesh_of_content[drawn.key]
+        if index is None:
+            self._opened.notes.add("skipped", leaf.path, f"{leaf.kind} without a drawn face")
+        return index, drawn
 
     def _slots(self, leaf: Leaf, surfaces: list[Surface | None]) -> int:
         """Return where the materials of a placement begin in `slot_material`."""

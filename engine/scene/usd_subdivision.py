@@ -13,6 +13,15 @@ from engine.scene.usd_primvar import read_array
 from engine.scene.usd_walk import Leaf
 
 
+def subdivision_of(opened: OpenStage, leaf: Leaf, polygons: Polygons, scheme: str) -> tuple[Cage | None, int]:
+    """Return the cage of a subdivision surface and how often it is split; None and 0 where the polygons are drawn."""
+    if scheme == "catmullClark" and opened.options.subdivision_level > 0:
+        return cage_of(opened, leaf, polygons), steps_of(opened, leaf, len(polygons.indices))
+    if scheme in ("loop", "catmullClark"):
+        opened.notes.add("approximated", leaf.path, f"subdivision scheme {scheme}: the cage itself is drawn")
+    return None, 0
+
+
 def steps_of(opened: OpenStage, leaf: Leaf, corner_count: int) -> int:
     """Return how often a cage is subdivided: as chosen, less for a dense cage, at least once."""
     wanted = opened.options.subdivision_level

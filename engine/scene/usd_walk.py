@@ -22,6 +22,7 @@ from engine.scene.usd_light import KINDS as LIGHT_KINDS
 from engine.scene.usd_semantics import ClassMap, Label, component_label, direct_label
 
 IMPLICIT = ("Cube", "Sphere", "Cylinder", "Cylinder_1", "Cone", "Capsule", "Capsule_1", "Plane")
+DRAWN = ("Mesh", *IMPLICIT)  # types with a reader in usd_geometry.py
 SHADING = ("Material", "Shader", "NodeGraph", "GeomSubset")
 GROUP_KINDS = ("group", "assembly")
 IN_STAGE = Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)
@@ -175,7 +176,7 @@ class Walker:
             if leaf.state.purpose in self._opened.options.purposes:
                 found.instancers.append(leaf)
             return True
-        elif kind == "Mesh" or kind in IMPLICIT:
+        elif kind in DRAWN:
             if leaf.state.purpose in self._opened.options.purposes:
                 found.gprims.append(leaf)
         elif kind == "Camera":

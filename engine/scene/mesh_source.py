@@ -1,0 +1,42 @@
+"""A polygon mesh as the file has it, checked, with everything that its corners carry."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.scene.polygons import Polygons
+from engine.scene.subdivide import Cage
+
+
+@dataclass(frozen=True)
+class MeshSource:
+    """A polygon mesh in stage units. What belongs to corners is in the order of `polygons.indices`."""
+
+    polygons: Polygons
+    normal: NDArray[np.float32] | None  # [corner, 3]; None: the faces' own, or smooth where there is a cage
+    uv: NDArray[np.float32] | None  # [corner, 2]
+    color: NDArray[np.float32] | None  # [corner, 3]
+    slot: NDArray[np.int32]  # [face]
+    cage: Cage | None  # the polygons as the cage of a subdivision surface
+    steps: int  # subdivisions of the cage
+    left_handed: bool
+    two_sided: bool
+
+    def digest(self) -> bytes:
+        """Return a hash of all that decides the triangles; equal sources make equal meshes."""
+        content = hashlib.blake2b(digest_size=16)
+        arrays: list[Any] = [self.normal, self.uv, self.color, self.slot]
+        arrays += [self.polygons.points, self.polygons.counts, self.polygons.indices, self.polygons.hole]
+        facts: list[Any] = [self.steps, self.left_handed, self.two_sided]
+        for value in vars(self.cage).values() if self.cage is not None else ():
+            (arrays if isinstance(value, np.ndarray) else facts).append(value)
+        for array in arrays:
+            facts.append(None if array is None else (array.shape, array.dtype.str))
+            content.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
+        content.update(repr(facts).encode())
+        return content.digest()
