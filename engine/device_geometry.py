@@ -41,9 +41,26 @@ def geometry_on_device(scene: Scene, trees: MeshTrees, device: str) -> Any:
     geometry.normal = to_device(_joined(normal, (0, 3, 3), np.float32), wp.vec3, device)
     uv = [_corners(m.uv, len(m.triangle), 2, 0.0) for m in scene.meshes]
     geometry.uv = to_device(_joined(uv, (0, 3, 2), np.float32), wp.vec2, device)
-    color = [_corners(m.color, len(m.triangle), 3, 1.0) for m in scene.meshes]
-    geometry.color = to_device(_joined(color, (0, 3, 3), np.float32), wp.vec3, device)
+    second = any(i.uv_set == 1 for m in scene.materials for i in m.textures.values())
+    uv2 = _where_used([m.uv2 if second else None for m in scene.meshes], counts, (2,), 0.0)
+    geometry.uv2 = to_device(uv2, wp.vec2, device)
+    geometry.color = to_device(_where_used([m.color for m in scene.meshes], counts, (3,), 1.0), wp.vec3, device)
+    geometry.opacity = to_device(_where_used([m.opacity for m in scene.meshes], counts, (), 1.0), wp.float32, device)
+    tint = np.ones((len(placed.mesh), 4), np.float32) if placed.color is None else placed.color
+    geometry.placement_color = to_device(tint, wp.vec4, device)
     return geometry
+
+
+def _where_used(
+    parts: list[NDArray[np.float32] | None], counts: NDArray[np.int64], width: tuple[int, ...], default: float
+) -> NDArray[np.float32]:
+    """Return corner data of all meshes, [triangle, 3, ...]; empty if no mesh has any."""
+    if all(part is None for part in parts):
+        return np.zeros((0, 3, *width), np.float32)
+    return np.concatenate(
+        [np.full((n, 3, *width), default, np.float32) if part is None else part
+         for part, n in zip(parts, counts, strict=True)]
+    )  # fmt: skip
 
 
 def _corners(values: NDArray[np.float32] | None, triangles: int, width: int, default: float) -> NDArray[np.float32]:

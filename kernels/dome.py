@@ -22,7 +22,7 @@ def mean_of(color: wp.vec3) -> float:
 @wp.func
 def specular_share(bsdf: Bsdf, n_dot_v: float) -> float:
     """Return the share of samples that the GGX lobe gets: its part of the reflectance."""
-    specular = mean_of(fresnel_schlick(bsdf.f0, n_dot_v))
+    specular = mean_of(fresnel_schlick(bsdf, n_dot_v))
     return specular / wp.max(specular + mean_of(bsdf.diffuse), 1.0e-6)
 
 

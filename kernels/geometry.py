@@ -40,7 +40,10 @@ class Geometry:
     point_m: wp.array2d[wp.vec3]  # [triangle, corner], mesh frame
     normal: wp.array2d[wp.vec3]  # [triangle, corner], zero: the face's own
     uv: wp.array2d[wp.vec2]  # [triangle, corner]
-    color: wp.array2d[wp.vec3]  # [triangle, corner], linear
+    uv2: wp.array2d[wp.vec2]  # [triangle, corner]; empty: no texture asks for it
+    color: wp.array2d[wp.vec3]  # [triangle, corner], linear; empty: white
+    opacity: wp.array2d[float]  # [triangle, corner]; empty: 1
+    placement_color: wp.array[wp.vec4]  # [placement], linear, with opacity; multiplies the two above
     world_from_mesh: wp.array2d[mat34]  # [row, placement]
 
 

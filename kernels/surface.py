@@ -12,6 +12,15 @@ ANISOTROPY_SHARE = wp.constant(0.5)  # an isotropic lookup blurs along the short
 
 
 @wp.struct
+class CornerUv:
+    """Texture coordinates of a triangle: corner 0, and what corners 1 and 2 add to it."""
+
+    origin: wp.vec2
+    along_1: wp.vec2
+    along_2: wp.vec2
+
+
+@wp.struct
 class Surface:
     """A point of a surface in the world."""
 
@@ -19,11 +28,14 @@ class Surface:
     to_viewer: wp.vec3  # unit
     face_normal: wp.vec3  # of the triangle, towards the viewer
     normal: wp.vec3  # interpolated, on the viewer's side
-    tangent_u: wp.vec3  # d position / du [m]
-    tangent_v: wp.vec3
-    st: wp.vec2
+    edge_1: wp.vec3  # of the triangle, from corner 0 to 1 and to 2 [m]
+    edge_2: wp.vec3
+    side: float  # -1: the viewer sees the back
+    uv: CornerUv  # of the first and the second set of texture coordinates
+    uv2: CornerUv
+    st: wp.vec4  # both sets
     color: wp.vec3  # displayColor
-    footprint: float  # width of the pixel in texture coordinates
+    footprint: wp.vec2  # width of the pixel in either set
     material: int
     instance: int
 
@@ -35,9 +47,39 @@ def interpolate3(values: wp.array2d[wp.vec3], triangle: int, weight: wp.vec3) ->
 
 
 @wp.func
+def corner_uv(values: wp.array2d[wp.vec2], triangle: int) -> CornerUv:
+    """Return the texture coordinates of a triangle; zeros where the scene does not have the set."""
+    out = CornerUv()
+    if values.shape[0] > 0:
+        out.origin = values[triangle, 0]
+        out.along_1 = values[triangle, 1] - out.origin
+        out.along_2 = values[triangle, 2] - out.origin
+    return out
+
+
+@wp.func
+def uv_at(uv: CornerUv, weight: wp.vec3) -> wp.vec2:
+    """Return texture coordinates at barycentric weights."""
+    return uv.origin + uv.along_1 * weight[1] + uv.along_2 * weight[2]
+
+
+@wp.func
+def uv_density(uv: CornerUv, area: float) -> float:
+    """Return how far texture coordinates go along a metre, given the length of the edges' cross product."""
+    determinant = uv.along_1[0] * uv.along_2[1] - uv.along_1[1] * uv.along_2[0]
+    return wp.sqrt(wp.abs(determinant) / wp.max(area, 1.0e-20))
+
+
+@wp.func
 def facing(n: wp.vec3, towards: wp.vec3) -> wp.vec3:
     """Return the normal turned to the side of a direction."""
     return wp.where(wp.dot(n, towards) < 0.0, -n, n)
+
+
+@wp.func
+def own_material(geometry: Geometry, placement: int, triangle: int) -> int:
+    """Return the material that the scene gives a triangle; `triangle` counts through all meshes."""
+    return geometry.slot_material[geometry.first_slot[placement] + geometry.triangle_slot[triangle]]
 
 
 @wp.func
@@ -63,32 +105,36 @@ def surface_at(geometry: Geometry, row: int, ray: Ray, hit: Hit, material: int, 
     weight = unpack_barycentric(hit.uv)
     world_from_mesh = geometry.world_from_mesh[row, placement]
     mesh_from_world = geometry.trees.mesh_from_world[row, placement]
-    e1 = transform_vector(world_from_mesh, geometry.point_m[triangle, 1] - geometry.point_m[triangle, 0])
-    e2 = transform_vector(world_from_mesh, geometry.point_m[triangle, 2] - geometry.point_m[triangle, 0])
-    area = wp.cross(e1, e2)
+    mesh_1 = geometry.point_m[triangle, 1] - geometry.point_m[triangle, 0]
+    mesh_2 = geometry.point_m[triangle, 2] - geometry.point_m[triangle, 0]
     out = Surface()
+    out.edge_1 = transform_vector(world_from_mesh, mesh_1)
+    out.edge_2 = transform_vector(world_from_mesh, mesh_2)
+    area = wp.cross(out.edge_1, out.edge_2)
     out.to_viewer = -wp.normalize(ray.direction)
     out.position_m = ray.origin + ray.direction * hit.t
     out.face_normal = facing(wp.normalize(area), -ray.direction)
     smooth = interpolate3(geometry.normal, triangle, weight)
-    out.normal = out.face_normal
-    if wp.length_sq(smooth) > 0.0:
-        out.normal = facing(transform_normal(mesh_from_world, smooth), out.face_normal)
-    uv0 = geometry.uv[triangle, 0]
-    du = geometry.uv[triangle, 1] - uv0
-    dv = geometry.uv[triangle, 2] - uv0
-    out.st = uv0 + du * weight[1] + dv * weight[2]
-    determinant = du[0] * dv[1] - du[1] * dv[0]
-    if determinant != 0.0:
-        out.tangent_u = (e1 * dv[1] - e2 * du[1]) / determinant
-        out.tangent_v = (e2 * du[0] - e1 * dv[0]) / determinant
-    out.color = interpolate3(geometry.color, triangle, weight)
+    is_faceted = wp.length_sq(smooth) == 0.0
+    front = transform_normal(mesh_from_world, wp.where(is_faceted, wp.cross(mesh_1, mesh_2), smooth))
+    out.side = wp.where(wp.dot(front, out.face_normal) < 0.0, -1.0, 1.0)
+    out.normal = wp.where(is_faceted, out.face_normal, front * out.side)
+    out.uv = corner_uv(geometry.uv, triangle)
+    out.uv2 = corner_uv(geometry.uv2, triangle)
+    st = uv_at(out.uv, weight)
+    st2 = uv_at(out.uv2, weight)
+    out.st = wp.vec4(st[0], st[1], st2[0], st2[1])
+    tint = geometry.placement_color[placement]
+    out.color = wp.vec3(tint[0], tint[1], tint[2])
+    if geometry.color.shape[0] > 0:
+        out.color = wp.cw_mul(out.color, interpolate3(geometry.color, triangle, weight))
     distance_m = hit.t * wp.length(ray.direction)
     cosine = wp.max(wp.abs(wp.dot(out.face_normal, out.to_viewer)), MIN_COS)
-    density = wp.sqrt(wp.abs(determinant) / wp.max(wp.length(area), 1.0e-20))
-    out.footprint = distance_m * spread * density / wp.pow(cosine, ANISOTROPY_SHARE)
+    width_m = distance_m * spread / wp.pow(cosine, ANISOTROPY_SHARE)
+    doubled = wp.length(area)
+    out.footprint = width_m * wp.vec2(uv_density(out.uv, doubled), uv_density(out.uv2, doubled))
     out.instance = geometry.instance[placement]
     out.material = material
     if material < 0:
-        out.material = geometry.slot_material[geometry.first_slot[placement] + geometry.triangle_slot[triangle]]
+        out.material = own_material(geometry, placement, triangle)
     return out

@@ -34,6 +34,7 @@ class TextureInputs:
     bias: wp.array[wp.vec4]  # [input]
     u_from_st: wp.array[wp.vec3]  # [input]
     v_from_st: wp.array[wp.vec3]  # [input]
+    uv_set: wp.array[int]  # [input], 0 or 1
 
 
 @wp.func
@@ -106,14 +107,15 @@ def lookup(textures: Textures, texture: int, uv: wp.vec2, footprint: float) -> w
 
 
 @wp.func
-def lookup_input(inputs: TextureInputs, textures: Textures, index: int, st: wp.vec2, footprint: float) -> wp.vec4:
-    """Return the four channels that a texture input delivers."""
-    h = wp.vec3(st[0], st[1], 1.0)
+def lookup_input(inputs: TextureInputs, textures: Textures, index: int, st: wp.vec4, footprint: wp.vec2) -> wp.vec4:
+    """Return the four channels that a texture input delivers, given both sets of coordinates."""
+    uv_set = inputs.uv_set[index]
+    h = wp.vec3(st[2 * uv_set], st[2 * uv_set + 1], 1.0)
     to_u = inputs.u_from_st[index]
     to_v = inputs.v_from_st[index]
     stretch = wp.sqrt(wp.abs(to_u[0] * to_v[1] - to_u[1] * to_v[0]))
     uv = wp.vec2(wp.dot(to_u, h), wp.dot(to_v, h))
-    texel = lookup(textures, inputs.texture[index], uv, footprint * stretch)
+    texel = lookup(textures, inputs.texture[index], uv, footprint[uv_set] * stretch)
     return wp.cw_mul(texel, inputs.scale[index]) + inputs.bias[index]
 
 
