@@ -153,6 +153,8 @@ class Light:
     specular: float = 1.0
     shadow_color: tuple[float, float, float] = (0.0, 0.0, 0.0)
     shadow_distance_m: float = float("inf")  # how far from the lit point something may be that shades it
+    shadow_falloff_m: float = 0.0  # the last part of that distance, over which shadows fade out
+    shadow_falloff_gamma: float = 1.0  # exponent of the fading
     ies: int | None = None  # index into Scene.ies
     lit: int | None = None  # row of Scene.link_sets: the placements that it lights; None: all
     shading: int | None = None  # row of Scene.link_sets: the placements that cast its shadows; None: all
@@ -182,7 +184,8 @@ class IesProfile:
     """A photometric profile: luminous intensity as factors.
 
     Row-major over the horizontal, then the vertical angles, both ascending [rad]; the vertical angle is 0 along the
-    light's emission axis (-Z).
+    light's emission axis (-Z). The horizontal one is that of the direction towards the light: 0 where +X of the light
+    points away from what it shines on, pi / 2 for +Y.
     """
 
     name: str
