@@ -45,6 +45,7 @@ class Placements:
     world_from_mesh: NDArray[np.float64]  # [placement, 3, 4], as authored; columns are the axes and the origin [m]
     color: NDArray[np.float32] | None = None  # [placement, 4], linear displayColor and displayOpacity that do not vary
     # over the mesh, which they multiply; None: white and 1 everywhere
+    prim: tuple[str, ...] = ()  # [placement], path of the prim that is drawn: below an instancer, that of its prototype
 
 
 @dataclass(frozen=True)
@@ -244,4 +245,8 @@ class Scene:
     notes: tuple[Note, ...]
     ies: tuple[IesProfile, ...] = ()
     link_sets: NDArray[np.bool_] | None = None  # [set, placement], light and shadow linking; None: no set
-    used: dict[str, int] = field(default_factory=dict)  # prim type -> how many of them the scene was made from
+    # What became of every prim that loading visited, counted by type (`untyped` where there is none); together they are
+    # all of them. Below what is skipped or pruned (hidden prims, materials) nothing is visited.
+    used: dict[str, int] = field(default_factory=dict)  # the scene was made from them
+    skipped: dict[str, int] = field(default_factory=dict)  # left out; a note says why
+    ignored: dict[str, int] = field(default_factory=dict)  # neither draw, light nor look: groups, shaders, unknown types
