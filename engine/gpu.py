@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import shadow as shadow
     from kernels import surface as surface
     from kernels import texture as texture
+    from kernels import top as top
     from kernels import trace as trace
     from kernels import transform as transform
 
