@@ -249,4 +249,4 @@ class Scene:
     # all of them. Below what is skipped or pruned (hidden prims, materials) nothing is visited.
     used: dict[str, int] = field(default_factory=dict)  # the scene was made from them
     skipped: dict[str, int] = field(default_factory=dict)  # left out; a note says why
-    ignored: dict[str, int] = field(default_factory=dict)  # neither draw, light nor look: groups, shaders, unknown types
+    ignored: dict[str, int] = field(default_factory=dict)  # neither draw nor light: groups, physics, unknown types

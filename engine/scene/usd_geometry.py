@@ -33,6 +33,7 @@ class _Rows:
     first_slot: list[int]
     matrix: list[NDArray[np.float64]]  # [place, 3, 4] each
     slot_material: list[int]
+    prim: list[str]
 
 
 class GeometryTable:
@@ -44,7 +45,7 @@ class GeometryTable:
         self._mesh_of_request: dict[object, tuple[int | None, Drawn | None]] = {}
         self._mesh_of_content: dict[Hashable, int | None] = {}
         self._first_slot: dict[tuple[int, ...], int] = {}
-        self._rows = _Rows([], [], [], [], [])
+        self._rows = _Rows([], [], [], [], [], [])
         self.meshes: list[Mesh] = []
 
     def build(self, spreads: list[Spread]) -> tuple[Placements, list[Mesh]]:
@@ -64,6 +65,7 @@ class GeometryTable:
             first_slot=np.array(rows.first_slot, np.int32),
             slot_material=np.array(rows.slot_material, np.int32),
             world_from_mesh=np.concatenate(rows.matrix) if rows.matrix else np.zeros((0, 3, 4)),
+            prim=tuple(rows.prim),
         )
         return placements, self.meshes
 
@@ -91,6 +93,7 @@ class GeometryTable:
             owner = np.repeat(owner, len(drawn.copies)).tolist()
         count = len(world)
         rows.mesh += [mesh] * count
+        rows.prim += [leaf.path] * count
         rows.first_slot += [first_slot] * count
         rows.owner += owner
         rows.matrix.append(world)

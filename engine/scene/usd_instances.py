@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,4 @@ def instances_of(
 def renumbered(placements: Placements, order: NDArray[np.int32]) -> Placements:
     """Return the placements with the new indices of their instances."""
     instance = order[placements.instance] if len(order) else placements.instance
-    return Placements(
-        placements.mesh,
-        instance.astype(np.int32),
-        placements.first_slot,
-        placements.slot_material,
-        placements.world_from_mesh,
-    )
+    return replace(placements, instance=instance.astype(np.int32))

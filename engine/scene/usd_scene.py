@@ -71,6 +71,9 @@ def build_scene(path: Path, options: SceneOptions) -> Scene:
         taxonomy=taxonomy,
         assets=assets,
         notes=notes.all(),
+        used=dict(sorted(walker.census.used.items())),
+        skipped=dict(sorted(walker.census.skipped.items())),
+        ignored=dict(sorted(walker.census.ignored.items())),
     )
 
 

@@ -11,6 +11,7 @@ An element of a PointInstancer is always an instance of its own (see usd_instanc
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,7 +24,9 @@ from engine.scene.usd_semantics import ClassMap, Label, component_label, direct_
 
 IMPLICIT = ("Cube", "Sphere", "Cylinder", "Cylinder_1", "Cone", "Capsule", "Capsule_1", "Plane")
 DRAWN = ("Mesh", *IMPLICIT)  # types with a reader in usd_geometry.py
-SHADING = ("Material", "Shader", "NodeGraph", "GeomSubset")
+LOOKS = ("Material", "GeomSubset")  # read where something drawn uses them
+SHADING = (*LOOKS, "Shader", "NodeGraph")
+UNTYPED = "untyped"
 GROUP_KINDS = ("group", "assembly")
 IN_STAGE = Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)
 IN_PROTOTYPE = Usd.TraverseInstanceProxies(Usd.PrimIsActive & Usd.PrimIsLoaded & ~Usd.PrimIsAbstract)
@@ -80,6 +83,15 @@ class Subtree:
     anchors: list[Leaf] = field(default_factory=list)
 
 
+@dataclass
+class Census:
+    """What became of the prims that were visited, counted by type; see `Scene.used`."""
+
+    used: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+
+
 class Walker:
     """Walks subtrees of one stage and counts the prims it has seen."""
 
@@ -87,6 +99,7 @@ class Walker:
         self._opened = opened
         self._class_map = ClassMap(opened.options.class_map)
         self._seen = 0
+        self.census = Census()
         self._branch = _branch_prim(opened.stage)
 
     def stage(self) -> Subtree:
@@ -107,6 +120,7 @@ class Walker:
             self._count()
             kind = prim.GetTypeName()
             if kind in SHADING:
+                (self.census.used if kind in LOOKS else self.census.ignored)[kind] += 1
                 prims.PruneChildren()
                 continue
             depth = prim.GetPath().pathElementCount - base
@@ -115,6 +129,7 @@ class Walker:
                 "visibility" in names
                 and UsdGeom.Imageable(prim).GetVisibilityAttr().Get(self._opened.time) == "invisible"
             ):
+                self._leave_out(prim, kind, "it is invisible, with all below")
                 prims.PruneChildren()
                 if depth == 0:
                     return Subtree(state)
@@ -167,25 +182,27 @@ class Walker:
 
     def _sort(self, leaf: Leaf, found: Subtree) -> bool:
         """File a prim under what it is; return whether its children are not to be visited."""
-        kind = leaf.kind
+        kind, census, drawn = leaf.kind, self.census, leaf.kind in DRAWN or leaf.kind == "PointInstancer"
         if "ommatidia:anchor" in leaf.names:
             found.anchors.append(leaf)
         if kind in ("", "Xform", "Scope"):
             self._note_draw_mode(leaf)
-        elif kind == "PointInstancer":
-            if leaf.state.purpose in self._opened.options.purposes:
-                found.instancers.append(leaf)
-            return True
-        elif kind in DRAWN:
-            if leaf.state.purpose in self._opened.options.purposes:
-                found.gprims.append(leaf)
-        elif kind == "Camera":
-            found.cameras.append(leaf)
-        elif kind in LIGHT_KINDS:
-            found.lights.append(leaf)
+            census.ignored[kind or UNTYPED] += not leaf.prim.IsPseudoRoot()
+        elif drawn and leaf.state.purpose not in self._opened.options.purposes:
+            self._leave_out(leaf.prim, kind, f"its purpose is {leaf.state.purpose}")
+        elif drawn or kind == "Camera" or kind in LIGHT_KINDS:
+            lists = {"PointInstancer": found.instancers, "Camera": found.cameras}
+            lists.get(kind, found.gprims if drawn else found.lights).append(leaf)
+            census.used[kind] += 1
         elif leaf.prim.IsA(UsdGeom.Gprim) or kind.endswith("Light"):
-            self._opened.notes.add("skipped", leaf.path, f"type {kind} is not supported")
-        return False
+            self._leave_out(leaf.prim, kind, f"type {kind} is not supported")
+        else:
+            census.ignored[kind] += 1
+        return kind == "PointInstancer"
+
+    def _leave_out(self, prim: Usd.Prim, kind: str, why: str) -> None:
+        self.census.skipped[kind or UNTYPED] += 1
+        self._opened.notes.add("skipped", prim.GetPath(), why)
 
     def _note_draw_mode(self, leaf: Leaf) -> None:
         if "model:drawMode" in leaf.names:
