@@ -26,7 +26,15 @@ def report(bench: str, device: str, rows: dict[str, Any], *, store: bool) -> Non
     width = max(map(len, rows))
     for name, value in rows.items():
         print(f"{name:<{width}}  {value:.4g}" if isinstance(value, float) else f"{name:<{width}}  {value}")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    line = line_of(bench, device, rows)
+    print(line)
+    if store:
+        store_line(device, line)
+
+
+def line_of(bench: str, device: str, rows: dict[str, Any]) -> str:
+    """Return one JSON object: what was measured, when, on what and at which commit."""
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     facts = {
         "bench": bench,
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -35,8 +43,10 @@ def report(bench: str, device: str, rows: dict[str, Any], *, store: bool) -> Non
         "python": platform.python_version(),
         "commit": commit.stdout.strip(),
     }
-    line = json.dumps({**facts, **rows})
-    print(line)
-    if store:
-        with (RESULTS / f"{device_name(device)}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    return json.dumps({**facts, **rows})
+
+
+def store_line(device: str, line: str) -> None:
+    """Append a line to the results file of a device."""
+    with (RESULTS / f"{device_name(device)}.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
