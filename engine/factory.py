@@ -24,7 +24,7 @@ from engine.progress import Progress
 from engine.randomize import apply
 from engine.recipe import Job, Recipe, default_out, with_assets
 from engine.rig import authored_draft, rig_cameras
-from engine.scene import SceneOptions, load_scene
+from engine.scene import SceneOptions, load_scene, summary
 from engine.scene.defaults import default_lights
 from engine.scene.model import Camera, Note, Scene
 from engine.write.plan import plan_dataset
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 CPU_BATCH_PX = 4_000_000  # a batch on the CPU: large enough to keep all threads busy, about 0.3 GB
 CUDA_BYTES_PX = 1024  # buffers of a pixel on CUDA, where a slice is the whole batch; measured high
 CUDA_SHARE = 0.5  # of the free memory that a batch may take
+REPORT_LINES = 15  # of the load report on the screen; all of it is in dataset.json
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,8 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
         if progress is not None and not kernels.done():
             progress.say("compiling the kernels for this machine; later runs find them cached")
         kernels.result()
-    if progress is not None and scene.notes:
-        first = scene.notes[0]
-        progress.say(f"{len(scene.notes)} remarks on the scene, all in dataset.json; {first.prim}: {first.what}")
+    if progress is not None:
+        progress.say(summary(scene, most_lines=REPORT_LINES))
     out = job.out or default_out(recipe)
     wanted = job.world_ids()
     cameras = rig_cameras(scene, recipe.rig)

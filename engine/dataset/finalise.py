@@ -184,8 +184,8 @@ def _describe(dataset: _Dataset, views: _Views, files: list[FileFact], checksums
     root = content_root(content)
     origins = [Origin(commit.engine, commit.environment) for commit in commits]
     notes: dict[str, int] = {}
-    for note in header.notes:
-        notes[note.level] = notes.get(note.level, 0) + 1
+    for group in header.report.notes:
+        notes[group.level] = notes.get(group.level, 0) + group.count
     return Manifest(
         dataset_id=dataset_id(header.recipe_id, header.taxonomy_id, root),
         recipe_id=header.recipe_id,

@@ -3,7 +3,7 @@
 from engine.scene.error import SceneError
 from engine.scene.load import load_scene
 from engine.scene.model import Scene
-from engine.scene.notes import summary
 from engine.scene.options import SceneOptions
+from engine.scene.report import summary
 
 __all__ = ["Scene", "SceneError", "SceneOptions", "load_scene", "summary"]

@@ -15,8 +15,9 @@ from engine.plain import from_plain
 from engine.recipe import Recipe
 from engine.registry import WRITERS
 from engine.scene.model import Scene
+from engine.scene.report import report_of
 from engine.write.names import FrameGrid
-from engine.write.record import Build, Environment, Header, LoadNote
+from engine.write.record import Build, Environment, Header
 from engine.write.view import ClassTable, DatasetParams, FrameFile, FrameParams, View
 
 
@@ -91,7 +92,7 @@ def plan_dataset(
         cameras=cameras,
         width=recipe.rig.width,
         height=recipe.rig.height,
-        notes=tuple(LoadNote(note.level, note.prim, note.what) for note in scene.notes),
+        report=report_of(scene),
     )
     class_ids = np.asarray(scene.instances.class_id, np.int32)
     largest = max((c.id for c in scene.taxonomy.classes), default=0)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from engine.plain import from_plain, to_plain
 from engine.recipe import check_relative
+from engine.scene.report import LoadReport
 
 
 @dataclass(frozen=True)
@@ -65,15 +66,6 @@ class Skip:
 
 
 @dataclass(frozen=True)
-class LoadNote:
-    """One line of the scene's load report; see `engine.scene.model.Note`."""
-
-    level: str
-    prim: str
-    what: str
-
-
-@dataclass(frozen=True)
 class Header:
     """`dataset.json`: the first file of a dataset, and what everything committed to it has in common."""
 
@@ -86,7 +78,7 @@ class Header:
     cameras: tuple[str, ...]  # prim paths, in the order of the camera index
     width: int  # [px]
     height: int  # [px]
-    notes: tuple[LoadNote, ...]
+    report: LoadReport  # of the scene
     schema: Literal["dataset/1"] = "dataset/1"
 
 
