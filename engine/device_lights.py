@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import warp as wp
+from numpy.typing import NDArray
 
 from engine import gpu
 from engine.atlas import Atlas
 from engine.device_arrays import copied, rows_to_device, to_device
 from engine.draft import Draft
-from engine.scene.model import Scene
+from engine.scene.model import IesProfile, Light, LightKind, Scene
+
+WIDEST_CONE_RAD = 4.0  # of a light without a cone: above any angle
 
 
 def lights_on_device(scene: Scene, atlas: Atlas, device: str) -> Any:
     """Return kernels.light.Lights without rows."""
     lights, out = scene.lights, gpu.light.Lights()
     out.count = len(lights)
-    out.kind = to_device(np.array([light.kind for light in lights], np.int32), wp.int32, device)
-    out.size_m = to_device(np.array([light.size_m for light in lights], np.float32).reshape(-1, 2), wp.vec2, device)
+    out.kind = _numbers([light.kind for light in lights], device)
+    out.size_m = _vectors([light.size_m for light in lights], wp.vec2, device)
     angle = np.array([light.half_angle_rad for light in lights], np.float32)
     out.half_angle_rad = to_device(angle, wp.float32, device)
-    cone = np.array([(light.cone_cos, light.cone_softness) for light in lights], np.float32).reshape(-1, 2)
-    out.cone = to_device(cone, wp.vec2, device)
-    texture = [-1 if light.texture is None else light.texture for light in lights]
-    out.texture = to_device(np.array(texture, np.int32), wp.int32, device)
-    out.casts_shadow = to_device(np.array([light.casts_shadow for light in lights], np.int32), wp.int32, device)
+    out.texture = _numbers([_or_none(light.texture) for light in lights], device)
+    out.lobes = _vectors([(light.diffuse, light.specular) for light in lights], wp.vec2, device)
+    color = [light.shadow_color if light.casts_shadow else (1.0, 1.0, 1.0) for light in lights]
+    out.shadow_color = _vectors(color, wp.vec3, device)
+    out.shadow_reach = _vectors([_shadow_reach(light) for light in lights], wp.vec3, device)
+    out.lit = _numbers([_or_none(light.lit) for light in lights], device)
+    out.shading = _numbers([_or_none(light.shading) for light in lights], device)
+    link = np.zeros((0, 0), np.uint8) if scene.link_sets is None else scene.link_sets.astype(np.uint8)
+    out.link = to_device(link, wp.uint8, device)
+    shaped = [light for light in lights if _is_shaped(light)]
+    rows = iter(range(len(shaped)))
+    out.shaping = _numbers([next(rows) if _is_shaped(light) else -1 for light in lights], device)
+    out.shapings = _shapings(shaped, scene.ies, device)
     out.textures = atlas.textures
     return out
 
@@ -38,3 +51,53 @@ def lights_of_rows(base: Any, draft: Draft, device: str) -> Any:
     lights.radiance = rows_to_device(draft.radiance, wp.vec3, device)
     lights.ambient = rows_to_device(draft.ambient, wp.vec3, device)
     return lights
+
+
+def _is_shaped(light: Light) -> bool:
+    has_cone = light.cone_cos > -1.0 or light.cone_softness > 0.0
+    return light.kind != LightKind.DOME and (has_cone or light.focus > 0.0 or light.ies is not None)
+
+
+def _shapings(lights: Sequence[Light], profiles: Sequence[IesProfile], device: str) -> Any:
+    """Return kernels.shaping.Shapings of the lights that have one."""
+    out = gpu.shaping.Shapings()
+    out.cone_rad = _vectors([_cone_rad(light) for light in lights], wp.vec2, device)
+    out.focus = to_device(np.array([light.focus for light in lights], np.float32), wp.float32, device)
+    out.focus_tint = _vectors([light.focus_tint for light in lights], wp.vec3, device)
+    out.profile = _numbers([_or_none(light.ies) for light in lights], device)
+    parts = [(p.horizontal_rad, p.vertical_rad, p.intensity.ravel()) for p in profiles]
+    values = [np.concatenate(part) for part in parts]
+    first = np.concatenate([[0], np.cumsum([len(value) for value in values])])[:-1]
+    table = out.profiles
+    table.first = to_device(first.astype(np.int32), wp.int32, device)
+    count = [(len(p.horizontal_rad), len(p.vertical_rad)) for p in profiles]
+    table.count = to_device(np.array(count, np.int32).reshape(-1, 2), wp.vec2i, device)
+    joined = np.concatenate(values) if values else np.zeros(0)
+    table.value = to_device(joined.astype(np.float32), wp.float32, device)
+    return out
+
+
+def _cone_rad(light: Light) -> tuple[float, float]:
+    """Return the angles at which a cone begins to fade and ends: lerp(softness, angle, 0) and angle."""
+    if light.cone_cos <= -1.0 and light.cone_softness <= 0.0:
+        return WIDEST_CONE_RAD, WIDEST_CONE_RAD
+    end = math.acos(min(max(light.cone_cos, -1.0), 1.0))
+    return end * (1.0 - light.cone_softness), end
+
+
+def _shadow_reach(light: Light) -> tuple[float, float, float]:
+    fade_m = min(light.shadow_falloff_m, light.shadow_distance_m) if math.isfinite(light.shadow_distance_m) else 0.0
+    return light.shadow_distance_m, fade_m, 1.0 / light.shadow_falloff_gamma
+
+
+def _or_none(index: int | None) -> int:
+    return -1 if index is None else index
+
+
+def _numbers(values: Sequence[int], device: str) -> wp.array:
+    return to_device(np.array(values, np.int32), wp.int32, device)
+
+
+def _vectors(values: Sequence[Sequence[float]], dtype: Any, device: str) -> wp.array:
+    array: NDArray[np.float32] = np.array(values, np.float32).reshape(len(values), len(dtype()))
+    return to_device(array, dtype, device)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import dome as dome
     from kernels import film as film
     from kernels import geometry as geometry
+    from kernels import ies as ies
     from kernels import light as light
     from kernels import material as material
     from kernels import point as point
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import resolve as resolve
     from kernels import sample as sample
     from kernels import shade as shade
+    from kernels import shaping as shaping
     from kernels import shadow as shadow
     from kernels import surface as surface
     from kernels import texture as texture

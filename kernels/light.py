@@ -8,13 +8,15 @@ from enum import IntEnum
 
 import warp as wp
 
+from .shaping import NO_SHAPING, Shapings, shape_factor
 from .texture import Textures, lookup
 from .transform import mat34, orthonormal_basis, transform_point, transform_vector
 
 NO_TEXTURE = wp.constant(-1)
+ALL_PLACEMENTS = wp.constant(-1)
 DISTANT_M = wp.constant(1.0e9)  # of lights at infinity
 MIN_RADIUS_M = wp.constant(1.0e-4)  # a point light as a sphere that still has a surface
-DOME_FOOTPRINT = wp.constant(0.01)  # of a dome's image that a light sample blurs over: less noise, no visible bias
+IMAGE_FOOTPRINT = wp.constant(0.01)  # of a light's image that a sample blurs over: less noise, no visible bias
 
 
 class LightKind(IntEnum):
@@ -38,10 +40,16 @@ class Lights:
     size_m: wp.array[wp.vec2]  # [light]
     half_angle_rad: wp.array[float]  # [light]
     radiance: wp.array2d[wp.vec3]  # [row, light]; irradiance where a distant light has no angle
-    cone: wp.array[wp.vec2]  # [light], cosine of the half angle (-1: none) and softness
-    texture: wp.array[int]  # [light], dome image or NO_TEXTURE
-    casts_shadow: wp.array[int]  # [light]
+    texture: wp.array[int]  # [light], image of a dome or a rectangle, or NO_TEXTURE
+    shaping: wp.array[int]  # [light], row of `shapings` or NO_SHAPING
+    lobes: wp.array[wp.vec2]  # [light], factors on what it adds to the diffuse and to the specular lobe
+    shadow_color: wp.array[wp.vec3]  # [light], share that arrives also where something is in the way; 1: no shadow
+    shadow_reach: wp.array[wp.vec3]  # [light], how far shadows reach [m], over which they fade [m], inverse exponent
+    lit: wp.array[int]  # [light], row of `link`: what it lights; or ALL_PLACEMENTS
+    shading: wp.array[int]  # [light], row of `link`: what casts its shadows; or ALL_PLACEMENTS
+    link: wp.array2d[wp.uint8]  # [set, placement]; empty when no light is linked
     textures: Textures
+    shapings: Shapings
     ambient: wp.array[wp.vec3]  # [row], radiance
     ambient_reach_m: float  # how far something may be that keeps the ambient term away
 
@@ -80,29 +88,41 @@ def cone_direction(axis: wp.vec3, versine: float, u: wp.vec2) -> wp.vec3:
 
 
 @wp.func
+def into_frame(m: mat34, direction: wp.vec3) -> wp.vec3:
+    """Return a direction of the world in an orthonormal frame."""
+    return wp.vec3(
+        m[0, 0] * direction[0] + m[1, 0] * direction[1] + m[2, 0] * direction[2],
+        m[0, 1] * direction[0] + m[1, 1] * direction[1] + m[2, 1] * direction[2],
+        m[0, 2] * direction[0] + m[1, 2] * direction[1] + m[2, 2] * direction[2],
+    )
+
+
+@wp.func
+def image_radiance(lights: Lights, light: int, uv: wp.vec2, footprint: float) -> wp.vec3:
+    """Return the factor that a light's image puts on its radiance."""
+    texel = lookup(lights.textures, lights.texture[light], uv, footprint)
+    return wp.vec3(texel[0], texel[1], texel[2])
+
+
+@wp.func
 def dome_radiance(lights: Lights, row: int, light: int, direction: wp.vec3, footprint: float) -> wp.vec3:
     """Return what a dome sends from a direction. Its pole is +Z, the image's centre -Y, and u falls towards +X."""
     radiance = lights.radiance[row, light]
     if lights.texture[light] == NO_TEXTURE:
         return radiance
-    m = lights.world_from_light[row, light]
-    x = m[0, 0] * direction[0] + m[1, 0] * direction[1] + m[2, 0] * direction[2]
-    y = m[0, 1] * direction[0] + m[1, 1] * direction[1] + m[2, 1] * direction[2]
-    z = m[0, 2] * direction[0] + m[1, 2] * direction[1] + m[2, 2] * direction[2]
-    u = 0.5 - wp.atan2(x, -y) / (2.0 * wp.pi)
-    v = 0.5 + wp.asin(wp.clamp(z, -1.0, 1.0)) / wp.pi
-    texel = lookup(lights.textures, lights.texture[light], wp.vec2(u, v), footprint)
-    return wp.cw_mul(radiance, wp.vec3(texel[0], texel[1], texel[2]))
+    local = into_frame(lights.world_from_light[row, light], direction)
+    u = 0.5 - wp.atan2(local[0], -local[1]) / (2.0 * wp.pi)
+    v = 0.5 + wp.asin(wp.clamp(local[2], -1.0, 1.0)) / wp.pi
+    return wp.cw_mul(radiance, image_radiance(lights, light, wp.vec2(u, v), footprint))
 
 
 @wp.func
-def shaping(cone: wp.vec2, cosine: float) -> float:
-    """Return the share of a shaping cone (cosine of its half angle, softness) at an angle from the emission axis."""
-    if cone[0] <= -1.0:
-        return 1.0
-    if cone[1] <= 0.0:
-        return wp.where(cosine >= cone[0], 1.0, 0.0)
-    return wp.smoothstep(cone[0], cone[0] + (1.0 - cone[0]) * cone[1], cosine)
+def lights_placement(lights: Lights, light: int, placement: int) -> bool:
+    """Return whether a light is linked to what it would light."""
+    group = lights.lit[light]
+    if group == ALL_PLACEMENTS:
+        return True
+    return lights.link[group, placement] != wp.uint8(0)
 
 
 @wp.func
@@ -157,16 +177,25 @@ def sample_distant(axis: wp.vec3, half_angle_rad: float, radiance: wp.vec3, u: w
 
 
 @wp.func
-def sample_flat(kind: int, pose: mat34, size_m: wp.vec2, radiance: wp.vec3, p_m: wp.vec3, u: wp.vec2) -> LightSample:
-    """Return the sample of a point of a rectangle or a disk."""
+def sample_rect(lights: Lights, row: int, light: int, p_m: wp.vec3, u: wp.vec2) -> LightSample:
+    """Return the sample of a point of a rectangle. Its image stands upright for who looks at the lit side: u towards -X."""
+    pose = lights.world_from_light[row, light]
+    size_m = lights.size_m[light]
+    radiance = lights.radiance[row, light]
+    if lights.texture[light] != NO_TEXTURE:
+        radiance = wp.cw_mul(radiance, image_radiance(lights, light, wp.vec2(1.0 - u[0], u[1]), IMAGE_FOOTPRINT))
     q = wp.vec3((u[0] - 0.5) * size_m[0], (u[1] - 0.5) * size_m[1], 0.0)
-    area = size_m[0] * size_m[1]
-    if kind == int(LightKind.DISK):
-        d = disk_point(u) * size_m[0]
-        q = wp.vec3(d[0], d[1], 0.0)
-        area = wp.pi * size_m[0] * size_m[0]
     normal = transform_vector(pose, wp.vec3(0.0, 0.0, -1.0))
-    return sample_area(p_m, transform_point(pose, q), normal, area, radiance)
+    return sample_area(p_m, transform_point(pose, q), normal, size_m[0] * size_m[1], radiance)
+
+
+@wp.func
+def sample_disk(p_m: wp.vec3, pose: mat34, radius_m: float, radiance: wp.vec3, u: wp.vec2) -> LightSample:
+    """Return the sample of a point of a disk."""
+    d = disk_point(u) * radius_m
+    normal = transform_vector(pose, wp.vec3(0.0, 0.0, -1.0))
+    area_m2 = wp.pi * radius_m * radius_m
+    return sample_area(p_m, transform_point(pose, wp.vec3(d[0], d[1], 0.0)), normal, area_m2, radiance)
 
 
 @wp.func
@@ -178,8 +207,10 @@ def sample_light(lights: Lights, row: int, light: int, p_m: wp.vec3, u: wp.vec2)
     radiance = lights.radiance[row, light]
     axis = wp.vec3(pose[0, 2], pose[1, 2], pose[2, 2])
     out = LightSample()
-    if kind == int(LightKind.RECT) or kind == int(LightKind.DISK):
-        out = sample_flat(kind, pose, size, radiance, p_m, u)
+    if kind == int(LightKind.RECT):
+        out = sample_rect(lights, row, light, p_m, u)
+    elif kind == int(LightKind.DISK):
+        out = sample_disk(p_m, pose, size[0], radiance, u)
     elif kind == int(LightKind.DISTANT):
         out = sample_distant(axis, lights.half_angle_rad[light], radiance, u)
     elif kind == int(LightKind.SPHERE):
@@ -187,5 +218,7 @@ def sample_light(lights: Lights, row: int, light: int, p_m: wp.vec3, u: wp.vec2)
         out = sample_sphere(p_m, center, wp.max(size[0], MIN_RADIUS_M), radiance, u)
     elif kind == int(LightKind.CYLINDER):
         out = sample_cylinder(p_m, pose, size, radiance, u)
-    out.radiance = out.radiance * shaping(lights.cone[light], wp.dot(axis, out.direction))
+    shaping = lights.shaping[light]
+    if shaping != NO_SHAPING:
+        out.radiance = wp.cw_mul(out.radiance, shape_factor(lights.shapings, shaping, into_frame(pose, out.direction)))
     return out

@@ -21,6 +21,7 @@ class Point:
     lit: int
     is_edge: int  # 1: the next sample has a point of its own
     row: int
+    placement: int
     position_m: wp.vec3
     origin_m: wp.vec3  # of shadow rays, clear of the surface
     face_normal: wp.vec3
@@ -79,6 +80,7 @@ def find_points(
     override = materials.override[point.row, geometry.instance[hit.placement]]
     surface = surface_at(geometry, point.row, ray, hit, override, spread)
     point.lit = 1
+    point.placement = hit.placement
     point.position_m = surface.position_m
     point.face_normal = surface.face_normal
     point.to_viewer = surface.to_viewer

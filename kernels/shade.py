@@ -11,13 +11,14 @@ import warp as wp
 
 from .camera import Views, pixel_of
 from .dome import mean_of, sample_dome
-from .light import LightKind, Lights, LightSample, cosine_direction, sample_light
+from .light import ALL_PLACEMENTS, LightKind, Lights, LightSample, cosine_direction, lights_placement, sample_light
 from .material import evaluate, reflectance_of_dome
 from .point import Point
 from .sample import Sampling, sequence_index, sequence_point
 
 MAX_LIGHT_SLOTS = 8
 SHORT_OF_LIGHT = wp.constant(1.0 - 1.0e-4)  # of the way to a light: its own fitting, in the same plane, casts no shadow
+LEAST_REACH_M = wp.constant(1.0e-6)  # of a shadow ray: a length of 0 would say that there is nothing to ask
 AMBIENT_OPEN_SHARE = wp.constant(0.35)  # of the ambient term, which a point in a corner still gets: no pit is black
 
 
@@ -30,6 +31,7 @@ class ShadowRays:
     direction: wp.array2d[wp.vec3]  # [slot, i], unit
     distance_m: wp.array2d[float]  # [slot, i]; 0: nothing to trace
     radiance: wp.array2d[wp.vec3]  # [slot, i]
+    link: wp.array2d[int]  # [slot, i], row of Lights.link: what may block the ray, or ALL_PLACEMENTS; empty: all
 
 
 @wp.struct
@@ -39,6 +41,7 @@ class Arrival:
     direction: wp.vec3
     distance_m: float  # 0: nothing to trace
     radiance: wp.vec3
+    link: int
 
 
 @wp.func
@@ -47,6 +50,8 @@ def write_ray(rays: ShadowRays, slot: int, i: int, arrival: Arrival):
     rays.direction[slot, i] = arrival.direction
     rays.distance_m[slot, i] = arrival.distance_m
     rays.radiance[slot, i] = arrival.radiance
+    if rays.link.shape[0] > 0:
+        rays.link[slot, i] = arrival.link
 
 
 @wp.func
@@ -56,10 +61,35 @@ def turn_stride(point: Point, rays: ShadowRays) -> int:
 
 
 @wp.func
+def scattered_share(lights: Lights, light: int, point: Point, direction: wp.vec3) -> wp.vec3:
+    """Return what the surface scatters of a light's irradiance to the viewer [1/sr], each lobe times its multiplier."""
+    bsdf = point.bsdf
+    value = evaluate(bsdf, point.to_viewer, direction)
+    lobes = lights.lobes[light]
+    if lobes[0] == 1.0 and lobes[1] == 1.0:
+        return value
+    bsdf.diffuse = wp.vec3(0.0, 0.0, 0.0)
+    specular = evaluate(bsdf, point.to_viewer, direction)
+    return (value - specular) * lobes[0] + specular * lobes[1]
+
+
+@wp.func
+def shadow_length(lights: Lights, light: int, distance_m: float, u: float) -> float:
+    """Return how far from the point something shades it, for a uniform number: fading is a random length.
+
+    An occluder at t then shades with probability ((reach - t) / fade)^gamma, which is UsdLuxShadowAPI's falloff.
+    """
+    reach = lights.shadow_reach[light]
+    length_m = (reach[0] - reach[1] * wp.pow(u, reach[2])) / SHORT_OF_LIGHT
+    return wp.clamp(length_m, LEAST_REACH_M, distance_m)
+
+
+@wp.func
 def arrival_of(lights: Lights, light: int, point: Point, u: wp.vec2) -> Arrival:
     """Return a ray towards a light and the radiance that it would send to the viewer if nothing blocks it."""
     out = Arrival()
-    if wp.length_sq(lights.radiance[point.row, light]) == 0.0:
+    out.link = ALL_PLACEMENTS
+    if wp.length_sq(lights.radiance[point.row, light]) == 0.0 or not lights_placement(lights, light, point.placement):
         return out
     sample = LightSample()
     if lights.kind[light] == int(LightKind.DOME):
@@ -70,7 +100,8 @@ def arrival_of(lights: Lights, light: int, point: Point, u: wp.vec2) -> Arrival:
     if cosine > 0.0 and wp.dot(point.face_normal, sample.direction) > 0.0:
         out.direction = sample.direction
         out.distance_m = sample.distance_m
-        out.radiance = wp.cw_mul(sample.radiance, evaluate(point.bsdf, point.to_viewer, sample.direction)) * cosine
+        out.radiance = wp.cw_mul(sample.radiance, scattered_share(lights, light, point, sample.direction)) * cosine
+        out.link = lights.shading[light]
     return out
 
 
@@ -83,6 +114,7 @@ def ambient_arrival(lights: Lights, point: Point, u: wp.vec2) -> Arrival:
     out.direction = cosine_direction(point.bsdf.normal, u)
     out.distance_m = lights.ambient_reach_m
     out.radiance = wp.cw_mul(lights.ambient[point.row], albedo)
+    out.link = ALL_PLACEMENTS
     return out
 
 
@@ -90,7 +122,7 @@ def ambient_arrival(lights: Lights, point: Point, u: wp.vec2) -> Arrival:
 def write_light_rays(
     lights: Lights, point: Point, u: wp.vec3, sample: int, rays: ShadowRays, i: int
 ) -> wp.vec3:  # fmt: skip
-    """Write a shadow ray for every slot whose turn it is; return the light of sources that cast no shadow."""
+    """Write a shadow ray for every slot whose turn it is; return the light that arrives through any shadow."""
     stride = turn_stride(point, rays)
     unshadowed = wp.vec3(0.0, 0.0, 0.0)
     for slot in range(rays.light_slots):
@@ -98,20 +130,23 @@ def write_light_rays(
             rays.distance_m[slot, i] = 0.0
             continue
         kept = Arrival()
+        kept_light = int(-1)
         kept_size = float(0.0)
         total = float(0.0)
         choice = u[2]
         light = int(slot)
         while light < lights.count:
             found = arrival_of(lights, light, point, wp.vec2(u[0], u[1]))
+            open_share = lights.shadow_color[light]
+            unshadowed += wp.cw_mul(found.radiance, open_share) * float(stride)
+            found.radiance = wp.cw_mul(found.radiance, wp.vec3(1.0, 1.0, 1.0) - open_share)
             size = mean_of(found.radiance)
-            if lights.casts_shadow[light] == 0:
-                unshadowed += found.radiance * float(stride)
-            elif size > 0.0:
+            if size > 0.0:
                 total += size
                 share = size / total
                 if choice < share:
                     kept = found
+                    kept_light = light
                     kept_size = size
                     choice = choice / share
                 else:
@@ -119,6 +154,7 @@ def write_light_rays(
             light += rays.light_slots
         if kept_size > 0.0:
             kept.radiance = kept.radiance * (float(stride) * total / kept_size)
+            kept.distance_m = shadow_length(lights, kept_light, kept.distance_m, choice)
         write_ray(rays, slot, i, kept)
     return unshadowed
 

@@ -1,0 +1,53 @@
+"""Shaping of a light by direction: focus, cone and photometric profile.
+
+Source: UsdLuxShapingAPI, https://openusd.org/release/user_guides/schemas/usdLux/ShapingAPI.html, whose formulas these are.
+The horizontal angle of a profile is that of the direction towards the light, as in OpenUSD's reference renderer hdEmbree.
+"""
+
+import warp as wp
+
+from .ies import Profiles, intensity_at
+
+NO_SHAPING = wp.constant(-1)
+NO_PROFILE = wp.constant(-1)
+
+
+@wp.struct
+class Shapings:
+    """Shapings of those lights that have one."""
+
+    cone_rad: wp.array[wp.vec2]  # [shaping], angle off the axis at which the light begins to fade, and at which it ends
+    focus: wp.array[float]  # [shaping], exponent
+    focus_tint: wp.array[wp.vec3]  # [shaping]
+    profile: wp.array[int]  # [shaping], or NO_PROFILE
+    profiles: Profiles
+
+
+@wp.func
+def cone_share(cone_rad: wp.vec2, angle_rad: float) -> float:
+    """Return the share that a cone leaves at an angle off the axis: 1 - smoothstep, or a hard edge."""
+    if angle_rad > cone_rad[1]:
+        return 0.0
+    if angle_rad <= cone_rad[0]:
+        return 1.0
+    return 1.0 - wp.smoothstep(cone_rad[0], cone_rad[1], angle_rad)
+
+
+@wp.func
+def shape_factor(shapings: Shapings, shaping: int, towards: wp.vec3) -> wp.vec3:
+    """Return the factor on the radiance, given the unit direction towards the light in its frame (it emits along -Z)."""
+    across = wp.sqrt(towards[0] * towards[0] + towards[1] * towards[1])
+    angle_rad = wp.atan2(across, towards[2])  # exact for narrow cones, unlike an arc cosine
+    share = cone_share(shapings.cone_rad[shaping], angle_rad)
+    profile = shapings.profile[shaping]
+    if profile != NO_PROFILE and share > 0.0:
+        turn = wp.atan2(towards[1], towards[0])
+        if turn < 0.0:
+            turn = turn + 2.0 * wp.pi
+        share = share * intensity_at(shapings.profiles, profile, turn, angle_rad)
+    factor = wp.vec3(share, share, share)
+    if shapings.focus[shaping] > 0.0:
+        focused = wp.pow(wp.abs(towards[2]), shapings.focus[shaping])
+        tint = shapings.focus_tint[shaping]
+        factor = wp.cw_mul(factor, tint + (wp.vec3(1.0, 1.0, 1.0) - tint) * focused)
+    return factor
