@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from pxr import Sdf, Tf, Usd, UsdGeom, UsdUtils
 
 from engine.scene.error import SceneError
+from engine.scene.files import FileLedger, check_root_file, scene_roots
 from engine.scene.notes import Notes
 from engine.scene.options import SceneOptions
 from engine.scene.units import Z_UP_FROM_Y_UP, StageUnits
-from engine.scene.usd_files import check_dependencies, check_regular_file, scene_roots
-
-EXTENSIONS = (".usd", ".usda", ".usdc", ".usdz")
+from engine.scene.usd_files import check_dependencies
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class OpenStage:
     options: SceneOptions
     roots: tuple[Path, ...]
     notes: Notes
+    files: FileLedger = field(default_factory=FileLedger)  # told of every file before it is read, and of missing ones
 
 
 @contextmanager
@@ -44,25 +44,23 @@ def quiet_diagnostics(notes: Notes, path: Path) -> Iterator[None]:
             notes.add("error", path.name, f"USD reports: {_short(text, path)}")
 
 
-def open_stage(path: Path, options: SceneOptions, notes: Notes) -> OpenStage:
-    """Return the stage of a file.
+def open_stage(path: Path, options: SceneOptions, notes: Notes, files: FileLedger | None = None) -> OpenStage:
+    """Return the stage of a file; `files` is told what was read.
 
     Raises:
         SceneError: If the file is missing, not USD, corrupt, too old, has unusable units, or needs a file that lies
             outside the roots or is not a regular file, or if native instancing unfolds into too many prims.
     """
     path = path.absolute()
-    if not path.exists():
-        raise SceneError(f"scene '{path}' does not exist; check the path")
-    if path.suffix.lower() not in EXTENSIONS:
-        raise SceneError(f"scene '{path}': '{path.suffix}' is not a USD file name; use one of {' '.join(EXTENSIONS)}")
-    check_regular_file(path, "scene")
+    check_root_file(path, options)
+    files = files or FileLedger()
+    files.read(path)
     roots = scene_roots(path, options.roots)
     try:
         root_layer = Sdf.Layer.FindOrOpen(str(path))
         if root_layer is None:
             raise SceneError(f"scene '{path}' cannot be read; is it a USD file?")
-        layers = check_dependencies(root_layer, path, roots, notes)
+        layers = check_dependencies(root_layer, path, roots, notes, files)
         stage = Usd.Stage.Open(root_layer, Usd.Stage.LoadAll)
     except Tf.ErrorException as error:
         raise SceneError(_open_failure(path, error)) from None
@@ -76,7 +74,7 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes) -> OpenStage:
     for composition_error in stage.GetCompositionErrors():
         notes.add("error", composition_error.rootSite.path, _short(str(composition_error), path))
     units = _stage_units(stage, path, notes)
-    return OpenStage(stage, path, _time_code(stage, options.time), units, options, roots, notes)
+    return OpenStage(stage, path, _time_code(stage, options.time), units, options, roots, notes, files)
 
 
 def _time_code(stage: Usd.Stage, time: float | None) -> Usd.TimeCode:

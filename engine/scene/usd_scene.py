@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.scene.files import FileLedger
 from engine.scene.model import Anchor, Scene
 from engine.scene.notes import Notes
 from engine.scene.options import SceneOptions
@@ -26,11 +27,11 @@ from engine.scene.usd_value import Values
 from engine.scene.usd_walk import Subtree, Walker
 
 
-def build_scene(path: Path, options: SceneOptions) -> Scene:
-    """Return the scene of a file; see `engine.scene.load_scene`."""
+def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = None) -> Scene:
+    """Return the scene of a file; see `engine.scene.load_scene`. `files` is told what was read."""
     notes = Notes()
     with quiet_diagnostics(notes, path):
-        opened = open_stage(path, options, notes)
+        opened = open_stage(path, options, notes, files)
         opened = replace(opened, time=pose_skinned_meshes(opened))
         walker = Walker(opened)
         subtree = walker.stage()
@@ -57,7 +58,7 @@ def build_scene(path: Path, options: SceneOptions) -> Scene:
             notes.add("converted", "/", "the stage has no lights")
         taxonomy = read_taxonomy(options, opened.path)
         instances, order, taxonomy = instances_of(opened, placer.owners, placements, taxonomy)
-        assets = asset_table(opened.stage, textures.files, opened.path)
+        assets = asset_table(opened.stage, textures.files, opened.path, opened.files)
     return Scene(
         source=opened.path,
         meshes=tuple(meshes),
