@@ -50,6 +50,7 @@ def authored_draft(
 
     materials, lights = scene.materials, scene.lights
     k = np.array([intrinsics(camera, rig.width, rig.height) for camera in cameras])
+    clip_m = [camera.clip_m if rig.clip else (0.0, np.inf) for camera in cameras]
     return Draft(
         world=world,
         step=step,
@@ -67,5 +68,10 @@ def authored_draft(
         focal_px=repeat(k[:, (0, 1), (0, 1)], np.float64),
         center_px=repeat(k[:, (0, 1), (2, 2)], np.float64),
         exposure_ev=np.zeros((rows, len(cameras)), np.float32),
+        exposure=repeat([camera.exposure for camera in cameras], np.float32),
         orthographic=repeat([camera.orthographic for camera in cameras], np.bool_),
+        clip_m=repeat(clip_m, np.float64),
+        f_stop=repeat([camera.f_stop for camera in cameras], np.float32),
+        focus_distance_m=repeat([camera.focus_distance_m for camera in cameras], np.float64),
+        shutter_s=repeat([camera.shutter_s for camera in cameras], np.float64),
     )

@@ -22,6 +22,7 @@ class Views:
     focal_px: wp.array[wp.vec2]  # [view]
     center_px: wp.array[wp.vec2]  # [view]
     orthographic: wp.array[int]  # [view]; focal_px is then pixels per metre
+    clip_m: wp.array[wp.vec2]  # [view], planar depths between which the camera sees; empty: everything ahead
     exposure: wp.array[float]  # [view], factor on radiance
     light_shift: wp.array[vec4u]  # [view], random words: see sample.py
     ambient_shift: wp.array[vec4u]  # [view]

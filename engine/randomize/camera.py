@@ -195,6 +195,10 @@ def camera_choice(params: CameraChoice, scene: Scene, draft: Draft, draw: Draw) 
     draft.focal_px[:, cameras] = k[:, (0, 1), (0, 1)][index]
     draft.center_px[:, cameras] = k[:, (0, 1), (2, 2)][index]
     draft.orthographic[:, cameras] = np.array([camera.orthographic for camera in authored])[index]
+    if draw.rig.clip:
+        draft.clip_m[:, cameras] = np.array([camera.clip_m for camera in authored])[index]
+    for name in ("exposure", "f_stop", "focus_distance_m", "shutter_s"):
+        getattr(draft, name)[:, cameras] = np.array([getattr(camera, name) for camera in authored])[index]
 
 
 @RANDOMIZERS.register("camera_jitter", CameraJitter)

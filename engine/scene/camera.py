@@ -11,8 +11,10 @@ from engine.scene.model import Camera
 def intrinsics(camera: Camera, width: int, height: int) -> NDArray[np.float64]:
     """Return K [3, 3] in corner-origin pixels (x right, y down; the image spans [0, width) x [0, height)).
 
-    Horizontal fit: the horizontal aperture fills the width and pixels are square, so the vertical aperture decides
-    nothing. A positive aperture offset moves the film right or up, which moves the principal point left or down.
+    The fit rule: the horizontal aperture fills the width and pixels are square. Where the image's aspect is not that of
+    the apertures, more or less is in view above and below; the vertical aperture decides nothing, and the vertical
+    offset counts in the same pixels a millimetre. A positive offset moves the film right or up, which moves the
+    principal point left or down.
     Orthographic cameras have `focal` in pixels per metre: x = fx * X + cx with X in metres in the camera frame.
     Source: UsdGeomCamera, https://openusd.org/release/user_guides/schemas/usdGeom/Camera.html
     """
