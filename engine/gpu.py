@@ -20,13 +20,16 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import ies as ies
     from kernels import light as light
     from kernels import material as material
+    from kernels import opacity as opacity
+    from kernels import passage as passage
     from kernels import point as point
     from kernels import random as random
     from kernels import resolve as resolve
     from kernels import sample as sample
     from kernels import shade as shade
-    from kernels import shaping as shaping
     from kernels import shadow as shadow
+    from kernels import shadow_passage as shadow_passage
+    from kernels import shaping as shaping
     from kernels import surface as surface
     from kernels import texture as texture
     from kernels import top as top

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from engine.recipe import Rig
 
 SPP = 16  # one frame: smoother than a dataset's, still about a second
+LABEL_OPACITY = 0.5  # as in conf/rig/default.yaml
 NO_AMBIENT = (0.0, 0.0, 0.0)  # the lights of the stage, or the default ones, and nothing else
 COMPLETE = "camera.json"  # moved into place last
 
@@ -127,6 +128,8 @@ def _rig(options: PreviewOptions) -> Rig:
             exposure_ev=0.0,
             ambient_radiance=NO_AMBIENT,
             ambient_reach_m=0.0,
+            label_opacity=LABEL_OPACITY,
+            clip=False,
         )
     except ValueError as error:
         raise UserError(f"--size: {error}") from None

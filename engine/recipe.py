@@ -98,6 +98,8 @@ class Rig:
     exposure_ev: float  # [stops], 0: radiance 1 is the white of the image
     ambient_radiance: tuple[float, float, float]  # linear, the constant term that direct adds for light from everywhere
     ambient_reach_m: float  # [m], something nearer than this keeps the ambient term away: contact shadows
+    label_opacity: float  # a surface more opaque than this is labelled; cut-outs are, wherever they are there
+    clip: bool  # leave out what is nearer or farther than the clipping range of an authored camera
 
     def __post_init__(self) -> None:
         if not self.cameras:
@@ -110,6 +112,7 @@ class Rig:
         if min(self.ambient_radiance) < 0.0:
             raise ValueError(f"ambient_radiance must not be negative, got {list(self.ambient_radiance)}")
         _check_between("ambient_reach_m", self.ambient_reach_m, 0.0, 1.0e6)
+        _check_between("label_opacity", self.label_opacity, 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,12 @@ from engine.worlds import SceneOnDevice, Worlds, upload_scene, upload_worlds
 SLICE_PX = 8192  # on the CPU: the buffers of a slice stay in the second-level cache
 BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; on the CPU only the pixels of a slice have it
+LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 LABEL_MODULES = ("geometry", "trace", "resolve")
 LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
+OPACITY_MODULES = ("passage",)  # of scenes with cut-outs or transparent surfaces only,
+OPACITY_LIGHT_MODULES = ("passage", "shadow_passage")  # and with rgb
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class _Buffers:
 
     hit: Any
     edge: Any
+    overflow: Any  # [slice], rays that met more surfaces than are followed
     labels: Any  # kernels.resolve.LabelImages
     color: Any  # kernels.film.ColorImages
 
@@ -63,6 +67,8 @@ class _Scratch:
     hits: Any  # kernels.point.HitBuffers
     points: Any
     rays: Any  # kernels.shade.ShadowRays
+    layers: Any  # kernels.passage.Layers
+    layer_points: Any  # of the layers behind the first
 
 
 def load_kernels(quality: str, *, device: str) -> None:
@@ -98,6 +104,9 @@ class Renderer:
         self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
         load_kernels(rig.quality, device=device)
         self._base: SceneOnDevice = upload_scene(scene, rig, device=device, shaded=self.shaded)
+        self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
+        if self._base.opacities is not None:
+            gpu.load(OPACITY_LIGHT_MODULES if self.shaded else OPACITY_MODULES, device=device, threads=2)
 
     def close(self) -> None:
         """End the threads."""
@@ -126,6 +135,8 @@ class Renderer:
                     scratch.put(own)
 
             self._over_slices(pixels, shade)
+        if worlds.opacities is not None:
+            self.lost_rays += int(buffers.overflow.numpy().sum())
         return self._frames(draft, buffers)
 
     def _check_size(self, views: int) -> None:
@@ -137,7 +148,8 @@ class Renderer:
         pixels = views * self.rig.width * self.rig.height
         device = wp.get_device(self.device)
         room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if self._on_cpu else device.free_memory
-        need = pixels * (BYTES_PX + (SCRATCH_BYTES_PX if self.shaded and not self._on_cpu else 0))
+        scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._base.opacities is not None else 0)
+        need = pixels * (BYTES_PX + (scratch if self.shaded and not self._on_cpu else 0))
         if pixels > LARGEST_LAUNCH_PX or need > room:
             size = f"{views} views of {self.rig.width}x{self.rig.height} px"
             raise UserError(
@@ -162,9 +174,18 @@ class Renderer:
         wp.launch(kernel, count, arguments, device=self.device, record_tape=False)
 
     def _trace(self, worlds: Worlds, views: Any, buffers: _Buffers, first: int, count: int) -> None:
-        geometry = worlds.geometry
-        self._launch(gpu.trace.trace_primary, count, [geometry.trees, views, first, buffers.hit])
+        geometry, labels = worlds.geometry, buffers.labels
+        if worlds.opacities is None:
+            self._launch(gpu.trace.trace_primary, count, [geometry.trees, views, first, buffers.hit])
+        else:
+            inputs = [geometry, views, worlds.opacities, first, buffers.hit, labels.mixed, self._overflow(buffers, first)]
+            self._launch(gpu.passage.pass_primary, count, inputs)
         self._launch(gpu.resolve.resolve_labels, count, [geometry, views, first, buffers.hit, buffers.labels])
+
+    def _overflow(self, buffers: _Buffers, first: int) -> wp.array:
+        """Return the counter of a slice: threads on the CPU do not share one."""
+        index = first // SLICE_PX if self._on_cpu else 0
+        return buffers.overflow[index : index + 1]
 
     def _shade(self, worlds: Worlds, views: Any, buffers: _Buffers, own: _Scratch, first: int, count: int) -> None:
         geometry, lights = worlds.geometry, worlds.lights
@@ -172,8 +193,12 @@ class Renderer:
         own.radiance.zero_()
         sampling = gpu.sample.Sampling()
         sampling.first, sampling.sample_count, sampling.key = first, self.rig.spp, self._key
+        own.layers.overflow = self._overflow(buffers, first)
         for sample in range(self.rig.spp):
             sampling.sample = sample
+            if worlds.opacities is not None:
+                self._shade_layers(worlds, views, buffers, own, sampling, count)
+                continue
             inputs = [geometry.trees, views, sampling, buffers.edge, own.hits.sample]
             self._launch(gpu.sample.trace_samples, count, inputs)
             inputs = [geometry, views, worlds.materials, lights, sampling, own.hits, own.points]
@@ -183,6 +208,29 @@ class Renderer:
             self._launch(gpu.shadow.trace_shadow, count, [geometry.trees, own.points, own.rays, own.radiance])
         linear = int(self.outputs.rgb_linear)
         self._launch(gpu.film.develop, count, [views, first, self.rig.spp, linear, own.radiance, buffers.color])
+
+    def _shade_layers(
+        self, worlds: Worlds, views: Any, buffers: _Buffers, own: _Scratch, sampling: Any, count: int
+    ) -> None:
+        """Add one sample of every pixel: surface after surface along its ray, until no ray goes on."""
+        geometry, lights, opacities, layers = worlds.geometry, worlds.lights, worlds.opacities, own.layers
+        for layer in range(gpu.passage.MAX_LAYERS):
+            layers.index = own.hits.layer = layer
+            points = own.points if layer == 0 else own.layer_points
+            inputs = [geometry, views, opacities, sampling, buffers.edge, layers, own.hits.sample]
+            self._launch(gpu.passage.pass_samples, count, inputs)
+            inputs = [geometry, views, worlds.materials, lights, sampling, own.hits, points]
+            self._launch(gpu.point.find_points, count, inputs)
+            inputs = [geometry, views, opacities, sampling, own.hits, points, layers]
+            self._launch(gpu.passage.fade_points, count, inputs)
+            self._launch(gpu.shade.light_points, count, [views, lights, sampling, points, own.rays, layers.radiance])
+            inputs = [geometry, opacities, points, own.rays, layers.radiance, layers.overflow]
+            self._launch(gpu.shadow_passage.pass_shadow, count, inputs)
+            layers.open_rays.zero_()
+            is_last = int(layer == gpu.passage.MAX_LAYERS - 1)
+            self._launch(gpu.passage.add_layer, count, [is_last, layers, layers, own.radiance])
+            if not layers.open_rays.numpy()[0]:
+                return
 
     def _views(self, draft: Draft) -> Any:
         rows, cameras = draft.world_from_camera.shape[:2]
@@ -198,7 +246,8 @@ class Renderer:
         views.focal_px = to_device(draft.focal_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
         views.center_px = to_device(draft.center_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
         views.orthographic = to_device(draft.orthographic.reshape(count).astype(np.int32), wp.int32, device)
-        exposure = np.exp2(draft.exposure_ev.reshape(count) + self.rig.exposure_ev).astype(np.float32)
+        stops = draft.exposure_ev + self.rig.exposure_ev
+        exposure = (draft.exposure * np.exp2(stops)).reshape(count).astype(np.float32)
         counter = (draft.world[row], draft.step[row] * cameras + camera, 0)
         for name in ("light", "ambient"):
             words = philox((*counter, getattr(gpu.sample, f"{name.upper()}_DIMENSION")), self._words)
@@ -213,12 +262,17 @@ class Renderer:
         labels.depth_m = wp.empty(shape, dtype=wp.float32, device=device)
         labels.normal = wp.empty(shape, dtype=wp.vec3, device=device)
         labels.instance = wp.empty(shape, dtype=wp.int32, device=device)
+        nothing = (0, 0, 0)
+        labels.material = wp.empty(shape if self.shaded else nothing, dtype=wp.int32, device=device)
+        passable = self.shaded and self._base.opacities is not None
+        labels.mixed = wp.empty(shape if passable else nothing, dtype=wp.uint8, device=device)
         if self.shaded:
             color.rgb = wp.empty((*shape, 3), dtype=wp.uint8, device=device)
             color.linear = wp.empty(shape if self.outputs.rgb_linear else (0, 0, 0), dtype=wp.vec3, device=device)
         hit = wp.empty(pixels, dtype=gpu.trace.Hit, device=device)
         edge = wp.empty(pixels if self.shaded else 0, dtype=wp.uint8, device=device)
-        return _Buffers(hit, edge, labels, color)
+        overflow = wp.zeros(-(-pixels // SLICE_PX), dtype=wp.int32, device=device)
+        return _Buffers(hit, edge, overflow, labels, color)
 
     def _scratch(self, buffers: _Buffers, count: int) -> _Scratch:
         device, lights = self.device, min(self._base.lights.count, gpu.shade.MAX_LIGHT_SLOTS)
@@ -231,7 +285,14 @@ class Renderer:
         rays.distance_m = wp.empty((slots, count), dtype=wp.float32, device=device)
         rays.radiance = wp.empty((slots, count), dtype=wp.vec3, device=device)
         points = wp.empty(count, dtype=gpu.point.Point, device=device)
-        return _Scratch(wp.empty(count, dtype=wp.vec3, device=device), hits, points, rays)
+        layers, behind = gpu.passage.Layers(), count if self._base.opacities is not None else 0
+        layers.transmission = wp.empty(behind, dtype=wp.float32, device=device)
+        layers.weight = wp.empty(behind, dtype=wp.float32, device=device)
+        layers.radiance = wp.zeros(behind, dtype=wp.vec3, device=device)
+        layers.open_rays = wp.zeros(1, dtype=wp.int32, device=device)
+        layer_points = wp.empty(behind, dtype=gpu.point.Point, device=device)
+        radiance = wp.empty(count, dtype=wp.vec3, device=device)
+        return _Scratch(radiance, hits, points, rays, layers, layer_points)
 
     def _frames(self, draft: Draft, buffers: _Buffers) -> Frames:
         labels, color, want = buffers.labels, buffers.color, self.outputs

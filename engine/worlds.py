@@ -17,6 +17,7 @@ from engine.device_arrays import copied, rows_to_device, to_device
 from engine.device_geometry import geometry_on_device
 from engine.device_lights import lights_of_rows, lights_on_device
 from engine.device_materials import materials_of_rows, materials_on_device
+from engine.device_opacity import opacities_of_rows, opacities_on_device, opacity_kinds, opacity_textures
 from engine.draft import Draft
 from engine.recipe import Rig
 from engine.scene.model import Scene
@@ -31,6 +32,7 @@ class SceneOnDevice:
     scene: Scene
     geometry: Any  # kernels.geometry.Geometry with an empty top level
     materials: Any  # kernels.material.Materials without rows; None at quality `labels`
+    opacities: Any  # kernels.opacity.Opacities without rows; None: every surface is opaque
     lights: Any  # kernels.light.Lights without rows; None at quality `labels`
     stack_entries: int  # that a traversal of one mesh may need
 
@@ -43,19 +45,27 @@ class Worlds:
     geometry: Any  # kernels.geometry.Geometry
     materials: Any  # kernels.material.Materials
     lights: Any  # kernels.light.Lights
+    opacities: Any  # kernels.opacity.Opacities; None: every surface is opaque
 
 
 def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneOnDevice:
     """Return the scene on a device: bottom-level trees once per mesh, corner data, materials, lights and textures."""
     trees = build_mesh_trees(scene.meshes, lanes_of(device))
     geometry = geometry_on_device(scene, trees, device)
-    if not shaded:
-        return SceneOnDevice(device, scene, geometry, None, None, trees.stack_entries)
-    atlas = pack_textures(scene.textures, device)
+    kinds = opacity_kinds(scene)
+    passable = bool(kinds.any())
+    if not shaded and not passable:
+        return SceneOnDevice(device, scene, geometry, None, None, None, trees.stack_entries)
+    atlas = pack_textures(scene.textures if shaded else opacity_textures(scene, kinds), device)
     materials = materials_on_device(scene.materials, atlas, device)
+    opacities = opacities_on_device(scene.materials, kinds, materials, device) if passable else None
+    if opacities is not None:
+        opacities.label_opacity = rig.label_opacity
+    if not shaded:
+        return SceneOnDevice(device, scene, geometry, None, opacities, None, trees.stack_entries)
     lights = lights_on_device(scene, atlas, device)
     lights.ambient_reach_m = rig.ambient_reach_m
-    return SceneOnDevice(device, scene, geometry, materials, lights, trees.stack_entries)
+    return SceneOnDevice(device, scene, geometry, materials, opacities, lights, trees.stack_entries)
 
 
 def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
@@ -75,8 +85,8 @@ def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
     check_stack(base.stack_entries, need)
     geometry.trees.top_node = to_device(nodes.reshape(-1), wp.float32, device)
     geometry.trees.top_stride = nodes.shape[1]
+    opacities = None if base.opacities is None else opacities_of_rows(base.opacities, draft, device)
     if base.materials is None:
-        return Worlds(draft, geometry, None, None)
-    return Worlds(
-        draft, geometry, materials_of_rows(base.materials, draft, device), lights_of_rows(base.lights, draft, device)
-    )
+        return Worlds(draft, geometry, None, None, opacities)
+    materials = materials_of_rows(base.materials, draft, device)
+    return Worlds(draft, geometry, materials, lights_of_rows(base.lights, draft, device), opacities)

@@ -7,9 +7,10 @@ from .geometry import Geometry
 from .light import LightKind, Lights, dome_radiance
 from .material import Bsdf, Materials, bsdf_at
 from .sample import Sampling, sample_ray
-from .surface import surface_at
+from .surface import spread_at, surface_at
 from .trace import MISS, Hit
 
+GONE = wp.constant(-2)  # placement of a ray that ended at an earlier surface
 RAY_OFFSET = wp.constant(4.0e-6)  # of the largest coordinate: clears the float32 error of a hit
 RAY_OFFSET_M = wp.constant(2.0e-5)  # least offset, for points near the origin
 
@@ -32,6 +33,8 @@ class Point:
 @wp.struct
 class HitBuffers:
     """Hits of pixel centres, all of the launch's views, and of the present sample where it lies across an edge."""
+
+    layer: int  # 0: the first surface of a ray; others have a sample's hit for every pixel, or GONE
 
     center: wp.array[Hit]  # [pixel]
     edge: wp.array[wp.uint8]  # [pixel]
@@ -57,7 +60,7 @@ def find_points(
     """Write the shading point of the present sample; a pixel without an edge keeps that of its first sample."""
     i = wp.tid()
     index = sampling.first + i
-    is_edge = hits.edge[index] != wp.uint8(0)
+    is_edge = hits.layer > 0 or hits.edge[index] != wp.uint8(0)
     if sampling.sample > 0 and not is_edge:
         return
     pixel = pixel_of(views, index)
@@ -67,18 +70,19 @@ def find_points(
     if is_edge:
         hit = hits.sample[i]
         ray = sample_ray(views, pixel, sampling)
-    spread = pixel_spread(views, view)
     point = Point()
+    if hit.placement == GONE:
+        out_point[i] = point
+        return
     point.row = views.row[view]
     point.is_edge = wp.where(is_edge, 1, 0)
     if hit.placement == MISS:
+        spread = pixel_spread(views, view)
         point.bsdf.emission = background(lights, point.row, ray.direction, spread / (2.0 * wp.pi))
         out_point[i] = point
         return
-    if views.orthographic[view] != 0:
-        spread = spread / wp.max(hit.t, 1.0e-6)
     override = materials.override[point.row, geometry.instance[hit.placement]]
-    surface = surface_at(geometry, point.row, ray, hit, override, spread)
+    surface = surface_at(geometry, point.row, ray, hit, override, spread_at(views, view, hit.t))
     point.lit = 1
     point.placement = hit.placement
     point.position_m = surface.position_m

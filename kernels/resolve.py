@@ -4,7 +4,7 @@ import warp as wp
 
 from .camera import Views, camera_ray, pixel_of
 from .geometry import Geometry
-from .surface import hit_normal
+from .surface import hit_normal, own_material
 from .trace import FAR_M, MISS, Hit
 
 NO_INSTANCE = wp.constant(0)
@@ -18,6 +18,8 @@ class LabelImages:
     depth_m: wp.array3d[float]  # planar, infinite where nothing was hit
     normal: wp.array3d[wp.vec3]  # world, unit, towards the viewer; zero where nothing was hit
     instance: wp.array3d[int]
+    material: wp.array3d[int]  # the triangle's own; empty: no rgb is made
+    mixed: wp.array3d[wp.uint8]  # 1: something on the way is neither fully there nor fully absent; empty: nothing is
 
 
 @wp.kernel(enable_backward=False)
@@ -38,15 +40,22 @@ def resolve_labels(geometry: Geometry, views: Views, first: int, hit: wp.array[H
     out_labels.depth_m[view, y, x] = h.t
     out_labels.normal[view, y, x] = hit_normal(geometry, views.row[view], h, ray.direction)
     out_labels.instance[view, y, x] = geometry.instance[h.placement]
+    if out_labels.material.shape[0] > 0:
+        triangle = geometry.first_triangle[h.placement] + h.triangle
+        out_labels.material[view, y, x] = own_material(geometry, h.placement, triangle)
 
 
 @wp.func
 def is_same_surface(labels: LabelImages, view: int, y: int, x: int, other_y: int, other_x: int) -> bool:
-    """Return whether two pixels see one smooth surface: one instance and nearly one normal."""
+    """Return whether two pixels see one smooth surface: one instance, one material and nearly one normal."""
     if labels.instance[view, y, x] != labels.instance[view, other_y, other_x]:
+        return False
+    if labels.mixed.shape[0] > 0 and labels.mixed[view, other_y, other_x] != wp.uint8(0):
         return False
     if labels.depth_m[view, y, x] >= FAR_M:
         return labels.depth_m[view, other_y, other_x] >= FAR_M
+    if labels.material[view, y, x] != labels.material[view, other_y, other_x]:
+        return False
     return wp.dot(labels.normal[view, y, x], labels.normal[view, other_y, other_x]) >= EDGE_COS
 
 
@@ -68,6 +77,8 @@ def mark_edges(views: Views, labels: LabelImages, first: int, out_edge: wp.array
     y = pixel[1]
     x = pixel[2]
     edge = bool(False)
+    if labels.mixed.shape[0] > 0:
+        edge = labels.mixed[view, y, x] != wp.uint8(0)
     for k in range(4):
         side = 2 * (k & 1) - 1
         other_y = wp.clamp(y + wp.where(k < 2, side, 0), 0, views.height - 1)

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from .camera import Ray
+from .camera import Ray, Views, pixel_spread
 from .geometry import Geometry
 from .trace import Hit, unpack_barycentric
 from .transform import transform_normal, transform_vector
@@ -98,6 +98,48 @@ def hit_normal(geometry: Geometry, row: int, hit: Hit, view_direction: wp.vec3) 
 
 
 @wp.func
+def spread_at(views: Views, view: int, t: float) -> float:
+    """Return the width of a pixel's cone at ray parameter `t`, as a share of the distance."""
+    spread = pixel_spread(views, view)
+    return wp.where(views.orthographic[view] != 0, spread / wp.max(t, 1.0e-6), spread)
+
+
+@wp.func
+def footprint_at(
+    uv: CornerUv, uv2: CornerUv, area: wp.vec3, direction: wp.vec3, width: float, power: float
+) -> wp.vec2:  # fmt: skip
+    """Return the width of a pixel in either set of texture coordinates.
+
+    Args:
+        uv: First set of the triangle.
+        uv2: Second set.
+        area: Cross product of its edges in the world [m^2].
+        direction: Of the ray, not unit.
+        width: Of the pixel's cone, in lengths of `direction`.
+        power: Of the stretch at a slant: 1 for the footprint's long axis, ANISOTROPY_SHARE for an isotropic lookup.
+    """
+    doubled = wp.max(wp.length(area), 1.0e-20)
+    length = wp.length(direction)
+    cosine = wp.max(wp.abs(wp.dot(area, direction)) / (doubled * length), MIN_COS)
+    width_m = width * length / wp.pow(cosine, power)
+    return width_m * wp.vec2(uv_density(uv, doubled), uv_density(uv2, doubled))
+
+
+@wp.func
+def footprint_of(geometry: Geometry, views: Views, view: int, ray: Ray, hit: Hit, power: float) -> wp.vec2:
+    """Return `footprint_at` of a hit."""
+    row = views.row[view]
+    width = hit.t * spread_at(views, view, hit.t)
+    triangle = geometry.first_triangle[hit.placement] + hit.triangle
+    world_from_mesh = geometry.world_from_mesh[row, hit.placement]
+    edge_1 = transform_vector(world_from_mesh, geometry.point_m[triangle, 1] - geometry.point_m[triangle, 0])
+    edge_2 = transform_vector(world_from_mesh, geometry.point_m[triangle, 2] - geometry.point_m[triangle, 0])
+    uv = corner_uv(geometry.uv, triangle)
+    uv2 = corner_uv(geometry.uv2, triangle)
+    return footprint_at(uv, uv2, wp.cross(edge_1, edge_2), ray.direction, width, power)
+
+
+@wp.func
 def surface_at(geometry: Geometry, row: int, ray: Ray, hit: Hit, material: int, spread: float) -> Surface:
     """Return the surface that a hit speaks of; `material` below 0 means the triangle's own."""
     placement = hit.placement
@@ -128,11 +170,7 @@ def surface_at(geometry: Geometry, row: int, ray: Ray, hit: Hit, material: int, 
     out.color = wp.vec3(tint[0], tint[1], tint[2])
     if geometry.color.shape[0] > 0:
         out.color = wp.cw_mul(out.color, interpolate3(geometry.color, triangle, weight))
-    distance_m = hit.t * wp.length(ray.direction)
-    cosine = wp.max(wp.abs(wp.dot(out.face_normal, out.to_viewer)), MIN_COS)
-    width_m = distance_m * spread / wp.pow(cosine, ANISOTROPY_SHARE)
-    doubled = wp.length(area)
-    out.footprint = width_m * wp.vec2(uv_density(out.uv, doubled), uv_density(out.uv2, doubled))
+    out.footprint = footprint_at(out.uv, out.uv2, area, ray.direction, hit.t * spread, ANISOTROPY_SHARE)
     out.instance = geometry.instance[placement]
     out.material = material
     if material < 0:

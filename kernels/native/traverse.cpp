@@ -1,6 +1,8 @@
 // Body of a Warp native function: one ray against the two-level tree of `row`.
 // In:  geometry (kernels/geometry.py), row, origin, direction, t_max, only_any (1: stop at the first hit).
 // Out: (t, placement, triangle, barycentric weights as two 16-bit fixed-point numbers), integers as bits; t < 0: nothing.
+// With OMM_AFTER there is also `after`, a hit (kernels/trace.py): only what lies strictly after it counts, in the order of
+// (t, placement, triangle). Asked again with what it found, it walks through all surfaces along a ray, none twice.
 //
 // Nodes hold LANES children, struct-of-arrays: low x, y, z, high x, y, z, child code, padding; 8 * LANES floats.
 // Code >= 0: inner node. Top level: ~placement. Bottom level: ~(block << 3 | blocks - 1), a block being four triangles:
@@ -21,6 +23,12 @@
 
     const int LANES = OMM_LANES, STACK = 192, SENTINEL = 0x7fffffff;
     const float WIDEN = 1.0000005f, HUGE_SLOPE = 1.0e36f;
+#if defined(OMM_AFTER)
+    const float first_t = after.t, NEAR_ENOUGH = 0.9999f;  // a triangle's t may lie a little outside of its boxes'
+    const float first_box_t = first_t * NEAR_ENOUGH;
+#else
+    const float first_box_t = 0.0f;
+#endif
     struct Entry { int code; float t; };
     Entry stack[STACK];
     int depth = 0;
@@ -51,6 +59,10 @@
         sy = d[ky] * sz;
     };
     auto closer = [&](float t, int triangle) {
+#if defined(OMM_AFTER)
+        if (t < first_t || (t == first_t && (placement < after.placement || (placement == after.placement && triangle <= after.triangle))))
+            return false;
+#endif
         return t < best || (t == best && (placement < hit_placement || (placement == hit_placement && triangle < hit_triangle)));
     };
 
@@ -59,7 +71,7 @@
     auto meet_boxes = [&](const float* n, float* enter) {
         int mask = 0;
         for (int i = 0; i < LANES; ++i) {
-            float t0 = 0.0f, t1 = best;
+            float t0 = first_box_t, t1 = best;
             for (int a = 0; a < 3; ++a) {
                 const int far_side = (2 * a + 3) * LANES - near_side[a];
                 t0 = fmaxf(t0, (n[near_side[a] + i] - o[a]) * r[a]);
@@ -108,7 +120,7 @@
     typedef bool b4 __attribute__((ext_vector_type(4)));
     auto lowest = [](int mask) { return __builtin_ctz(mask); };
     auto meet_boxes = [&](const float* n, float* enter) {
-        f8 t0 = {}, t1 = best - f8{};
+        f8 t0 = first_box_t - f8{}, t1 = best - f8{};
         for (int a = 0; a < 3; ++a) {
             const int far_side = (2 * a + 3) * LANES - near_side[a];
             const f8 e = (*(const f8*)(n + near_side[a]) - o[a]) * r[a];

@@ -30,6 +30,7 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
         "engine.device_geometry",
         "engine.device_lights",
         "engine.device_materials",
+        "engine.device_opacity",
         "engine.worlds",
         "engine.render",
         "engine.sensors",

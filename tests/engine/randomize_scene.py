@@ -86,7 +86,7 @@ def recipe_of(
 ) -> Recipe:
     """Return a recipe with these randomisers."""
     scene = SceneConfig("boxes", "boxes.usda", None, ("default",), 2, {}, None)
-    rig = Rig(cameras, 400, 300, 1, 1, "direct", 0.0, (0.1, 0.1, 0.1), 1.0)
+    rig = Rig(cameras, 400, 300, 1, 1, "direct", 0.0, (0.1, 0.1, 0.1), 1.0, 0.5, False)
     return Recipe(scene, rig, randomize, Breadth(breadth), ("rgb",), {}, seed)
 
 

@@ -30,7 +30,7 @@ from engine.recipe import (
 
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
-    rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5),
+    rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False),
     randomize={
         "sun": {"kind": "sun_angle", "per": "world", "elevation_deg": {"law": "uniform", "low": 2, "high": 12.5}}
     },
@@ -63,6 +63,8 @@ def _changed(plain: Any, path: tuple) -> Any:
     value = owner[path[-1]]
     if isinstance(value, str):
         owner[path[-1]] = OTHER.get(value, f"{value}x")
+    elif isinstance(value, bool):
+        owner[path[-1]] = not value
     else:
         owner[path[-1]] = value + 1 if isinstance(value, int) else value / 2
     return plain

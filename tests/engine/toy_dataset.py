@@ -77,6 +77,8 @@ def toy_recipe(*, seed: int = 7, steps: int = 1, write: dict[str, dict[str, obje
             exposure_ev=0.0,
             ambient_radiance=(0.0, 0.0, 0.0),
             ambient_reach_m=1.0,
+            label_opacity=0.5,
+            clip=False,
         ),
         randomize={},
         dr=Breadth(1.0),

@@ -105,7 +105,7 @@ def scene(
 
 def rig(*, size_px: tuple[int, int] = (32, 32), spp: int = 4, quality: str = "direct") -> Rig:
     """Return a rig without ambient light; `size_px` is (width, height)."""
-    return Rig(("auto",), *size_px, 1, spp, quality, 0.0, (0.0, 0.0, 0.0), 0.0)  # type: ignore[arg-type]
+    return Rig(("auto",), *size_px, 1, spp, quality, 0.0, (0.0, 0.0, 0.0), 0.0, 0.5, False)  # type: ignore[arg-type]
 
 
 def draft_of(stage: Scene, setup: Rig, cam: Camera, worlds: list[int]) -> Draft:

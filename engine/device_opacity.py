@@ -1,0 +1,81 @@
+"""Opacity of a scene's materials on a device, and which of them let light through at all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+from engine import gpu
+from engine.device_arrays import copied, rows_to_device, to_device
+from engine.draft import Draft
+from engine.scene.model import Material, Scene, Texture, Wrap
+
+
+def opacity_kinds(scene: Scene) -> NDArray[np.int32]:
+    """Return what the opacity of every material means, [material]; OPAQUE (0) where it cannot fall below 1.
+
+    A material with a texture is opaque if every texel is: many files connect an alpha channel that holds nothing.
+    """
+    kind = gpu.opacity.OpacityKind
+    display = _least_display_opacity(scene)
+    kinds = np.zeros(len(scene.materials), np.int32)
+    for i, material in enumerate(scene.materials):
+        least = _least_opacity(material, scene.textures) * (display if material.uses_display_opacity else 1.0)
+        limit = material.opacity_threshold if material.opacity_threshold > 0.0 else 1.0
+        if least >= limit:
+            continue
+        if material.opacity_threshold > 0.0:
+            kinds[i] = kind.CUTOUT
+        else:
+            kinds[i] = kind.PRESENCE if material.presence else kind.TRANSPARENT
+    return kinds
+
+
+def _least_opacity(material: Material, textures: Sequence[Texture]) -> float:
+    driven = material.textures.get("opacity")
+    if driven is None:
+        return material.opacity
+    texture = textures[driven.texture]
+    texel = texture.pixels[..., driven.channel]
+    ends = [float(texel.min()), float(texel.max())]
+    if Wrap.BLACK in (texture.wrap_u, texture.wrap_v):
+        ends.append(0.0)
+    return min(driven.scale[driven.channel] * end + driven.bias[driven.channel] for end in ends)
+
+
+def _least_display_opacity(scene: Scene) -> float:
+    placed = scene.placements.color
+    constant = 1.0 if placed is None or not len(placed) else float(placed[:, 3].min())
+    varying = [float(mesh.opacity.min()) for mesh in scene.meshes if mesh.opacity is not None and mesh.opacity.size]
+    return constant * min(varying, default=1.0)
+
+
+def opacity_textures(scene: Scene, kinds: NDArray[np.int32]) -> tuple[Texture, ...]:
+    """Return the scene's textures with one texel in place of those that labels do not depend on."""
+    used = {m.textures["opacity"].texture for m, k in zip(scene.materials, kinds, strict=True)
+            if k and "opacity" in m.textures}  # fmt: skip
+    return tuple(t if i in used else dataclasses.replace(t, pixels=np.zeros((1, 1, 4), np.float32))
+                 for i, t in enumerate(scene.textures))  # fmt: skip
+
+
+def opacities_on_device(materials: Sequence[Material], kinds: NDArray[np.int32], uploaded: Any, device: str) -> Any:
+    """Return kernels.opacity.Opacities without rows; `uploaded` is kernels.material.Materials of the same scene."""
+    out = gpu.opacity.Opacities()
+    out.kind = to_device(kinds, wp.int32, device)
+    constant = [(1.0 if "opacity" in m.textures else m.opacity, m.opacity_threshold) for m in materials]
+    out.constant = to_device(np.array(constant, np.float32), wp.vec2, device)
+    out.uses_display = to_device(np.array([m.uses_display_opacity for m in materials], np.int32), wp.int32, device)
+    out.input, out.inputs, out.textures = uploaded.input, uploaded.inputs, uploaded.textures
+    return out
+
+
+def opacities_of_rows(base: Any, draft: Draft, device: str) -> Any:
+    """Return the opacities with the rows of a draft."""
+    opacities = copied(base)
+    opacities.override = rows_to_device(draft.material, wp.int32, device)
+    return opacities

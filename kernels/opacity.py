@@ -1,0 +1,126 @@
+"""What surfaces let through, and the walk along a ray from one surface to the next.
+
+Source: UsdPreviewSurface specification, https://openusd.org/release/spec_usdpreviewsurface.html (opacity, opacityMode,
+opacityThreshold); what stays of a transparent surface is what Storm's previewSurface.glslfx keeps: all but the diffuse.
+"""
+
+from enum import IntEnum
+from pathlib import Path
+
+import warp as wp
+
+from .camera import Ray
+from .geometry import Geometry, Trees
+from .surface import corner_uv, own_material, uv_at
+from .texture import TextureInputs, Textures, lookup_input, select_channel
+from .trace import Hit, unpack_barycentric
+
+NO_INPUT = wp.constant(-1)
+OPACITY_INPUT = wp.constant(8)  # column of `input`: MaterialInput.OPACITY of material.py; a test holds them together
+NEARLY = wp.constant(1.0e-4)  # an opacity so near to 0 or 1 is 0 or 1: rounding of 16-bit texels and their weights
+MAX_CROSSED = wp.constant(256)  # surfaces that a ray may pass before it gives up, and is counted
+LAST_INDEX = wp.constant(0x7FFFFFFF)
+
+
+class OpacityKind(IntEnum):
+    """What the opacity of a material means."""
+
+    OPAQUE = 0  # it is 1 everywhere
+    CUTOUT = 1  # below the threshold there is no surface, elsewhere it is opaque
+    PRESENCE = 2  # it scales everything that the surface sends out
+    TRANSPARENT = 3  # it scales the diffuse part; gloss stays, as on glass
+
+
+@wp.struct
+class Opacities:
+    """Opacity of every material: a constant, times a texture, times displayOpacity."""
+
+    kind: wp.array[int]  # [material], OpacityKind
+    constant: wp.array[wp.vec2]  # [material], opacity and threshold
+    uses_display: wp.array[int]  # [material]
+    input: wp.array2d[int]  # [material, MaterialInput]
+    inputs: TextureInputs
+    textures: Textures
+    override: wp.array2d[int]  # [row, instance], material; -1: each triangle's own
+    label_opacity: float  # above it, a surface that is no cut-out is labelled
+
+
+@wp.func_native("#define OMM_AFTER\n" + (Path(__file__).parent / "native" / "traverse.cpp").read_text(encoding="utf-8")
+                + "\n#undef OMM_AFTER\n")  # fmt: skip
+def traverse_after(
+    trees: Trees, row: int, origin: wp.vec3, direction: wp.vec3, after: Hit, t_max: float, only_any: int
+) -> wp.vec4:
+    """Return what `traverse` does, of the hits after one in the order of (t, placement, triangle)."""
+
+
+@wp.func
+def start_at(t: float) -> Hit:
+    """Return a bound for `next_hit`: what comes after has a larger `t`."""
+    out = Hit()
+    out.t = t
+    out.placement = LAST_INDEX
+    out.triangle = LAST_INDEX
+    return out
+
+
+@wp.func
+def next_hit(trees: Trees, row: int, ray: Ray, after: Hit, t_max: float, only_any: int) -> Hit:
+    """Return the nearest hit after one (`only_any` 1: some hit after it) before `t_max`."""
+    found = traverse_after(trees, row, ray.origin, ray.direction, after, t_max, only_any)
+    hit = Hit()
+    hit.t = found[0]
+    hit.placement = wp.cast(found[1], wp.int32)
+    hit.triangle = wp.cast(found[2], wp.int32)
+    hit.uv = wp.cast(found[3], wp.uint32)
+    return hit
+
+
+@wp.func
+def material_of(geometry: Geometry, opacities: Opacities, row: int, hit: Hit) -> int:
+    """Return the material that a hit met."""
+    material = opacities.override[row, geometry.instance[hit.placement]]
+    if material < 0:
+        material = own_material(geometry, hit.placement, geometry.first_triangle[hit.placement] + hit.triangle)
+    return material
+
+
+@wp.func
+def snapped(opacity: float) -> float:
+    """Return an opacity in [0, 1], without the rounding at both ends."""
+    return wp.where(opacity > 1.0 - NEARLY, 1.0, wp.where(opacity < NEARLY, 0.0, opacity))
+
+
+@wp.func
+def opacity_at(geometry: Geometry, opacities: Opacities, material: int, hit: Hit, footprint: wp.vec2) -> float:
+    """Return the opacity where a ray met a surface, as authored, averaged over a footprint in either set of uv."""
+    value = opacities.constant[material][0]
+    triangle = geometry.first_triangle[hit.placement] + hit.triangle
+    weight = unpack_barycentric(hit.uv)
+    index = opacities.input[material, OPACITY_INPUT]
+    if index != NO_INPUT:
+        st = uv_at(corner_uv(geometry.uv, triangle), weight)
+        st2 = uv_at(corner_uv(geometry.uv2, triangle), weight)
+        both = wp.vec4(st[0], st[1], st2[0], st2[1])
+        texel = lookup_input(opacities.inputs, opacities.textures, index, both, footprint)
+        value *= select_channel(texel, opacities.inputs.channel[index])
+    if opacities.uses_display[material] != 0:
+        value *= geometry.placement_color[hit.placement][3]
+        if geometry.opacity.shape[0] > 0:
+            value *= (
+                geometry.opacity[triangle, 0] * weight[0]
+                + geometry.opacity[triangle, 1] * weight[1]
+                + geometry.opacity[triangle, 2] * weight[2]
+            )
+    return snapped(value)
+
+
+@wp.func
+def stopped_share(geometry: Geometry, opacities: Opacities, material: int, hit: Hit, footprint: wp.vec2) -> float:
+    """Return the share of light that a surface stops."""
+    kind = opacities.kind[material]
+    if kind == int(OpacityKind.OPAQUE):
+        return 1.0
+    if kind == int(OpacityKind.CUTOUT):
+        there = opacity_at(geometry, opacities, material, hit, wp.vec2(0.0, 0.0)) >= opacities.constant[material][1]
+        return wp.where(there, 1.0, 0.0)
+    return opacity_at(geometry, opacities, material, hit, footprint)

@@ -1,0 +1,177 @@
+"""Rays of the camera through cut-outs and transparent surfaces: the hit that is labelled, then layers of light.
+
+A scene that has no such surface never loads these kernels. In one that has, pixels whose centre's ray meets something
+between fully there and fully absent are edges: each of their samples is composited front to back along its own ray.
+Light is linear in what a surface sends out, so that every layer is lit like an opaque surface and then weighted.
+"""
+
+import warp as wp
+
+from .camera import Views, camera_ray, pixel_of
+from .geometry import Geometry
+from .opacity import (
+    MAX_CROSSED,
+    Opacities,
+    OpacityKind,
+    material_of,
+    next_hit,
+    opacity_at,
+    start_at,
+    stopped_share,
+)
+from .point import GONE, HitBuffers, Point
+from .sample import Sampling, sample_ray
+from .surface import ANISOTROPY_SHARE, footprint_of
+from .trace import FAR_M, MISS, Hit
+
+MAX_LAYERS = 64  # surfaces of one ray that are lit; what lies behind them is lost, and counted
+MIXED = wp.constant(0.005)  # of opacity: a pixel whose mean is so near to 0 or 1 has no hole and no rim inside
+
+
+@wp.struct
+class Layers:
+    """What is left of the light behind each sample's present surface."""
+
+    index: int  # 0: the first surface
+    transmission: wp.array[float]  # [i], share that the surfaces so far let through; 0: the ray has ended
+    weight: wp.array[float]  # [i], of the present surface's light
+    radiance: wp.array[wp.vec3]  # [i], light of the present surface
+    open_rays: wp.array[int]  # [1], not 0: some ray goes on
+    overflow: wp.array[int]  # [1], rays that had more layers than are lit, or crossed more surfaces than are followed
+
+
+@wp.func
+def is_labelled(geometry: Geometry, opacities: Opacities, material: int, hit: Hit) -> bool:
+    """Return whether a surface is there for the labels, at the hit exactly."""
+    kind = opacities.kind[material]
+    if kind == int(OpacityKind.OPAQUE):
+        return True
+    share = stopped_share(geometry, opacities, material, hit, wp.vec2(0.0, 0.0))
+    return share > wp.where(kind == int(OpacityKind.CUTOUT), 0.5, opacities.label_opacity)
+
+
+@wp.func
+def is_mixed(geometry: Geometry, opacities: Opacities, material: int, hit: Hit, footprint: wp.vec2) -> bool:
+    """Return whether a pixel sees a surface that is neither fully there nor fully absent all over it."""
+    kind = opacities.kind[material]
+    if kind == int(OpacityKind.OPAQUE):
+        return False
+    mean = opacity_at(geometry, opacities, material, hit, footprint)
+    if mean > 1.0 - MIXED:
+        return False
+    return kind == int(OpacityKind.TRANSPARENT) or mean > MIXED
+
+
+@wp.kernel(enable_backward=False)
+def pass_primary(
+    geometry: Geometry, views: Views, opacities: Opacities, first: int, out_hit: wp.array[Hit],
+    out_mixed: wp.array3d[wp.uint8], out_overflow: wp.array[int],
+):  # fmt: skip
+    """Write the first labelled hit of the ray through the centre of pixel `first + i`, and whether rgb needs more."""
+    i = first + wp.tid()
+    pixel = pixel_of(views, i)
+    view = pixel[0]
+    row = views.row[view]
+    ray = camera_ray(views, view, float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
+    mixed = bool(False)
+    crossed = int(0)
+    hit = start_at(0.0)
+    while crossed < MAX_CROSSED:
+        hit = next_hit(geometry.trees, row, ray, hit, FAR_M, 0)
+        if hit.placement == MISS:
+            break
+        material = material_of(geometry, opacities, row, hit)
+        if not mixed:
+            mixed = is_mixed(geometry, opacities, material, hit, footprint_of(geometry, views, view, ray, hit, 1.0))
+        if is_labelled(geometry, opacities, material, hit):
+            break
+        crossed += 1
+    if crossed == MAX_CROSSED:
+        hit.placement = MISS
+        wp.atomic_add(out_overflow, 0, 1)
+    out_hit[i] = hit
+    if out_mixed.shape[0] > 0:
+        out_mixed[view, pixel[1], pixel[2]] = wp.uint8(wp.where(mixed, 1, 0))
+
+
+@wp.kernel(enable_backward=False)
+def pass_samples(
+    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, edge: wp.array[wp.uint8],
+    out_layers: Layers, out_hit: wp.array[Hit],
+):  # fmt: skip
+    """Write the next surface that the present sample's ray must light, for pixels that lie across an edge."""
+    i = wp.tid()
+    is_edge = edge[sampling.first + i] != wp.uint8(0)
+    hit = start_at(0.0)
+    if out_layers.index == 0:
+        out_layers.transmission[i] = 1.0
+        if not is_edge:
+            return  # find_points takes the hit of the centre
+    else:
+        hit = out_hit[i]
+        if not is_edge or out_layers.transmission[i] <= 0.0:
+            hit.placement = GONE
+            out_hit[i] = hit
+            return
+    pixel = pixel_of(views, sampling.first + i)
+    row = views.row[pixel[0]]
+    ray = sample_ray(views, pixel, sampling)
+    crossed = int(0)
+    while crossed < MAX_CROSSED:
+        hit = next_hit(geometry.trees, row, ray, hit, FAR_M, 0)
+        if hit.placement == MISS:
+            break
+        material = material_of(geometry, opacities, row, hit)
+        if opacities.kind[material] == int(OpacityKind.TRANSPARENT):
+            break  # also where its opacity is 0: its gloss is there
+        footprint = footprint_of(geometry, views, pixel[0], ray, hit, ANISOTROPY_SHARE)
+        if stopped_share(geometry, opacities, material, hit, footprint) > 0.0:
+            break
+        crossed += 1
+    if crossed == MAX_CROSSED:
+        hit.placement = MISS
+        wp.atomic_add(out_layers.overflow, 0, 1)
+    out_hit[i] = hit
+
+
+@wp.kernel(enable_backward=False)
+def fade_points(
+    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, hits: HitBuffers,
+    out_point: wp.array[Point], out_layers: Layers,
+):  # fmt: skip
+    """Write the weight of the present surface and what it lets through; dim the diffuse part of a transparent one."""
+    i = wp.tid()
+    transmission = out_layers.transmission[i]
+    out_layers.weight[i] = transmission
+    out_layers.transmission[i] = 0.0
+    if transmission <= 0.0 or (out_layers.index == 0 and hits.edge[sampling.first + i] == wp.uint8(0)):
+        return
+    hit = hits.sample[i]
+    if hit.placement == MISS:
+        return
+    pixel = pixel_of(views, sampling.first + i)
+    row = views.row[pixel[0]]
+    material = material_of(geometry, opacities, row, hit)
+    kind = opacities.kind[material]
+    if kind == int(OpacityKind.OPAQUE) or kind == int(OpacityKind.CUTOUT):
+        return
+    ray = sample_ray(views, pixel, sampling)
+    footprint = footprint_of(geometry, views, pixel[0], ray, hit, ANISOTROPY_SHARE)
+    opacity = opacity_at(geometry, opacities, material, hit, footprint)
+    out_layers.transmission[i] = transmission * (1.0 - opacity)
+    if kind == int(OpacityKind.PRESENCE):
+        out_layers.weight[i] = transmission * opacity
+    else:
+        out_point[i].bsdf.diffuse = out_point[i].bsdf.diffuse * opacity
+
+
+@wp.kernel(enable_backward=False)
+def add_layer(is_last: int, layers: Layers, out_layers: Layers, out_radiance: wp.array[wp.vec3]):
+    """Add the light of the present surface to the pixel's, and say whether any ray goes on."""
+    i = wp.tid()
+    out_radiance[i] = out_radiance[i] + layers.radiance[i] * layers.weight[i]
+    out_layers.radiance[i] = wp.vec3(0.0, 0.0, 0.0)
+    if layers.transmission[i] > 0.0:
+        wp.atomic_max(out_layers.open_rays, 0, 1)
+        if is_last != 0:
+            wp.atomic_add(out_layers.overflow, 0, 1)

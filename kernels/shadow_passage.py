@@ -1,0 +1,57 @@
+"""Shadow rays that may pass what is in their way: the share of the light that arrives is a product over surfaces."""
+
+import warp as wp
+
+from .camera import Ray
+from .geometry import Geometry
+from .opacity import MAX_CROSSED, Opacities, material_of, next_hit, start_at, stopped_share
+from .point import Point
+from .shade import SHORT_OF_LIGHT, ShadowRays
+from .trace import MISS
+
+
+@wp.func
+def arriving_share(geometry: Geometry, opacities: Opacities, row: int, ray: Ray, t_max: float) -> float:
+    """Return the share of light that arrives along a ray; below 0: it has more surfaces than are followed.
+
+    The first question is for any hit: most rays meet nothing, or something opaque, and need no order.
+    """
+    share = float(1.0)
+    after = start_at(0.0)
+    any_hit = int(1)
+    crossed = int(0)
+    while crossed < MAX_CROSSED and share > 0.0:
+        hit = next_hit(geometry.trees, row, ray, after, t_max, any_hit)
+        if hit.placement == MISS:
+            return share
+        material = material_of(geometry, opacities, row, hit)
+        stopped = stopped_share(geometry, opacities, material, hit, wp.vec2(0.0, 0.0))
+        if stopped >= 1.0:
+            return 0.0
+        if any_hit == 0:
+            share *= 1.0 - stopped
+            after = hit
+            crossed += 1
+        any_hit = 0
+    return wp.where(share > 0.0, -1.0, 0.0)
+
+
+@wp.kernel(enable_backward=False)
+def pass_shadow(
+    geometry: Geometry, opacities: Opacities, point: wp.array[Point], rays: ShadowRays,
+    out_radiance: wp.array[wp.vec3], out_overflow: wp.array[int],
+):  # fmt: skip
+    """Add the light of every shadow ray as far as it arrives."""
+    i = wp.tid()
+    radiance = out_radiance[i]
+    ray = Ray()
+    ray.origin = point[i].origin_m
+    for slot in range(rays.light_slots + 1):
+        distance = rays.distance_m[slot, i]
+        if distance > 0.0:
+            ray.direction = rays.direction[slot, i]
+            share = arriving_share(geometry, opacities, point[i].row, ray, distance * SHORT_OF_LIGHT)
+            if share < 0.0:
+                wp.atomic_add(out_overflow, 0, 1)
+            radiance += rays.radiance[slot, i] * wp.max(share, 0.0)
+    out_radiance[i] = radiance
