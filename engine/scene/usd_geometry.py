@@ -143,7 +143,7 @@ class GeometryTable:
         """Return the material of a prim without a usable one: its displayColor and displayOpacity, else grey."""
         if "material:binding" in leaf.names and not self._materials.bound([leaf.prim])[0]:
             self._opened.notes.add("error", leaf.path, "its material does not exist; displayColor is used")
-        has_color = "primvars:displayColor" in leaf.names or leaf.state.color is not None
+        has_color = "primvars:displayColor" in leaf.names or inherited_color(self._opened, leaf) is not None
         opacity = 1.0
         if "primvars:displayOpacity" in leaf.names:
             value = leaf.prim.GetAttribute("primvars:displayOpacity").Get(self._opened.time)

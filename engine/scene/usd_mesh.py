@@ -12,6 +12,7 @@ from engine.scene.mesh_source import MeshSource
 from engine.scene.polygons import Polygons, clean_polygons
 from engine.scene.usd import OpenStage
 from engine.scene.usd_drawn import Drawn, MeshRequest
+from engine.scene.usd_inherit import Chain, inherited_primvar
 from engine.scene.usd_primvar import (
     corner_values,
     read_array,
@@ -133,11 +134,13 @@ def _color(opened: OpenStage, leaf: Leaf, polygons: Polygons) -> NDArray[np.floa
 
 def inherited_color(opened: OpenStage, leaf: Leaf) -> NDArray[np.float32] | None:
     """Return the constant displayColor [3] that a prim has itself or from an ancestor."""
-    source = leaf.state.color
+    name = "primvars:displayColor"
+    chain = leaf.state.primvars
+    source = inherited_primvar(Chain(chain, leaf.prim, leaf.names) if name in leaf.names else chain, name)
     if source is None:
         return None
-    primvar = read_primvar(source, "primvars:displayColor", opened.time, (3,), opened.notes)
-    if primvar is None or primvar.interpolation != "constant" or len(primvar.values) == 0:
+    primvar = read_primvar(source, name, opened.time, (3,), opened.notes)
+    if primvar is None or len(primvar.values) == 0:
         return None
     return primvar.values[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +86,7 @@ def corner_values(primvar: Primvar, polygons: Polygons) -> NDArray[np.float32] |
     return None
 
 
-def st_attribute(prim: Usd.Prim, names: list[str], wanted: str | None) -> tuple[str | None, bool]:
+def st_attribute(prim: Usd.Prim, names: Sequence[str], wanted: str | None) -> tuple[str | None, bool]:
     """Return the attribute of the texture coordinates and whether it is the wanted one.
 
     Without it (or when none is wanted): the only primvar of a texture-coordinate type, then `st` and the other usual

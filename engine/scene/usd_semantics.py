@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,14 @@ def _glob_regex(glob: str) -> str:
     return "".join(special.get(part, re.escape(part)) for part in parts)
 
 
-def direct_label(prim: Usd.Prim, path: str, names: list[str], time: Usd.TimeCode, class_map: ClassMap) -> Label | None:
+def may_label(name: str) -> bool:
+    """Return whether `direct_label` may read the property of a name."""
+    return name.startswith("semantic") or name == "userProperties:class"
+
+
+def direct_label(
+    prim: Usd.Prim, path: str, names: Sequence[str], time: Usd.TimeCode, class_map: ClassMap
+) -> Label | None:
     """Return the label that a prim itself carries; `names` are its authored properties."""
     tags: list[str] = []
     found: tuple[str, str] | None = None

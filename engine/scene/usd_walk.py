@@ -12,24 +12,40 @@ An element of a PointInstancer is always an instance of its own (see usd_instanc
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import NamedTuple
 
 from pxr import Sdf, Usd, UsdGeom
 
 from engine.scene.error import SceneError
 from engine.scene.usd import OpenStage
+from engine.scene.usd_inherit import Chain, chain_above
 from engine.scene.usd_light import KINDS as LIGHT_KINDS
-from engine.scene.usd_semantics import ClassMap, Label, component_label, direct_label
+from engine.scene.usd_semantics import ClassMap, Label, component_label, direct_label, may_label
 
 IMPLICIT = ("Cube", "Sphere", "Cylinder", "Cylinder_1", "Cone", "Capsule", "Capsule_1", "Plane")
-DRAWN = ("Mesh", *IMPLICIT)  # types with a reader in usd_geometry.py
+DRAWN = frozenset(("Mesh", *IMPLICIT))  # types with a reader in usd_geometry.py
 LOOKS = ("Material", "GeomSubset")  # read where something drawn uses them
 SHADING = (*LOOKS, "Shader", "NodeGraph")
+GROUPING = ("", "Xform", "Scope")
 UNTYPED = "untyped"
 GROUP_KINDS = ("group", "assembly")
 IN_STAGE = Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)
 IN_PROTOTYPE = Usd.TraverseInstanceProxies(Usd.PrimIsActive & Usd.PrimIsLoaded & ~Usd.PrimIsAbstract)
+
+# Functions of Usd.Prim, looked up once: found through a prim, each call takes two to three times as long.
+_type_name, _authored_names, _kind, _name = (
+    Usd.Prim.GetTypeName,
+    Usd.Prim.GetAuthoredPropertyNames,
+    Usd.Prim.GetKind,
+    Usd.Prim.GetName,
+)
+_children, _filtered_children, _is_instance = (
+    Usd.Prim.GetChildren,
+    Usd.Prim.GetFilteredChildren,
+    Usd.Prim.IsInstance,
+)
 
 
 @dataclass(frozen=True)
@@ -41,8 +57,7 @@ class Root:
     label: Label | None
 
 
-@dataclass(frozen=True)
-class State:
+class State(NamedTuple):
     """What a prim takes from its ancestors."""
 
     purpose: str = "default"
@@ -52,23 +67,39 @@ class State:
     root: Root | None = None  # rules (a) and (b)
     native: Root | None = None  # rule (c)
     branch: Root | None = None  # rule (d)
-    color: Usd.Prim | None = None  # nearest ancestor with primvars:displayColor
+    primvars: Chain | None = None  # the nearest prim with primvars
+    binding: Chain | None = None  # the nearest prim with material bindings
 
     def described(self) -> Label | None:
         """Return the label with every inherited tag; a component's name where nothing better is known."""
         label = self.label or self.component
-        return replace(label, tags=tuple(dict.fromkeys((*self.tags, *label.tags)))) if label else None
+        if label is None or not self.tags:
+            return label
+        return replace(label, tags=tuple(dict.fromkeys((*self.tags, *label.tags))))
 
 
-@dataclass(frozen=True)
-class Leaf:
+class Names(NamedTuple):
+    """The names of authored properties, and what they may mean; one object for all prims with the same names."""
+
+    all: tuple[str, ...]
+    hides: bool
+    is_plain: bool  # none of the two that follow
+    has_purpose: bool
+    has_label: bool
+    passes_down: bool  # one of the two that follow
+    has_primvars: bool
+    binds: bool
+    is_marked: bool  # ommatidia:anchor, ommatidia:instance, model:drawMode
+
+
+class Leaf(NamedTuple):
     """A prim that is drawn, lights, looks, anchors or instances."""
 
     prim: Usd.Prim
     path: str
     kind: str  # type name
-    names: list[str]  # authored properties
-    state: State
+    names: tuple[str, ...]  # authored properties; the same object for all prims with the same ones
+    state: State  # its own opinions included; of a drawn prim the two chains are those of its parent
 
 
 @dataclass
@@ -81,6 +112,7 @@ class Subtree:
     lights: list[Leaf] = field(default_factory=list)
     cameras: list[Leaf] = field(default_factory=list)
     anchors: list[Leaf] = field(default_factory=list)
+    materials: list[Usd.Prim] = field(default_factory=list)
 
 
 @dataclass
@@ -99,116 +131,168 @@ class Walker:
         self._opened = opened
         self._class_map = ClassMap(opened.options.class_map)
         self._seen = 0
+        self._names: dict[tuple[str, ...], Names] = {}
+        self._has_instances = bool(opened.stage.GetPrototypes())
         self.census = Census()
-        self._branch = _branch_prim(opened.stage)
+        self.with_subsets: set[str] = set()  # paths of prims that have GeomSubsets
+        branch = _branch_prim(opened.stage)
+        self._branch_path = "" if branch.IsPseudoRoot() else branch.GetPath().pathString
 
     def stage(self) -> Subtree:
         """Return everything on the stage."""
-        return self._walk(self._opened.stage.GetPseudoRoot(), IN_STAGE, State(), inner=False)
+        tops = self._opened.stage.GetPseudoRoot().GetFilteredChildren(IN_STAGE)
+        return self._walk(tops, IN_STAGE, State(), inner=False)
 
     def prototype(self, prim: Usd.Prim, instancer: State) -> Subtree:
         """Return what a PointInstancer's prototype draws; only labelled prims inside it are instances of their own."""
-        state = State(purpose=instancer.purpose, label=instancer.label, tags=instancer.tags, color=instancer.color)
-        return self._walk(prim, IN_PROTOTYPE, state, inner=True)
-
-    def _walk(self, top: Usd.Prim, predicate: Usd._PrimFlagsPredicate, state: State, *, inner: bool) -> Subtree:
-        found: Subtree | None = None
-        base = top.GetPath().pathElementCount
-        states: list[State] = []
-        prims = iter(Usd.PrimRange(top, predicate))
-        for prim in prims:
-            self._count()
-            kind = prim.GetTypeName()
-            if kind in SHADING:
-                (self.census.used if kind in LOOKS else self.census.ignored)[kind] += 1
-                prims.PruneChildren()
-                continue
-            depth = prim.GetPath().pathElementCount - base
-            names = prim.GetAuthoredPropertyNames()
-            if (
-                "visibility" in names
-                and UsdGeom.Imageable(prim).GetVisibilityAttr().Get(self._opened.time) == "invisible"
-            ):
-                self._leave_out(prim, kind, "it is invisible, with all below")
-                prims.PruneChildren()
-                if depth == 0:
-                    return Subtree(state)
-                continue
-            del states[depth:]
-            path = prim.GetPath().pathString
-            here = self._state(prim, path, names, states[-1] if states else state, inner=inner)
-            if found is None:
-                here = replace(here, root=None) if inner else here  # the element itself stands for a prototype's top
-                found = Subtree(here)
-            states.append(here)
-            if self._sort(Leaf(prim, path, kind, names, here), found):
-                prims.PruneChildren()
-        return found or Subtree(state)
-
-    def _count(self) -> None:
-        self._seen += 1
-        if self._seen > self._opened.options.max_prims:
-            limit = self._opened.options.max_prims
-            raise SceneError(f"scene '{self._opened.path}' has more than {limit} prims; raise max_prims to load it")
-
-    def _state(self, prim: Usd.Prim, path: str, names: list[str], above: State, *, inner: bool) -> State:
-        """Return a prim's state; the very object of its parent where nothing changes."""
-        change: dict[str, Any] = {}
-        if "purpose" in names:
-            purpose = prim.GetAttribute("purpose").Get()
-            change["purpose"] = purpose if isinstance(purpose, str) else "default"
-        if "primvars:displayColor" in names:
-            change["color"] = prim
-        label = (
-            direct_label(prim, path, names, self._opened.time, self._class_map) if names or self._class_map else None
+        if next(iter(Usd.PrimRange(prim, IN_PROTOTYPE)), None) != prim:
+            return Subtree(instancer)
+        state = State(
+            purpose=instancer.purpose,
+            label=instancer.label,
+            tags=instancer.tags,
+            primvars=instancer.primvars,
+            binding=chain_above(prim, "material:binding"),
         )
+        return self._walk([prim], IN_PROTOTYPE, state, inner=True)
+
+    def _walk(self, tops: list[Usd.Prim], predicate: Usd._PrimFlagsPredicate, state: State, *, inner: bool) -> Subtree:
+        """Visit sibling prims and all below them, depth first; `state` is that of their parent."""
+        found = Subtree(state)
+        above = tops[0].GetPath().GetParentPath().pathString if tops else ""
+        stack: list[tuple[Iterator[Usd.Prim], State, str]] = [(iter(tops), state, above.rstrip("/"))]
+        quick = predicate is IN_STAGE and not self._has_instances
+        limit, ignored = self._opened.options.max_prims, self.census.ignored
+        while stack:
+            prims, parent, folder = stack[-1]
+            for prim in prims:
+                self._seen += 1
+                if self._seen > limit:
+                    raise SceneError(
+                        f"scene '{self._opened.path}' has more than {limit} prims; raise max_prims to load it"
+                    )
+                kind = _type_name(prim)
+                if kind in SHADING:
+                    self._note_shading(prim, kind, folder, found)
+                    continue
+                path = f"{folder}/{_name(prim)}"
+                names = self._facts(_authored_names(prim))
+                if names.hides and self._is_hidden(prim):
+                    self._leave_out(kind, path, "it is invisible, with all below")
+                    continue
+                here = self._state(prim, path, names, parent, inner=inner)
+                if inner and len(stack) == 1:
+                    here = here._replace(root=None)  # the element itself stands for its prototype
+                    found.root = here
+                if names.passes_down and kind not in DRAWN:
+                    here = _passed_down(here, prim, names)
+                if kind in GROUPING and not names.is_marked:
+                    ignored[kind or UNTYPED] += 1
+                elif self._sort(Leaf(prim, path, kind, names.all, here), found):
+                    continue
+                below = _children(prim) if quick else _filtered_children(prim, predicate)
+                if below:
+                    if names.passes_down and kind in DRAWN:
+                        here = _passed_down(here, prim, names)
+                    stack.append((iter(below), here, path))
+                    break
+            else:
+                stack.pop()
+        return found
+
+    def _facts(self, authored: list[str]) -> Names:
+        key = tuple(authored)
+        facts = self._names.get(key)
+        if facts is None:
+            facts = self._names[key] = _names_of(key)
+        return facts
+
+    def _is_hidden(self, prim: Usd.Prim) -> bool:
+        return bool(prim.GetAttribute("visibility").Get(self._opened.time) == "invisible")
+
+    def _note_shading(self, prim: Usd.Prim, kind: str, folder: str, found: Subtree) -> None:
+        (self.census.used if kind in LOOKS else self.census.ignored)[kind] += 1
+        if kind == "GeomSubset":
+            self.with_subsets.add(folder)
+        elif kind == "Material":
+            found.materials.append(prim)
+
+    def _state(self, prim: Usd.Prim, path: str, names: Names, above: State, *, inner: bool) -> State:
+        """Return a prim's state; the very object of its parent where nothing changes."""
+        kind = _kind(prim)
+        is_native = self._has_instances and not inner and above.native is None and _is_instance(prim)
+        is_branch = not inner and above.branch is None and path.rpartition("/")[0] == self._branch_path
+        is_marked = names.is_marked and "ommatidia:instance" in names.all
+        if names.is_plain and not (kind or is_native or is_branch or is_marked or self._class_map):
+            return above
+        here, label = above, None
+        if names.has_purpose:
+            purpose = prim.GetAttribute("purpose").Get()
+            here = here._replace(purpose=purpose if isinstance(purpose, str) else "default")
+        if names.has_label or self._class_map:
+            label = direct_label(prim, path, names.all, self._opened.time, self._class_map)
         if label is not None:
-            change["label"] = label
-            change["tags"] = tuple(dict.fromkeys((*above.tags, *label.tags)))
-        kind = prim.GetMetadata("kind")
+            here = here._replace(label=label, tags=tuple(dict.fromkeys((*above.tags, *label.tags))))
         if kind == "component":
-            change["component"] = component_label(prim)
-        here = replace(above, **change) if change else above
-        stated = prim.GetAttribute("ommatidia:instance").Get() if "ommatidia:instance" in names else None
+            here = here._replace(component=component_label(prim))
+        stated = prim.GetAttribute("ommatidia:instance").Get() if is_marked else None
         own = (kind == "component" and not inner) or (label is not None and kind not in GROUP_KINDS)
-        root: dict[str, Any] = {}
-        if own if stated is None else stated:
-            root["root"] = Root(path, prim, here.described())
-        if not inner and prim.IsInstance() and above.native is None:
-            root["native"] = Root(path, prim, here.described())
-        if not inner and above.branch is None and prim.GetParent() == self._branch:
-            root["branch"] = Root(path, prim, here.described())
-        return replace(here, **root) if root else here
+        if (own if stated is None else stated) or is_native or is_branch:
+            root = Root(path, prim, here.described())
+            here = here._replace(
+                root=root if (own if stated is None else stated) else here.root,
+                native=root if is_native else here.native,
+                branch=root if is_branch else here.branch,
+            )
+        return here
 
     def _sort(self, leaf: Leaf, found: Subtree) -> bool:
         """File a prim under what it is; return whether its children are not to be visited."""
         kind, census, drawn = leaf.kind, self.census, leaf.kind in DRAWN or leaf.kind == "PointInstancer"
         if "ommatidia:anchor" in leaf.names:
             found.anchors.append(leaf)
-        if kind in ("", "Xform", "Scope"):
+        if kind in GROUPING:
             self._note_draw_mode(leaf)
-            census.ignored[kind or UNTYPED] += not leaf.prim.IsPseudoRoot()
+            census.ignored[kind or UNTYPED] += 1
         elif drawn and leaf.state.purpose not in self._opened.options.purposes:
-            self._leave_out(leaf.prim, kind, f"its purpose is {leaf.state.purpose}")
+            self._leave_out(kind, leaf.path, f"its purpose is {leaf.state.purpose}")
         elif drawn or kind == "Camera" or kind in LIGHT_KINDS:
             lists = {"PointInstancer": found.instancers, "Camera": found.cameras}
             lists.get(kind, found.gprims if drawn else found.lights).append(leaf)
             census.used[kind] += 1
         elif leaf.prim.IsA(UsdGeom.Gprim) or kind.endswith("Light"):
-            self._leave_out(leaf.prim, kind, f"type {kind} is not supported")
+            self._leave_out(kind, leaf.path, f"type {kind} is not supported")
         else:
             census.ignored[kind] += 1
         return kind == "PointInstancer"
 
-    def _leave_out(self, prim: Usd.Prim, kind: str, why: str) -> None:
+    def _leave_out(self, kind: str, path: str, why: str) -> None:
         self.census.skipped[kind or UNTYPED] += 1
-        self._opened.notes.add("skipped", prim.GetPath(), why)
+        self._opened.notes.add("skipped", path, why)
 
     def _note_draw_mode(self, leaf: Leaf) -> None:
         if "model:drawMode" in leaf.names:
             mode = leaf.prim.GetAttribute("model:drawMode").Get()
             if mode not in (None, "default", "inherited"):
                 self._opened.notes.add("approximated", leaf.path, f"draw mode {mode}: the geometry itself is drawn")
+
+
+def _names_of(names: tuple[str, ...]) -> Names:
+    """Return what authored properties may mean."""
+    hides, has_purpose = "visibility" in names, "purpose" in names
+    has_label = any(may_label(name) for name in names)
+    has_primvars = any(name.startswith("primvars:") for name in names)
+    binds = any(name.startswith("material:binding") for name in names)
+    marked = any(name in names for name in ("ommatidia:anchor", "ommatidia:instance", "model:drawMode"))
+    plain, passes = not (has_purpose or has_label), has_primvars or binds
+    return Names(names, hides, plain, has_purpose, has_label, passes, has_primvars, binds, marked)
+
+
+def _passed_down(state: State, prim: Usd.Prim, names: Names) -> State:
+    """Return the state of a prim with what it adds to the two chains."""
+    if names.has_primvars:
+        state = state._replace(primvars=Chain(state.primvars, prim, names.all))
+    return state._replace(binding=Chain(state.binding, prim, names.all)) if names.binds else state
 
 
 def _branch_prim(stage: Usd.Stage) -> Usd.Prim:
