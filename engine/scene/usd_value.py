@@ -27,6 +27,11 @@ class Values:
             attribute = bare
         return attribute.Get(self._opened.time) if attribute else None
 
+    def is_authored(self, name: str) -> bool:
+        """Return whether a file says a value, under the name with the prefix or the bare one."""
+        names = {self._prefix + name, name}
+        return any(attribute.HasAuthoredValue() for n in names if (attribute := self._prim.GetAttribute(n)))
+
     def number(self, name: str, default: float) -> float:
         """Return a finite number."""
         value = self.raw(name)
