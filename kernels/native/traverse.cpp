@@ -2,7 +2,8 @@
 // In:  geometry (kernels/geometry.py), row, origin, direction, t_max, only_any (1: stop at the first hit).
 // Out: (t, placement, triangle, barycentric weights as two 16-bit fixed-point numbers), integers as bits; t < 0: nothing.
 // With OMM_AFTER there is also `after`, a hit (kernels/trace.py): only what lies strictly after it counts, in the order of
-// (t, placement, triangle). Asked again with what it found, it walks through all surfaces along a ray, none twice.
+// (t, placement, triangle). Asked again with what it found, it walks through all surfaces along a ray, none twice: there
+// an edge belongs to one of the two triangles that share it (the rule of rasterisers for edges exactly at a sample).
 //
 // Nodes hold LANES children, struct-of-arrays: low x, y, z, high x, y, z, child code, padding; 8 * LANES floats.
 // Code >= 0: inner node. Top level: ~placement. Bottom level: ~(block << 3 | blocks - 1), a block being four triangles:
@@ -26,6 +27,10 @@
 #if defined(OMM_AFTER)
     const float first_t = after.t, NEAR_ENOUGH = 0.9999f;  // a triangle's t may lie a little outside of its boxes'
     const float first_box_t = first_t * NEAR_ENOUGH;
+    auto owns_edge = [](float edge, float det, float ax, float ay, float bx, float by) {
+        const float side = det < 0.0f ? -1.0f : 1.0f, x = (bx - ax) * side, y = (by - ay) * side;
+        return edge != 0.0f || y > 0.0f || (y == 0.0f && x > 0.0f);
+    };
 #else
     const float first_box_t = 0.0f;
 #endif
@@ -101,6 +106,11 @@
             const float det = u + v + w;
             if (det == 0.0f) continue;
             const float t = (u * pz[0] + v * pz[1] + w * pz[2]) / det;
+#if defined(OMM_AFTER)
+            if (!(owns_edge(u, det, px[2], py[2], px[1], py[1]) && owns_edge(v, det, px[0], py[0], px[2], py[2]) &&
+                  owns_edge(w, det, px[1], py[1], px[0], py[0])))
+                continue;
+#endif
             if (t > 0.0f && closer(t, name[i])) {
                 best = t;
                 hit_v = v / det;
@@ -154,6 +164,12 @@
         while (mask) {
             const int i = lowest(mask);
             mask &= mask - 1;
+#if defined(OMM_AFTER)
+            if (!(owns_edge(u[i], det[i], px[2][i], py[2][i], px[1][i], py[1][i]) &&
+                  owns_edge(v[i], det[i], px[0][i], py[0][i], px[2][i], py[2][i]) &&
+                  owns_edge(w[i], det[i], px[1][i], py[1][i], px[0][i], py[0][i])))
+                continue;
+#endif
             if (closer(t[i], name[i])) {
                 best = t[i];
                 hit_v = v[i] / det[i];
