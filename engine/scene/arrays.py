@@ -81,7 +81,7 @@ def _put(arrays: Arrays, name: str, kind: Any, values: Sequence[Any]) -> None:
     elif (dtype := _dtype(kind)) is not None:
         _put_arrays(arrays, name, dtype, values, optional=_is_optional(kind))
     else:
-        _reader(kind)  # raises for a type that could not be read back
+        plain_reader(kind)  # raises for a type that could not be read back
         arrays[name] = _json(values)
 
 
@@ -202,7 +202,7 @@ def _plain(arrays: Arrays, name: str, kind: Any, count: int) -> list[Any]:
         raise ArraysError(f"{name}: is not JSON") from error
     if not isinstance(values, list) or len(values) != count:
         raise ArraysError(f"{name}: has not {count} values")
-    read = _reader(kind)
+    read = plain_reader(kind)
     try:
         return [read(value) for value in values]
     except (TypeError, ValueError) as error:
@@ -210,7 +210,7 @@ def _plain(arrays: Arrays, name: str, kind: Any, count: int) -> list[Any]:
 
 
 @functools.cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
+def plain_reader(kind: Any) -> Callable[[Any], Any]:
     """Return what turns JSON into a plain type, and raises ValueError for anything else.
 
     Raises:
@@ -226,15 +226,15 @@ def _reader(kind: Any) -> Callable[[Any], Any]:
     if isinstance(kind, type) and issubclass(kind, IntEnum):
         return kind
     if _is_optional(kind):
-        (some,) = (_reader(argument) for argument in arguments if argument is not types.NoneType)
+        (some,) = (plain_reader(argument) for argument in arguments if argument is not types.NoneType)
         return lambda value: None if value is None else some(value)
     if origin is list or (origin is tuple and arguments[1:] == (...,)):
-        each = _reader(arguments[0])
+        each = plain_reader(arguments[0])
         return lambda value: origin(map(each, _exactly(list, value)))
     if origin is tuple:
-        return functools.partial(_tuple, tuple(_reader(argument) for argument in arguments))
+        return functools.partial(_tuple, tuple(plain_reader(argument) for argument in arguments))
     if origin is dict and arguments[0] is str:
-        each = _reader(arguments[1])
+        each = plain_reader(arguments[1])
         return lambda value: {key: each(item) for key, item in _exactly(dict, value).items()}
     raise TypeError(f"{kind} cannot be stored; teach engine/scene/arrays.py")
 

@@ -99,25 +99,24 @@ def file_buffer(path: Path, *, private: bool = False) -> memoryview:
         return memoryview(mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ))
 
 
+def parse_metadata(buffer: memoryview) -> dict[str, str]:
+    """Return the metadata in the bytes of a file, whose arrays are not looked at.
+
+    Raises:
+        TensorFileError: If the header cannot be read.
+    """
+    return _header(buffer)[1]
+
+
 def parse_tensors(buffer: memoryview) -> TensorFile:
     """Return the arrays in the bytes of a file that `write_tensors` wrote, as views.
 
     Raises:
         TensorFileError: If one byte is not what was written.
     """
-    if len(buffer) < 16:
-        raise TensorFileError("cut off")
-    size = int.from_bytes(buffer[:8], "little")
-    if size > min(MAX_HEADER_BYTES, len(buffer) - 8):
-        raise TensorFileError("cut off")
-    text = bytes(buffer[8 : 8 + size])
-    try:
-        header = json.loads(text)
-        metadata = {str(key): str(value) for key, value in header.pop("__metadata__").items()}
-        digest = metadata.pop(DIGEST)
-    except (ValueError, RecursionError, AttributeError, KeyError) as error:
-        raise TensorFileError("its header is unreadable") from error
-    data = buffer[8 + size :]
+    header, metadata, text = _header(buffer)
+    digest = metadata.pop(DIGEST, "")
+    data = buffer[8 + len(text) :]
     if _digest(_with_digest(text, digest, NO_DIGEST), data) != digest:
         raise TensorFileError("its content does not have its sha256")
     arrays, begin = {}, 0
@@ -126,6 +125,20 @@ def parse_tensors(buffer: memoryview) -> TensorFile:
     if begin != len(data):
         raise TensorFileError("its arrays do not fill it")
     return TensorFile(arrays, metadata)
+
+
+def _header(buffer: memoryview) -> tuple[dict[str, Any], dict[str, str], bytes]:
+    """Return the entries of the arrays, the metadata, and the text that both were read from."""
+    size = int.from_bytes(buffer[:8], "little")
+    if len(buffer) < 8 or size > min(MAX_HEADER_BYTES, len(buffer) - 8):
+        raise TensorFileError("cut off")
+    text = bytes(buffer[8 : 8 + size])
+    try:
+        header = json.loads(text)
+        metadata = {str(key): str(value) for key, value in header.pop("__metadata__").items()}
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError) as error:
+        raise TensorFileError("its header is unreadable") from error
+    return header, metadata, text
 
 
 def _array(name: str, entry: Any, data: memoryview, begin: int) -> tuple[NDArray[Any], int]:
