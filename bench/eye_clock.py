@@ -1,0 +1,160 @@
+"""Time that competes fairly: contestants take turns, and every turn is clocked by the wall and by the processor.
+
+Cores that others use too make walls slow, never fast: the best of many turns is what a quiet machine would show, the
+median what this one did. Processor seconds of all threads say what the work cost, whoever else was running.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import warp as wp
+
+WORLD_MODULES = ("geometry", "bvh")  # kernel modules that place meshes and build trees, before there are pixels
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One run of some work."""
+
+    wall_s: float
+    cpu_s: float  # of all threads
+
+
+@dataclass(frozen=True)
+class Timing:
+    """All turns of one contestant."""
+
+    turns: tuple[Turn, ...]
+
+    @property
+    def best_s(self) -> float:
+        """Return the shortest wall time [s]."""
+        return min(turn.wall_s for turn in self.turns)
+
+    @property
+    def median_s(self) -> float:
+        """Return the median wall time [s]."""
+        return statistics.median(turn.wall_s for turn in self.turns)
+
+    @property
+    def cpu_s(self) -> float:
+        """Return the smallest processor time [s]."""
+        return min(turn.cpu_s for turn in self.turns)
+
+    def row(self, pixels: int) -> dict[str, float]:
+        """Return what a results file keeps."""
+        return {
+            "best_mpix_per_s": 1e-6 * pixels / self.best_s,
+            "median_mpix_per_s": 1e-6 * pixels / self.median_s,
+            "cpu_ns_per_px": 1e9 * self.cpu_s / pixels,
+            "turns": len(self.turns),
+        }
+
+
+def clocked(work: Callable[[], object]) -> Turn:
+    """Return the time of one call, which must end with its results there."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return Turn(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def take_turns(contestants: Mapping[str, Callable[[], Turn]], *, rounds: int, budget_s: float) -> dict[str, Timing]:
+    """Return the timings of contestants that run one after the other, again and again (A B A B).
+
+    Args:
+        contestants: What to run; each returns its own time.
+        rounds: The least number of turns each gets.
+        budget_s: They go on until so much time has passed.
+    """
+    turns: dict[str, list[Turn]] = {name: [] for name in contestants}
+    end = time.perf_counter() + budget_s
+    done = 0
+    while done < rounds or time.perf_counter() < end:
+        for name, step in contestants.items():
+            turns[name].append(step())
+        done += 1
+    return {name: Timing(tuple(found)) for name, found in turns.items()}
+
+
+@dataclass
+class LaunchLog:
+    """Launches in the order they began: kernel, begin and end [s]; `calls` repeats those that make pixels."""
+
+    spans: list[tuple[str, float, float]] = field(default_factory=list)
+    calls: list[Callable[[], object]] = field(default_factory=list)
+
+    def seconds(self) -> dict[str, float]:
+        """Return the time of every kernel, summed over its launches and threads."""
+        out: dict[str, float] = {}
+        for name, begun, ended in self.spans:
+            out[name] = out.get(name, 0.0) + ended - begun
+        return out
+
+    def pixel_span_s(self) -> float:
+        """Return the time from the first launch that makes pixels to the end of the last."""
+        spans = [span for span in self.spans if not _is_of_world(span[0])]
+        return max(end for _, _, end in spans) - min(begun for _, begun, _ in spans)
+
+
+def _is_of_world(kernel: str) -> bool:
+    return kernel.partition(".")[0] in WORLD_MODULES
+
+
+@contextmanager
+def logged_launches() -> Iterator[LaunchLog]:
+    """Log every launch of a kernel while the block runs; on the CPU, where a launch is over when it returns."""
+    log = LaunchLog()
+    launch, replay = wp.launch, wp.Launch.launch
+
+    def record(kernel: Any, begun: float, again: Callable[[], object]) -> None:
+        name = f"{kernel.module.name.rsplit('.', 1)[-1]}.{kernel.key}"
+        log.spans.append((name, begun, time.perf_counter()))
+        if not _is_of_world(name):
+            log.calls.append(again)
+
+    def logged(kernel: Any, *arguments: Any, **options: Any) -> Any:
+        begun = time.perf_counter()
+        out = launch(kernel, *arguments, **options)
+        record(kernel, begun, lambda: launch(kernel, *arguments, **options))
+        return out
+
+    def logged_replay(command: Any, *arguments: Any, **options: Any) -> None:
+        begun = time.perf_counter()
+        replay(command, *arguments, **options)
+        record(command.kernel, begun, lambda: replay(command, *arguments, **options))
+
+    wp.launch, wp.Launch.launch = logged, logged_replay
+    try:
+        yield log
+    finally:
+        wp.launch, wp.Launch.launch = launch, replay
+
+
+class GraphReplay:
+    """The launches of one render that make pixels, as one CUDA graph, clocked by events on the device."""
+
+    def __init__(self, calls: Sequence[Callable[[], object]], device: str) -> None:
+        """Capture the calls; they were made once before, so every kernel is loaded."""
+        self.device = wp.get_device(device)
+        with wp.ScopedDevice(self.device), wp.ScopedCapture() as capture:
+            for call in calls:
+                call()
+        self._graph = capture.graph
+        self._begun = wp.Event(self.device, enable_timing=True)
+        self._ended = wp.Event(self.device, enable_timing=True)
+
+    def step(self) -> Turn:
+        """Return the time of one replay."""
+        cpu = time.process_time()
+        with wp.ScopedDevice(self.device):
+            wp.record_event(self._begun)
+            wp.capture_launch(self._graph)
+            wp.record_event(self._ended)
+        wp.synchronize_event(self._ended)
+        return Turn(1e-3 * wp.get_event_elapsed_time(self._begun, self._ended), time.process_time() - cpu)
