@@ -1,7 +1,7 @@
 """Shaping of a light by direction: focus, cone and photometric profile.
 
-Source: UsdLuxShapingAPI, https://openusd.org/release/user_guides/schemas/usdLux/ShapingAPI.html, whose formulas these are.
-The horizontal angle of a profile is that of the direction towards the light, as in OpenUSD's reference renderer hdEmbree.
+These are the formulas of UsdLuxShapingAPI, https://openusd.org/release/user_guides/schemas/usdLux/ShapingAPI.html. The
+horizontal angle of a profile is that of the direction towards the light, as in hdEmbree, OpenUSD's reference renderer.
 """
 
 import warp as wp
@@ -35,7 +35,7 @@ def cone_share(cone_rad: wp.vec2, angle_rad: float) -> float:
 
 @wp.func
 def shape_factor(shapings: Shapings, shaping: int, towards: wp.vec3) -> wp.vec3:
-    """Return the factor on the radiance, given the unit direction towards the light in its frame (it emits along -Z)."""
+    """Return the factor on the radiance, given the unit direction towards the light in its own frame."""
     across = wp.sqrt(towards[0] * towards[0] + towards[1] * towards[1])
     angle_rad = wp.atan2(across, towards[2])  # exact for narrow cones, unlike an arc cosine
     share = cone_share(shapings.cone_rad[shaping], angle_rad)

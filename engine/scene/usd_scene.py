@@ -18,7 +18,7 @@ from engine.scene.usd_files import asset_table
 from engine.scene.usd_geometry import GeometryTable
 from engine.scene.usd_instancer import Placer
 from engine.scene.usd_instances import instances_of, renumbered
-from engine.scene.usd_light import read_light
+from engine.scene.usd_light import LightTable
 from engine.scene.usd_material import MaterialTable
 from engine.scene.usd_semantics import read_taxonomy
 from engine.scene.usd_skel import pose_skinned_meshes
@@ -41,11 +41,12 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         materials = MaterialTable(opened, textures)
         geometry = GeometryTable(opened, materials)
         placements, meshes = geometry.build(placer.spreads)
+        table = LightTable(opened, textures)
         lights = [
             light
             for leaf in subtree.lights
             if (matrix := placer.world(leaf)) is not None
-            and (light := read_light(opened, leaf.prim, matrix, textures)) is not None
+            and (light := table.read(leaf.prim, matrix, leaf.path)) is not None
         ]
         cameras = [
             camera
@@ -72,6 +73,7 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         taxonomy=taxonomy,
         assets=assets,
         notes=notes.all(),
+        ies=table.profiles,
         used=dict(sorted(walker.census.used.items())),
         skipped=dict(sorted(walker.census.skipped.items())),
         ignored=dict(sorted(walker.census.ignored.items())),

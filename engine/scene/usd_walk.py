@@ -22,6 +22,8 @@ from engine.scene.error import SceneError
 from engine.scene.usd import OpenStage
 from engine.scene.usd_inherit import Chain, chain_above
 from engine.scene.usd_light import KINDS as LIGHT_KINDS
+from engine.scene.usd_light import SKIPPED as SKIPPED_LIGHTS
+from engine.scene.usd_light import is_shining_shape
 from engine.scene.usd_semantics import ClassMap, Label, component_label, direct_label, may_label
 
 IMPLICIT = ("Cube", "Sphere", "Cylinder", "Cylinder_1", "Cone", "Capsule", "Capsule_1", "Plane")
@@ -260,6 +262,10 @@ class Walker:
             lists = {"PointInstancer": found.instancers, "Camera": found.cameras}
             lists.get(kind, found.gprims if drawn else found.lights).append(leaf)
             census.used[kind] += 1
+            if drawn and is_shining_shape(leaf.prim):
+                self._opened.notes.add("approximated", leaf.path, SKIPPED_LIGHTS["MeshLightAPI"])
+        elif kind in SKIPPED_LIGHTS:
+            self._leave_out(kind, leaf.path, SKIPPED_LIGHTS[kind])
         elif leaf.prim.IsA(UsdGeom.Gprim) or kind.endswith("Light"):
             self._leave_out(kind, leaf.path, f"type {kind} is not supported")
         else:

@@ -284,7 +284,9 @@ def test_a_shaping_cone_is_a_half_angle(tmp_path: Path) -> None:
     content = "float inputs:shaping:cone:angle = 60\nfloat inputs:shaping:cone:softness = 0.25"
     spot = light(tmp_path, "SphereLight", content)[1].lights[0]
     assert (spot.cone_cos, spot.cone_softness) == (pytest.approx(0.5), 0.25)
-    assert light(tmp_path, "SphereLight", "float inputs:shaping:cone:angle = 90")[1].lights[0].cone_cos == -1.0
+    half = light(tmp_path, "SphereLight", "float inputs:shaping:cone:angle = 90")[1].lights[0]
+    assert half.cone_cos == pytest.approx(0.0, abs=1e-9)  # nothing goes backwards
+    assert light(tmp_path, "SphereLight", "float inputs:shaping:focus = 2")[1].lights[0].cone_cos == -1.0
 
 
 @pytest.mark.parametrize("up", ["Y", "Z"])
