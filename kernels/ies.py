@@ -8,7 +8,7 @@ import warp as wp
 
 @wp.struct
 class Profiles:
-    """Profiles one after the other: the horizontal angles, the vertical ones, then intensities, row by horizontal angle.
+    """Profiles one after the other: horizontal angles, vertical ones, then intensities, a row for a horizontal angle.
 
     Both lists of angles [rad] ascend and have at least two entries; the horizontal one spans a full turn.
     """
@@ -20,7 +20,7 @@ class Profiles:
 
 @wp.func
 def bracket(values: wp.array[float], first: int, count: int, x: float) -> int:
-    """Return which of `count` ascending numbers from `first` on is the last that is not above x, but not the last one."""
+    """Return which of `count` ascending numbers from `first` on begins the interval that x is in, or is nearest to."""
     low = int(0)
     high = count - 1
     while high - low > 1:

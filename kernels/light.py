@@ -178,7 +178,7 @@ def sample_distant(axis: wp.vec3, half_angle_rad: float, radiance: wp.vec3, u: w
 
 @wp.func
 def sample_rect(lights: Lights, row: int, light: int, p_m: wp.vec3, u: wp.vec2) -> LightSample:
-    """Return the sample of a point of a rectangle. Its image stands upright for who looks at the lit side: u towards -X."""
+    """Return the sample of a point of a rectangle. For who looks at the lit side its image is upright: u towards -X."""
     pose = lights.world_from_light[row, light]
     size_m = lights.size_m[light]
     radiance = lights.radiance[row, light]

@@ -1,8 +1,8 @@
 """IES files (ANSI/IES LM-63, all editions) to `IesProfile`.
 
-Directions of our profiles: the vertical angle is 0 along the light's axis (the nadir of a luminaire), the horizontal one
-runs over a full turn. That is photometry of type C. Types A and B are meshed about the same axis, with its 0, 0, and are
-resampled: A about an upright polar axis, B about a horizontal one (EN 13032-1, section on the planes A, B and C).
+Directions of our profiles: the vertical angle is 0 along the light's axis (the nadir of a luminaire), the horizontal
+one runs over a full turn. That is photometry of type C. Types A and B have their 0, 0 on the same axis and are
+resampled: A about an upright polar axis, B about a horizontal one (EN 13032-1, planes A, B and C).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _Web:
 
 
 def parse_ies(data: bytes, name: str) -> tuple[IesProfile, str]:
-    """Return the profile of a file's bytes, whose intensities are the file's candela, and its photometric type: A, B or C.
+    """Return the profile of a file's bytes, its intensities in candela, and its photometric type: A, B or C.
 
     Raises:
         ValueError: If the file is no IES file, or not a usable one; the message says why.
@@ -188,8 +188,8 @@ def _started_at_zero(web: _Web) -> _Web:
 def _resampled(web: _Web) -> _Web:
     """Return a web of type A or B on the planes of type C, bilinear in its own angles; 0 beyond them.
 
-    Forward (horizontal 0, vertical 0) is the light's axis, a positive horizontal angle turns towards plane 0, a positive
-    vertical one towards plane 90.
+    Forward (horizontal 0, vertical 0) is the light's axis, a positive horizontal angle turns towards plane 0, a
+    positive vertical one towards plane 90.
     """
     horizontal, candela = web.horizontal_deg, web.candela
     if horizontal[0] >= -SAME_DEG and len(horizontal) > 1:  # one half stands for both, in either angle

@@ -1,8 +1,8 @@
 """Images of the surroundings in other layouts, resampled to latitude and longitude.
 
-Directions are those of a dome with its pole up (+Y) whose latitude-longitude image has +Z in its centre and +X at u = 1/4,
-as OpenEXR and UsdLux have it. The centre of a ball's image is what lies behind the camera that photographed it, so +Z;
-its right is +X and its top +Y. A cross has the face towards +Z in its middle and is seen from the inside.
+Directions are those of a dome with its pole up (+Y) whose latitude-longitude image has +Z in its centre and +X at
+u = 1/4, as OpenEXR and UsdLux have it. The centre of a ball's image is what lies behind the camera that photographed
+it, so +Z; its right is +X and its top +Y. A cross has the face towards +Z in its middle and is seen from the inside.
 Source: Debevec, "Light probe image gallery" (angular map); Reinhard et al., "High dynamic range imaging", section 11.4.
 """
 
@@ -30,7 +30,7 @@ FACES = (
 
 
 def layout_of(pixels: NDArray[np.float32]) -> str:
-    """Return the layout that an image's shape tells of: three to four is a vertical cross, all else latitude-longitude."""
+    """Return the layout that an image's shape tells of: three to four is a vertical cross, all else latlong."""
     height, width = pixels.shape[:2]
     return VERTICAL_CROSS if 4 * width == 3 * height and width >= 3 else LATLONG
 

@@ -141,7 +141,7 @@ class LightTable:
 
 
 def _size_units(kind: LightKind, values: Values, world: NDArray[np.float64], smallest: float) -> tuple[float, float]:
-    """Return the size in stage units with the world scale in it; a stretched round shape becomes one of equal surface."""
+    """Return the size in stage units, world scale included; a stretched round shape becomes one of equal surface."""
     x, y, z = (float(s) for s in axis_lengths(world))
     radius = abs(values.number("radius", 0.5))
     if kind == LightKind.SPHERE:
