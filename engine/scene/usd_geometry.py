@@ -50,7 +50,7 @@ class GeometryTable:
 
     def build(self, spreads: list[Spread]) -> tuple[Placements, list[Mesh]]:
         """Return the placements (whose instances are still indices of owners) and the meshes."""
-        subsets = [_material_subsets(spread.leaf, self._opened.time) for spread in spreads]
+        subsets = [material_subsets(spread.leaf.prim, self._opened.time) for spread in spreads]
         prims = [spread.leaf.prim for spread in spreads]
         inner = [prim for group in subsets for prim, _ in group]
         bound = self._materials.bound(prims + inner)
@@ -159,12 +159,12 @@ class GeometryTable:
         return self._materials.intern(material)
 
 
-def _material_subsets(leaf: Leaf, time: Usd.TimeCode) -> list[tuple[Usd.Prim, NDArray[np.int64]]]:
+def material_subsets(prim: Usd.Prim, time: Usd.TimeCode) -> list[tuple[Usd.Prim, NDArray[np.int64]]]:
     """Return the face subsets of a mesh that may bind a material, in namespace order, with their faces."""
-    if leaf.kind != "Mesh":
+    if prim.GetTypeName() != "Mesh":
         return []
     found = []
-    for child in leaf.prim.GetFilteredChildren(Usd.TraverseInstanceProxies()):
+    for child in prim.GetFilteredChildren(Usd.TraverseInstanceProxies()):
         if child.GetTypeName() != "GeomSubset":
             continue
         subset = UsdGeom.Subset(child)
