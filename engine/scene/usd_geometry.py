@@ -130,7 +130,7 @@ class GeometryTable:
         indices = []
         for surface in surfaces:
             if surface is not None:
-                indices.append(self._materials.intern(surface.material))
+                indices.append(self._materials.index(surface, leaf.prim))
             else:
                 indices.append(self._stand_in(leaf))
         key = tuple(indices)

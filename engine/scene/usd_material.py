@@ -1,45 +1,39 @@
-"""Bound materials to `Material`: UsdPreviewSurface networks, both workflows, interned by content.
+"""Bound materials to `Material`: looks with their textures loaded, interned by content.
 
 Source: UsdPreviewSurface specification, https://openusd.org/release/spec_usdpreviewsurface.html
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pxr import Sdf, Usd, UsdShade
+import numpy as np
+from pxr import Sdf, Usd, UsdGeom, UsdShade
 
-from engine.scene.model import Material, TextureInput
+from engine.scene.expression import Image, Primvar, Signal, constant, leaves, replaced
+from engine.scene.look import Look
+from engine.scene.model import Material
 from engine.scene.usd import OpenStage
-from engine.scene.usd_network import ImageLookup, PrimvarLookup, find_surface, read_input
+from engine.scene.usd_fields import Fields, UvSets
+from engine.scene.usd_look import find_look
+from engine.scene.usd_network import finite_numbers
 from engine.scene.usd_texture import TextureTable
-from engine.scene.usd_value import three
 
 FALLBACK = Material("fallback")
-SCALARS = {  # input -> field
-    "metallic": "metallic",
-    "roughness": "roughness",
-    "ior": "ior",
-    "opacity": "opacity",
-    "opacityThreshold": "opacity_threshold",
-    "clearcoat": "clearcoat",
-    "clearcoatRoughness": "clearcoat_roughness",
-}
-COLORS = {"diffuseColor": "base_color", "emissiveColor": "emission"}
-IGNORED = ("displacement", "occlusion")
-METAL_F0 = 0.15  # a constant specular colour above this is read as a metal; dielectrics reflect less than 8 %
 NOT_TRANSPARENT = "opacity is not rendered yet: the surface is solid, holes of a cut-out included"
 
 
 @dataclass(frozen=True)
 class Surface:
-    """A material and the primvar that its textures are looked up with."""
+    """A material, the primvars that its textures are looked up with, and what each prim that binds it decides."""
 
     material: Material
-    uv: str | None  # None: any
+    uv: str | None  # primvar of Mesh.uv; None: any
+    uv2: str | None = None  # primvar of Mesh.uv2; None: none
+    varying: dict[str, Signal] = field(default_factory=dict)  # field -> signal of primvars of the bound prim
+    index: int = 0  # of the material where nothing is varying
 
 
 class MaterialTable:
@@ -49,7 +43,9 @@ class MaterialTable:
         self._opened = opened
         self._textures = textures
         self._surface: dict[Sdf.Path, Surface | None] = {}
+        self._surface_of_specs: dict[object, Surface | None] = {}
         self._index: dict[object, int] = {}
+        self._index_of_values: dict[object, int] = {}
         self.materials: list[Material] = []
         self.intern(FALLBACK)
 
@@ -64,122 +60,92 @@ class MaterialTable:
         if not material:
             return None
         prim = material.GetPrim()
-        path = (prim.GetPrimInPrototype() if prim.IsInstanceProxy() else prim).GetPath()
+        prim = prim.GetPrimInPrototype() if prim.IsInstanceProxy() else prim
+        path = prim.GetPath()
         if path not in self._surface:
-            self._surface[path] = self._read(material)
+            self._surface[path] = self._read(material, prim)
         return self._surface[path]
+
+    def index(self, surface: Surface, prim: Usd.Prim) -> int:
+        """Return the index of a surface's material on a prim, whose primvars it may read."""
+        if not surface.varying:
+            return surface.index
+        wanted = {leaf for signal in surface.varying.values() for leaf in leaves(signal) if isinstance(leaf, Primvar)}
+        known = {leaf: self._primvar(prim, leaf) for leaf in wanted}
+        key = (id(surface), tuple(sorted((leaf.name or "", numbers) for leaf, numbers in known.items())))
+        if key not in self._index_of_values:
+            self._index_of_values[key] = self.intern(self._on_prim(surface, known))
+        return self._index_of_values[key]
 
     def intern(self, material: Material) -> int:
         """Return the index of a material; equal content has one index, named after the first."""
-        key = (replace(material, name="", textures={}), tuple(sorted(material.textures.items(), key=lambda kv: kv[0])))
-        hashable = (tuple(vars(key[0]).items())[:-2], material.uses_display_color, key[1])
-        text = repr(hashable)
-        if text not in self._index:
-            self._index[text] = len(self.materials)
+        content = {name: value for name, value in vars(material).items() if name not in ("name", "textures")}
+        key = (tuple(content.values()), tuple(sorted(material.textures.items(), key=lambda item: item[0])))
+        if key not in self._index:
+            self._index[key] = len(self.materials)
             self.materials.append(material)
-        return self._index[text]
+        return self._index[key]
 
-    def display_color(self, path: str, opacity: float) -> Material:
+    def display_color(self, path: str, opacity: float = 1.0) -> Material:
         """Return the stand-in of a drawn prim without a usable material."""
-        return Material(path, uses_display_color=True, opacity=opacity)
+        return Material(path, uses_display_color=True, uses_display_opacity=True, opacity=opacity)
 
-    def _read(self, material: UsdShade.Material) -> Surface | None:
-        shader = find_surface(material, self._opened.notes)
-        if shader is None:
-            return None
-        path = material.GetPath()
-        values = {
-            name: read_input(self._opened, shader, name, path)
-            for name in (*SCALARS, *COLORS, "normal", "specularColor", "useSpecularWorkflow", "opacityMode")
-        }
-        for name in IGNORED:
-            given = shader.GetInput(name)
-            if given and given.HasConnectedSource():
-                self._opened.notes.add("skipped", path, f"{name} of UsdPreviewSurface is not used by a ray caster")
-        return self._converted(path, values)
+    def _read(self, material: UsdShade.Material, prim: Usd.Prim) -> Surface | None:
+        """Return the surface of a material; one that is made of the same specs as an earlier one is that one."""
+        specs = tuple(
+            (spec.layer.identifier, spec.path, offset.offset, offset.scale)
+            for spec, offset in prim.GetPrimStackWithLayerOffsets()
+        )
+        if specs and specs in self._surface_of_specs:
+            return self._surface_of_specs[specs]
+        found = find_look(self._opened, material, self._textures.files)
+        surface = None if found.look is None else self._converted(material.GetPath(), found.look)
+        if found.is_self_contained and specs:
+            self._surface_of_specs[specs] = surface
+        return surface
 
-    def _converted(self, path: Sdf.Path, values: dict[str, Any]) -> Surface:
-        fields: dict[str, Any] = {}
-        textures: dict[str, TextureInput] = {}
-        uv: list[str | None] = []
-        display = False
-        for name, field in (SCALARS | COLORS | {"normal": "normal"}).items():
-            value = values[name]
-            if isinstance(value, ImageLookup):
-                texture = self._texture(value, field, path)
-                if texture is not None:
-                    textures[field] = texture
-                    uv.append(value.uv)
-                    continue
-                value = value.fallback[:3] if name in COLORS else value.fallback[value.channel]
-            if isinstance(value, PrimvarLookup):
-                if name == "diffuseColor" and value.name == "displayColor":
-                    display = True
-                else:
-                    self._opened.notes.add(
-                        "skipped", path, f"{name} read from primvar {value.name}; its fallback is used"
-                    )
-                value = value.fallback
-            if value is not None and field != "normal":
-                number = three(value) if name in COLORS else _number(value)
-                if number is None:
-                    self._opened.notes.add("skipped", path, f"{name} has a value of the wrong type")
-                else:
-                    fields[field] = number
-        named = {name for name in uv if name is not None}
-        if len(named) > 1:
+    def _converted(self, path: Sdf.Path, look: Look) -> Surface:
+        sets = UvSets(self._opened.notes, path)
+        fields = Fields(self._opened.notes, path, self._textures, sets)
+        given: dict[str, Any] = {"presence": look.presence}
+        for name, signal in look.fields.items():
+            fields.read(name, signal, given)
+        material = Material(str(path), **given, textures=fields.textures)
+        if material.opacity >= 1.0 and "opacity" not in fields.textures and not material.uses_display_opacity:
+            material = replace(material, presence=False, opacity_threshold=0.0)  # no effect: fewer different materials
+        first, second = sets.names()
+        index = 0 if fields.varying else self.intern(material)
+        return Surface(material, first, second, fields.varying, index)
+
+    def _on_prim(self, surface: Surface, known: dict[Primvar, tuple[float, ...]]) -> Material:
+        """Return the material of a surface with the primvars of a prim put in."""
+
+        def chosen(leaf: Image | Primvar) -> Signal | None:
+            return constant(*known[leaf]) if isinstance(leaf, Primvar) and known.get(leaf) else None
+
+        path = Sdf.Path(surface.material.name)
+        sets = UvSets(self._opened.notes, path, (surface.uv, surface.uv2))
+        fields = Fields(self._opened.notes, path, self._textures, sets)
+        given: dict[str, Any] = {}
+        for name, signal in surface.varying.items():
+            fields.read(name, replaced(signal, chosen), given)
+        return replace(surface.material, **given, textures=surface.material.textures | fields.textures)
+
+    def _primvar(self, prim: Usd.Prim, leaf: Primvar) -> tuple[float, ...]:
+        """Return the value of a primvar on a prim: its mean where it varies, the fallback where it is missing."""
+        primvar = UsdGeom.PrimvarsAPI(prim).FindPrimvarWithInheritance(leaf.name or "st")
+        value = primvar.ComputeFlattened(self._opened.time) if primvar and primvar.HasValue() else None
+        if value is None:
+            return leaf.fallback or ()
+        numbers = finite_numbers(value)
+        if numbers is not None and primvar.GetTypeName().isScalar:
+            return numbers
+        array = np.asarray(value)
+        if array.size == 0 or array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+            return leaf.fallback or ()
+        array = array.reshape(len(array), -1)
+        if len(array) > 1 and (array != array[0]).any():
             self._opened.notes.add(
-                "approximated", path, f"textures read several primvars; {min(named)} is used for all"
+                "approximated", prim.GetPath(), f"primvar {leaf.name} drives the material and varies; its mean is used"
             )
-        material = Material(str(path), **fields, textures=textures, uses_display_color=display)
-        if _number(values["useSpecularWorkflow"]):
-            material = self._metallic(material, values["specularColor"], path)
-        if values["opacityMode"] == "presence":
-            self._opened.notes.add("approximated", path, "opacityMode presence is read as transparent")
-        if material.opacity < 1.0 or "opacity" in material.textures:
-            self._opened.notes.add("approximated", path, NOT_TRANSPARENT)
-        return Surface(material, min(named) if named else None)
-
-    def _texture(self, lookup: ImageLookup, field: str, path: Sdf.Path) -> TextureInput | None:
-        color = field in ("base_color", "emission", "normal")
-        request = replace(lookup.request, channel=lookup.channel) if color and lookup.is_single else lookup.request
-        if not request.resolved:
-            what = f"texture '{lookup.authored}' is missing" if lookup.authored else "texture without a file"
-            self._opened.notes.add("error", path, f"{what}; its fallback is used")
-            return None
-        texture = self._textures.request(request, path)
-        if texture is None:
-            return None
-        scale, bias = lookup.scale, lookup.bias
-        if field == "normal" and not lookup.is_scaled and self._textures.is_8_bit(request):
-            scale, bias = (2.0, 2.0, 2.0, 1.0), (-1.0, -1.0, -1.0, 0.0)
-            self._opened.notes.add("repaired", path, "8-bit normal map without scale and bias: 2 and -1 are used")
-        return TextureInput(texture, lookup.channel, scale, bias, lookup.uv_from_st)
-
-    def _metallic(self, material: Material, specular: Any, path: Sdf.Path) -> Material:
-        """Return the metallic-workflow material with the same normal reflectance as a constant specular colour."""
-        if isinstance(specular, ImageLookup | PrimvarLookup):
-            self._opened.notes.add("approximated", path, "specular colour from a texture: its fallback is used")
-            specular = specular.fallback[:3] if isinstance(specular, ImageLookup) else specular.fallback
-        color = three(specular) or (0.0, 0.0, 0.0)
-        strongest = max(color)
-        textures = {key: value for key, value in material.textures.items() if key != "metallic"}
-        material = replace(material, textures=textures)
-        if strongest > METAL_F0:
-            self._opened.notes.add(
-                "approximated", path, "specular workflow with a strong specular colour: read as a metal"
-            )
-            textures = {key: value for key, value in textures.items() if key != "base_color"}
-            return replace(material, textures=textures, metallic=1.0, base_color=color)
-        self._opened.notes.add("converted", path, "specular workflow to the metallic one")
-        root = (sum(color) / 3.0) ** 0.5
-        return replace(material, metallic=0.0, ior=(1.0 + root) / (1.0 - root))
-
-
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool | int | float):
-        return float(value) if math.isfinite(value) else None
-    try:
-        return float(value[0])
-    except (TypeError, ValueError, IndexError, KeyError):
-        return None
+        return tuple(float(number) for number in array.mean(axis=0)[:4])

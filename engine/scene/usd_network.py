@@ -1,196 +1,294 @@
-"""UsdShade networks: what drives an input of a surface shader, through node graphs and interface inputs."""
+"""UsdShade networks: what drives an input of a shader, through node graphs and interface inputs, as a `Signal`."""
 
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from pxr import Sdf, Usd, UsdShade
+from pxr import Gf, Sdf, Usd, UsdShade
 
-from engine.scene.notes import Notes
+from engine.scene.expression import (
+    IDENTITY,
+    Image,
+    Matrix,
+    Primvar,
+    Signal,
+    constant,
+    leaves,
+    of_source,
+    resized,
+    values,
+)
+from engine.scene.image_file import TextureRequest
+from engine.scene.model import Wrap
+from engine.scene.udim import UDIM
 from engine.scene.usd import OpenStage
-from engine.scene.usd_texture import WRAPS, TextureRequest
+from engine.scene.usd_texture import color_decoding, color_space_named
 
-CHANNELS = {"r": 0, "g": 1, "b": 2, "a": 3}
-IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-MAX_NODES = 64  # nodes in a row before a network counts as a loop
+MAX_DEPTH = 64  # nodes in a row before a network counts as a loop
+MAX_NODES = 2_000  # of one material
+ST = Primvar(None)  # the texture coordinates of a mesh, whatever their name
+Reader = Callable[["Node"], Signal | None]
 
 
 @dataclass(frozen=True)
-class ImageLookup:
-    """A UsdUVTexture with everything between it and the primvar."""
+class ImageLook:
+    """How an image node looks its file up; the file itself comes from an input."""
 
-    request: TextureRequest
-    authored: str
-    channel: int  # 0..3; 0 for `rgb`
-    is_single: bool  # one channel was asked for
-    scale: tuple[float, float, float, float]
-    bias: tuple[float, float, float, float]
-    is_scaled: bool  # scale or bias is authored
+    st: Signal | None  # None: the mesh's own coordinates
+    wrap_u: Wrap
+    wrap_v: Wrap
+    color_space: str | None  # None: what the file attribute says, else auto
     fallback: tuple[float, float, float, float]
-    uv: str | None
-    uv_from_st: tuple[float, float, float, float, float, float]
+
+
+class Network:
+    """The nodes behind one material, each output read once."""
+
+    def __init__(self, opened: OpenStage, path: Sdf.Path, read_node: Callable[[Node], Signal | None]) -> None:
+        self.path = path
+        self.is_self_contained = True  # no node outside the material was read
+        self._opened = opened
+        self._read_node = read_node
+        self._known: dict[Sdf.Path, Signal | None] = {}
+        self._depth = 0
+        self._count = 0
+
+    def note(self, level: str, what: str) -> None:
+        """Add a line about the material to the load report."""
+        self._opened.notes.add(level, self.path, what)
+
+    def input(self, shader: UsdShade.Shader, name: str) -> Signal | None:
+        """Return what drives an input; None where nothing is authored or nothing usable is connected."""
+        source = self.source(shader, name)
+        if source is None:
+            return None
+        if UsdShade.Output.IsOutput(source):
+            return self._output(source)
+        return self._constant(source)
+
+    def source(self, shader: UsdShade.Shader, name: str) -> Usd.Attribute | None:
+        """Return the attribute that produces an input's value: an output of a node or an authored constant."""
+        given = shader.GetInput(name)
+        if not given:
+            return None
+        attributes = given.GetValueProducingAttributes()
+        if not attributes:
+            return None
+        if not attributes[0].GetPrimPath().HasPrefix(self.path):
+            self.is_self_contained = False
+        return attributes[0]
+
+    def raw(self, shader: UsdShade.Shader, name: str) -> Any:
+        """Return the constant value of an input, also through interface inputs; None where there is none."""
+        source = self.source(shader, name)
+        if source is None or UsdShade.Output.IsOutput(source):
+            return None
+        return source.Get(self._opened.time)
+
+    def image(self, shader: UsdShade.Shader, name: str, look: ImageLook) -> Signal:
+        """Return the four components of the image that an input names, or its fallback with a note."""
+        source = self.source(shader, name)
+        asset = None if source is None or UsdShade.Output.IsOutput(source) else source.Get(self._opened.time)
+        if isinstance(asset, str):
+            asset = Sdf.AssetPath(asset)  # vendors' shaders type file names as strings
+        if source is None or not isinstance(asset, Sdf.AssetPath) or not asset.path:
+            self.note("error", "texture without a file; its fallback is used")
+            return constant(*look.fallback)
+        resolved = _resolved(asset, source)
+        if not resolved:
+            self._opened.files.missing(asset.path)
+            self.note("error", f"texture '{asset.path}' is missing; its fallback is used")
+            return constant(*look.fallback)
+        space = look.color_space or self._file_color_space(source, asset.path)
+        uv, uv_from_st = self.coordinates(look.st)
+        request = TextureRequest(resolved, space, look.wrap_u, look.wrap_v)
+        return of_source(Image(request, asset.path, uv, uv_from_st, look.fallback), 4)
+
+    def image_file(self, file: str, look: ImageLook) -> Signal:
+        """Return the four components of a file, or its fallback with a note."""
+        if UDIM not in file and not Path(file).is_file():
+            self.note("error", f"texture '{os.path.basename(file)}' is missing; its fallback is used")
+            return constant(*look.fallback)
+        uv, uv_from_st = self.coordinates(look.st)
+        request = TextureRequest(file, look.color_space or "auto", look.wrap_u, look.wrap_v)
+        return of_source(Image(request, file, uv, uv_from_st, look.fallback), 4)
+
+    def coordinates(self, st: Signal | None) -> tuple[str | None, Matrix]:
+        """Return the primvar behind texture coordinates and the affine map from it."""
+        if st is None:
+            return None, IDENTITY
+        found = list(leaves(st))
+        if not found and (fixed := values(resized(st, 2))) is not None:
+            return None, (0.0, 0.0, fixed[0], 0.0, 0.0, fixed[1])
+        rows: list[float] = []
+        for term in resized(st, 2):
+            row = [0.0, 0.0, term.bias]
+            for source, channel, weight in term.weights:
+                if source != found[0] or not isinstance(source, Primvar) or channel > 1:
+                    self.note("approximated", "texture coordinates that are computed; the mesh's own are used")
+                    return None, IDENTITY
+                row[channel] += weight
+            rows += row
+        primvar = found[0]
+        return primvar.name if isinstance(primvar, Primvar) else None, (
+            rows[0], rows[1], rows[2], rows[3], rows[4], rows[5],
+        )  # fmt: skip
+
+    def first_image(self, shader: UsdShade.Shader) -> Signal | None:
+        """Return the first texture that any input of a node reaches, in the order of the inputs' names."""
+        for given in shader.GetInputs():
+            if not given.HasConnectedSource():
+                continue
+            found = self.input(shader, given.GetBaseName())
+            if found is not None and any(isinstance(leaf, Image) for leaf in leaves(found)):
+                return found
+        return None
+
+    def _output(self, output: Usd.Attribute) -> Signal | None:
+        path = output.GetPath()
+        if path in self._known:
+            return self._known[path]
+        self._known[path] = None  # what a loop finds
+        self._count += 1
+        if self._depth >= MAX_DEPTH or self._count > MAX_NODES:
+            self.note("error", f"a network of more than {MAX_DEPTH} nodes in a row or {MAX_NODES} in all; cut off")
+            return None
+        shader = UsdShade.Shader(output.GetPrim())
+        node = Node(self, shader, shader_id(shader), str(output.GetName()).removeprefix("outputs:"))
+        self._depth += 1
+        try:
+            self._known[path] = self._read_node(node)
+        except OverflowError as error:
+            self.note("error", f"node {node.kind}: {error}; left out")
+        finally:
+            self._depth -= 1
+        return self._known[path]
+
+    def _constant(self, source: Usd.Attribute) -> Signal | None:
+        numbers = finite_numbers(source.Get(self._opened.time))
+        if numbers is None:
+            return None
+        if len(numbers) >= 3 and source.HasColorSpace() and str(source.GetTypeName()).startswith("color"):
+            numbers = self._linear(numbers, str(source.GetColorSpace()))
+        return constant(*numbers)
+
+    def _linear(self, numbers: tuple[float, ...], name: str) -> tuple[float, ...]:
+        space = color_space_named(name)
+        if space is None:
+            self.note("approximated", f"a colour in the unknown colour space '{name}' is taken as linear Rec. 709")
+            return numbers
+        decoding = color_decoding(space, is_8_bit_color=False)
+        color = np.array(numbers[:3], np.float32)
+        color = decoding.curve(color) if decoding.curve else color
+        if decoding.rec709_from_rgb is not None:
+            color = decoding.rec709_from_rgb @ color
+        return *(float(value) for value in color), *numbers[3:]
+
+    def _file_color_space(self, source: Usd.Attribute, file: str) -> str:
+        name = str(source.GetColorSpace()) if source.HasColorSpace() else ""
+        if not name:
+            name, owner = _inherited_color_space(source.GetPrim())
+            self.is_self_contained &= not name or owner.HasPrefix(self.path)
+        space = color_space_named(name)
+        if space is None:
+            self.note("approximated", f"texture '{file}' in the unknown colour space '{name}' is read as auto")
+        return space or "auto"
 
 
 @dataclass(frozen=True)
-class PrimvarLookup:
-    """A UsdPrimvarReader that drives an input directly."""
+class Node:
+    """One output of a shader node."""
 
-    name: str
-    fallback: Any
+    network: Network
+    shader: UsdShade.Shader
+    kind: str  # its identifier
+    output: str
+
+    def signal(self, name: str, *default: float) -> Signal:
+        """Return what drives an input, or the default."""
+        found = self.network.input(self.shader, name)
+        return constant(*default) if found is None else found
+
+    def numbers(self, name: str, *default: float) -> tuple[float, ...]:
+        """Return a constant with as many components as the default; the default where it varies."""
+        found = self.network.input(self.shader, name)
+        if found is None:
+            return default
+        known = values(resized(found, len(default)))
+        if known is None:
+            self.network.note("approximated", f"{name} of {self.kind} varies; {default[0]:g} is used")
+        return known or default
+
+    def number(self, name: str, default: float) -> float:
+        """Return a constant number."""
+        return self.numbers(name, default)[0]
+
+    def text(self, name: str, default: str) -> str:
+        """Return a string or token."""
+        value = self.network.raw(self.shader, name)
+        return value if isinstance(value, str) else default
+
+    def has(self, name: str) -> bool:
+        """Return whether an input has a value or a connection."""
+        return self.network.source(self.shader, name) is not None
+
+    def has_file(self, name: str) -> bool:
+        """Return whether an input names a file."""
+        value = self.network.raw(self.shader, name)
+        return isinstance(value, Sdf.AssetPath) and bool(value.path)
 
 
-def find_surface(material: UsdShade.Material, notes: Notes) -> UsdShade.Shader | None:
-    """Return the UsdPreviewSurface shader of a material, or None with a note that says what it has instead."""
-    shader, _, _ = material.ComputeSurfaceSource()
-    if shader and _shader_id(shader) == "UsdPreviewSurface":
-        return shader
-    contexts = {str(output.GetBaseName()) for output in material.GetSurfaceOutputs() if output.HasConnectedSource()}
-    found = [_shader_id(shader)] if shader else []
-    found += sorted(context for context in contexts if context != "surface")
-    if not found and not contexts:
-        notes.add("skipped", material.GetPath(), "material without a surface shader; displayColor is used")
-        return None
-    name = ", ".join(found) or "unknown"
-    notes.add("skipped", material.GetPath(), f"surface shader {name} is not supported; displayColor is used")
-    return None
-
-
-def _shader_id(shader: UsdShade.Shader) -> str:
+def shader_id(shader: UsdShade.Shader) -> str:
+    """Return the identifier of a node; for MDL, the material in its module."""
     value = shader.GetIdAttr().Get()
     if value:
         return str(value)
-    asset = shader.GetPrim().GetAttribute("info:mdl:sourceAsset:subIdentifier")
-    return f"MDL {asset.Get()}" if asset and asset.Get() else "without an id"
+    prim = shader.GetPrim()
+    for name in ("info:mdl:sourceAsset:subIdentifier", "info:mdl:sourceAsset"):
+        attribute = prim.GetAttribute(name)
+        found = attribute.Get() if attribute else None
+        if isinstance(found, Sdf.AssetPath):
+            found = found.path.rsplit("/", 1)[-1].removesuffix(".mdl")
+        if found:
+            return f"MDL {found}"
+    return "without an id"
 
 
-def read_input(opened: OpenStage, shader: UsdShade.Shader, name: str, user: Sdf.Path) -> Any:
-    """Return an input's ImageLookup, PrimvarLookup or constant; None where nothing is authored."""
-    given = shader.GetInput(name)
-    if not given:
+def finite_numbers(value: Any) -> tuple[float, ...] | None:
+    """Return up to four numbers of an attribute's value, or None where it holds none or one is not finite."""
+    if isinstance(value, bool | int | float):
+        numbers: tuple[float, ...] = (float(value),)
+    elif isinstance(value, str) or value is None or isinstance(value, Gf.Matrix4d | Gf.Matrix3d | Sdf.AssetPath):
         return None
-    source = _source(given)
-    if source is None:
-        return None
-    if not UsdShade.Output.IsOutput(source):
-        return source.Get(opened.time)
-    node = UsdShade.Shader(source.GetPrim())
-    node_id = _shader_id(node)
-    output = UsdShade.Output(source).GetBaseName()
-    if node_id == "UsdUVTexture":
-        return _image_lookup(opened, node, str(output), user)
-    if node_id.startswith("UsdPrimvarReader_"):
-        return PrimvarLookup(str(_value(opened, node, "varname", "")), _value(opened, node, "fallback", None))
-    opened.notes.add("skipped", user, f"{name} is driven by node {node_id}, which is not supported")
-    return None
+    else:
+        try:
+            numbers = tuple(float(item) for item in value)[:4]
+        except (TypeError, ValueError):
+            return None
+    return numbers if numbers and all(math.isfinite(number) for number in numbers) else None
 
 
-def _source(given: UsdShade.Input) -> Usd.Attribute | None:
-    """Return the attribute that produces an input's value: an output of a node or an authored constant."""
-    attributes = given.GetValueProducingAttributes()
-    return attributes[0] if attributes else None
+def _resolved(asset: Sdf.AssetPath, source: Usd.Attribute) -> str:
+    """Return the file of an asset path; a set of UDIM tiles keeps its <UDIM>."""
+    if asset.resolvedPath:
+        return str(asset.resolvedPath)
+    if UDIM not in asset.path:
+        return ""
+    stack = source.GetPropertyStack(Usd.TimeCode.Default())
+    return str(UsdShade.UdimUtils.ResolveUdimPath(asset.path, stack[0].layer)) if stack else ""
 
 
-def _value(opened: OpenStage, node: UsdShade.Shader, name: str, default: Any) -> Any:
-    """Return the constant value of a node's input, also through interface inputs."""
-    given = node.GetInput(name)
-    source = _source(given) if given else None
-    if source is None or UsdShade.Output.IsOutput(source):
-        return default
-    value = source.Get(opened.time)
-    return default if value is None else value
-
-
-def _image_lookup(opened: OpenStage, node: UsdShade.Shader, output: str, user: Sdf.Path) -> ImageLookup:
-    asset = _value(opened, node, "file", None)
-    resolved, authored = (asset.resolvedPath, asset.path) if isinstance(asset, Sdf.AssetPath) else ("", "")
-    uv, uv_from_st = _coordinates(opened, node, user)
-    scale, bias = node.GetInput("scale"), node.GetInput("bias")
-    request = TextureRequest(
-        resolved=resolved,
-        color_space=_color_space(opened, node),
-        wrap_u=WRAPS.get(str(_value(opened, node, "wrapS", "useMetadata")), WRAPS["repeat"]),
-        wrap_v=WRAPS.get(str(_value(opened, node, "wrapT", "useMetadata")), WRAPS["repeat"]),
-    )
-    return ImageLookup(
-        request=request,
-        authored=authored,
-        channel=CHANNELS.get(output, 0),
-        is_single=output in CHANNELS,
-        scale=_four(_value(opened, node, "scale", None), 1.0),
-        bias=_four(_value(opened, node, "bias", None), 0.0),
-        is_scaled=bool((scale and scale.GetAttr().HasAuthoredValue()) or (bias and bias.GetAttr().HasAuthoredValue())),
-        fallback=_four(_value(opened, node, "fallback", (0.0, 0.0, 0.0, 1.0)), 0.0),
-        uv=uv,
-        uv_from_st=uv_from_st,
-    )
-
-
-def _color_space(opened: OpenStage, node: UsdShade.Shader) -> str:
-    """Return `auto`, `raw` or `sRGB`: the input, else the metadata of the file attribute."""
-    authored = _value(opened, node, "sourceColorSpace", None)
-    if authored in ("raw", "sRGB"):
-        return str(authored)
-    given = node.GetInput("file")
-    source = _source(given) if given else None
-    space = str(source.GetColorSpace()) if source is not None and source.HasColorSpace() else ""
-    if space.lower() in ("raw", "data", "linear", "lin_rec709_scene", "lin_rec709"):
-        return "raw"
-    if "srgb" in space.lower() and "lin" not in space.lower():
-        return "sRGB"
-    return "auto"
-
-
-def _coordinates(
-    opened: OpenStage, node: UsdShade.Shader, user: Sdf.Path
-) -> tuple[str | None, tuple[float, float, float, float, float, float]]:
-    """Return the primvar behind `inputs:st` (None: unconnected, which means the mesh's own) and uv_from_st."""
-    matrix = np.eye(3)
-    given = node.GetInput("st")
-    for _ in range(MAX_NODES):
-        source = _source(given) if given else None
-        if source is None or not UsdShade.Output.IsOutput(source):
-            return None, _row_major(matrix)
-        upstream = UsdShade.Shader(source.GetPrim())
-        node_id = _shader_id(upstream)
-        if node_id == "UsdTransform2d":
-            matrix = matrix @ _transform_2d(opened, upstream)
-            given = upstream.GetInput("in")
-        elif node_id.startswith("UsdPrimvarReader_"):
-            return str(_value(opened, upstream, "varname", "") or "") or None, _row_major(matrix)
-        else:
-            break
-    opened.notes.add("skipped", user, "texture coordinates from a node that is not supported; the mesh's own are used")
-    return None, _row_major(matrix)
-
-
-def _transform_2d(opened: OpenStage, node: UsdShade.Shader) -> NDArray[np.float64]:
-    """Return [3, 3]: scale, then counter-clockwise rotation, then translation."""
-    angle = math.radians(float(_value(opened, node, "rotation", 0.0)))
-    scale = _value(opened, node, "scale", (1.0, 1.0))
-    shift = _value(opened, node, "translation", (0.0, 0.0))
-    cosine, sine = math.cos(angle), math.sin(angle)
-    return np.array(
-        [
-            [cosine * scale[0], -sine * scale[1], shift[0]],
-            [sine * scale[0], cosine * scale[1], shift[1]],
-            [0.0, 0.0, 1.0],
-        ]
-    )
-
-
-def _row_major(matrix: NDArray[np.float64]) -> tuple[float, float, float, float, float, float]:
-    a, b, c, d, e, f = (float(value) for value in matrix[:2].ravel())
-    return a, b, c, d, e, f
-
-
-def _four(value: Any, default: float) -> tuple[float, float, float, float]:
-    try:
-        numbers = [float(item) for item in value][:4]
-    except TypeError:
-        numbers = []
-    a, b, c, d = numbers + [default] * (4 - len(numbers))
-    return a, b, c, d
+def _inherited_color_space(prim: Usd.Prim) -> tuple[str, Sdf.Path]:
+    """Return what ColorSpaceAPI says on a prim or its nearest ancestor, and that prim's path."""
+    while prim and not prim.IsPseudoRoot():
+        attribute = prim.GetAttribute("colorSpace:name")
+        if attribute and (name := attribute.Get()):
+            return str(name), prim.GetPath()
+        prim = prim.GetParent()
+    return "", Sdf.Path.absoluteRootPath

@@ -1,4 +1,4 @@
-"""Image files to linear float32 RGBA, each read once."""
+"""The textures of a scene: each file read once, sets of UDIM tiles as one image, baked networks beside them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pxr import Ar, Sdf
+from pxr import Ar, Gf, Sdf
 
-from engine.scene.error import SceneError
+from engine.scene.expression import IDENTITY, Matrix
+from engine.scene.image_file import (
+    ALL_CHANNELS,
+    LINEAR,
+    ColorDecoding,
+    ImageFile,
+    TextureRequest,
+    linear_from_curve,
+    linear_from_srgb,
+    read_image,
+)
 from engine.scene.model import Texture, Wrap
+from engine.scene.udim import UDIM, assemble, tile_number, tile_paths
 from engine.scene.usd import OpenStage
 from engine.scene.usd_files import check_inside, package_file
 
@@ -24,33 +34,83 @@ WRAPS = {
     "black": Wrap.BLACK,
     "useMetadata": Wrap.REPEAT,  # exporters leave the default and mean repeat
 }
-ALL_CHANNELS = -1
+SRGB = ColorDecoding(linear_from_srgb, None)
+COLOR_SPACES = {  # names that files use, beside those of `Gf.ColorSpace`
+    "srgb": "sRGB",
+    "srgb_texture": "sRGB",
+    "srgb_rec709_scene": "sRGB",
+    "srgb_rec709_display": "sRGB",
+    "utility - srgb - texture": "sRGB",
+    "raw": "raw",
+    "data": "raw",
+    "utility - raw": "raw",
+    "linear": "raw",
+    "none": "raw",
+    "lin_rec709": "raw",
+    "lin_rec709_scene": "raw",
+    "lin_srgb": "raw",
+    "scene-linear rec.709-srgb": "raw",
+    "utility - linear - srgb": "raw",
+    "acescg": "lin_ap1_scene",
+    "lin_ap1": "lin_ap1_scene",
+    "aces2065-1": "lin_ap0_scene",
+    "lin_rec2020": "lin_rec2020_scene",
+    "lin_displayp3": "lin_p3d65_scene",
+    "srgb_displayp3": "srgb_p3d65_scene",
+    "lin_adobergb": "lin_adobergb_scene",
+    "adobergb": "g22_adobergb_scene",
+    "gamma22": "g22_rec709_scene",
+    "g22_rec709": "g22_rec709_scene",
+    "gamma18": "g18_rec709_scene",
+    "g18_rec709": "g18_rec709_scene",
+    "gamma24": "g24_rec709_scene",
+    "rec709_display": "g24_rec709_scene",
+    "g22_ap1": "g22_ap1_scene",
+    "": "auto",
+    "auto": "auto",
+}
+
+
+def color_space_named(name: str) -> str | None:
+    """Return `auto`, `raw`, `sRGB` or a name that `Gf.ColorSpace` knows; None for a name that nobody knows."""
+    known = COLOR_SPACES.get(name.lower())
+    if known is None and Gf.ColorSpace.IsValid(name):
+        return name
+    return known
+
+
+def color_decoding(space: str, *, is_8_bit_color: bool) -> ColorDecoding:
+    """Return how numbers of a colour space become linear Rec. 709."""
+    if space == "sRGB" or (space == "auto" and is_8_bit_color):
+        return SRGB
+    if space in ("auto", "raw"):
+        return LINEAR
+    known = Gf.ColorSpace(space)
+    if known.IsData():
+        return LINEAR
+    gamma, bias = known.GetGamma(), known.GetLinearBias()
+    to_xyz = np.array(known.GetRGBToXYZ(), np.float64).T  # Gf multiplies row vectors
+    from_xyz = np.linalg.inv(np.array(Gf.ColorSpace("lin_rec709_scene").GetRGBToXYZ(), np.float64).T)
+    matrix = (from_xyz @ to_xyz).astype(np.float32)
+    same = bool(np.abs(matrix - np.eye(3)).max() < 1e-4)
+    return ColorDecoding(
+        None if gamma == 1.0 else lambda value: linear_from_curve(value, gamma, bias), None if same else matrix
+    )
 
 
 @dataclass(frozen=True)
-class TextureRequest:
-    """What decides the pixels of a texture and what it shows outside [0, 1)."""
-
-    resolved: str  # resolved asset path
-    color_space: str  # "auto", "raw" or "sRGB"
-    wrap_u: Wrap
-    wrap_v: Wrap
-    channel: int = ALL_CHANNELS  # 0..3: this channel is copied into red, green and blue
-
-
-@dataclass(frozen=True)
-class _Image:
-    pixels: NDArray[np.float32]  # [y, x, 4], linear, first row at the bottom
-    is_8_bit: bool
+class _Loaded:
+    image: ImageFile
+    uv_from_uv: Matrix  # from the coordinates of a request to those of the image; not the identity for UDIM tiles
 
 
 class TextureTable:
-    """The textures that materials and domes asked for, in that order; equal requests share one entry."""
+    """The textures that materials and lights asked for, in that order; equal requests share one entry."""
 
     def __init__(self, opened: OpenStage) -> None:
         self._opened = opened
         self._index: dict[TextureRequest, int | None] = {}
-        self._image: dict[tuple[str, str], _Image | None] = {}
+        self._image: dict[tuple[str, str], _Loaded | None] = {}
         self.textures: list[Texture] = []
         self.files: set[Path] = set()
 
@@ -60,10 +120,20 @@ class TextureTable:
             self._index[request] = self._add(request, user)
         return self._index[request]
 
-    def is_8_bit(self, request: TextureRequest) -> bool:
-        """Return whether the file of a texture that was loaded holds bytes."""
-        image = self._image.get((request.resolved, request.color_space))
-        return image is not None and image.is_8_bit
+    def load(self, request: TextureRequest, user: object) -> ImageFile | None:
+        """Return the decoded file of a request, or None with a note when it cannot be used."""
+        loaded = self._loaded(request, user)
+        return None if loaded is None else loaded.image
+
+    def uv_from_uv(self, request: TextureRequest) -> Matrix:
+        """Return what turns the coordinates of a loaded request into those of its texture."""
+        loaded = self._image.get((request.resolved, request.color_space))
+        return IDENTITY if loaded is None else loaded.uv_from_uv
+
+    def bake(self, name: str, pixels: NDArray[np.float32], like: TextureRequest) -> int:
+        """Return the index of a texture that was computed, and wraps as a request does."""
+        self.textures.append(Texture(name, pixels, like.wrap_u, like.wrap_v))
+        return len(self.textures) - 1
 
     def dome(self, asset: Sdf.AssetPath, user: object) -> int | None:
         """Return the index of a dome's image: it repeats around and is clamped at the poles."""
@@ -73,95 +143,60 @@ class TextureTable:
         return self.request(TextureRequest(asset.resolvedPath, "auto", Wrap.REPEAT, Wrap.CLAMP), user)
 
     def _add(self, request: TextureRequest, user: object) -> int | None:
+        loaded = self._loaded(request, user)
+        if loaded is None:
+            return None
+        pixels = loaded.image.pixels
+        if request.channels != ALL_CHANNELS:
+            pixels = np.ascontiguousarray(pixels[..., list(request.channels)])
+        name = os.path.relpath(request.resolved, self._opened.path.parent)
+        return self.bake(Path(name).as_posix(), pixels, request)
+
+    def _loaded(self, request: TextureRequest, user: object) -> _Loaded | None:
         key = (request.resolved, request.color_space)
         if key not in self._image:
-            self._image[key] = self._load(request, user)
-        image = self._image[key]
-        if image is None:
-            return None
-        pixels = image.pixels
-        if request.channel != ALL_CHANNELS:
-            pixels = np.repeat(pixels[..., request.channel : request.channel + 1], 4, axis=-1)
-        name = os.path.relpath(request.resolved, self._opened.path.parent)
-        self.textures.append(Texture(Path(name).as_posix(), pixels, request.wrap_u, request.wrap_v))
-        return len(self.textures) - 1
+            try:
+                tiled = UDIM in request.resolved
+                self._image[key] = self._tiles(request, user) if tiled else _Loaded(self._file(request, user), IDENTITY)
+            except OSError as error:
+                self._opened.notes.add("error", user, f"texture '{os.path.basename(request.resolved)}': {error}")
+                self._image[key] = None
+        return self._image[key]
 
-    def _load(self, request: TextureRequest, user: object) -> _Image | None:
+    def _file(self, request: TextureRequest, user: object) -> ImageFile:
         file = package_file(request.resolved)
         check_inside(file, self._opened.roots, f"{user}: texture")
         self.files.add(file)
-        try:
-            if str(file) == request.resolved:
-                return _read_image(request.resolved, request.color_space, self._opened.options.max_texture_px)
-            return self._load_packaged(request)
-        except OSError as error:
-            self._opened.notes.add("error", user, f"texture '{os.path.basename(request.resolved)}': {error}")
-            return None
+        self._opened.files.read(file)
 
-    def _load_packaged(self, request: TextureRequest) -> _Image:
+        def decoding(is_8_bit_color: bool) -> ColorDecoding:
+            return color_decoding(request.color_space, is_8_bit_color=is_8_bit_color)
+
+        limit = self._opened.options.max_texture_px
+        if str(file) == request.resolved:
+            return read_image(request.resolved, decoding, limit)
         asset = Ar.GetResolver().OpenAsset(Ar.ResolvedPath(request.resolved))
         if asset is None:
             raise OSError("cannot be read from its package")
         inner = Ar.SplitPackageRelativePathInner(request.resolved)[1]
-        with tempfile.NamedTemporaryFile(suffix=Path(inner).suffix) as copy:
+        with tempfile.NamedTemporaryFile(suffix=Path(inner).suffix) as copy:  # OpenImageIO's wheel reads files only
             copy.write(asset.GetBuffer())
             copy.flush()
-            return _read_image(copy.name, request.color_space, self._opened.options.max_texture_px)
+            return read_image(copy.name, decoding, limit)
 
-
-def _read_image(file: str, color_space: str, max_px: int) -> _Image:
-    """Return an image file as linear RGBA with its first row at the bottom.
-
-    Raises:
-        OSError: If it is no image.
-        SceneError: If the header announces more pixels than allowed.
-    """
-    import OpenImageIO as oiio
-
-    source = oiio.ImageInput.open(file)
-    if source is None:
-        raise OSError((oiio.geterror() or "not an image").splitlines()[0])
-    try:
-        spec = source.spec()
-        if spec.width * spec.height * max(spec.depth, 1) > max_px:
-            raise SceneError(
-                f"texture '{file}' is {spec.width}x{spec.height}; the limit is {max_px} pixels, scale it down"
-            )
-        is_8_bit = spec.format == oiio.UINT8
-        pixels = source.read_image(0, 0, 0, min(spec.nchannels, 4), oiio.UINT8 if is_8_bit else oiio.FLOAT)
-        if pixels is None:
-            raise OSError((source.geterror() or "cannot be decoded").splitlines()[0])
-    finally:
-        source.close()
-    pixels = np.asarray(pixels).reshape(spec.height, spec.width, -1)[::-1]
-    decode = color_space == "sRGB" or (color_space == "auto" and is_8_bit and pixels.shape[2] >= 3)
-    return _Image(_linear_rgba(pixels, decode), is_8_bit)
-
-
-def _linear_rgba(pixels: NDArray[Any], decode: bool) -> NDArray[np.float32]:
-    """Return [y, x, 4]; grey fills red, green and blue, a missing alpha is 1, alpha is never decoded."""
-    height, width, channels = pixels.shape
-    out = np.ones((height, width, 4), np.float32)
-    has_alpha = channels in (2, 4)
-    color = pixels[..., : channels - 1] if has_alpha else pixels
-    if pixels.dtype == np.uint8:
-        table = np.arange(256, dtype=np.float32) / 255.0
-        out[..., :3] = (linear_from_srgb(table) if decode else table)[color]
-        if has_alpha:
-            out[..., 3] = table[pixels[..., -1]]
-        return out
-    out[..., :3] = linear_from_srgb(color) if decode else color
-    if has_alpha:
-        out[..., 3] = pixels[..., -1]
-    return out
-
-
-def linear_from_srgb(value: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return linear light from sRGB values (IEC 61966-2-1); negative values stay."""
-    curve = ((np.maximum(value, 0.0) + 0.055) / 1.055) ** 2.4
-    return np.where(value <= 0.04045, value / 12.92, curve).astype(np.float32)
-
-
-def raw_variant(request: TextureRequest) -> TextureRequest:
-    """Return the same request without colour decoding, for data such as normals."""
-    return replace(request, color_space="raw")
+    def _tiles(self, request: TextureRequest, user: object) -> _Loaded:
+        tiles: dict[int, ImageFile] = {}
+        for path in tile_paths(request.resolved):
+            try:
+                tiles[tile_number(request.resolved, path)] = self._file(replace(request, resolved=path), user)
+            except OSError as error:
+                self._opened.notes.add("error", user, f"tile '{os.path.basename(path)}': {error}; it is black")
+        if not tiles:
+            raise OSError("has no readable tile")
+        image, uv_from_uv, shrunk = assemble(tiles, self._opened.options.max_texture_px)
+        what = f"{len(tiles)} tiles of '{os.path.basename(request.resolved)}' are one image"
+        if shrunk:
+            self._opened.notes.add("approximated", user, f"{what}, at a lower resolution")
+        else:
+            self._opened.notes.add("converted", user, what)
+        return _Loaded(image, uv_from_uv)

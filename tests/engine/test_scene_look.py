@@ -81,22 +81,13 @@ def test_inputs_come_through_the_material_interface(tmp_path: Path) -> None:
     assert bound_material(scene).roughness == 0.125
 
 
-@pytest.mark.parametrize(("level", "ior"), [(0.04, 1.5), (0.02, 1.3294)])
-def test_the_specular_workflow_keeps_the_reflectance(tmp_path: Path, level: float, ior: float) -> None:
-    """A dielectric specular colour F0 becomes the index with ((n - 1) / (n + 1))^2 = F0."""
-    inputs = f"int inputs:useSpecularWorkflow = 1\ncolor3f inputs:specularColor = ({level}, {level}, {level})"
-    material = bound_material(material_stage(tmp_path, inputs))
-    assert material.metallic == 0.0
-    assert material.ior == pytest.approx(ior, abs=1e-4)
-    assert ((material.ior - 1.0) / (material.ior + 1.0)) ** 2 == pytest.approx(level)
-
-
-def test_a_strong_specular_colour_is_a_metal(tmp_path: Path) -> None:
-    """A specular colour that no dielectric has becomes the base colour of a metal."""
-    inputs = "int inputs:useSpecularWorkflow = 1\ncolor3f inputs:specularColor = (0.9, 0.6, 0.2)"
-    material = bound_material(material_stage(tmp_path, inputs))
-    assert material.metallic == 1.0
-    assert material.base_color == pytest.approx((0.9, 0.6, 0.2))
+def test_the_specular_workflow_is_kept(tmp_path: Path) -> None:
+    """The specular colour is the reflectance at normal incidence; metallic has no say, as the specification wants."""
+    inputs = "int inputs:useSpecularWorkflow = 1\ncolor3f inputs:specularColor = (0.5, 0.25, 0.125)\n"
+    material = bound_material(material_stage(tmp_path, inputs + "float inputs:metallic = 1"))
+    assert material.specular_color == (0.5, 0.25, 0.125)
+    assert (material.metallic, material.base_color) == (0.0, (0.18, 0.18, 0.18))
+    assert bound_material(material_stage(tmp_path, inputs.replace("= 1", "= 0"))).specular_color is None
 
 
 def test_an_8_bit_colour_texture_is_decoded_and_flipped(tmp_path: Path) -> None:
@@ -209,12 +200,12 @@ def test_equal_materials_are_one_and_unsupported_ones_fall_back(tmp_path: Path) 
     shader = 'def Shader "s" {{ uniform token info:id = "{1}"\nfloat inputs:metallic = 1\ntoken outputs:surface }}\n'
     material = 'def Material "{0}" {{ token outputs:surface.connect = </{0}/s.outputs:surface>\n' + shader + "}}\n"
     mesh = BOUND.replace("</mat>", "</{0}>").replace('"m"', '"m_{0}"').replace("{ ", "{{ ").replace("\n}", "\n}}")
-    names = {"one": "UsdPreviewSurface", "two": "UsdPreviewSurface", "odd": "arnold:standard_surface"}
+    names = {"one": "UsdPreviewSurface", "two": "UsdPreviewSurface", "odd": "acme:surface"}
     scene = load_stage(tmp_path, "".join(material.format(n, i) + mesh.format(n) for n, i in names.items()))
     index = scene.placements.slot_material[scene.placements.first_slot]
     assert index[0] == index[1] != index[2] == 0
     assert note_texts(scene, "/odd") == [
-        "skipped: surface shader arnold:standard_surface is not supported; displayColor is used"
+        "skipped: surface shader acme:surface is not supported; displayColor is used"
     ]
 
 

@@ -1,0 +1,413 @@
+"""MaterialX nodes (`ND_*`) as signals: pattern, arithmetic, colour and coordinate nodes of the standard library.
+
+Source: MaterialX specification 1.39, standard nodes; libraries/stdlib/stdlib_defs.mtlx for names and defaults.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from engine.scene.expression import (
+    Primvar,
+    Signal,
+    Term,
+    added,
+    applied,
+    complement,
+    componentwise,
+    constant,
+    mixed,
+    of_source,
+    product,
+    resized,
+    total,
+    values,
+)
+from engine.scene.model import Wrap
+from engine.scene.usd_network import ST, ImageLook, Node
+from engine.scene.usd_nodes import (
+    primvar_reader,
+    rotated,
+    st_input,
+    transform_2d,
+    unsupported,
+    uv_texture,
+)
+
+WRAPS = {"periodic": Wrap.REPEAT, "clamp": Wrap.CLAMP, "mirror": Wrap.MIRROR, "constant": Wrap.BLACK}
+WIDTHS = {"float": 1, "int": 1, "bool": 1, "float2": 2, "texCoord2f": 2, "color4f": 4, "float4": 4}  # others: 3
+LUMA = (0.2722287, 0.6740818, 0.0536895)
+SWIZZLE = {"r": 0, "g": 1, "b": 2, "a": 3, "x": 0, "y": 1, "z": 2, "w": 3}
+OUTPUTS = {f"out{letter}": index for letter, index in SWIZZLE.items()}
+
+
+def width_of(node: Node) -> int:
+    """Return how many components the output of a node has."""
+    output = node.shader.GetOutput(node.output)
+    return WIDTHS.get(str(output.GetTypeName()), 3) if output else 3
+
+
+def _is_color(node: Node) -> bool:
+    output = node.shader.GetOutput(node.output)
+    return not output or str(output.GetTypeName()).startswith("color")
+
+
+def _image(node: Node, st: Signal | None, name: str = "file") -> Signal:
+    count = width_of(node)
+    default = node.numbers("default", *([0.0] * count))
+    fallback = resized(constant(*default), 4)
+    look = ImageLook(
+        st=st,
+        wrap_u=WRAPS.get(node.text("uaddressmode", "periodic"), Wrap.REPEAT),
+        wrap_v=WRAPS.get(node.text("vaddressmode", "periodic"), Wrap.REPEAT),
+        color_space=None if _is_color(node) else "raw",  # only colours are colour-managed
+        fallback=(fallback[0].bias, fallback[1].bias, fallback[2].bias, fallback[3].bias),
+    )
+    return node.network.image(node.shader, name, look)[:count]
+
+
+def image(node: Node) -> Signal | None:
+    """Return `image`."""
+    return _image(node, st_input(node, "texcoord"))
+
+
+def tiled_image(node: Node) -> Signal | None:
+    """Return `tiledimage`: coordinates times the tiling, less the offset, in tiles of the real size."""
+    tiling = node.numbers("uvtiling", 1.0, 1.0)
+    offset = node.numbers("uvoffset", 0.0, 0.0)
+    size = node.numbers("realworldimagesize", 1.0, 1.0)
+    tile = node.numbers("realworldtilesize", 1.0, 1.0)
+    factor = constant(*(t / s if s else 1.0 for t, s in zip(tile, size, strict=True)))
+    st = st_input(node, "texcoord") or of_source(ST, 2)
+    st = total(product(resized(st, 2), constant(*tiling)), constant(-offset[0], -offset[1]))
+    return _image(node, product(st, factor))
+
+
+def triplanar(node: Node) -> Signal | None:
+    """Return the first image of `triplanarprojection` on the mesh's own coordinates."""
+    node.network.note("approximated", "a triplanar projection shows its first image at the texture coordinates")
+    return _image(node, None, "filex")
+
+
+def _gltf_st(node: Node) -> Signal:
+    """Return the coordinates of a glTF image: KHR_texture_transform about the pivot."""
+    scale = node.numbers("scale", 1.0, 1.0)
+    inverse = tuple(1.0 / value if value else 1.0 for value in scale)
+    offset = node.numbers("offset", 0.0, 0.0)
+    st = st_input(node, "texcoord") or of_source(ST, 2)
+    order = round(node.number("operationorder", 0.0))
+    return placed(
+        resized(st, 2),
+        pivot=node.numbers("pivot", 0.0, 1.0),
+        scale=inverse,
+        rotate_deg=-node.number("rotate", 0.0),
+        offset=(-offset[0], offset[1]),
+        scale_first=order == 0,
+    )
+
+
+def gltf_image(node: Node) -> Signal | None:
+    """Return `gltf_image`."""
+    return _image(node, _gltf_st(node))
+
+
+def gltf_color_image(node: Node) -> Signal | None:
+    """Return `gltf_colorimage`: colour times factor times vertex colour, or its alpha."""
+    texel = resized(node.network.image(node.shader, "file", ImageLook(
+        _gltf_st(node), Wrap.REPEAT, Wrap.REPEAT, None, (0.0, 0.0, 0.0, 0.0),
+    )), 4)  # fmt: skip
+    tint = product(
+        resized(node.signal("color", 1.0, 1.0, 1.0, 1.0), 4), resized(node.signal("geomcolor", 1, 1, 1, 1), 4)
+    )
+    result = product(texel, tint)
+    return result[3:] if node.output == "outa" else result[:3]
+
+
+def gltf_normal_map(node: Node) -> Signal | None:
+    """Return `gltf_normalmap`."""
+    return _tangent_normal(_image(node, _gltf_st(node)), (1.0, 1.0))
+
+
+def placed(
+    st: Signal,
+    *,
+    pivot: tuple[float, ...],
+    scale: tuple[float, ...],
+    rotate_deg: float,
+    offset: tuple[float, ...],
+    scale_first: bool,
+) -> Signal:
+    """Return `place2d`: about the pivot, divide by the scale, turn, less the offset; or in the opposite order."""
+    inverse = constant(*(1.0 / value if value else 1.0 for value in scale))
+    shift = constant(-offset[0], -offset[1])
+    angle = -math.radians(rotate_deg)  # `rotate2d` turns coordinates clockwise
+    st = total(st, constant(-pivot[0], -pivot[1]))
+    if scale_first:
+        st = total(rotated(product(st, inverse), angle), shift)
+    else:
+        st = product(rotated(total(st, shift), angle), inverse)
+    return total(st, constant(*pivot))
+
+
+def place_2d(node: Node) -> Signal | None:
+    """Return `place2d`."""
+    return placed(
+        resized(st_input(node, "texcoord") or of_source(ST, 2), 2),
+        pivot=node.numbers("pivot", 0.0, 0.0),
+        scale=node.numbers("scale", 1.0, 1.0),
+        rotate_deg=node.number("rotate", 0.0),
+        offset=node.numbers("offset", 0.0, 0.0),
+        scale_first=round(node.number("operationorder", 0.0)) == 0,
+    )
+
+
+def texture_coordinates(node: Node) -> Signal | None:
+    """Return `texcoord`; the first set is the mesh's own, the others are st1, st2 and so on."""
+    index = round(node.number("index", 0.0))
+    return of_source(ST if index == 0 else Primvar(f"st{index}"), width_of(node))
+
+
+def primvar(node: Node) -> Signal | None:
+    """Return `geompropvalue`."""
+    name, count = node.text("geomprop", ""), width_of(node)
+    if name in ("", "UV0"):
+        return of_source(ST, count) if name else node.signal("default", *([0.0] * count))
+    default = node.numbers("default", *([0.0] * count))
+    return of_source(Primvar(name, default if node.has("default") else None), count)
+
+
+def vertex_color(node: Node) -> Signal | None:
+    """Return `geomcolor`."""
+    count = width_of(node)
+    return resized(of_source(Primvar("displayColor"), min(count, 3)), count)
+
+
+def normal_map(node: Node) -> Signal | None:
+    """Return `normalmap`: `2 in - 1` in the tangent frame, its slope times the scale."""
+    if node.text("space", "tangent") == "object":
+        node.network.note("skipped", "a normal map in object space is not supported; normals are the mesh's")
+        return None
+    scale = resized(node.signal("scale", 1.0), 1)
+    strength = values(node.signal("scale", 1.0)) or values(scale) or (1.0,)
+    return _tangent_normal(node.signal("in", 0.5, 0.5, 1.0), (strength * 2)[:2])
+
+
+def _tangent_normal(encoded: Signal, strength: tuple[float, ...]) -> Signal:
+    x, y = strength[0], strength[1]
+    return total(product(resized(encoded, 3), constant(2.0 * x, 2.0 * y, 2.0)), constant(-x, -y, -1.0))
+
+
+def _function(name: str, *inputs: tuple[str, float]) -> Callable[[Node], Signal]:
+    """Return a reader of a node that applies a function of one component to its inputs."""
+
+    def read(node: Node) -> Signal:
+        signals = [node.signal(given, default) for given, default in inputs]
+        count = max(len(signal) for signal in signals)
+        columns = [signal * count if len(signal) == 1 else resized(signal, count) for signal in signals]
+        return tuple(applied(name, tuple(column[i] for column in columns))[0] for i in range(count))
+
+    return read
+
+
+def _vector(name: str) -> Callable[[Node], Signal]:
+    """Return a reader of a node that applies a function of three components to `in`, and keeps an alpha."""
+    return lambda node: applied(name, resized(node.signal("in", 0.0), 3)) + node.signal("in", 0.0)[3:]
+
+
+def _divided(first: Term, second: Term) -> Term:
+    if second.is_constant:
+        return Term() if second.bias == 0.0 else product((first,), constant(1.0 / second.bias))[0]
+    return applied("divide", (first, second))[0]
+
+
+def _subtracted(first: Signal, second: Signal) -> Signal:
+    return total(first, product(constant(-1.0), second))
+
+
+def _clamped(signal: Signal, low: Signal, high: Signal) -> Signal:
+    at_least = componentwise(lambda a, b: applied("max", (a, b))[0], signal, low)
+    return componentwise(lambda a, b: applied("min", (a, b))[0], at_least, high)
+
+
+def _remapped(node: Node) -> Signal:
+    low, high = node.signal("inlow", 0.0), node.signal("inhigh", 1.0)
+    t = componentwise(_divided, _subtracted(node.signal("in", 0.0), low), _subtracted(high, low))
+    return mixed(node.signal("outlow", 0.0), node.signal("outhigh", 1.0), t)
+
+
+def _ranged(node: Node) -> Signal:
+    low, high = node.signal("inlow", 0.0), node.signal("inhigh", 1.0)
+    t = componentwise(_divided, _subtracted(node.signal("in", 0.0), low), _subtracted(high, low))
+    gamma = node.signal("gamma", 1.0)
+    if values(gamma) != (1.0,) * len(gamma):
+        exponent = componentwise(_divided, constant(1.0), gamma)
+        t = componentwise(lambda a, b: applied("power", (a, b))[0], t, exponent)
+    out_low, out_high = node.signal("outlow", 0.0), node.signal("outhigh", 1.0)
+    result = mixed(out_low, out_high, t)
+    return _clamped(result, out_low, out_high) if node.number("doclamp", 0.0) else result
+
+
+def _luminance(signal: Signal, node: Node) -> Signal:
+    weights = node.numbers("lumacoeffs", *LUMA)
+    grey = (added(added(*product(signal[:2], constant(*weights[:2]))), product(signal[2:3], constant(weights[2]))[0]),)
+    return grey * 3 + signal[3:]
+
+
+def _dot_product(node: Node) -> Signal:
+    result = Term()
+    for term in product(node.signal("in1", 0.0, 0.0, 0.0), node.signal("in2", 0.0, 0.0, 0.0)):
+        result = added(result, term)
+    return (result,)
+
+
+def _swizzled(node: Node) -> Signal:
+    given = node.signal("in", 0.0)
+    parts: dict[str, Signal] = {"0": constant(0.0), "1": constant(1.0)}
+    parts |= {letter: resized(given, 4)[index : index + 1] for letter, index in SWIZZLE.items()}
+    return sum((parts.get(letter, constant(0.0)) for letter in node.text("channels", "")), ())
+
+
+def _extracted(node: Node) -> Signal:
+    given = node.signal("in", 0.0)
+    index = min(max(round(node.number("index", 0.0)), 0), len(given) - 1)
+    return given[index : index + 1]
+
+
+def _separated(node: Node) -> Signal:
+    index = OUTPUTS.get(node.output, 0)
+    return resized(node.signal("in", 0.0, 0.0, 0.0), 4)[index : index + 1]
+
+
+def _combined(node: Node) -> Signal:
+    parts: Signal = ()
+    for name in ("in1", "in2", "in3", "in4"):
+        parts += node.signal(name, 0.0) if node.has(name) or len(parts) < width_of(node) else ()
+    return parts
+
+
+def _switched(node: Node) -> Signal:
+    return node.signal(f"in{int(node.number('which', 0.0)) + 1}", 0.0)
+
+
+def _chosen(comparison: str) -> Callable[[Node], Signal]:
+    """Return a reader of `ifgreater` and its like: in1 where the comparison holds, else in2."""
+
+    def read(node: Node) -> Signal:
+        sides = node.signal("value1", 1.0)[0], node.signal("value2", 0.0)[0]
+        return mixed(node.signal("in2", 0.0), node.signal("in1", 0.0), applied(comparison, sides))
+
+    return read
+
+
+def _hsv_adjusted(node: Node) -> Signal:
+    hue, saturation, value = node.numbers("amount", 0.0, 1.0, 1.0)
+    given = resized(node.signal("in", 0.0), 3)
+    hsv = product(total(applied("rgbtohsv", given), constant(hue, 0.0, 0.0)), constant(1.0, saturation, value))
+    return applied("hsvtorgb", hsv)
+
+
+def _saturated(node: Node) -> Signal:
+    given = resized(node.signal("in", 0.0), 3)
+    return mixed(_luminance(given, node), given, node.signal("amount", 1.0))
+
+
+def _contrasted(node: Node) -> Signal:
+    pivot = node.signal("pivot", 0.5)
+    return total(product(_subtracted(node.signal("in", 0.0), pivot), node.signal("amount", 1.0)), pivot)
+
+
+def _two(operation: Callable[[Signal, Signal], Signal], default: float) -> Callable[[Node], Signal]:
+    return lambda node: operation(node.signal("in1", 0.0), node.signal("in2", default))
+
+
+def _geometric(node: Node) -> Signal | None:
+    return None  # the mesh's own normal or tangent
+
+
+NODES: dict[str, Callable[[Node], Signal | None]] = {
+    "image": image,
+    "tiledimage": tiled_image,
+    "triplanarprojection": triplanar,
+    "gltf_image": gltf_image,
+    "gltf_colorimage": gltf_color_image,
+    "gltf_normalmap": gltf_normal_map,
+    "UsdUVTexture": uv_texture,
+    "UsdPrimvarReader": primvar_reader,
+    "UsdTransform2d": transform_2d,
+    "texcoord": texture_coordinates,
+    "place2d": place_2d,
+    "rotate2d": lambda node: rotated(
+        resized(node.signal("in", 0.0, 0.0), 2), -math.radians(node.number("amount", 0.0))
+    ),
+    "geompropvalue": primvar,
+    "geompropvalueuniform": primvar,
+    "geomcolor": vertex_color,
+    "normalmap": normal_map,
+    "normal": _geometric,
+    "tangent": _geometric,
+    "bitangent": _geometric,
+    "constant": lambda node: node.signal("value", 0.0),
+    "dot": lambda node: node.signal("in", 0.0),
+    "convert": lambda node: node.signal("in", 0.0),
+    "extract": _extracted,
+    "swizzle": _swizzled,
+    "separate2": _separated,
+    "separate3": _separated,
+    "separate4": _separated,
+    "combine2": _combined,
+    "combine3": _combined,
+    "combine4": _combined,
+    "switch": _switched,
+    "ifgreater": _chosen("greater"),
+    "ifgreatereq": _chosen("greater_or_equal"),
+    "ifequal": _chosen("equal"),
+    "mix": lambda node: mixed(node.signal("bg", 0.0), node.signal("fg", 0.0), node.signal("mix", 0.0)),
+    "add": _two(total, 0.0),
+    "subtract": _two(_subtracted, 0.0),
+    "multiply": _two(product, 1.0),
+    "divide": _two(lambda a, b: componentwise(_divided, a, b), 1.0),
+    "modulo": _function("modulo", ("in1", 0.0), ("in2", 1.0)),
+    "power": _function("power", ("in1", 0.0), ("in2", 1.0)),
+    "safepower": _function("power", ("in1", 0.0), ("in2", 1.0)),
+    "min": _function("min", ("in1", 0.0), ("in2", 0.0)),
+    "max": _function("max", ("in1", 0.0), ("in2", 0.0)),
+    "smoothstep": _function("smoothstep", ("in", 0.0), ("low", 0.0), ("high", 1.0)),
+    "clamp": lambda node: _clamped(node.signal("in", 0.0), node.signal("low", 0.0), node.signal("high", 1.0)),
+    "invert": lambda node: _subtracted(node.signal("amount", 1.0), node.signal("in", 0.0)),
+    "oneminus": lambda node: complement(node.signal("in", 0.0)),
+    "remap": _remapped,
+    "range": _ranged,
+    "contrast": _contrasted,
+    "luminance": lambda node: _luminance(resized(node.signal("in", 0.0), 3), node),
+    "saturate": _saturated,
+    "rgbtohsv": _vector("rgbtohsv"),
+    "hsvtorgb": _vector("hsvtorgb"),
+    "hsvadjust": _hsv_adjusted,
+    "normalize": _vector("normalize3"),
+    "dotproduct": _dot_product,
+} | {
+    name: _function(name, ("in", 0.0))
+    for name in ("absval", "sign", "floor", "ceil", "round", "sqrt", "ln", "exp", "sin", "cos", "tan")
+}  # fmt: skip
+NO_NORMAL = ("bump", "heighttonormal", "hextilednormalmap")  # their textures are heights
+
+
+def category(kind: str) -> str:
+    """Return the node of a definition: `ND_multiply_color3FA` -> `multiply`."""
+    words = kind.removeprefix("ND_").split("_")
+    for count in range(len(words), 0, -1):
+        if (name := "_".join(words[:count])) in NODES:
+            return name
+    return words[0]
+
+
+def read_materialx_node(node: Node) -> Signal | None:
+    """Return the signal of an ND_* node; what is unknown gives its first texture or constant, with a note."""
+    name = category(node.kind)
+    if name in NO_NORMAL:
+        node.network.note("skipped", f"node {name} is not supported; normals are the mesh's")
+        return None
+    reader = NODES.get(name)
+    found = reader(node) if reader else unsupported(node)
+    return None if found is None else resized(found, width_of(node))
