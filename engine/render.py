@@ -33,8 +33,7 @@ LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 LABEL_MODULES = ("geometry", "trace", "resolve")
 LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
-OPACITY_MODULES = ("passage",)  # of scenes with cut-outs or transparent surfaces only,
-OPACITY_LIGHT_MODULES = ("passage", "shadow_passage")  # and with rgb
+VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class _Scratch:
     hits: Any  # kernels.point.HitBuffers
     points: Any
     rays: Any  # kernels.shade.ShadowRays
-    layers: Any  # kernels.passage.Layers
+    layers: Any  # kernels.passage.Layers; None: no ray passes anything
     layer_points: Any  # of the layers behind the first
 
 
@@ -105,8 +104,9 @@ class Renderer:
         load_kernels(rig.quality, device=device)
         self._base: SceneOnDevice = upload_scene(scene, rig, device=device, shaded=self.shaded)
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
-        if self._base.opacities is not None:
-            gpu.load(OPACITY_LIGHT_MODULES if self.shaded else OPACITY_MODULES, device=device, threads=2)
+        needs = ((self._base.opens_view, VIEW_MODULE), (self._base.opens_shadow, SHADOW_MODULE))
+        if modules := tuple(name for is_needed, name in needs if is_needed):
+            gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)))
 
     def close(self) -> None:
         """End the threads."""
@@ -135,7 +135,7 @@ class Renderer:
                     scratch.put(own)
 
             self._over_slices(pixels, shade)
-        if worlds.opacities is not None:
+        if self._base.opacities is not None:
             self.lost_rays += int(buffers.overflow.numpy().sum())
         return self._frames(draft, buffers)
 
@@ -148,7 +148,7 @@ class Renderer:
         pixels = views * self.rig.width * self.rig.height
         device = wp.get_device(self.device)
         room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if self._on_cpu else device.free_memory
-        scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._base.opacities is not None else 0)
+        scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._base.opens_view else 0)
         need = pixels * (BYTES_PX + (scratch if self.shaded and not self._on_cpu else 0))
         if pixels > LARGEST_LAUNCH_PX or need > room:
             size = f"{views} views of {self.rig.width}x{self.rig.height} px"
@@ -175,10 +175,11 @@ class Renderer:
 
     def _trace(self, worlds: Worlds, views: Any, buffers: _Buffers, first: int, count: int) -> None:
         geometry, labels = worlds.geometry, buffers.labels
-        if worlds.opacities is None:
+        if not self._base.opens_view:
             self._launch(gpu.trace.trace_primary, count, [geometry.trees, views, first, buffers.hit])
         else:
-            inputs = [geometry, views, worlds.opacities, first, buffers.hit, labels.mixed, self._overflow(buffers, first)]
+            overflow = self._overflow(buffers, first)
+            inputs = [geometry, views, worlds.opacities, first, buffers.hit, labels.mixed, overflow]
             self._launch(gpu.passage.pass_primary, count, inputs)
         self._launch(gpu.resolve.resolve_labels, count, [geometry, views, first, buffers.hit, buffers.labels])
 
@@ -193,10 +194,11 @@ class Renderer:
         own.radiance.zero_()
         sampling = gpu.sample.Sampling()
         sampling.first, sampling.sample_count, sampling.key = first, self.rig.spp, self._key
-        own.layers.overflow = self._overflow(buffers, first)
+        if own.layers is not None:
+            own.layers.overflow = self._overflow(buffers, first)
         for sample in range(self.rig.spp):
             sampling.sample = sample
-            if worlds.opacities is not None:
+            if self._base.opens_view:
                 self._shade_layers(worlds, views, buffers, own, sampling, count)
                 continue
             inputs = [geometry.trees, views, sampling, buffers.edge, own.hits.sample]
@@ -205,9 +207,16 @@ class Renderer:
             self._launch(gpu.point.find_points, count, inputs)
             inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
             self._launch(gpu.shade.light_points, count, inputs)
-            self._launch(gpu.shadow.trace_shadow, count, [geometry.trees, own.points, own.rays, own.radiance])
+            self._trace_shadows(worlds, own, own.points, own.radiance, count)
         linear = int(self.outputs.rgb_linear)
         self._launch(gpu.film.develop, count, [views, first, self.rig.spp, linear, own.radiance, buffers.color])
+
+    def _trace_shadows(self, worlds: Worlds, own: _Scratch, points: Any, radiance: Any, count: int) -> None:
+        if not self._base.opens_shadow:
+            self._launch(gpu.shadow.trace_shadow, count, [worlds.geometry.trees, points, own.rays, radiance])
+            return
+        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, points, own.rays, radiance]
+        self._launch(gpu.shadow_passage.pass_shadow, count, [*inputs, own.layers.overflow])
 
     def _shade_layers(
         self, worlds: Worlds, views: Any, buffers: _Buffers, own: _Scratch, sampling: Any, count: int
@@ -224,8 +233,7 @@ class Renderer:
             inputs = [geometry, views, opacities, sampling, own.hits, points, layers]
             self._launch(gpu.passage.fade_points, count, inputs)
             self._launch(gpu.shade.light_points, count, [views, lights, sampling, points, own.rays, layers.radiance])
-            inputs = [geometry, opacities, points, own.rays, layers.radiance, layers.overflow]
-            self._launch(gpu.shadow_passage.pass_shadow, count, inputs)
+            self._trace_shadows(worlds, own, points, layers.radiance, count)
             layers.open_rays.zero_()
             is_last = int(layer == gpu.passage.MAX_LAYERS - 1)
             self._launch(gpu.passage.add_layer, count, [is_last, layers, layers, own.radiance])
@@ -246,6 +254,9 @@ class Renderer:
         views.focal_px = to_device(draft.focal_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
         views.center_px = to_device(draft.center_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
         views.orthographic = to_device(draft.orthographic.reshape(count).astype(np.int32), wp.int32, device)
+        if self.rig.clip:
+            clip_m = draft.clip_m.reshape(count, 2).astype(np.float32)
+            views.clip_m = to_device(clip_m, wp.vec2, device)
         stops = draft.exposure_ev + self.rig.exposure_ev
         exposure = (draft.exposure * np.exp2(stops)).reshape(count).astype(np.float32)
         counter = (draft.world[row], draft.step[row] * cameras + camera, 0)
@@ -264,8 +275,8 @@ class Renderer:
         labels.instance = wp.empty(shape, dtype=wp.int32, device=device)
         nothing = (0, 0, 0)
         labels.material = wp.empty(shape if self.shaded else nothing, dtype=wp.int32, device=device)
-        passable = self.shaded and self._base.opacities is not None
-        labels.mixed = wp.empty(shape if passable else nothing, dtype=wp.uint8, device=device)
+        is_open = self.shaded and self._base.opens_view
+        labels.mixed = wp.empty(shape if is_open else nothing, dtype=wp.uint8, device=device)
         if self.shaded:
             color.rgb = wp.empty((*shape, 3), dtype=wp.uint8, device=device)
             color.linear = wp.empty(shape if self.outputs.rgb_linear else (0, 0, 0), dtype=wp.vec3, device=device)
@@ -284,14 +295,18 @@ class Renderer:
         rays.direction = wp.empty((slots, count), dtype=wp.vec3, device=device)
         rays.distance_m = wp.empty((slots, count), dtype=wp.float32, device=device)
         rays.radiance = wp.empty((slots, count), dtype=wp.vec3, device=device)
+        linked = any(light.shading is not None for light in self._base.scene.lights)
+        rays.link = wp.empty((slots, count) if linked else (0, 0), dtype=wp.int32, device=device)
         points = wp.empty(count, dtype=gpu.point.Point, device=device)
-        layers, behind = gpu.passage.Layers(), count if self._base.opacities is not None else 0
+        radiance = wp.empty(count, dtype=wp.vec3, device=device)
+        if self._base.opacities is None:
+            return _Scratch(radiance, hits, points, rays, None, None)
+        layers, behind = gpu.passage.Layers(), count if self._base.opens_view else 0
         layers.transmission = wp.empty(behind, dtype=wp.float32, device=device)
         layers.weight = wp.empty(behind, dtype=wp.float32, device=device)
         layers.radiance = wp.zeros(behind, dtype=wp.vec3, device=device)
         layers.open_rays = wp.zeros(1, dtype=wp.int32, device=device)
         layer_points = wp.empty(behind, dtype=gpu.point.Point, device=device)
-        radiance = wp.empty(count, dtype=wp.vec3, device=device)
         return _Scratch(radiance, hits, points, rays, layers, layer_points)
 
     def _frames(self, draft: Draft, buffers: _Buffers) -> Frames:

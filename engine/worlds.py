@@ -5,6 +5,7 @@ Arrays are `[row, ...]`; a value that all rows share is stored once and read wit
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +33,10 @@ class SceneOnDevice:
     scene: Scene
     geometry: Any  # kernels.geometry.Geometry with an empty top level
     materials: Any  # kernels.material.Materials without rows; None at quality `labels`
-    opacities: Any  # kernels.opacity.Opacities without rows; None: every surface is opaque
     lights: Any  # kernels.light.Lights without rows; None at quality `labels`
+    opacities: Any  # kernels.opacity.Opacities without rows; None: neither of the next two
+    opens_view: bool  # rays of the camera may pass surfaces, or are clipped
+    opens_shadow: bool  # shadow rays may pass surfaces
     stack_entries: int  # that a traversal of one mesh may need
 
 
@@ -45,7 +48,7 @@ class Worlds:
     geometry: Any  # kernels.geometry.Geometry
     materials: Any  # kernels.material.Materials
     lights: Any  # kernels.light.Lights
-    opacities: Any  # kernels.opacity.Opacities; None: every surface is opaque
+    opacities: Any  # kernels.opacity.Opacities, or None
 
 
 def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneOnDevice:
@@ -53,19 +56,22 @@ def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneO
     trees = build_mesh_trees(scene.meshes, lanes_of(device))
     geometry = geometry_on_device(scene, trees, device)
     kinds = opacity_kinds(scene)
-    passable = bool(kinds.any())
-    if not shaded and not passable:
-        return SceneOnDevice(device, scene, geometry, None, None, None, trees.stack_entries)
+    opens_view = bool(kinds.any()) or rig.clip
+    opens_shadow = shaded and (bool(kinds.any()) or any(light.shading is not None for light in scene.lights))
+    base = SceneOnDevice(device, scene, geometry, None, None, None, opens_view, opens_shadow, trees.stack_entries)
+    if not shaded and not opens_view:
+        return base
     atlas = pack_textures(scene.textures if shaded else opacity_textures(scene, kinds), device)
     materials = materials_on_device(scene.materials, atlas, device)
-    opacities = opacities_on_device(scene.materials, kinds, materials, device) if passable else None
-    if opacities is not None:
+    if opens_view or opens_shadow:
+        opacities = opacities_on_device(scene.materials, kinds, materials, device)
         opacities.label_opacity = rig.label_opacity
+        base = dataclasses.replace(base, opacities=opacities)
     if not shaded:
-        return SceneOnDevice(device, scene, geometry, None, opacities, None, trees.stack_entries)
+        return base
     lights = lights_on_device(scene, atlas, device)
     lights.ambient_reach_m = rig.ambient_reach_m
-    return SceneOnDevice(device, scene, geometry, materials, opacities, lights, trees.stack_entries)
+    return dataclasses.replace(base, materials=materials, lights=lights)
 
 
 def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:

@@ -41,6 +41,15 @@ class Layers:
 
 
 @wp.func
+def clip_range(views: Views, view: int) -> wp.vec2:
+    """Return the planar depths between which a camera sees; they bound `t`, which is planar depth."""
+    if views.clip_m.shape[0] == 0:
+        return wp.vec2(0.0, FAR_M)
+    limits_m = views.clip_m[view]
+    return wp.vec2(wp.max(limits_m[0], 0.0), wp.min(limits_m[1], FAR_M))
+
+
+@wp.func
 def is_labelled(geometry: Geometry, opacities: Opacities, material: int, hit: Hit) -> bool:
     """Return whether a surface is there for the labels, at the hit exactly."""
     kind = opacities.kind[material]
@@ -75,9 +84,10 @@ def pass_primary(
     ray = camera_ray(views, view, float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
     mixed = bool(False)
     crossed = int(0)
-    hit = start_at(0.0)
+    limits_m = clip_range(views, view)
+    hit = start_at(limits_m[0])
     while crossed < MAX_CROSSED:
-        hit = next_hit(geometry.trees, row, ray, hit, FAR_M, 0)
+        hit = next_hit(geometry.trees, row, ray, hit, limits_m[1], 0)
         if hit.placement == MISS:
             break
         material = material_of(geometry, opacities, row, hit)
@@ -102,7 +112,9 @@ def pass_samples(
     """Write the next surface that the present sample's ray must light, for pixels that lie across an edge."""
     i = wp.tid()
     is_edge = edge[sampling.first + i] != wp.uint8(0)
-    hit = start_at(0.0)
+    pixel = pixel_of(views, sampling.first + i)
+    limits_m = clip_range(views, pixel[0])
+    hit = start_at(limits_m[0])
     if out_layers.index == 0:
         out_layers.transmission[i] = 1.0
         if not is_edge:
@@ -113,12 +125,11 @@ def pass_samples(
             hit.placement = GONE
             out_hit[i] = hit
             return
-    pixel = pixel_of(views, sampling.first + i)
     row = views.row[pixel[0]]
     ray = sample_ray(views, pixel, sampling)
     crossed = int(0)
     while crossed < MAX_CROSSED:
-        hit = next_hit(geometry.trees, row, ray, hit, FAR_M, 0)
+        hit = next_hit(geometry.trees, row, ray, hit, limits_m[1], 0)
         if hit.placement == MISS:
             break
         material = material_of(geometry, opacities, row, hit)

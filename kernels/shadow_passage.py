@@ -4,14 +4,25 @@ import warp as wp
 
 from .camera import Ray
 from .geometry import Geometry
+from .light import ALL_PLACEMENTS
 from .opacity import MAX_CROSSED, Opacities, material_of, next_hit, start_at, stopped_share
 from .point import Point
 from .shade import SHORT_OF_LIGHT, ShadowRays
 from .trace import MISS
 
 
+@wp.struct
+class Blocking:
+    """What may stop a ray at all."""
+
+    group: int  # row of `link`, or ALL_PLACEMENTS
+    link: wp.array2d[wp.uint8]  # [set, placement]
+
+
 @wp.func
-def arriving_share(geometry: Geometry, opacities: Opacities, row: int, ray: Ray, t_max: float) -> float:
+def arriving_share(
+    geometry: Geometry, opacities: Opacities, blocking: Blocking, row: int, ray: Ray, t_max: float
+) -> float:  # fmt: skip
     """Return the share of light that arrives along a ray; below 0: it has more surfaces than are followed.
 
     The first question is for any hit: most rays meet nothing, or something opaque, and need no order.
@@ -24,8 +35,10 @@ def arriving_share(geometry: Geometry, opacities: Opacities, row: int, ray: Ray,
         hit = next_hit(geometry.trees, row, ray, after, t_max, any_hit)
         if hit.placement == MISS:
             return share
-        material = material_of(geometry, opacities, row, hit)
-        stopped = stopped_share(geometry, opacities, material, hit, wp.vec2(0.0, 0.0))
+        stopped = float(0.0)
+        if blocking.group == ALL_PLACEMENTS or blocking.link[blocking.group, hit.placement] != wp.uint8(0):
+            material = material_of(geometry, opacities, row, hit)
+            stopped = stopped_share(geometry, opacities, material, hit, wp.vec2(0.0, 0.0))
         if stopped >= 1.0:
             return 0.0
         if any_hit == 0:
@@ -38,19 +51,24 @@ def arriving_share(geometry: Geometry, opacities: Opacities, row: int, ray: Ray,
 
 @wp.kernel(enable_backward=False)
 def pass_shadow(
-    geometry: Geometry, opacities: Opacities, point: wp.array[Point], rays: ShadowRays,
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], point: wp.array[Point], rays: ShadowRays,
     out_radiance: wp.array[wp.vec3], out_overflow: wp.array[int],
 ):  # fmt: skip
-    """Add the light of every shadow ray as far as it arrives."""
+    """Add the light of every shadow ray as far as it arrives; `link` is Lights.link."""
     i = wp.tid()
     radiance = out_radiance[i]
     ray = Ray()
     ray.origin = point[i].origin_m
+    blocking = Blocking()
+    blocking.link = link
     for slot in range(rays.light_slots + 1):
         distance = rays.distance_m[slot, i]
         if distance > 0.0:
             ray.direction = rays.direction[slot, i]
-            share = arriving_share(geometry, opacities, point[i].row, ray, distance * SHORT_OF_LIGHT)
+            blocking.group = ALL_PLACEMENTS
+            if rays.link.shape[0] > 0:
+                blocking.group = rays.link[slot, i]
+            share = arriving_share(geometry, opacities, blocking, point[i].row, ray, distance * SHORT_OF_LIGHT)
             if share < 0.0:
                 wp.atomic_add(out_overflow, 0, 1)
             radiance += rays.radiance[slot, i] * wp.max(share, 0.0)
