@@ -16,6 +16,7 @@ from engine.scene.notes import Notes
 from engine.scene.options import SceneOptions
 from engine.scene.units import Z_UP_FROM_Y_UP, StageUnits
 from engine.scene.usd_files import check_dependencies
+from engine.scene.usd_unfold import check_unfolding
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes, files: FileLedge
         if root_layer is None:
             raise SceneError(f"scene '{path}' cannot be read; is it a USD file?")
         layers = check_dependencies(root_layer, path, roots, notes, files)
+        check_unfolding(root_layer, layers, path, options.max_prims)
         stage = Usd.Stage.Open(root_layer, Usd.Stage.LoadAll)
     except Tf.ErrorException as error:
         raise SceneError(_open_failure(path, error)) from None
