@@ -9,52 +9,62 @@ from numpy.typing import NDArray
 
 from engine.scene.mesh_source import MeshSource
 from engine.scene.polygons import Polygons
-from engine.scene.subdivide import Cage, smooth_normals, subdivide
+from engine.scene.subdivide import Cage, Refined, limit_normals, subdivide
+from engine.scene.subdivide_face_varying import refine_corner_values
+from engine.scene.subdivide_level import undrawn_faces
 
 
 def subdivided(source: MeshSource, cage: Cage) -> MeshSource:
-    """Return the refined quads on the limit surface, with smooth normals."""
+    """Return the refined faces on the limit surface, with the normals of that surface.
+
+    A bilinear surface keeps authored normals, interpolated; without any its faces are flat.
+    """
     polygons = source.polygons
     refined = subdivide(cage, source.steps)
-    points = refined.stencil @ polygons.points.astype(np.float64)
-    uv, color = (
-        None if values is None else (refined.corner_stencil @ values).astype(np.float32)
-        for values in (source.uv, source.color)
-    )
-    count = len(refined.quads)
-    hole = polygons.hole[refined.face]
-    if cage.boundary == "none":
-        hole = hole | _touches_boundary(polygons)[refined.face]
+    before_limit = refined.refined @ polygons.points
+    points = before_limit if refined.limit is None else refined.limit.position @ before_limit
+    count, size = refined.faces.shape
+    hole = (polygons.hole | undrawn_faces(cage))[refined.face]
     fine = Polygons(
         points=points.astype(np.float32),
-        counts=np.full(count, 4),
-        indices=refined.quads.ravel(),
+        counts=np.full(count, size),
+        indices=refined.faces.ravel(),
         face=np.arange(count),
-        corner=np.arange(4 * count),
+        corner=np.arange(count * size),
         hole=hole,
         authored_face_count=count,
-        authored_corner_count=4 * count,
+        authored_corner_count=count * size,
     )
-    normal = smooth_normals(points, refined).reshape(-1, 3)
+    normal = limit_normals(refined, before_limit)
+    if normal is None:
+        normal = _carried(source, cage, refined, "normal")
+    else:
+        normal = normal.reshape(-1, 3) * (-1.0 if source.left_handed else 1.0)
     return replace(
         source,
         polygons=fine,
-        normal=-normal if source.left_handed else normal,
-        uv=uv,
-        color=color,
+        normal=normal,
+        uv=_carried(source, cage, refined, "uv"),
+        uv2=_carried(source, cage, refined, "uv2"),
+        color=_carried(source, cage, refined, "color"),
+        opacity=_carried(source, cage, refined, "opacity"),
         slot=source.slot[refined.face],
         cage=None,
     )
 
 
-def _touches_boundary(polygons: Polygons) -> NDArray[np.bool_]:
-    """Return [face]: whether a face has a point on the boundary; `interpolateBoundary = none` does not draw these."""
-    following = np.arange(len(polygons.indices)) + 1
-    last = np.cumsum(polygons.counts) - 1
-    following[last] = last - polygons.counts + 1
-    ends = np.sort(np.stack([polygons.indices, polygons.indices[following]], axis=-1), axis=1)
-    edge, use = np.unique(ends, axis=0, return_counts=True)
-    on_boundary = np.zeros(len(polygons.points), bool)
-    on_boundary[edge[use == 1]] = True
-    face_of = np.repeat(np.arange(len(polygons.counts)), polygons.counts)
-    return np.bincount(face_of, on_boundary[polygons.indices], len(polygons.counts)) > 0
+def _carried(source: MeshSource, cage: Cage, refined: Refined, name: str) -> NDArray[np.float32] | None:
+    """Return what a field of the source says at every corner of the refined faces, by its own interpolation."""
+    values = getattr(source, name)
+    if values is None:
+        return None
+    kind = source.interpolation.get(name, "faceVarying")
+    if kind == "constant":
+        return np.broadcast_to(values[:1], (refined.faces.size, *values.shape[1:]))
+    if kind in ("vertex", "varying"):
+        at_points = np.zeros((cage.point_count, *values.shape[1:]))
+        at_points[cage.indices] = values
+        stencil = refined.stencil if kind == "vertex" else refined.linear
+        fine: NDArray[np.float32] = (stencil @ at_points)[refined.faces.ravel()].astype(np.float32)
+        return fine
+    return refine_corner_values(cage, source.steps, values, linear=kind == "uniform" or name == "normal")
