@@ -12,7 +12,20 @@ from engine import gpu
 from engine.device_opacity import opacity_kinds
 from engine.render import Renderer
 from engine.scene.model import Light, LightKind, Material, Mesh, Scene, Texture, TextureInput, Wrap
-from tests.kernels.scenes import ALL, IDENTITY, LABELS, camera, draft_of, look_at, pose, quad, render, rig, scene
+from tests.kernels.scenes import (
+    ALL,
+    IDENTITY,
+    LABELS,
+    camera,
+    draft_of,
+    look_at,
+    pose,
+    quad,
+    render,
+    rig,
+    scene,
+    sphere,
+)
 
 ABOVE = camera(look_at((0, 0, 8), (0, 0, 0), up=(0, 1, 0)))
 DOME = Light("/dome", LightKind.DOME, IDENTITY, (0.0, 0.0), 0.0, (1.0,) * 3)
@@ -255,3 +268,50 @@ def test_rays_with_too_many_layers_are_counted(count: int, lost: bool) -> None:
 
 def test_both_sides_of_a_launch_number_inputs_alike() -> None:
     assert int(gpu.opacity.OPACITY_INPUT) == gpu.material.MaterialInput.OPACITY
+
+
+@pytest.mark.parametrize("is_orthographic", [False, True])
+def test_clipping_leaves_out_what_is_nearer_or_farther(is_orthographic: bool) -> None:
+    """Planes at planar depths 2, 4 and 6, seen between 3 and 5, then between 3 and 4, then beyond 6.5."""
+    stage = layered([glow(1.0, 1.0), glow(2.0, 1.0), glow(4.0, 1.0)], [6.0, 4.0, 2.0], lights=(DOME,))
+    for clip_m, depth, radiance in (((3.0, 5.0), 4.0, 2.0), ((3.0, 3.9), np.inf, 1.0), ((6.5, np.inf), np.inf, 1.0)):
+        cam = dataclasses.replace(ABOVE, clip_m=clip_m, orthographic=is_orthographic)
+        for clip in (True, False):
+            frames = render(stage, cam, dataclasses.replace(rig(), clip=clip))
+            assert frames.depth_m is not None
+            assert frames.rgb_linear is not None
+            assert (frames.depth_m == np.float32(depth if clip else 2.0)).all()
+            assert frames.rgb_linear == pytest.approx(np.full((1, 32, 32, 3), radiance if clip else 1.0), rel=1e-6)
+
+
+def test_only_linked_placements_cast_the_shadows_of_a_light() -> None:
+    """Two suns; the first sees one of three panes, the second all of them."""
+    panes = [Material("pane", opacity=a) for a in (0.2, 0.4, 0.5)]
+    floor = Material("floor", base_color=(0.5,) * 3, **MATT)  # type: ignore[arg-type]
+    layers, heights = [*panes, floor], [10.0, 11.0, 12.0, 0.0]
+    linked = dataclasses.replace(SUN, shading=1)
+    sets = np.array([[1, 1, 1, 1], [0, 1, 0, 0]], np.bool_)
+    for lights, expected in (((linked,), 0.6), ((linked, SUN), 0.6 + 0.8 * 0.6 * 0.5), ((SUN,), 0.24)):
+        stage = dataclasses.replace(layered(layers, heights, lights=lights), link_sets=sets)
+        assert mean_radiance(stage) == pytest.approx(expected * 0.5 / np.pi, rel=1e-4)
+
+
+def test_linked_shadows_need_no_transparent_material() -> None:
+    layers = [Material("roof"), Material("floor", base_color=(0.5,) * 3, **MATT)]  # type: ignore[arg-type]
+    for blocks, expected in ((0, 0.5 / np.pi), (1, 0.0)):
+        sun = dataclasses.replace(SUN, shading=0)
+        stage = layered(layers, [10.0, 0.0], lights=(sun,))
+        stage = dataclasses.replace(stage, link_sets=np.array([[blocks, 1]], np.bool_))
+        assert mean_radiance(stage) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_closed_ball_of_glass_is_left_once_and_entered_once() -> None:
+    """Two surfaces on every ray that meets it, also through shared edges and vertices: transmission 0.5^2 or 1."""
+    stage = scene([(sphere(1.0, rings=16), IDENTITY)], materials=(glow(0.0, 0.5, presence=True),), lights=(DOME,))
+    cam = dataclasses.replace(ABOVE, orthographic=True, horizontal_aperture_mm=3200.0, vertical_aperture_mm=3200.0)
+    linear = render(stage, cam, rig(size_px=(64, 64), spp=1)).rgb_linear
+    assert linear is not None
+    values = np.unique(linear.round(5))
+    assert values == pytest.approx([0.25, 1.0])
+    y, x = (np.mgrid[:64, :64] + 0.5 - 32) / 64 * 3.2
+    assert (linear[0, :, :, 0][np.hypot(x, y) < 0.9] < 0.26).all()
