@@ -4,6 +4,7 @@ from engine.scene.error import SceneError
 from engine.scene.load import load_scene
 from engine.scene.model import Scene
 from engine.scene.options import SceneOptions
+from engine.scene.override import DrawnWorld, write_world
 from engine.scene.report import summary
 
-__all__ = ["Scene", "SceneError", "SceneOptions", "load_scene", "summary"]
+__all__ = ["DrawnWorld", "Scene", "SceneError", "SceneOptions", "load_scene", "summary", "write_world"]
