@@ -19,6 +19,7 @@ from engine.scene.usd_geometry import GeometryTable
 from engine.scene.usd_instancer import Placer
 from engine.scene.usd_instances import instances_of, renumbered
 from engine.scene.usd_light import LightTable
+from engine.scene.usd_links import LIGHT_LINK, SHADOW_LINK, LinkTable
 from engine.scene.usd_material import MaterialTable
 from engine.scene.usd_semantics import read_taxonomy
 from engine.scene.usd_skel import pose_skinned_meshes
@@ -39,11 +40,11 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         placer.place(subtree)
         textures = TextureTable(opened)
         materials = MaterialTable(opened, textures)
-        geometry = GeometryTable(opened, materials)
+        geometry = GeometryTable(opened, materials, walker.with_subsets)
         placements, meshes = geometry.build(placer.spreads)
-        table = LightTable(opened, textures)
+        table, links = LightTable(opened, textures), LinkTable(opened, placements, placer.owners.path)
         lights = [
-            light
+            replace(light, lit=links.row(leaf.prim, LIGHT_LINK), shading=links.row(leaf.prim, SHADOW_LINK))
             for leaf in subtree.lights
             if (matrix := placer.world(leaf)) is not None
             and (light := table.read(leaf.prim, matrix, leaf.path)) is not None
@@ -52,7 +53,7 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
             camera
             for leaf in subtree.cameras
             if (matrix := placer.world(leaf)) is not None
-            and (camera := read_camera(opened, leaf.prim, matrix)) is not None
+            and (camera := read_camera(opened, leaf.prim, matrix, leaf.path)) is not None
         ]
         anchors = _anchors(opened, subtree, placer)
         if not lights:
@@ -74,6 +75,7 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         assets=assets,
         notes=notes.all(),
         ies=table.profiles,
+        link_sets=links.sets(),
         used=dict(sorted(walker.census.used.items())),
         skipped=dict(sorted(walker.census.skipped.items())),
         ignored=dict(sorted(walker.census.ignored.items())),
