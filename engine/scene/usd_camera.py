@@ -53,7 +53,7 @@ def read_camera(opened: OpenStage, prim: Usd.Prim, matrix: NDArray[np.float64], 
     if camera.horizontal_aperture_mm <= 0.0 or (needs_focal and camera.focal_length_mm <= 0.0):
         opened.notes.add("skipped", name, "camera without a positive focal length and aperture")
         return None
-    _note_unused(opened, prim, values, name)
+    _note_unused(opened, prim, values, camera)
     return camera
 
 
@@ -105,15 +105,16 @@ def _exposure(opened: OpenStage, values: Values, name: str) -> float:
     return 1.0
 
 
-def _note_unused(opened: OpenStage, prim: Usd.Prim, values: Values, name: str) -> None:
+def _note_unused(opened: OpenStage, prim: Usd.Prim, values: Values, camera: Camera) -> None:
     """Say what is kept with the camera, or not, without a part in its images."""
+    name = camera.name
     role = values.text("stereoRole", "mono")
     if role != "mono":
         opened.notes.add("approximated", name, f"the {role} camera of a stereo pair is a camera of its own")
     planes = UsdGeom.Camera(prim).GetClippingPlanesAttr().Get(opened.time)
     if planes is not None and len(planes):
         opened.notes.add("skipped", name, f"{len(planes)} clippingPlanes of the camera")
-    if values.number("fStop", 0.0) > 0.0 and values.number("focusDistance", 0.0) > 0.0:
+    if camera.f_stop > 0.0 and camera.focus_distance_m > 0.0:
         opened.notes.add("approximated", name, "fStop and focusDistance are kept with the camera; images are sharp")
-    if values.number("shutter:open", 0.0) != values.number("shutter:close", 0.0):
+    if camera.shutter_s[0] != camera.shutter_s[1]:
         opened.notes.add("approximated", name, "shutter times are kept with the camera; images show one moment")
