@@ -77,7 +77,9 @@ def write_stage(path: Path, mesh_count: int, quad_count: int) -> None:
             mesh.SetInfo("apiSchemas", Sdf.TokenListOp.Create(prependedItems=["MaterialBindingAPI"]))
             box = points * rng.uniform(0.2, 2.0, 3).astype(np.float32)
             _attribute(mesh, "points", "point3f[]", Vt.Vec3fArray.FromNumpy(box))
-            _attribute(mesh, "extent", "float3[]", Vt.Vec3fArray.FromNumpy(np.stack([box.min(axis=0), box.max(axis=0)])))
+            _attribute(
+                mesh, "extent", "float3[]", Vt.Vec3fArray.FromNumpy(np.stack([box.min(axis=0), box.max(axis=0)]))
+            )
             for name, (kind, value) in shared.items():
                 _attribute(mesh, name, kind, value)
             for name in ("normals", "primvars:st"):

@@ -17,6 +17,8 @@ class MeshRequest:
 
     slot_faces: tuple[NDArray[np.int64], ...]  # faces of slots 1, 2, ...; every other face is in slot 0
     slot_uv: tuple[str | None, ...]  # [slot], primvar that the slot's material reads; None: any
+    slot_uv2: tuple[str | None, ...] = ()  # [slot], the second one that it reads; None: it reads no more
+    varies: tuple[str, ...] = ()  # primvars:displayColor, primvars:displayOpacity where they are not constant
 
 
 @dataclass(frozen=True)

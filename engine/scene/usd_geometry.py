@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,152 +11,214 @@ from pxr import Usd, UsdGeom
 
 from engine.scene.model import Mesh, Placements
 from engine.scene.usd import OpenStage
+from engine.scene.usd_batch import RawMesh, RawReader, Twins, build_raw_meshes
+from engine.scene.usd_bind import Bindings
+from engine.scene.usd_color import Display, DisplayTable
 from engine.scene.usd_drawn import Drawn, MeshRequest
 from engine.scene.usd_implicit import read_implicit
+from engine.scene.usd_inherit import Chain
 from engine.scene.usd_instancer import Spread
-from engine.scene.usd_material import NOT_TRANSPARENT, MaterialTable, Surface
-from engine.scene.usd_mesh import inherited_color, read_mesh
+from engine.scene.usd_material import MaterialTable, Surface
+from engine.scene.usd_mesh import read_mesh
+from engine.scene.usd_primvar import UNLIKE_ST
+from engine.scene.usd_slots import Slots
 from engine.scene.usd_walk import DRAWN, IMPLICIT, Leaf
 
 Reader = Callable[[OpenStage, Leaf, MeshRequest], Drawn | None]  # None: nothing is drawn, and a note says why
 READERS: dict[str, Reader] = {"Mesh": read_mesh, **dict.fromkeys(IMPLICIT, read_implicit)}
-assert READERS.keys() == set(DRAWN)
+assert READERS.keys() == DRAWN
 SINGULAR = 1.0e-9  # volume of the three axes over that of a box with such edges, below which a placement is flat
 
 
-@dataclass
-class _Rows:
-    """Placements while they are collected."""
+class _Use(NamedTuple):
+    """A drawn prim where it stands, with its looks."""
 
-    mesh: list[int]
-    owner: list[int]
-    first_slot: list[int]
-    matrix: list[NDArray[np.float64]]  # [place, 3, 4] each
-    slot_material: list[int]
-    prim: list[str]
+    spread: Spread
+    standing: NDArray[np.bool_]  # [place], False: left out
+    world: NDArray[np.float64]  # [place, 3, 4], of all places
+    surfaces: tuple[Surface | None, ...]  # [slot]
+    faces: tuple[NDArray[np.int64], ...]  # of slots 1, 2, ...
+    display: Display
+
+
+class _Found(NamedTuple):
+    """What a prim draws."""
+
+    mesh: int | None
+    drawn: Drawn | None = None  # None: just the mesh
 
 
 class GeometryTable:
     """Meshes and placements; equal meshes and equal rows of materials are kept once."""
 
-    def __init__(self, opened: OpenStage, materials: MaterialTable) -> None:
+    def __init__(self, opened: OpenStage, materials: MaterialTable, with_subsets: set[str]) -> None:
+        """Read drawn prims; `with_subsets` are the paths of those that have GeomSubsets."""
         self._opened = opened
-        self._materials = materials
-        self._mesh_of_request: dict[object, tuple[int | None, Drawn | None]] = {}
-        self._mesh_of_content: dict[Hashable, int | None] = {}
-        self._first_slot: dict[tuple[int, ...], int] = {}
-        self._rows = _Rows([], [], [], [], [], [])
+        self._with_subsets = with_subsets
+        self._bindings = Bindings(opened, materials)
+        self._displays = DisplayTable(opened)
+        self._slots = Slots(materials)
+        self._raw = RawReader(opened)
+        self._twins = Twins()
+        self._index_of_key: dict[Hashable, int | None] = {}
+        self._has_instances = bool(opened.stage.GetPrototypes())
         self.meshes: list[Mesh] = []
 
     def build(self, spreads: list[Spread]) -> tuple[Placements, list[Mesh]]:
         """Return the placements (whose instances are still indices of owners) and the meshes."""
-        subsets = [material_subsets(spread.leaf.prim, self._opened.time) for spread in spreads]
-        prims = [spread.leaf.prim for spread in spreads]
-        inner = [prim for group in subsets for prim, _ in group]
-        bound = self._materials.bound(prims + inner)
-        own, rest = bound[: len(prims)], iter(bound[len(prims) :])
-        for spread, material, group in zip(spreads, own, subsets, strict=True):
-            surfaces = [self._materials.surface(material)] + [self._materials.surface(next(rest)) for _ in group]
-            self._add(spread, surfaces, [faces for _, faces in group])
-        rows = self._rows
+        uses = self._uses(spreads)
+        found = self._found(uses)
+        mesh, first_slot, owner, prim = [], [], [], []
+        matrix: list[NDArray[np.float64]] = [np.zeros((0, 3, 4))]
+        color: list[NDArray[np.float64]] = [np.zeros((0, 4))]
+        for use, (index, drawn) in zip(uses, found, strict=True):
+            if index is None:
+                continue
+            spread = use.spread
+            world, tint, owners = use.world, _tint(use), spread.owner
+            if not use.standing.all():
+                world, tint = world[use.standing], tint[use.standing]
+                owners = [each for each, keep in zip(owners, use.standing, strict=True) if keep]
+            if drawn is not None and drawn.copies is not None:
+                count = len(drawn.copies)
+                copies = drawn.copies @ spread.matrix[use.standing][:, None]
+                world = self._opened.units.world_from_local(copies.reshape(-1, 4, 4))
+                tint = np.repeat(tint, count, axis=0)
+                if drawn.copy_color is not None:
+                    tint = np.tile(drawn.copy_color, (len(owners), 1))
+                owners = np.repeat(owners, count).tolist()
+            mesh += [index] * len(world)
+            first_slot += [self._slots.of(spread.leaf, use.surfaces, use.display)] * len(world)
+            owner += owners
+            prim += [spread.leaf.path] * len(world)
+            matrix.append(world)
+            color.append(tint)
+        tints = np.concatenate(color).astype(np.float32)
         placements = Placements(
-            mesh=np.array(rows.mesh, np.int32),
-            instance=np.array(rows.owner, np.int32),
-            first_slot=np.array(rows.first_slot, np.int32),
-            slot_material=np.array(rows.slot_material, np.int32),
-            world_from_mesh=np.concatenate(rows.matrix) if rows.matrix else np.zeros((0, 3, 4)),
-            prim=tuple(rows.prim),
+            mesh=np.array(mesh, np.int32),
+            instance=np.array(owner, np.int32),
+            first_slot=np.array(first_slot, np.int32),
+            slot_material=np.array(self._slots.material, np.int32),
+            world_from_mesh=np.concatenate(matrix),
+            color=None if (tints == 1.0).all() else tints,
+            prim=tuple(prim),
         )
         return placements, self.meshes
 
-    def _add(self, spread: Spread, surfaces: list[Surface | None], faces: list[NDArray[np.int64]]) -> None:
-        leaf = spread.leaf
-        world = self._opened.units.world_from_local(spread.matrix)
-        usable = np.asarray(np.isfinite(world).all(axis=(1, 2)))
-        axes = world[usable, :, :3]
-        usable[usable] = np.abs(np.linalg.det(axes)) > SINGULAR * np.linalg.norm(axes, axis=1).prod(axis=1)
-        if not usable.all():
-            self._opened.notes.add("skipped", leaf.path, "its transform is singular or not finite")
-        if not usable.any():
-            return
-        mesh, drawn = self._mesh(leaf, surfaces, faces)
-        if mesh is None or drawn is None:
-            return
-        first_slot = self._slots(leaf, surfaces)
-        rows = self._rows
-        owner = [owner for owner, keep in zip(spread.owner, usable, strict=True) if keep]
-        if drawn.copies is None:
-            world = world[usable]
-        else:
-            copies = drawn.copies @ spread.matrix[usable][:, None]
-            world = self._opened.units.world_from_local(copies.reshape(-1, 4, 4))
-            owner = np.repeat(owner, len(drawn.copies)).tolist()
-        count = len(world)
-        rows.mesh += [mesh] * count
-        rows.prim += [leaf.path] * count
-        rows.first_slot += [first_slot] * count
-        rows.owner += owner
-        rows.matrix.append(world)
+    def _uses(self, spreads: list[Spread]) -> list[_Use]:
+        """Return the prims that stand somewhere, with what they are bound to."""
+        world = self._opened.units.world_from_local(np.concatenate([np.zeros((0, 4, 4)), *(s.matrix for s in spreads)]))
+        standing = _standing(world)
+        all_stand = bool(standing.all())
+        kept, end = [], 0
+        for spread in spreads:
+            begin, end = end, end + len(spread.matrix)
+            if all_stand or standing[begin:end].all():
+                kept.append((spread, standing[begin:end], world[begin:end]))
+                continue
+            self._opened.notes.add("skipped", spread.leaf.path, "its transform is singular or not finite")
+            if standing[begin:end].any():
+                kept.append((spread, standing[begin:end], world[begin:end]))
+        subsets = [self._subsets(spread.leaf) for spread, _, _ in kept]
+        own = self._bindings.surfaces([spread.leaf for spread, _, _ in kept])
+        inner = iter(self._bindings.subset_surfaces([prim for group in subsets for prim, _ in group]))
+        uses = []
+        for (spread, stands, places), surface, group in zip(kept, own, subsets, strict=True):
+            surfaces = (surface, *(next(inner) for _ in group)) if group else (surface,)
+            faces = tuple(faces for _, faces in group) if group else ()
+            uses.append(_Use(spread, stands, places, surfaces, faces, self._displays.of(spread.leaf)))
+        return uses
 
-    def _mesh(
-        self, leaf: Leaf, surfaces: list[Surface | None], faces: list[NDArray[np.int64]]
-    ) -> tuple[int | None, Drawn | None]:
-        uv = tuple(surface.uv if surface else None for surface in surfaces)
-        prim = leaf.prim.GetPrimInPrototype() if leaf.prim.IsInstanceProxy() else leaf.prim
-        constant = None if "primvars:displayColor" in leaf.names else inherited_color(self._opened, leaf)
-        color = None if constant is None else constant.tobytes()
-        key = (prim.GetPath(), uv, color, len(faces))
-        if key not in self._mesh_of_request:
-            self._mesh_of_request[key] = self._read(leaf, MeshRequest(tuple(faces), uv))
-        return self._mesh_of_request[key]
+    def _subsets(self, leaf: Leaf) -> list[tuple[Usd.Prim, NDArray[np.int64]]]:
+        return material_subsets(leaf.prim, self._opened.time) if leaf.path in self._with_subsets else []
 
-    def _read(self, leaf: Leaf, request: MeshRequest) -> tuple[int | None, Drawn | None]:
-        """Return the index of a prim's mesh and its copies; a prim with the same arrays as an earlier one shares it."""
+    def _found(self, uses: list[_Use]) -> list[_Found]:
+        """Return what every prim draws. Prims of one prototype are read once, equal ordinary meshes built once."""
+        number_of_request: dict[Hashable, int] = {}
+        numbers: list[int] = []
+        firsts: list[_Use] = []
+        for use in uses:
+            number = number_of_request.setdefault(self._request_key(use), len(firsts))
+            if number == len(firsts):
+                firsts.append(use)
+            numbers.append(number)
+        twins: list[int | None] = []
+        names: list[str] = []
+        for use in firsts:
+            raw = self._read_raw(use)
+            twins.append(None if raw is None else self._twins.add(raw))
+            if twins[-1] == len(names):
+                names.append(use.spread.leaf.path)
+        built = build_raw_meshes(self._twins.all(), names, self._opened.units.meters_per_unit)
+        found = []
+        for use, twin in zip(firsts, twins, strict=True):
+            mesh = None if twin is None else built[twin]
+            found.append(self._read(use) if mesh is None else _Found(self._intern(twin, mesh)))
+        return [found[number] for number in numbers]
+
+    def _request_key(self, use: _Use) -> Hashable:
+        """Return something that uses have in common whose triangles must be equal."""
+        leaf = use.spread.leaf
+        path: Hashable = leaf.path
+        if self._has_instances and leaf.prim.IsInstanceProxy():
+            path = leaf.prim.GetPrimInPrototype().GetPath()
+        sets = tuple((surface.uv, surface.uv2) if surface else None for surface in use.surfaces)
+        return path, sets, use.display.varies, leaf.state.primvars if _passes_sets(leaf.state.primvars) else None
+
+    def _read_raw(self, use: _Use) -> RawMesh | None:
+        if use.spread.leaf.kind != "Mesh" or use.faces:
+            return None
+        surface = use.surfaces[0]
+        sets = (None, None) if surface is None else (surface.uv, surface.uv2)
+        return self._raw.read(use.spread.leaf, sets, use.display)
+
+    def _read(self, use: _Use) -> _Found:
+        """Return what a prim draws; one with the same arrays as an earlier one gets that one's mesh."""
+        leaf = use.spread.leaf
+        request = MeshRequest(
+            slot_faces=use.faces,
+            slot_uv=tuple(surface.uv if surface else None for surface in use.surfaces),
+            slot_uv2=tuple(surface.uv2 if surface else None for surface in use.surfaces),
+            varies=use.display.varies,
+        )
         drawn = READERS[leaf.kind](self._opened, leaf, request)
         if drawn is None:
-            return None, None
-        if drawn.key not in self._mesh_of_content:
-            mesh = drawn.build(leaf.path, self._opened.units.meters_per_unit)
-            self._mesh_of_content[drawn.key] = None if mesh is None else len(self.meshes)
-            if mesh is not None:
-                self.meshes.append(mesh)
-        index = self._mesh_of_content[drawn.key]
+            return _Found(None)
+        if drawn.key not in self._index_of_key:
+            self._intern(drawn.key, drawn.build(leaf.path, self._opened.units.meters_per_unit))
+        index = self._index_of_key[drawn.key]
         if index is None:
             self._opened.notes.add("skipped", leaf.path, f"{leaf.kind} without a drawn face")
-        return index, drawn
+        return _Found(index, drawn)
 
-    def _slots(self, leaf: Leaf, surfaces: list[Surface | None]) -> int:
-        """Return where the materials of a placement begin in `slot_material`."""
-        indices = []
-        for surface in surfaces:
-            if surface is not None:
-                indices.append(self._materials.index(surface, leaf.prim))
-            else:
-                indices.append(self._stand_in(leaf))
-        key = tuple(indices)
-        if key not in self._first_slot:
-            self._first_slot[key] = len(self._rows.slot_material)
-            self._rows.slot_material += indices
-        return self._first_slot[key]
+    def _intern(self, key: Hashable, mesh: Mesh | None) -> int | None:
+        if key not in self._index_of_key:
+            self._index_of_key[key] = None if mesh is None else len(self.meshes)
+            if mesh is not None:
+                self.meshes.append(mesh)
+        return self._index_of_key[key]
 
-    def _stand_in(self, leaf: Leaf) -> int:
-        """Return the material of a prim without a usable one: its displayColor and displayOpacity, else grey."""
-        if "material:binding" in leaf.names and not self._materials.bound([leaf.prim])[0]:
-            self._opened.notes.add("error", leaf.path, "its material does not exist; displayColor is used")
-        has_color = "primvars:displayColor" in leaf.names or inherited_color(self._opened, leaf) is not None
-        opacity = 1.0
-        if "primvars:displayOpacity" in leaf.names:
-            value = leaf.prim.GetAttribute("primvars:displayOpacity").Get(self._opened.time)
-            if value is not None and len(value) == 1:
-                opacity = float(value[0])
-            elif value is not None:
-                self._opened.notes.add("approximated", leaf.path, "displayOpacity that varies over the mesh is ignored")
-        if opacity < 1.0:
-            self._opened.notes.add("approximated", leaf.path, NOT_TRANSPARENT)
-        if not has_color and opacity == 1.0:
-            return 0
-        material = self._materials.display_color(leaf.path, opacity)
-        return self._materials.intern(material)
+
+def _tint(use: _Use) -> NDArray[np.float64]:
+    """Return [place, 4]: the colour and opacity that are constant over the prim."""
+    return np.broadcast_to(np.array(use.display.constant), (len(use.world), 4))
+
+
+def _passes_sets(chain: Chain | None) -> bool:
+    """Return whether a prim may inherit texture coordinates."""
+    while chain is not None:
+        if any(name.startswith("primvars:") and name not in UNLIKE_ST for name in chain.names):
+            return True
+        chain = chain.above
+    return False
+
+
+def _standing(world: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return [place]: whether a matrix [place, 3, 4] is finite and keeps the three dimensions of what it moves."""
+    standing = np.asarray(np.isfinite(world).all(axis=(1, 2)))
+    axes = world[standing, :, :3]
+    standing[standing] = np.abs(np.linalg.det(axes)) > SINGULAR * np.linalg.norm(axes, axis=1).prod(axis=1)
+    return standing
 
 
 def material_subsets(prim: Usd.Prim, time: Usd.TimeCode) -> list[tuple[Usd.Prim, NDArray[np.int64]]]:

@@ -11,7 +11,6 @@ from engine.scene import primitives
 from engine.scene.model import Mesh
 from engine.scene.usd import OpenStage
 from engine.scene.usd_drawn import Drawn, MeshRequest
-from engine.scene.usd_mesh import inherited_color
 from engine.scene.usd_value import Values
 from engine.scene.usd_walk import Leaf
 
@@ -34,7 +33,6 @@ class ImplicitSource:
     kind: str
     axis: str
     sizes: tuple[float, ...]  # in the order of `SIZES`
-    color: tuple[float, ...] | None
     two_sided: bool
 
 
@@ -47,11 +45,10 @@ def read_implicit(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> Drawn 
     if max(sizes) <= 0.0 or min(sizes) < 0.0 or axis not in ("X", "Y", "Z"):
         opened.notes.add("skipped", leaf.path, f"{leaf.kind} with an unusable size or axis")
         return None
-    color = inherited_color(opened, leaf)
-    if color is None and "primvars:displayColor" in leaf.names:
-        opened.notes.add("skipped", leaf.path, "displayColor that varies over an implicit shape")
+    for name in request.varies:
+        opened.notes.add("skipped", leaf.path, f"{name} that varies over an implicit shape")
     two_sided = bool(prim.GetAttribute("doubleSided").Get())
-    source = ImplicitSource(leaf.kind, axis, sizes, None if color is None else tuple(color.tolist()), two_sided)
+    source = ImplicitSource(leaf.kind, axis, sizes, two_sided)
     return Drawn(source, partial(build_implicit, source))
 
 
@@ -59,16 +56,13 @@ def build_implicit(source: ImplicitSource, name: str, meters_per_unit: float) ->
     """Return the triangles of an implicit gprim in metres."""
     shape = _shape(source)
     count = len(shape.triangle)
-    color = None
-    if source.color is not None:
-        color = np.ascontiguousarray(np.broadcast_to(np.array(source.color, np.float32), (count, 3, 3)))
     return Mesh(
         name=name,
         points_m=(shape.points * meters_per_unit).astype(np.float32),
         triangle=shape.triangle,
         normal=shape.normal,
         uv=None,
-        color=color,
+        color=None,
         slot=np.zeros(count, np.int32),
         two_sided=source.two_sided,
     )

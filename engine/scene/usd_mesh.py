@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from pxr import Usd
 
 from engine.scene.mesh import build_mesh
 from engine.scene.mesh_source import MeshSource
 from engine.scene.polygons import Polygons, clean_polygons
 from engine.scene.usd import OpenStage
+from engine.scene.usd_color import COLOR, OPACITY
 from engine.scene.usd_drawn import Drawn, MeshRequest
-from engine.scene.usd_inherit import Chain, inherited_primvar
-from engine.scene.usd_primvar import (
-    corner_values,
-    read_array,
-    read_primvar,
-    st_attribute,
-)
+from engine.scene.usd_inherit import inherited_primvar
+from engine.scene.usd_primvar import ST_NAMES, corner_values, read_array, read_primvar, st_attribute
 from engine.scene.usd_subdivision import subdivision_of
 from engine.scene.usd_walk import Leaf
+
+FREE = "faceVarying"  # interpolation of values that differ at every corner
 
 
 def read_mesh(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> Drawn | None:
@@ -37,20 +37,31 @@ def read_source(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> MeshSour
     prim = leaf.prim
     scheme = prim.GetAttribute("subdivisionScheme").Get()
     cage, steps = subdivision_of(opened, leaf, polygons, scheme)
+    kinds: dict[str, str] = {}
+    fitted = partial(_fitted, opened, leaf, polygons, kinds)
     normal = None
     name = next((n for n in ("primvars:normals", "normals") if n in leaf.names), None)
     if name is not None and scheme not in ("loop", "catmullClark"):  # subdivision surfaces ignore authored normals
-        normal = _fitted(opened, leaf, name, polygons, (3,))
+        normal = fitted("normal", name, (3,))
+    slot = _slots(polygons, request)
+    slot_of_corner = np.repeat(slot, polygons.counts)
+    uv = _uv(opened, leaf, request.slot_uv, slot_of_corner, partial(fitted, "uv"))
+    uv2 = None
+    if any(request.slot_uv2):
+        uv2 = _uv(opened, leaf, request.slot_uv2, slot_of_corner, partial(fitted, "uv2"))
     return MeshSource(
         polygons=polygons,
         normal=normal,
-        uv=_uv(opened, leaf, polygons, request),
-        color=_color(opened, leaf, polygons),
-        slot=_slots(polygons, request),
+        uv=uv,
+        color=fitted("color", COLOR, (3,)) if COLOR in request.varies else None,
+        slot=slot,
         cage=cage,
         steps=steps,
         left_handed=prim.GetAttribute("orientation").Get() == "leftHanded",
         two_sided=bool(prim.GetAttribute("doubleSided").Get()),
+        uv2=uv2,
+        opacity=fitted("opacity", OPACITY, (1,)) if OPACITY in request.varies else None,
+        interpolation=kinds,
     )
 
 
@@ -84,10 +95,23 @@ def _polygons(opened: OpenStage, leaf: Leaf) -> Polygons | None:
 
 
 def _fitted(
-    opened: OpenStage, leaf: Leaf, name: str, polygons: Polygons, components: tuple[int, ...]
+    opened: OpenStage,
+    leaf: Leaf,
+    polygons: Polygons,
+    kinds: dict[str, str],
+    field: str,
+    name: str,
+    components: tuple[int, ...],
 ) -> NDArray[np.float32] | None:
-    """Return a primvar at every corner, or None with a note when its length does not fit."""
-    primvar = read_primvar(leaf.prim, name, opened.time, components, opened.notes)
+    """Return a primvar at every corner, or None with a note when its length does not fit.
+
+    Without one of its own, a prim gets the constant one of an ancestor. `kinds` receives the interpolation; values of
+    several kinds in one field count as faceVarying.
+    """
+    source: Usd.Prim | None = leaf.prim
+    if name not in leaf.names:
+        source = inherited_primvar(leaf.state.primvars, name)
+    primvar = None if source is None else read_primvar(source, name, opened.time, components, opened.notes)
     if primvar is None:
         return None
     values = corner_values(primvar, polygons)
@@ -95,15 +119,23 @@ def _fitted(
         opened.notes.add(
             "skipped", leaf.path, f"{name} has {len(primvar.values)} values, not what {primvar.interpolation} needs"
         )
+        return None
+    kinds[field] = primvar.interpolation if kinds.get(field, primvar.interpolation) == primvar.interpolation else FREE
     return values
 
 
-def _uv(opened: OpenStage, leaf: Leaf, polygons: Polygons, request: MeshRequest) -> NDArray[np.float32] | None:
+def _uv(
+    opened: OpenStage,
+    leaf: Leaf,
+    slot_uv: tuple[str | None, ...],
+    slot_of_corner: NDArray[np.int32],
+    fitted: Callable[[str, tuple[int, ...]], NDArray[np.float32] | None],
+) -> NDArray[np.float32] | None:
     """Return the texture coordinates at every corner; each slot's own set where materials read different ones."""
     by_name: dict[str, NDArray[np.float32] | None] = {}
     chosen: list[NDArray[np.float32] | None] = []
-    for wanted in request.slot_uv:
-        name, exact = st_attribute(leaf.prim, leaf.names, wanted)
+    for wanted in slot_uv:
+        name, exact = _st(leaf, wanted)
         if not exact and wanted is not None:
             found = f"; {name} was used" if name else " and there is no other"
             opened.notes.add(
@@ -112,37 +144,29 @@ def _uv(opened: OpenStage, leaf: Leaf, polygons: Polygons, request: MeshRequest)
                 f"the material reads primvar '{wanted}', which is missing{found}",
             )
         if name is not None and name not in by_name:
-            by_name[name] = _fitted(opened, leaf, name, polygons, (2, 3))
+            by_name[name] = fitted(name, (2, 3))
         chosen.append(by_name[name] if name is not None else None)
     first = next((uv for uv in chosen if uv is not None), None)
     if first is None or len(by_name) < 2:
         return first
-    slot = np.repeat(_slots(polygons, request), polygons.counts)
     uv = np.array(first)
     for index, values in enumerate(chosen):
         if values is not None:
-            uv[slot == index] = values[slot == index]
+            uv[slot_of_corner == index] = values[slot_of_corner == index]
     return uv
 
 
-def _color(opened: OpenStage, leaf: Leaf, polygons: Polygons) -> NDArray[np.float32] | None:
-    if "primvars:displayColor" in leaf.names:
-        return _fitted(opened, leaf, "primvars:displayColor", polygons, (3,))
-    constant = inherited_color(opened, leaf)
-    return None if constant is None else np.broadcast_to(constant, (len(polygons.indices), 3))
-
-
-def inherited_color(opened: OpenStage, leaf: Leaf) -> NDArray[np.float32] | None:
-    """Return the constant displayColor [3] that a prim has itself or from an ancestor."""
-    name = "primvars:displayColor"
+def _st(leaf: Leaf, wanted: str | None) -> tuple[str | None, bool]:
+    """Return the attribute of the texture coordinates, own or inherited, and whether it is the wanted one."""
     chain = leaf.state.primvars
-    source = inherited_primvar(Chain(chain, leaf.prim, leaf.names) if name in leaf.names else chain, name)
-    if source is None:
-        return None
-    primvar = read_primvar(source, name, opened.time, (3,), opened.notes)
-    if primvar is None or len(primvar.values) == 0:
-        return None
-    return primvar.values[0]
+    own = wanted is not None and f"primvars:{wanted}" in leaf.names
+    if wanted is not None and not own and inherited_primvar(chain, f"primvars:{wanted}") is not None:
+        return f"primvars:{wanted}", True
+    name, exact = st_attribute(leaf.prim, leaf.names, wanted)
+    if name is None and chain is not None:
+        usual = (f"primvars:{each}" for each in ST_NAMES)
+        name = next((each for each in usual if inherited_primvar(chain, each) is not None), None)
+    return name, exact
 
 
 def _slots(polygons: Polygons, request: MeshRequest) -> NDArray[np.int32]:

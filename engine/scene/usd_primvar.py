@@ -16,6 +16,7 @@ from engine.scene.polygons import Polygons
 ST_NAMES = ("st", "UVMap", "map1", "st0", "st_0", "uv", "UVW")
 TEXTURE_TYPES = ("texCoord2f[]", "texCoord2h[]", "texCoord2d[]", "texCoord3f[]")
 PLAIN_TYPES = ("float2[]", "half2[]", "double2[]")
+UNLIKE_ST = ("primvars:normals", "primvars:displayColor", "primvars:displayOpacity")
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,11 @@ def read_primvar(
     values = read_array(prim, attribute, time)
     if values is None or values.size == 0:
         return None
-    if values.ndim == 1 and values.dtype.kind == "f" and len(values) == components[0]:
-        values = values[None]  # a single value where an array was expected
+    if values.ndim == 1 and values.dtype.kind == "f":
+        if components[0] == 1:
+            values = values[:, None]
+        elif len(values) == components[0]:
+            values = values[None]  # a single value where an array was expected
     if values.ndim != 2 or values.shape[1] not in components or values.dtype.kind != "f":
         notes.add("skipped", prim.GetPath(), f"{attribute} has the wrong type")
         return None
@@ -94,7 +98,7 @@ def st_attribute(prim: Usd.Prim, names: Sequence[str], wanted: str | None) -> tu
     """
     if wanted is not None and f"primvars:{wanted}" in names:
         return f"primvars:{wanted}", True
-    candidates = [n for n in names if n.startswith("primvars:") and not n.endswith(":indices")]
+    candidates = [n for n in names if n.startswith("primvars:") and not n.endswith(":indices") and n not in UNLIKE_ST]
     for types in (TEXTURE_TYPES, PLAIN_TYPES):
         typed = [n for n in candidates if str(prim.GetAttribute(n).GetTypeName()) in types]
         usual = [f"primvars:{n}" for n in ST_NAMES if f"primvars:{n}" in typed]

@@ -139,9 +139,9 @@ def test_display_color_is_inherited_from_an_ancestor(tmp_path: Path) -> None:
     """A constant displayColor on an Xform colours the meshes below it."""
     body = f'def Xform "x" {{ color3f[] primvars:displayColor = [(1, 0.5, 0.25)]\ndef Mesh "m" {{ {SQUARE} }} }}'
     scene = load_stage(tmp_path, body)
-    color = only_mesh(scene).color
-    assert color is not None
-    assert color == pytest.approx(np.broadcast_to([1.0, 0.5, 0.25], color.shape))
+    assert only_mesh(scene).color is None
+    assert scene.placements.color is not None
+    assert scene.placements.color == pytest.approx(np.array([[1.0, 0.5, 0.25, 1.0]]))
     assert scene.materials[scene.placements.slot_material[0]].uses_display_color
 
 

@@ -1,0 +1,249 @@
+"""The raw arrays of ordinary Mesh prims, read with as few calls as possible, to be built many at once.
+
+Ordinary is what exporters write: polygons without subdivision, holes or face subsets, float arrays of the right
+lengths. `usd_mesh.py` reads everything else, prim by prim, and gives the same triangles for what is ordinary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pxr import Usd, Vt
+
+from engine.scene.mesh_batch import Batch, Layer, build_meshes, is_sound
+from engine.scene.model import Mesh
+from engine.scene.usd import OpenStage
+from engine.scene.usd_color import COLOR, OPACITY, Display
+from engine.scene.usd_primvar import UNLIKE_ST, st_attribute
+from engine.scene.usd_walk import Leaf
+
+# Functions looked up once: found through a prim or an attribute, each call takes two to three times as long.
+_attribute, _get, _metadata = Usd.Prim.GetAttribute, Usd.Attribute.Get, Usd.Attribute.GetMetadata
+_POINTS, _INTEGERS = Vt.Vec3fArray, Vt.IntArray
+_LAYER_TYPES = {
+    "normal": Vt.Vec3fArray,
+    "uv": Vt.Vec2fArray,
+    "uv2": Vt.Vec2fArray,
+    "color": Vt.Vec3fArray,
+    "opacity": Vt.FloatArray,
+}
+COMPONENTS = {"normal": 3, "uv": 2, "uv2": 2, "color": 3, "opacity": 1}
+CHUNK_CORNERS = 1 << 18  # the temporary arrays of so many stay in the caches of a processor
+
+
+class Layout(NamedTuple):
+    """What meshes that are built together have in common."""
+
+    layers: tuple[tuple[str, str, bool], ...]  # field of Mesh, interpolation, whether it is indexed
+    left_handed: bool
+    two_sided: bool
+
+
+class RawMesh(NamedTuple):
+    """A Mesh prim as the file has it; lengths fit each other, contents are not checked."""
+
+    layout: Layout
+    points: Vt.Vec3fArray
+    counts: Vt.IntArray
+    indices: Vt.IntArray
+    layers: tuple[tuple[Vt.Vec3fArray | Vt.Vec2fArray | Vt.FloatArray, Vt.IntArray | None], ...]  # values, indices
+
+    def digest(self) -> bytes:
+        """Return a hash of all that decides the triangles."""
+        arrays = [self.points, self.counts, self.indices]
+        arrays += [array for layer in self.layers for array in layer if array is not None]
+        content = hashlib.blake2b(repr((self.layout, [len(array) for array in arrays])).encode(), digest_size=16)
+        content.update(b"".join(arrays))
+        return content.digest()
+
+
+class _Plan(NamedTuple):
+    """What the authored names of a prim say about reading it."""
+
+    normals: str | None
+    st: tuple[str, ...]  # what may be texture coordinates, without one asked for by name
+    indexed: frozenset[str]  # primvars with indices
+    has_two_sided: bool
+    has_orientation: bool
+
+
+class RawReader:
+    """Reads the ordinary ones among the Mesh prims of a stage."""
+
+    def __init__(self, opened: OpenStage) -> None:
+        self._time = opened.time
+        self._plans: dict[tuple[str, ...], _Plan | None] = {}
+        self._layouts: dict[Layout, Layout] = {}
+
+    def read(self, leaf: Leaf, sets: tuple[str | None, str | None], display: Display) -> RawMesh | None:
+        """Return the arrays of a prim whose material reads the primvars `sets`, or None where it is not ordinary."""
+        prim, time = leaf.prim, self._time
+        plan = self._plan(leaf.names)
+        if plan is None or _get(_attribute(prim, "subdivisionScheme")) != "none":
+            return None
+        points = _get(_attribute(prim, "points"), time)
+        counts = _get(_attribute(prim, "faceVertexCounts"), time)
+        indices = _get(_attribute(prim, "faceVertexIndices"), time)
+        if type(points) is not _POINTS or type(counts) is not _INTEGERS or type(indices) is not _INTEGERS:
+            return None
+        point_count, face_count, corner_count = len(points), len(counts), len(indices)
+        if not (point_count and face_count and corner_count):
+            return None
+        st = self._st(leaf, plan, sets[0])
+        if st is None:
+            return None
+        wanted = [("normal", plan.normals), ("uv", st)]
+        if sets[1] is not None:
+            st2 = self._st(leaf, plan, sets[1])
+            if st2 is None:
+                return None
+            wanted.append(("uv2", st2))
+        if display.varies:
+            wanted += [pair for pair in (("color", COLOR), ("opacity", OPACITY)) if pair[1] in display.varies]
+        lengths = {"vertex": point_count, "varying": point_count, "uniform": face_count, "faceVarying": corner_count}
+        keys, layers = [], []
+        for field, name in wanted:
+            if not name:
+                continue
+            attribute = _attribute(prim, name)
+            values = _get(attribute, time)
+            interpolation = _metadata(attribute, "interpolation") or ("vertex" if name == "normals" else "constant")
+            chosen = _get(_attribute(prim, name + ":indices"), time) if name in plan.indexed else None
+            if type(values) is not _LAYER_TYPES[field] or (chosen is not None and type(chosen) is not _INTEGERS):
+                return None
+            if len(values if chosen is None else chosen) != lengths.get(interpolation, -1) or not len(values):
+                return None
+            keys.append((field, interpolation, chosen is not None))
+            layers.append((values, chosen))
+        left_handed = plan.has_orientation and _get(_attribute(prim, "orientation")) == "leftHanded"
+        two_sided = plan.has_two_sided and bool(_get(_attribute(prim, "doubleSided")))
+        layout = Layout(tuple(keys), left_handed, two_sided)
+        layout = self._layouts.setdefault(layout, layout)
+        return RawMesh(layout, points, counts, indices, tuple(layers))
+
+    def _plan(self, names: tuple[str, ...]) -> _Plan | None:
+        """Return how prims with these names are read; None where they cannot be ordinary."""
+        if names in self._plans:
+            return self._plans[names]
+        plan = None
+        if "subdivisionScheme" in names and "holeIndices" not in names:
+            normals = next((name for name in ("primvars:normals", "normals") if name in names), None)
+            st = [n for n in names if n.startswith("primvars:") and not n.endswith(":indices") and n not in UNLIKE_ST]
+            indexed = frozenset(name.removesuffix(":indices") for name in names if name.endswith(":indices"))
+            plan = _Plan(normals, tuple(st), indexed, "doubleSided" in names, "orientation" in names)
+        self._plans[names] = plan
+        return plan
+
+    def _st(self, leaf: Leaf, plan: _Plan, uv: str | None) -> str | None:
+        """Return the attribute of the texture coordinates, "" where there is none; None where that needs a closer look.
+
+        An inherited set or a missing one, which needs a note, is left to `usd_mesh.py`.
+        """
+        if uv is not None:
+            name = f"primvars:{uv}"
+            return name if name in plan.st else None
+        found: str | None = None
+        if plan.st:
+            found, _ = st_attribute(leaf.prim, plan.st, None)
+        if found is None and leaf.state.primvars is not None:
+            return None
+        return found or ""
+
+
+class Twins:
+    """Finds meshes with equal arrays. All of a mesh is hashed only when another one has the same points."""
+
+    def __init__(self) -> None:
+        self._meshes: list[RawMesh] = []
+        self._by_points: dict[bytes, int] = {}
+        self._by_digest: dict[bytes, int] = {}
+        self._digested: set[int] = set()
+
+    def add(self, mesh: RawMesh) -> int:
+        """Return the number of the first mesh that equals this one; numbers count the different ones."""
+        points = hashlib.blake2b(b"".join((mesh.points,)), digest_size=16).digest()
+        first = self._by_points.setdefault(points, len(self._meshes))
+        if first == len(self._meshes):
+            self._meshes.append(mesh)
+            return first
+        if first not in self._digested:
+            self._digested.add(first)
+            self._by_digest[self._meshes[first].digest()] = first
+        number = self._by_digest.setdefault(mesh.digest(), len(self._meshes))
+        if number == len(self._meshes):
+            self._meshes.append(mesh)
+        return number
+
+    def all(self) -> list[RawMesh]:
+        """Return the different meshes."""
+        return self._meshes
+
+
+def build_raw_meshes(meshes: list[RawMesh], names: list[str], meters_per_unit: float) -> list[Mesh | None]:
+    """Return the triangles of different meshes, in metres; None for one with contents that need a closer look."""
+    built: list[Mesh | None] = [None] * len(meshes)
+    members: dict[Layout, list[int]] = {}
+    for number, mesh in enumerate(meshes):
+        members.setdefault(mesh.layout, []).append(number)
+    for numbers in members.values():
+        for chunk in _chunks(meshes, numbers):
+            batch = _batch([meshes[number] for number in chunk])
+            sound = is_sound(batch)
+            good = chunk if sound.all() else [number for number, keep in zip(chunk, sound, strict=True) if keep]
+            if not good:
+                continue
+            if len(good) < len(chunk):
+                batch = _batch([meshes[number] for number in good])
+            meshes_built = build_meshes(batch, [names[number] for number in good], meters_per_unit)
+            for number, mesh in zip(good, meshes_built, strict=True):
+                built[number] = mesh
+    return built
+
+
+def _chunks(meshes: list[RawMesh], numbers: list[int]) -> Iterator[list[int]]:
+    """Cut a list of meshes into parts of about CHUNK_CORNERS corners."""
+    part: list[int] = []
+    corners = 0
+    for number in numbers:
+        part.append(number)
+        corners += len(meshes[number].indices)
+        if corners >= CHUNK_CORNERS:
+            yield part
+            part, corners = [], 0
+    if part:
+        yield part
+
+
+def _batch(meshes: list[RawMesh]) -> Batch:
+    """Lay the arrays of meshes with one layout end to end."""
+    layout = meshes[0].layout
+    layers = []
+    for i, (field, interpolation, is_indexed) in enumerate(layout.layers):
+        arrays = [mesh.layers[i][0] for mesh in meshes]
+        values = _end_to_end(arrays, np.float32).reshape(-1, COMPONENTS[field])
+        index = _end_to_end([mesh.layers[i][1] for mesh in meshes], np.int32) if is_indexed else None
+        layers.append(Layer(field, interpolation, values, _lengths(arrays), index))
+    points, counts, indices = (list(arrays) for arrays in zip(*(mesh[1:4] for mesh in meshes), strict=True))
+    return Batch(
+        points=_end_to_end(points, np.float32).reshape(-1, 3),
+        counts=_end_to_end(counts, np.int32),
+        indices=_end_to_end(indices, np.int32),
+        point_count=_lengths(points),
+        face_count=_lengths(counts),
+        corner_count=_lengths(indices),
+        layers=tuple(layers),
+        left_handed=layout.left_handed,
+        two_sided=layout.two_sided,
+    )
+
+
+def _end_to_end(arrays: list[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    return np.frombuffer(b"".join(arrays), dtype)
+
+
+def _lengths(arrays: list[Any]) -> NDArray[np.int64]:
+    return np.fromiter(map(len, arrays), np.int64, len(arrays))
