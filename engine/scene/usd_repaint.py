@@ -15,7 +15,7 @@ from pxr import Gf, Sdf, Usd, UsdGeom, UsdShade
 
 from engine.scene.model import Scene
 from engine.scene.notes import Notes
-from engine.scene.usd_edits import Copy, Edits
+from engine.scene.usd_edits import STAGE, Copy, Edits
 
 Color = tuple[float, float, float]
 
@@ -71,8 +71,7 @@ class Painter:
 
     def repaint(self, material: UsdShade.Material, index: int, paint: Paint) -> bool:
         """Author the inputs of a material of the scene; False with a note where its network has no place for them."""
-        prim = material.GetPrim()
-        return self._paint(prim, Copy(prim.GetPath(), prim.GetPath()), index, paint, is_own=False)
+        return self._paint(material.GetPrim(), STAGE, index, paint, is_own=False)
 
     def tinted(self, material: UsdShade.Material, index: int, base_color: Color) -> Sdf.Path | None:
         """Return a material that is `material` but for its base colour, which is a factor where textures give it."""
@@ -151,7 +150,7 @@ class Painter:
             self._notes.add("error", prim.GetPath(), "it has textures and no UsdPreviewSurface; it was not changed")
             return False
         self._notes.add("approximated", prim.GetPath(), "without a UsdPreviewSurface: what it means to us was written")
-        surface = copy.path.AppendChild("ommatidia_surface")
+        surface = copy.place(prim.GetPath()).AppendChild("ommatidia_surface")
         shader = self._edits.at(surface)
         shader.type_name = "Shader"
         types = Sdf.ValueTypeNames
