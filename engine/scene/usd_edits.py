@@ -124,7 +124,8 @@ class Edits:
 def _write_prim(spec: Sdf.PrimSpec, edit: PrimEdit) -> None:
     if edit.type_name is not None:
         spec.specifier = Sdf.SpecifierDef
-        spec.typeName = edit.type_name
+        if edit.type_name:  # else that of what is referenced
+            spec.typeName = edit.type_name
     if edit.instanceable is not None:
         spec.instanceable = edit.instanceable
     if edit.reference is not None:

@@ -13,7 +13,7 @@ from engine.scene.notes import Notes
 from engine.scene.usd import OpenStage
 from engine.scene.usd_camera import MM_PER_TENTH
 from engine.scene.usd_edits import Edits, PrimEdit
-from engine.scene.usd_light import KELVIN, WHITE_KELVIN
+from engine.scene.usd_light import DOME_FROM_LIGHT, KELVIN, WHITE_KELVIN
 from engine.scene.usd_repose import OP, Matrix, Poses, usd_matrix
 from engine.scene.usd_value import Values
 
@@ -120,6 +120,8 @@ class RigWriter:
         edit.set("inputs:intensity", types.Float, 1.0)
         if light.kind == LightKind.DISTANT:
             edit.set("inputs:angle", types.Float, math.degrees(2.0 * light.half_angle_rad))
+        if light.kind == LightKind.DOME:
+            frame = np.column_stack([frame[:, :3] @ DOME_FROM_LIGHT["Y"].T, frame[:, 3]])
         self._made.append((edit, usd_matrix(frame, self._opened.units)))
 
     def _author_lens(
