@@ -249,7 +249,7 @@ def _power(a: NDArray[np.float32], b: NDArray[np.float32]) -> Arrays:
 
 def _smoothstep(value: NDArray[np.float32], low: NDArray[np.float32], high: NDArray[np.float32]) -> Arrays:
     t = np.clip((value - low) / np.where(high == low, 1.0, high - low), 0.0, 1.0)
-    return (t * t * (3.0 - 2.0 * t),)
+    return (np.asarray(t * t * (3.0 - 2.0 * t), np.float32),)
 
 
 def _hsv_from_rgb(r: NDArray[np.float32], g: NDArray[np.float32], b: NDArray[np.float32]) -> Arrays:

@@ -12,8 +12,19 @@ from engine.scene.error import SceneError
 from engine.scene.files import FileLedger, check_inside, check_regular_file, scene_roots
 from engine.scene.model import Asset
 from engine.scene.notes import Notes
+from engine.scene.usd_clips import clip_paths
+from engine.scene.usd_materialx import MaterialXImporter, imported_files, is_materialx
+from engine.scene.usd_materialx import MaterialXImporter, imported_files, is_materialx
 
-__all__ = ["asset_table", "check_dependencies", "check_inside", "check_regular_file", "package_file", "scene_roots"]
+__all__ = [
+    "asset_table",
+    "check_dependencies",
+    "check_inside",
+    "check_regular_file",
+    "check_used_layers",
+    "package_file",
+    "scene_roots",
+]
 
 MAX_LAYERS = 20_000
 
@@ -26,13 +37,16 @@ def check_dependencies(
     Raises:
         SceneError: If a layer is outside the roots or not a regular file, or if there are too many.
     """
+    importer = MaterialXImporter(roots, notes, files)
     layers, seen, todo = [root], {root.identifier}, [root]
     while todo:
         layer = todo.pop()
         user = f"layer '{os.path.basename(layer.realPath or layer.identifier)}'"
-        for authored in sorted(layer.GetCompositionAssetDependencies()):
-            identifier = layer.ComputeAbsolutePath(authored) if authored else ""
-            if not identifier or identifier in seen:
+        for authored in sorted({*layer.GetCompositionAssetDependencies(), *clip_paths(layer)}):
+            asked = _evaluated(authored, root)
+            identifier = layer.ComputeAbsolutePath(asked) if asked else ""
+            document = is_materialx(identifier)
+            if not identifier or (identifier in seen and not document):  # every layer that asks for one is redirected
                 continue
             seen.add(identifier)
             resolved = Ar.GetResolver().Resolve(identifier).GetPathString()
@@ -42,14 +56,37 @@ def check_dependencies(
             file = package_file(resolved)
             check_inside(file, roots, user)
             files.read(file)
-            opened = _open_layer(identifier, notes)
-            if opened is None:
+            opened = importer.redirect(layer, authored, resolved) if document else _open_layer(identifier, notes)
+            if opened is None or opened.identifier in seen:
                 continue
+            seen.add(opened.identifier)
             layers.append(opened)
             todo.append(opened)
             if len(layers) > MAX_LAYERS:
                 raise SceneError(f"scene '{path}' needs more than {MAX_LAYERS} layers; flatten it first")
     return layers
+
+
+def check_used_layers(stage: Usd.Stage, roots: tuple[Path, ...], files: FileLedger) -> None:
+    """Look at what USD opened on ways that `check_dependencies` cannot foresee, such as clips in large binary layers.
+
+    Raises:
+        SceneError: If a layer is outside the roots.
+    """
+    known = set(files.files())
+    for layer in stage.GetUsedLayers(includeClipLayers=True):
+        file = package_file(layer.realPath) if layer.realPath else None
+        if file is not None and file not in known:
+            check_inside(file, roots, f"layer '{os.path.basename(layer.realPath)}'")
+            files.read(file)
+
+
+def _evaluated(authored: str, root: Sdf.Layer) -> str:
+    """Return an asset path with the root layer's expression variables in place; empty if it has no value."""
+    if not Sdf.VariableExpression.IsExpression(authored):
+        return authored
+    value = Sdf.VariableExpression(authored).Evaluate(dict(root.expressionVariables)).value
+    return value if isinstance(value, str) else ""
 
 
 def _open_layer(identifier: str, notes: Notes) -> Sdf.Layer | None:
@@ -71,7 +108,10 @@ def asset_table(
     stage: Usd.Stage, textures: Iterable[Path], path: Path, files: FileLedger | None = None
 ) -> tuple[Asset, ...]:
     """Return every file that the scene was read from, sorted by path relative to the folder of the root layer."""
-    used = {package_file(layer.realPath) for layer in stage.GetUsedLayers() if layer.realPath}
+    layers = stage.GetUsedLayers()
+    used = {package_file(layer.realPath) for layer in layers if layer.realPath}
+    used.update(file for layer in layers for file in imported_files(layer))
+    used.update(file for layer in stage.GetUsedLayers() for file in imported_files(layer))
     used.update(textures)
     folder = path.resolve().parent
     found = (files or FileLedger()).digests(used)

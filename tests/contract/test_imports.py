@@ -48,7 +48,7 @@ KERNEL_IMPORTS = ("__future__", "dataclasses", "enum", "math", "pathlib", "typin
 HEAVY = {"numpy", "warp", "pxr", "pyarrow", "hydra", "omegaconf", "pydantic", "PIL", "imageio", "scipy", "OpenImageIO"}
 
 OWN_PACKAGES = ("engine", "kernels")
-EXTRA_PROVIDERS = {"cupy": "cupy-cuda13x"}  # an extra that need not be installed here
+EXTRA_PROVIDERS = {"cupy": "cupy-cuda13x", "MaterialX": "materialx"}  # an extra that need not be installed here
 
 FORBIDDEN_MODULES = ("pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib")
 FORBIDDEN_CALLS = {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
@@ -198,10 +198,10 @@ def test_every_imported_package_is_a_declared_dependency() -> None:
 
 
 def declared_requirements() -> list[str]:
-    """Return the requirements of running: the dependencies and the extras for CUDA and clusters."""
+    """Return the requirements of running: the dependencies and the extras for CUDA, clusters and MaterialX files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    return [*project["dependencies"], *extras["cuda12"], *extras["cuda13"], *extras["slurm"]]
+    return [*project["dependencies"], *extras["cuda12"], *extras["cuda13"], *extras["slurm"], *extras["materialx"]]
 
 
 def normal(name: str) -> str:

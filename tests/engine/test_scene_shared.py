@@ -39,7 +39,10 @@ def test_the_chess_set_loads_once_per_piece(shared_dir: Path) -> None:
     scene = load_scene(shared_dir / "usd/01_OpenChessSet/chess_set.usda")
     check(scene)
     assert (len(scene.meshes), len(scene.placements.mesh), len(scene.instances.path) - 1) == (8, 49, 33)
-    assert any(".mtlx" in note.what for note in scene.notes)
+    assert {note.level for note in scene.notes} <= {"approximated", "converted"}
+    assert len(scene.materials) == 15  # two colours of six pieces (the pawns' tops apart), the board, the fallback
+    assert all("base_color" in material.textures for material in scene.materials[1:] if "Top" not in material.name)
+    assert sum(asset.path.endswith(".mtlx") for asset in scene.assets) == 7
 
 
 @pytest.mark.parametrize("name", EXPECTED)
