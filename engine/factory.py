@@ -74,21 +74,25 @@ class Factory:
         return draft, frames, labels_from_frames(frames, self.scene.instances.class_id)
 
 
-def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
-    """Return the scene of a recipe and the recipe with its content in it.
-
-    Raises:
-        UserError: If the stage cannot be loaded, or is not the one that a recipe with asset hashes means.
-    """
+def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
+    """Return how the scene of a recipe is loaded."""
     config = recipe.scene
-    options = SceneOptions(
+    return SceneOptions(
         time=config.time,
         purposes=config.purposes,
         subdivision_level=config.subdivision_level,
         class_map=dict(config.class_map),
         taxonomy=None if config.taxonomy is None else job.usd.parent / config.taxonomy,
     )
-    scene = load_scene(job.usd, options)
+
+
+def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
+    """Return the scene of a recipe and the recipe with its content in it.
+
+    Raises:
+        UserError: If the stage cannot be loaded, or is not the one that a recipe with asset hashes means.
+    """
+    scene = load_scene(job.usd, scene_options(recipe, job))
     if not scene.lights and not any(recipe.rig.ambient_radiance):
         note = Note("converted", "/", "no lights and no ambient term: a white dome and a sun are added")
         scene = dataclasses.replace(scene, lights=default_lights(scene), notes=(*scene.notes, note))

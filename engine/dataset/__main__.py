@@ -8,7 +8,11 @@ from importlib import import_module
 
 from engine.errors import UserError, WriteFailed
 
-COMMANDS = ("info", "verify")  # modules of this package with HELP, add_arguments(parser) and run(arguments, say) -> int
+COMMANDS = (
+    "info",
+    "verify",
+    "world",
+)  # modules of this package with HELP, add_arguments(parser) and run(arguments, say) -> int
 
 
 def main(arguments: list[str] | None = None) -> int:

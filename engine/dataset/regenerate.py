@@ -74,7 +74,7 @@ def regenerate(
     chosen = tuple(sorted(random.SystemRandom().sample(worlds, min(count, len(worlds)))))
     if count < 1 or not worlds:
         raise UserError(f"there is nothing to render again: {count} of {len(worlds)} worlds with frames")
-    scene = _find_scene(recipe, usd, config_folder)
+    scene = find_scene(recipe, usd, config_folder)
     with tempfile.TemporaryDirectory(prefix="ommatidia-verify-") as folder:
         again = _render(recipe, manifest, chosen, device=device, usd=scene, out=Path(folder) / "again")
         return compare(contents, again, chosen)
@@ -107,7 +107,12 @@ def _render(
     return again
 
 
-def _find_scene(recipe: Recipe, usd: Path | None, config_folder: Path | None) -> Path:
+def find_scene(recipe: Recipe, usd: Path | None, config_folder: Path | None) -> Path:
+    """Return where the root layer of a recipe's scene lies on this machine.
+
+    Raises:
+        UserError: If it cannot be found.
+    """
     from engine.config import find_usd
 
     if usd is not None:

@@ -142,7 +142,7 @@ def _head(layer: Sdf.Layer, opened: OpenStage, scene: Scene, row: Row, path: Pat
         "scene": recipe.scene.name,
         "taxonomy_id": scene.taxonomy.id,
         "engine_version": engine.__version__,
-        "time": "default" if opened.time.IsDefault() else f"{opened.time.GetValue()!r}",
+        "time": "earliest" if opened.time.IsEarliestTime() else f"{opened.time.GetValue()!r}",
         "ambient_radiance": ", ".join(f"{value:.9g}" for value in row.new["ambient"].tolist()),
         "exposure_ev": f"{recipe.rig.exposure_ev!r}",
         "size_px": f"{recipe.rig.width}x{recipe.rig.height}",
