@@ -15,7 +15,7 @@ from engine.scene.files import FileLedger, check_root_file, scene_roots
 from engine.scene.notes import Notes
 from engine.scene.options import SceneOptions
 from engine.scene.units import Z_UP_FROM_Y_UP, StageUnits
-from engine.scene.usd_files import check_dependencies
+from engine.scene.usd_files import check_dependencies, check_used_layers
 from engine.scene.usd_unfold import check_unfolding
 
 
@@ -67,6 +67,7 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes, files: FileLedge
     except Tf.ErrorException as error:
         raise SceneError(_open_failure(path, error)) from None
     del layers  # held until here so that the stage finds them open
+    check_used_layers(stage, roots, files)
     count = _prim_count(stage)
     if count > options.max_prims:
         raise SceneError(

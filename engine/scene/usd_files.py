@@ -14,7 +14,6 @@ from engine.scene.model import Asset
 from engine.scene.notes import Notes
 from engine.scene.usd_clips import clip_paths
 from engine.scene.usd_materialx import MaterialXImporter, imported_files, is_materialx
-from engine.scene.usd_materialx import MaterialXImporter, imported_files, is_materialx
 
 __all__ = [
     "asset_table",
@@ -57,7 +56,7 @@ def check_dependencies(
             check_inside(file, roots, user)
             files.read(file)
             opened = importer.redirect(layer, authored, resolved) if document else _open_layer(identifier, notes)
-            if opened is None or opened.identifier in seen:
+            if opened is None or (document and opened.identifier in seen):
                 continue
             seen.add(opened.identifier)
             layers.append(opened)
@@ -111,7 +110,6 @@ def asset_table(
     layers = stage.GetUsedLayers()
     used = {package_file(layer.realPath) for layer in layers if layer.realPath}
     used.update(file for layer in layers for file in imported_files(layer))
-    used.update(file for layer in stage.GetUsedLayers() for file in imported_files(layer))
     used.update(textures)
     folder = path.resolve().parent
     found = (files or FileLedger()).digests(used)
