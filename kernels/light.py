@@ -156,12 +156,17 @@ def sample_sphere(p_m: wp.vec3, center_m: wp.vec3, radius_m: float, radiance: wp
 
 @wp.func
 def sample_cylinder(p_m: wp.vec3, pose: mat34, size_m: wp.vec2, radiance: wp.vec3, u: wp.vec2) -> LightSample:
-    """Return the sample of a point of a cylinder's side; size is (radius, length)."""
-    angle = 2.0 * wp.pi * u[1]
+    """Return the sample of a point of that part of a cylinder's side that faces `p_m`; size is (radius, length)."""
+    local = into_frame(pose, p_m - wp.vec3(pose[0, 3], pose[1, 3], pose[2, 3]))
+    distance_m = wp.sqrt(local[1] * local[1] + local[2] * local[2])
+    if distance_m <= size_m[0]:
+        return LightSample()
+    half_arc = wp.acos(size_m[0] / distance_m)
+    angle = wp.atan2(local[2], local[1]) + (2.0 * u[1] - 1.0) * half_arc
     normal = wp.vec3(0.0, wp.cos(angle), wp.sin(angle))
     q = wp.vec3((u[0] - 0.5) * size_m[1], normal[1] * size_m[0], normal[2] * size_m[0])
-    area = 2.0 * wp.pi * size_m[0] * size_m[1]
-    return sample_area(p_m, transform_point(pose, q), transform_vector(pose, normal), area, radiance)
+    area_m2 = 2.0 * half_arc * size_m[0] * size_m[1]
+    return sample_area(p_m, transform_point(pose, q), transform_vector(pose, normal), area_m2, radiance)
 
 
 @wp.func
