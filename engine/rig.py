@@ -14,7 +14,7 @@ from engine.errors import UserError, near_matches
 from engine.recipe import Rig
 from engine.scene.camera import intrinsics
 from engine.scene.defaults import framing_camera
-from engine.scene.model import Camera, Scene
+from engine.scene.model import Camera, Material, Scene
 
 AUTO = "auto"
 
@@ -58,7 +58,7 @@ def authored_draft(
         visible=np.ones((rows, instances), np.bool_),
         material=np.full((rows, instances), -1, np.int32),
         tint=np.ones((rows, instances, 3), np.float32),
-        base_color=repeat([(1.0,) * 3 if "base_color" in m.textures else m.base_color for m in materials], np.float32),
+        base_color=repeat([_base_color(m) for m in materials], np.float32),
         roughness=repeat([1.0 if "roughness" in m.textures else m.roughness for m in materials], np.float32),
         metallic=repeat([1.0 if "metallic" in m.textures else m.metallic for m in materials], np.float32),
         world_from_light=repeat(np.reshape([light.world_from_light for light in lights], (-1, 3, 4)), np.float64),
@@ -75,3 +75,9 @@ def authored_draft(
         focus_distance_m=repeat([camera.focus_distance_m for camera in cameras], np.float64),
         shutter_s=repeat([camera.shutter_s for camera in cameras], np.float64),
     )
+
+
+def _base_color(material: Material) -> tuple[float, float, float]:
+    """Return the constant of a material, which is a factor on the texture or displayColor where there is one."""
+    is_factor = "base_color" in material.textures or material.uses_display_color
+    return (1.0, 1.0, 1.0) if is_factor else material.base_color

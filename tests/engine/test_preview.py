@@ -176,3 +176,23 @@ def test_an_unusable_out_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     (tmp_path / "out").write_text("in the way")
     assert main([str(path), "--device", "cpu", "--size", "8x8", "--out", str(tmp_path / "out")]) == 74
     assert "choose another --out" in capsys.readouterr().err
+
+
+def test_display_color_is_the_color_of_the_surface(tmp_path: Path) -> None:
+    """displayColor alone looks as the same diffuseColor of a UsdPreviewSurface does."""
+    material = (
+        'def Material "m" { token outputs:surface.connect = </m/s.outputs:surface>\n'
+        'def Shader "s" { uniform token info:id = "UsdPreviewSurface"\n'
+        "color3f inputs:diffuseColor = (0.8, 0.4, 0.1)\ntoken outputs:surface } }\n"
+    )
+    looks = {
+        "display": "color3f[] primvars:displayColor = [(0.8, 0.4, 0.1)]",
+        "material": "rel material:binding = </m>",
+    }
+    images = []
+    for name, look in looks.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        images.append(np.load(run(folder, body=f'{material}def Mesh "far" {{ {SQUARE} {look} }}') / "rgb_linear.npy"))
+    assert np.abs(images[0] - images[1]).max() < 1e-6
+    assert images[0].max() > 0.3
