@@ -13,19 +13,29 @@ from engine.scene.model import Mesh, Placements
 from engine.scene.usd import OpenStage
 from engine.scene.usd_batch import RawMesh, RawReader, Twins, build_raw_meshes
 from engine.scene.usd_bind import Bindings
-from engine.scene.usd_color import Display, DisplayTable
+from engine.scene.usd_color import NOTHING, Display, DisplayTable
+from engine.scene.usd_curves import read_curves
 from engine.scene.usd_drawn import Drawn, MeshRequest
 from engine.scene.usd_implicit import read_implicit
 from engine.scene.usd_inherit import Chain
 from engine.scene.usd_instancer import Spread
 from engine.scene.usd_material import MaterialTable, Surface
 from engine.scene.usd_mesh import read_mesh
+from engine.scene.usd_points import read_points
 from engine.scene.usd_primvar import UNLIKE_ST
 from engine.scene.usd_slots import Slots
+from engine.scene.usd_tets import read_tets
 from engine.scene.usd_walk import DRAWN, IMPLICIT, Leaf
 
 Reader = Callable[[OpenStage, Leaf, MeshRequest], Drawn | None]  # None: nothing is drawn, and a note says why
-READERS: dict[str, Reader] = {"Mesh": read_mesh, **dict.fromkeys(IMPLICIT, read_implicit)}
+READERS: dict[str, Reader] = {
+    "Mesh": read_mesh,
+    "TetMesh": read_tets,
+    "BasisCurves": read_curves,
+    "NurbsCurves": read_curves,
+    "Points": read_points,
+    **dict.fromkeys(IMPLICIT, read_implicit),
+}
 assert READERS.keys() == DRAWN
 SINGULAR = 1.0e-9  # volume of the three axes over that of a box with such edges, below which a placement is flat
 
@@ -34,7 +44,7 @@ class _Use(NamedTuple):
     """A drawn prim where it stands, with its looks."""
 
     spread: Spread
-    standing: NDArray[np.bool_]  # [place], False: left out
+    standing: NDArray[np.bool_] | None  # [place], False: left out; None: all stand
     world: NDArray[np.float64]  # [place, 3, 4], of all places
     surfaces: tuple[Surface | None, ...]  # [slot]
     faces: tuple[NDArray[np.int64], ...]  # of slots 1, 2, ...
@@ -54,6 +64,7 @@ class GeometryTable:
     def __init__(self, opened: OpenStage, materials: MaterialTable, with_subsets: set[str]) -> None:
         """Read drawn prims; `with_subsets` are the paths of those that have GeomSubsets."""
         self._opened = opened
+        self._materials = materials
         self._with_subsets = with_subsets
         self._bindings = Bindings(opened, materials)
         self._displays = DisplayTable(opened)
@@ -67,66 +78,73 @@ class GeometryTable:
     def build(self, spreads: list[Spread]) -> tuple[Placements, list[Mesh]]:
         """Return the placements (whose instances are still indices of owners) and the meshes."""
         uses = self._uses(spreads)
-        found = self._found(uses)
-        mesh, first_slot, owner, prim = [], [], [], []
+        mesh, first_slot, owner, prim, tints = [], [], [], [], []
         matrix: list[NDArray[np.float64]] = [np.zeros((0, 3, 4))]
-        color: list[NDArray[np.float64]] = [np.zeros((0, 4))]
-        for use, (index, drawn) in zip(uses, found, strict=True):
+        for use, (index, drawn) in zip(uses, self._found(uses), strict=True):
             if index is None:
                 continue
-            spread = use.spread
-            world, tint, owners = use.world, _tint(use), spread.owner
-            if not use.standing.all():
-                world, tint = world[use.standing], tint[use.standing]
-                owners = [each for each, keep in zip(owners, use.standing, strict=True) if keep]
-            if drawn is not None and drawn.copies is not None:
-                count = len(drawn.copies)
-                copies = drawn.copies @ spread.matrix[use.standing][:, None]
-                world = self._opened.units.world_from_local(copies.reshape(-1, 4, 4))
-                tint = np.repeat(tint, count, axis=0)
-                if drawn.copy_color is not None:
-                    tint = np.tile(drawn.copy_color, (len(owners), 1))
-                owners = np.repeat(owners, count).tolist()
-            mesh += [index] * len(world)
-            first_slot += [self._slots.of(spread.leaf, use.surfaces, use.display)] * len(world)
+            world, owners, tint = self._places(use, drawn)
+            count, leaf = len(world), use.spread.leaf
+            mesh += [index] * count
+            first_slot += [self._slots.of(leaf, use.surfaces, use.display)] * count
             owner += owners
-            prim += [spread.leaf.path] * len(world)
+            prim += [leaf.path] * count
             matrix.append(world)
-            color.append(tint)
-        tints = np.concatenate(color).astype(np.float32)
+            tints.append(tint)
         placements = Placements(
             mesh=np.array(mesh, np.int32),
             instance=np.array(owner, np.int32),
             first_slot=np.array(first_slot, np.int32),
             slot_material=np.array(self._slots.material, np.int32),
             world_from_mesh=np.concatenate(matrix),
-            color=None if (tints == 1.0).all() else tints,
+            color=_all_tints(tints, matrix[1:]),
             prim=tuple(prim),
         )
         return placements, self.meshes
+
+    def _places(
+        self, use: _Use, drawn: Drawn | None
+    ) -> tuple[NDArray[np.float64], list[int], NDArray[np.float64] | None]:
+        """Return the transform [place, 3, 4], the owner and the tint [place or 1, 4] of all that a use places."""
+        spread, world, owners = use.spread, use.world, use.spread.owner
+        tint = None if use.display is NOTHING else np.array([use.display.constant])
+        standing = slice(None) if use.standing is None else use.standing
+        if use.standing is not None:
+            world = world[use.standing]
+            owners = [each for each, keep in zip(owners, use.standing, strict=True) if keep]
+        if drawn is not None and drawn.copies is not None:
+            copies = drawn.copies @ spread.matrix[standing][:, None]
+            world = self._opened.units.world_from_local(copies.reshape(-1, 4, 4))
+            if drawn.copy_color is not None:
+                tint = np.tile(drawn.copy_color, (len(owners), 1))
+            owners = np.repeat(owners, len(drawn.copies)).tolist()
+        return world, owners, tint
 
     def _uses(self, spreads: list[Spread]) -> list[_Use]:
         """Return the prims that stand somewhere, with what they are bound to."""
         world = self._opened.units.world_from_local(np.concatenate([np.zeros((0, 4, 4)), *(s.matrix for s in spreads)]))
         standing = _standing(world)
         all_stand = bool(standing.all())
-        kept, end = [], 0
+        kept: list[tuple[Spread, NDArray[np.bool_] | None, NDArray[np.float64]]] = []
+        end = 0
         for spread in spreads:
             begin, end = end, end + len(spread.matrix)
-            if all_stand or standing[begin:end].all():
-                kept.append((spread, standing[begin:end], world[begin:end]))
-                continue
-            self._opened.notes.add("skipped", spread.leaf.path, "its transform is singular or not finite")
-            if standing[begin:end].any():
-                kept.append((spread, standing[begin:end], world[begin:end]))
+            here = None if all_stand or standing[begin:end].all() else standing[begin:end]
+            if here is not None:
+                self._opened.notes.add("skipped", spread.leaf.path, "its transform is singular or not finite")
+            if here is None or here.any():
+                kept.append((spread, here, world[begin:end]))
         subsets = [self._subsets(spread.leaf) for spread, _, _ in kept]
-        own = self._bindings.surfaces([spread.leaf for spread, _, _ in kept])
-        inner = iter(self._bindings.subset_surfaces([prim for group in subsets for prim, _ in group]))
+        own = self._bindings.bound([spread.leaf for spread, _, _ in kept])
+        inner = iter(self._materials.bound([prim for group in subsets for prim, _ in group]))
+        surface_of: dict[int, Surface | None] = {id(None): None}
         uses = []
-        for (spread, stands, places), surface, group in zip(kept, own, subsets, strict=True):
-            surfaces = (surface, *(next(inner) for _ in group)) if group else (surface,)
-            faces = tuple(faces for _, faces in group) if group else ()
-            uses.append(_Use(spread, stands, places, surfaces, faces, self._displays.of(spread.leaf)))
+        for (spread, stands, places), material, group in zip(kept, own, subsets, strict=True):
+            if id(material) not in surface_of:
+                surface_of[id(material)] = self._materials.surface(material)
+            surfaces = [surface_of[id(material)], *(self._materials.surface(next(inner)) for _ in group)]
+            faces = tuple(faces for _, faces in group)
+            uses.append(_Use(spread, stands, places, tuple(surfaces), faces, self._displays.of(spread.leaf)))
         return uses
 
     def _subsets(self, leaf: Leaf) -> list[tuple[Usd.Prim, NDArray[np.int64]]]:
@@ -199,9 +217,19 @@ class GeometryTable:
         return self._index_of_key[key]
 
 
-def _tint(use: _Use) -> NDArray[np.float64]:
-    """Return [place, 4]: the colour and opacity that are constant over the prim."""
-    return np.broadcast_to(np.array(use.display.constant), (len(use.world), 4))
+def _all_tints(
+    tints: list[NDArray[np.float64] | None], matrix: list[NDArray[np.float64]]
+) -> NDArray[np.float32] | None:
+    """Return [placement, 4], or None where all are white."""
+    if all(tint is None for tint in tints):
+        return None
+    white = np.ones((1, 4))
+    rows = [
+        np.broadcast_to(white if tint is None else tint, (len(world), 4))
+        for tint, world in zip(tints, matrix, strict=True)
+    ]
+    out = np.concatenate(rows).astype(np.float32)
+    return None if (out == 1.0).all() else out
 
 
 def _passes_sets(chain: Chain | None) -> bool:

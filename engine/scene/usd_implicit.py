@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
 from engine.scene import primitives
 from engine.scene.model import Mesh
 from engine.scene.usd import OpenStage
+from engine.scene.usd_color import COLOR, OPACITY
 from engine.scene.usd_drawn import Drawn, MeshRequest
+from engine.scene.usd_primvar import read_primvar
 from engine.scene.usd_value import Values
 from engine.scene.usd_walk import Leaf
 
@@ -34,6 +34,8 @@ class ImplicitSource:
     axis: str
     sizes: tuple[float, ...]  # in the order of `SIZES`
     two_sided: bool
+    color: tuple[float, ...] | None = None  # the mean of one that varies
+    opacity: float | None = None
 
 
 def read_implicit(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> Drawn | None:
@@ -45,27 +47,35 @@ def read_implicit(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> Drawn 
     if max(sizes) <= 0.0 or min(sizes) < 0.0 or axis not in ("X", "Y", "Z"):
         opened.notes.add("skipped", leaf.path, f"{leaf.kind} with an unusable size or axis")
         return None
-    for name in request.varies:
-        opened.notes.add("skipped", leaf.path, f"{name} that varies over an implicit shape")
+    if any(request.slot_uv):
+        opened.notes.add("approximated", leaf.path, f"{leaf.kind} has no texture coordinates: natural ones are used")
+    color, opacity = _mean(opened, leaf, COLOR, 3, request), _mean(opened, leaf, OPACITY, 1, request)
     two_sided = bool(prim.GetAttribute("doubleSided").Get())
-    source = ImplicitSource(leaf.kind, axis, sizes, two_sided)
+    source = ImplicitSource(leaf.kind, axis, sizes, two_sided, color, None if opacity is None else opacity[0])
     return Drawn(source, partial(build_implicit, source))
 
 
 def build_implicit(source: ImplicitSource, name: str, meters_per_unit: float) -> Mesh:
     """Return the triangles of an implicit gprim in metres."""
-    shape = _shape(source)
-    count = len(shape.triangle)
-    return Mesh(
-        name=name,
-        points_m=(shape.points * meters_per_unit).astype(np.float32),
-        triangle=shape.triangle,
-        normal=shape.normal,
-        uv=None,
-        color=None,
-        slot=np.zeros(count, np.int32),
+    return primitives.as_mesh(
+        _shape(source),
+        name,
+        meters_per_unit,
         two_sided=source.two_sided,
+        color=source.color,
+        opacity=source.opacity,
     )
+
+
+def _mean(opened: OpenStage, leaf: Leaf, name: str, components: int, request: MeshRequest) -> tuple[float, ...] | None:
+    """Return the mean of a primvar that varies: USD does not say where on an implicit shape its values belong."""
+    if name not in request.varies:
+        return None
+    primvar = read_primvar(leaf.prim, name, opened.time, (components,), opened.notes)
+    if primvar is None:
+        return None
+    opened.notes.add("approximated", leaf.path, f"{name} that varies over a {leaf.kind}: its mean is used")
+    return tuple(primvar.values.mean(axis=0).tolist())
 
 
 def _shape(source: ImplicitSource) -> primitives.Shape:

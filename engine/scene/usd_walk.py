@@ -27,11 +27,15 @@ from engine.scene.usd_light import is_shining_shape
 from engine.scene.usd_semantics import ClassMap, Label, component_label, direct_label, may_label
 
 IMPLICIT = ("Cube", "Sphere", "Cylinder", "Cylinder_1", "Cone", "Capsule", "Capsule_1", "Plane")
-DRAWN = frozenset(("Mesh", *IMPLICIT))  # types with a reader in usd_geometry.py
+DRAWN = frozenset(
+    ("Mesh", *IMPLICIT, "BasisCurves", "NurbsCurves", "Points", "TetMesh")
+)  # types with a reader in usd_geometry.py
 LOOKS = ("Material", "GeomSubset")  # read where something drawn uses them
 SHADING = (*LOOKS, "Shader", "NodeGraph")
 GROUPING = ("", "Xform", "Scope")
 UNTYPED = "untyped"
+LOD_ROOT = ("lod:heuristics", "lod:default:index")  # of a UsdLodRootAPI, whose children are levels of detail
+BONES = ("SkelRoot", "Skeleton")  # have a box, but nothing to draw
 GROUP_KINDS = ("group", "assembly")
 IN_STAGE = Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)
 IN_PROTOTYPE = Usd.TraverseInstanceProxies(Usd.PrimIsActive & Usd.PrimIsLoaded & ~Usd.PrimIsAbstract)
@@ -91,7 +95,7 @@ class Names(NamedTuple):
     passes_down: bool  # one of the two that follow
     has_primvars: bool
     binds: bool
-    is_marked: bool  # ommatidia:anchor, ommatidia:instance, model:drawMode
+    is_marked: bool  # ommatidia:anchor, ommatidia:instance, model:drawMode, levels of detail
 
 
 class Leaf(NamedTuple):
@@ -193,6 +197,8 @@ class Walker:
                 elif self._sort(Leaf(prim, path, kind, names.all, here), found):
                     continue
                 below = _children(prim) if quick else _filtered_children(prim, predicate)
+                if names.is_marked:
+                    below = self._finest(path, names, below)
                 if below:
                     if names.passes_down and kind in DRAWN:
                         here = _passed_down(here, prim, names)
@@ -266,11 +272,18 @@ class Walker:
                 self._opened.notes.add("approximated", leaf.path, SKIPPED_LIGHTS["MeshLightAPI"])
         elif kind in SKIPPED_LIGHTS:
             self._leave_out(kind, leaf.path, SKIPPED_LIGHTS[kind])
-        elif leaf.prim.IsA(UsdGeom.Gprim) or kind.endswith("Light"):
+        elif kind.endswith("Light") or (leaf.prim.IsA(UsdGeom.Boundable) and kind not in BONES):
             self._leave_out(kind, leaf.path, f"type {kind} is not supported")
         else:
             census.ignored[kind] += 1
         return kind == "PointInstancer"
+
+    def _finest(self, path: str, names: Names, below: list[Usd.Prim]) -> list[Usd.Prim]:
+        """Return the children to visit: of levels of detail the first one, which is for the nearest views."""
+        if len(below) < 2 or not any(name in names.all for name in LOD_ROOT):
+            return below
+        self._opened.notes.add("approximated", path, f"the first of {len(below)} levels of detail is drawn")
+        return below[:1]
 
     def _leave_out(self, kind: str, path: str, why: str) -> None:
         self.census.skipped[kind or UNTYPED] += 1
@@ -289,7 +302,7 @@ def _names_of(names: tuple[str, ...]) -> Names:
     has_label = any(may_label(name) for name in names)
     has_primvars = any(name.startswith("primvars:") for name in names)
     binds = any(name.startswith("material:binding") for name in names)
-    marked = any(name in names for name in ("ommatidia:anchor", "ommatidia:instance", "model:drawMode"))
+    marked = any(name in names for name in ("ommatidia:anchor", "ommatidia:instance", "model:drawMode", *LOD_ROOT))
     plain, passes = not (has_purpose or has_label), has_primvars or binds
     return Names(names, hides, plain, has_purpose, has_label, passes, has_primvars, binds, marked)
 

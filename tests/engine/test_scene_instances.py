@@ -270,7 +270,7 @@ def test_order_of_prims_does_not_change_ids(tmp_path: Path) -> None:
 
 def test_the_summary_counts_rules_and_groups_notes(tmp_path: Path) -> None:
     """The short table: what was loaded, which rule labelled how many, one line a kind of note."""
-    body = component("a", MESH) + "".join(f'def Points "p{i}" {{ }}\n' for i in range(3))
+    body = component("a", MESH) + "".join(f'def Volume "p{i}" {{ }}\n' for i in range(3))
     text = summary(load_stage(tmp_path, body))
     assert "labels by rule: name 1" in text
-    assert text.count("type Points is not supported: /p0 and 2 more") == 1
+    assert text.count("type Volume is not supported: /p0 and 2 more") == 1
