@@ -45,7 +45,7 @@ def test_segments_and_varying_values_are_those_of_usd(basis: str, wrap: str, cou
     assert samples.count.tolist() == [segments * pieces + ends] * 2
     assert samples.varying_count == 2 * (segments + ends)
     assert samples.vertex_weight.sum(axis=1) == pytest.approx(1.0)
-    varying = samples.at_varying(np.arange(samples.varying_count)[:, None])
+    varying = samples.at_varying(np.arange(float(samples.varying_count))[:, None])
     assert varying[: segments * pieces, 0][::pieces] == pytest.approx(np.arange(segments))
 
 
