@@ -15,7 +15,7 @@ pytestmark = pytest.mark.judge
 
 SIZE_PX, BLOCK_PX = 64, 8
 SPP = 512
-NOISE = 0.015  # of a block of pixels: four standard deviations; a cylinder, half of which looks away, needs more samples
+NOISE = 0.015  # of a block of pixels, four standard deviations; a cylinder, half of which looks away, needs more
 DARKEST = 0.002  # of the brightest block: a smooth pixel is shaded at its centre, also where light just grazes the ball
 ALBEDO = 0.5
 EYE, TARGET = (0.3, -3.0, 3.0), (0.0, 0.0, 0.0)
