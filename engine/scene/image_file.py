@@ -1,7 +1,7 @@
 """Image files to linear float32 RGBA: header first, then pixels, then colour.
 
-USD's own rules: bytes with three or four channels are sRGB unless said otherwise, everything else is linear; alpha is
-straight (not multiplied in) and never decoded; grey fills red, green and blue.
+USD's own rules: three or four channels are sRGB if they are bytes or the file says so, unless the scene says otherwise;
+everything else is linear. Alpha is straight (not multiplied in) and never decoded; grey fills red, green and blue.
 Source: UsdUVTexture, https://openusd.org/release/spec_usdpreviewsurface.html
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +19,9 @@ from engine.scene.error import SceneError
 from engine.scene.model import Wrap
 
 ALL_CHANNELS = (0, 1, 2, 3)
+EXIF_SRGB = 1
+PNG_SIGNATURE = b"\x89PNG"
+PNG_HEAD_BYTES = 1 << 16  # chunks before the pixels
 MAX_HALF = 65504.0  # the largest number that a half can hold: what infinity in an EXR means
 
 
@@ -41,7 +45,7 @@ class ColorDecoding:
 
 
 LINEAR = ColorDecoding(None, None)
-Decoder: TypeAlias = Callable[[bool], ColorDecoding]  # from "is 8-bit with three or four channels"
+Decoder: TypeAlias = Callable[[bool], ColorDecoding]  # from "is sRGB where nobody says otherwise"
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,19 @@ def read_image(file: str, decoder: Decoder, max_px: int) -> ImageFile:
     finally:
         source.close()
     pixels = np.asarray(pixels).reshape(spec.height, spec.width, -1)[::-1]
-    return ImageFile(_linear_rgba(pixels, decoder(is_8_bit and channels >= 3)), is_8_bit)
+    is_srgb = channels >= 3 and (is_8_bit or _says_srgb(file, spec))
+    return ImageFile(_linear_rgba(pixels, decoder(is_srgb)), is_8_bit)
+
+
+def _says_srgb(file: str, spec: Any) -> bool:
+    """Return whether the file itself says that its colours are sRGB; OpenImageIO assumes so of every PNG."""
+    if "sRGB" in str(spec.getattribute("ICCProfile:profile_description") or ""):
+        return True
+    if spec.getattribute("Exif:ColorSpace") == EXIF_SRGB:
+        return True
+    with Path(file).open("rb") as stream:
+        head = stream.read(PNG_HEAD_BYTES)
+    return head.startswith(PNG_SIGNATURE) and b"sRGB" in head.partition(b"IDAT")[0]
 
 
 def _reason(text: str, default: str) -> str:

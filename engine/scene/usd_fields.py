@@ -18,7 +18,6 @@ from engine.scene.expression import (
     Term,
     constant,
     leaves,
-    of_source,
     replaced,
     resized,
     values,
@@ -46,13 +45,16 @@ DISPLAY = {"base_color": ("displayColor", "uses_display_color"), "opacity": ("di
 class UvSets:
     """The primvars of texture coordinates of one material, two at most."""
 
-    def __init__(self, notes: Notes, path: Sdf.Path, names: tuple[str | None, ...] = ()) -> None:
+    def __init__(self, notes: Notes, path: Sdf.Path, wanted: set[str | None]) -> None:
         self._notes = notes
         self._path = path
-        self._names: list[str | None] = [name for name in names if name is not None]
+        usual = [name for name in ST_NAMES if name in wanted]
+        self._default = usual[0] if usual else None  # what a texture without coordinates reads
+        self._names: list[str | None] = [None] if None in wanted and not usual else []
 
     def index(self, name: str | None) -> int:
         """Return the set of a primvar; a third one is looked up with the first set, with a note."""
+        name = self._default if name is None else name
         if name in self._names:
             return self._names.index(name)
         if len(self._names) == 2:
@@ -62,11 +64,6 @@ class UvSets:
             return 0
         self._names.append(name)
         return len(self._names) - 1
-
-    def unify(self, names: set[str | None]) -> None:
-        """Take a texture without coordinates to read the one usual primvar that others read."""
-        usual = [name for name in names if name in ST_NAMES]
-        self._default = usual[0] if len(usual) == 1 else None
 
     def names(self) -> tuple[str | None, str | None]:
         """Return the primvars of the first and the second set."""
@@ -84,6 +81,7 @@ class Fields:
         self._sets = sets
         self.textures: dict[str, TextureInput] = {}
         self.varying: dict[str, Signal] = {}
+        self.display: dict[str, Signal] = {}  # what drives a field with displayColor or displayOpacity in it
 
     def read(self, name: str, signal: Signal, given: dict[str, Any]) -> None:
         """Add what drives a field to `given`, `textures` or `varying`."""
@@ -120,6 +118,7 @@ class Fields:
         if any(term is None for term in rest):
             return signal
         given[flag] = True
+        self.display[name] = signal
         return tuple(term for term in rest if term is not None)
 
     def _affine(self, name: str, signal: Signal, images: list[Image]) -> TextureInput | None:
@@ -226,8 +225,3 @@ def _without_factor(term: Term, primvar: str, channel: int) -> Term | None:
             scale = weight * inner.bias
             return Term(tuple((s, c, w * scale) for s, c, w in rest.weights), rest.bias * scale)
     return None
-
-
-def reads_display_color(signal: Signal) -> bool:
-    """Return whether a signal is displayColor itself."""
-    return signal == of_source(Primvar("displayColor"), 3)

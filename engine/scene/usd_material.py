@@ -16,13 +16,14 @@ from engine.scene.expression import Image, Primvar, Signal, constant, leaves, re
 from engine.scene.look import Look
 from engine.scene.model import Material
 from engine.scene.usd import OpenStage
-from engine.scene.usd_fields import Fields, UvSets
+from engine.scene.usd_fields import DISPLAY, Fields, UvSets
 from engine.scene.usd_look import find_look
 from engine.scene.usd_network import finite_numbers
 from engine.scene.usd_texture import TextureTable
 
 FALLBACK = Material("fallback")
-NOT_TRANSPARENT = "opacity is not rendered yet: the surface is solid, holes of a cut-out included"
+WHITE = (1.0, 1.0, 1.0)
+UNAUTHORED = {"displayColor": FALLBACK.base_color, "displayOpacity": (1.0,)}  # readers of others give 0
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Surface:
     uv: str | None  # primvar of Mesh.uv; None: any
     uv2: str | None = None  # primvar of Mesh.uv2; None: none
     varying: dict[str, Signal] = field(default_factory=dict)  # field -> signal of primvars of the bound prim
+    display: dict[str, Signal] = field(default_factory=dict)  # field -> signal with displayColor or displayOpacity
     index: int = 0  # of the material where nothing is varying
 
 
@@ -66,15 +68,20 @@ class MaterialTable:
             self._surface[path] = self._read(material, prim)
         return self._surface[path]
 
-    def index(self, surface: Surface, prim: Usd.Prim) -> int:
-        """Return the index of a surface's material on a prim, whose primvars it may read."""
-        if not surface.varying:
+    def index(self, surface: Surface, prim: Usd.Prim, *, has_color: bool = True, has_opacity: bool = True) -> int:
+        """Return the index of a surface's material on a prim, whose primvars it may read.
+
+        Without a displayColor or displayOpacity, readers of them give their fallback.
+        """
+        lacking = [name for name in surface.display if not {"base_color": has_color, "opacity": has_opacity}[name]]
+        if not surface.varying and not lacking:
             return surface.index
-        wanted = {leaf for signal in surface.varying.values() for leaf in leaves(signal) if isinstance(leaf, Primvar)}
+        signals = surface.varying | {name: surface.display[name] for name in lacking}
+        wanted = {leaf for signal in signals.values() for leaf in leaves(signal) if isinstance(leaf, Primvar)}
         known = {leaf: self._primvar(prim, leaf) for leaf in wanted}
-        key = (id(surface), tuple(sorted((leaf.name or "", numbers) for leaf, numbers in known.items())))
+        key = (id(surface), *lacking, *sorted((leaf.name or "", numbers) for leaf, numbers in known.items()))
         if key not in self._index_of_values:
-            self._index_of_values[key] = self.intern(self._on_prim(surface, known))
+            self._index_of_values[key] = self.intern(self._on_prim(surface, signals, known))
         return self._index_of_values[key]
 
     def intern(self, material: Material) -> int:
@@ -86,9 +93,14 @@ class MaterialTable:
             self.materials.append(material)
         return self._index[key]
 
-    def display_color(self, path: str, opacity: float = 1.0) -> Material:
-        """Return the stand-in of a drawn prim without a usable material."""
-        return Material(path, uses_display_color=True, uses_display_opacity=True, opacity=opacity)
+    def stand_in(self, path: str, *, has_color: bool, has_opacity: bool) -> int:
+        """Return the index of the material of a drawn prim without a usable one: displayColor, else grey."""
+        if not (has_color or has_opacity):
+            return 0
+        color = WHITE if has_color else FALLBACK.base_color  # a factor of displayColor
+        return self.intern(
+            Material(path, base_color=color, uses_display_color=has_color, uses_display_opacity=has_opacity)
+        )
 
     def _read(self, material: UsdShade.Material, prim: Usd.Prim) -> Surface | None:
         """Return the surface of a material; one that is made of the same specs as an earlier one is that one."""
@@ -105,7 +117,8 @@ class MaterialTable:
         return surface
 
     def _converted(self, path: Sdf.Path, look: Look) -> Surface:
-        sets = UvSets(self._opened.notes, path)
+        wanted = {leaf.uv for signal in look.fields.values() for leaf in leaves(signal) if isinstance(leaf, Image)}
+        sets = UvSets(self._opened.notes, path, wanted)
         fields = Fields(self._opened.notes, path, self._textures, sets)
         given: dict[str, Any] = {"presence": look.presence}
         for name, signal in look.fields.items():
@@ -115,19 +128,26 @@ class MaterialTable:
             material = replace(material, presence=False, opacity_threshold=0.0)  # no effect: fewer different materials
         first, second = sets.names()
         index = 0 if fields.varying else self.intern(material)
-        return Surface(material, first, second, fields.varying, index)
+        return Surface(material, first, second, fields.varying, fields.display, index)
 
-    def _on_prim(self, surface: Surface, known: dict[Primvar, tuple[float, ...]]) -> Material:
+    def _on_prim(
+        self, surface: Surface, signals: dict[str, Signal], known: dict[Primvar, tuple[float, ...]]
+    ) -> Material:
         """Return the material of a surface with the primvars of a prim put in."""
 
         def chosen(leaf: Image | Primvar) -> Signal | None:
-            return constant(*known[leaf]) if isinstance(leaf, Primvar) and known.get(leaf) else None
+            if isinstance(leaf, Image):
+                return None
+            return constant(*(known[leaf] or UNAUTHORED.get(leaf.name or "", (0.0,))))
 
         path = Sdf.Path(surface.material.name)
-        sets = UvSets(self._opened.notes, path, (surface.uv, surface.uv2))
+        sets = UvSets(self._opened.notes, path, {surface.uv})
+        for name in (surface.uv, surface.uv2):
+            sets.index(name)
         fields = Fields(self._opened.notes, path, self._textures, sets)
         given: dict[str, Any] = {}
-        for name, signal in surface.varying.items():
+        for name, signal in signals.items():
+            given |= {DISPLAY[name][1]: False} if name in surface.display else {}
             fields.read(name, replaced(signal, chosen), given)
         return replace(surface.material, **given, textures=surface.material.textures | fields.textures)
 

@@ -183,7 +183,7 @@ class Network:
         if space is None:
             self.note("approximated", f"a colour in the unknown colour space '{name}' is taken as linear Rec. 709")
             return numbers
-        decoding = color_decoding(space, is_8_bit_color=False)
+        decoding = color_decoding(space, is_srgb=False)
         color = np.array(numbers[:3], np.float32)
         color = decoding.curve(color) if decoding.curve else color
         if decoding.rec709_from_rgb is not None:

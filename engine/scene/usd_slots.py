@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from engine.scene.model import Material
 from engine.scene.usd_color import Display
 from engine.scene.usd_material import MaterialTable, Surface
 from engine.scene.usd_walk import Leaf
@@ -34,16 +31,7 @@ class Slots:
 
     def _index(self, leaf: Leaf, surface: Surface | None, display: Display) -> int:
         """Return the material of one slot; without a displayColor, one that reads it shows its fallback."""
+        color, opacity = display.has_color, display.has_opacity
         if surface is None:
-            if not (display.has_color or display.has_opacity):
-                return 0
-            return self._materials.intern(
-                Material(leaf.path, uses_display_color=display.has_color, uses_display_opacity=display.has_opacity)
-            )
-        index = self._materials.index(surface, leaf.prim)
-        material = self._materials.materials[index]
-        color = material.uses_display_color and display.has_color
-        opacity = material.uses_display_opacity and display.has_opacity
-        if (color, opacity) == (material.uses_display_color, material.uses_display_opacity):
-            return index
-        return self._materials.intern(replace(material, uses_display_color=color, uses_display_opacity=opacity))
+            return self._materials.stand_in(leaf.path, has_color=color, has_opacity=opacity)
+        return self._materials.index(surface, leaf.prim, has_color=color, has_opacity=opacity)

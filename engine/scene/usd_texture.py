@@ -79,9 +79,9 @@ def color_space_named(name: str) -> str | None:
     return known
 
 
-def color_decoding(space: str, *, is_8_bit_color: bool) -> ColorDecoding:
+def color_decoding(space: str, *, is_srgb: bool) -> ColorDecoding:
     """Return how numbers of a colour space become linear Rec. 709."""
-    if space == "sRGB" or (space == "auto" and is_8_bit_color):
+    if space == "sRGB" or (space == "auto" and is_srgb):
         return SRGB
     if space in ("auto", "raw"):
         return LINEAR
@@ -169,8 +169,8 @@ class TextureTable:
         self.files.add(file)
         self._opened.files.read(file)
 
-        def decoding(is_8_bit_color: bool) -> ColorDecoding:
-            return color_decoding(request.color_space, is_8_bit_color=is_8_bit_color)
+        def decoding(is_srgb: bool) -> ColorDecoding:
+            return color_decoding(request.color_space, is_srgb=is_srgb)
 
         limit = self._opened.options.max_texture_px
         if str(file) == request.resolved:
