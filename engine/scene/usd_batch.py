@@ -18,7 +18,7 @@ from engine.scene.mesh_batch import Batch, Layer, build_meshes, is_sound
 from engine.scene.model import Mesh
 from engine.scene.usd import OpenStage
 from engine.scene.usd_color import COLOR, OPACITY, Display
-from engine.scene.usd_primvar import UNLIKE_ST, st_attribute
+from engine.scene.usd_primvar import UNLIKE_ST, USUAL_ST, st_attribute
 from engine.scene.usd_walk import Leaf
 
 # Functions looked up once: found through a prim or an attribute, each call takes two to three times as long.
@@ -147,7 +147,9 @@ class RawReader:
             name = f"primvars:{uv}"
             return name if name in plan.st else None
         found: str | None = None
-        if plan.st:
+        if len(plan.st) == 1 and plan.st[0] in USUAL_ST:
+            found = plan.st[0]  # of another type, its values are not ordinary
+        elif plan.st:
             found, _ = st_attribute(leaf.prim, plan.st, None)
         if found is None and leaf.state.primvars is not None:
             return None
@@ -198,9 +200,9 @@ def build_raw_meshes(meshes: list[RawMesh], names: list[str], meters_per_unit: f
                 continue
             if len(good) < len(chunk):
                 batch = _batch([meshes[number] for number in good])
-            meshes_built = build_meshes(batch, [names[number] for number in good], meters_per_unit)
-            for number, mesh in zip(good, meshes_built, strict=True):
-                built[number] = mesh
+            triangles = build_meshes(batch, [names[number] for number in good], meters_per_unit)
+            for number, each in zip(good, triangles, strict=True):
+                built[number] = each
     return built
 
 

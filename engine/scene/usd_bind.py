@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from pxr import Usd
+from pxr import Usd, UsdShade
 
 from engine.scene.usd import OpenStage
 from engine.scene.usd_inherit import Chain
-from engine.scene.usd_material import MaterialTable, Surface
+from engine.scene.usd_material import MaterialTable
 from engine.scene.usd_walk import Leaf
 
 DIRECT = ("material:binding", "material:binding:full", "material:binding:preview")
@@ -16,7 +16,7 @@ _relationship, _targets = Usd.Prim.GetRelationship, Usd.Relationship.GetTargets
 
 
 class Bindings:
-    """Finds the surfaces of drawn prims, as UsdShade resolves inheritance, collections and strength."""
+    """Finds the materials of drawn prims, as UsdShade resolves inheritance, collections and strength."""
 
     def __init__(self, opened: OpenStage, materials: MaterialTable) -> None:
         self._opened = opened
@@ -24,28 +24,20 @@ class Bindings:
         self._of_chain: dict[Chain, Hashable | None] = {}
         self._direct_names: dict[tuple[str, ...], tuple[str, ...] | None] = {}
 
-    def surfaces(self, leaves: list[Leaf]) -> list[Surface | None]:
-        """Return what each prim is bound to; None where that is nothing usable."""
+    def bound(self, leaves: list[Leaf]) -> list[UsdShade.Material | None]:
+        """Return what each prim is bound to; None: nothing."""
         keys = [self._key_of_leaf(leaf) for leaf in leaves]
         first: dict[Hashable, Usd.Prim] = {}
         for key, leaf in zip(keys, leaves, strict=True):
             if key is not None:
                 first.setdefault(key, leaf.prim)
         bound = self._materials.bound(list(first.values()))
-        surface_of: dict[Hashable, Surface | None] = {None: None}
-        missing = set()
-        for key, material in zip(first, bound, strict=True):
-            surface_of[key] = self._materials.surface(material)
-            if not material:
-                missing.add(key)
+        material_of: dict[Hashable, UsdShade.Material | None] = {None: None, **dict(zip(first, bound, strict=True))}
+        missing = {key for key, material in material_of.items() if material is not None and not material}
         for key, leaf in zip(keys, leaves, strict=True) if missing else ():
             if key in missing and "material:binding" in leaf.names:
                 self._opened.notes.add("error", leaf.path, "its material does not exist; displayColor is used")
-        return [surface_of[key] for key in keys]
-
-    def subset_surfaces(self, subsets: list[Usd.Prim]) -> list[Surface | None]:
-        """Return what face subsets are bound to."""
-        return [self._materials.surface(material) for material in self._materials.bound(subsets)]
+        return [material_of[key] for key in keys]
 
     def _key_of_leaf(self, leaf: Leaf) -> Hashable | None:
         """Return something that prims with the same material have in common; None: bound to nothing."""

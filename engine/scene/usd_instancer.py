@@ -119,7 +119,7 @@ class Placer:
             matrix = np.array(self._cache.GetLocalToWorldTransform(root.prim))
         except Tf.ErrorException:
             matrix = np.eye(4)  # its own xformOps are broken; what is drawn below it resets them
-        usable = np.isfinite(matrix).all() and np.linalg.matrix_rank(matrix[:3, :3]) == 3
+        usable = np.isfinite(matrix).all() and _keeps_dimensions(matrix[:3, :3])
         return self.owners.add(root.path, root.label, matrix if usable else np.eye(4))
 
     def _expand(self, leaf: Leaf, base: NDArray[np.float64], names: list[str]) -> None:
@@ -255,6 +255,13 @@ class Placer:
                 continue
             if leaf.prim.GetAttribute(name).GetMetadata("interpolation") not in (None, "constant"):
                 self._opened.notes.add("skipped", leaf.path, f"{name} that varies over the elements")
+
+
+def _keeps_dimensions(axes: NDArray[np.float64]) -> bool:
+    """Return whether three axes span space; what is clearly so is not decomposed."""
+    (a, b, c), (d, e, f), (g, h, i) = axes.tolist()
+    volume = abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
+    return 1e-6 < volume < 1e6 or bool(np.linalg.matrix_rank(axes) == 3)
 
 
 def _suffixes(usd: UsdGeom.PointInstancer, time: Usd.TimeCode, count: int) -> list[str]:

@@ -16,7 +16,7 @@ from engine.scene.usd import OpenStage
 from engine.scene.usd_color import COLOR, OPACITY
 from engine.scene.usd_drawn import Drawn, MeshRequest
 from engine.scene.usd_inherit import inherited_primvar
-from engine.scene.usd_primvar import ST_NAMES, corner_values, read_array, read_primvar, st_attribute
+from engine.scene.usd_primvar import USUAL_ST, corner_values, read_array, read_primvar, st_attribute
 from engine.scene.usd_subdivision import subdivision_of
 from engine.scene.usd_walk import Leaf
 
@@ -164,8 +164,7 @@ def _st(leaf: Leaf, wanted: str | None) -> tuple[str | None, bool]:
         return f"primvars:{wanted}", True
     name, exact = st_attribute(leaf.prim, leaf.names, wanted)
     if name is None and chain is not None:
-        usual = (f"primvars:{each}" for each in ST_NAMES)
-        name = next((each for each in usual if inherited_primvar(chain, each) is not None), None)
+        name = next((each for each in USUAL_ST if inherited_primvar(chain, each) is not None), None)
     return name, exact
 
 

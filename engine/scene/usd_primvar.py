@@ -14,6 +14,7 @@ from engine.scene.notes import Notes
 from engine.scene.polygons import Polygons
 
 ST_NAMES = ("st", "UVMap", "map1", "st0", "st_0", "uv", "UVW")
+USUAL_ST = tuple(f"primvars:{name}" for name in ST_NAMES)
 TEXTURE_TYPES = ("texCoord2f[]", "texCoord2h[]", "texCoord2d[]", "texCoord3f[]")
 PLAIN_TYPES = ("float2[]", "half2[]", "double2[]")
 UNLIKE_ST = ("primvars:normals", "primvars:displayColor", "primvars:displayOpacity")
@@ -101,7 +102,7 @@ def st_attribute(prim: Usd.Prim, names: Sequence[str], wanted: str | None) -> tu
     candidates = [n for n in names if n.startswith("primvars:") and not n.endswith(":indices") and n not in UNLIKE_ST]
     for types in (TEXTURE_TYPES, PLAIN_TYPES):
         typed = [n for n in candidates if str(prim.GetAttribute(n).GetTypeName()) in types]
-        usual = [f"primvars:{n}" for n in ST_NAMES if f"primvars:{n}" in typed]
+        usual = [n for n in USUAL_ST if n in typed]
         if typed:
             return (usual or typed)[0], wanted is None
     return None, wanted is None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,11 +34,14 @@ from engine.scene.usd_walk import Subtree, Walker
 def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = None) -> Scene:
     """Return the scene of a file; see `engine.scene.load_scene`. `files` is told what was read."""
     notes = Notes()
-    with quiet_diagnostics(notes, path):
+    with quiet_diagnostics(notes, path), _uncollected():
         opened = open_stage(path, options, notes, files)
-        opened = replace(opened, time=pose_skinned_meshes(opened))
         walker = Walker(opened)
         subtree = walker.stage()
+        if walker.census.ignored["SkelRoot"] or subtree.instancers:  # whose prototypes were not visited
+            opened = replace(opened, time=pose_skinned_meshes(opened))
+            walker = Walker(opened)
+            subtree = walker.stage()
         placer = Placer(opened, walker)
         placer.place(subtree)
         textures = TextureTable(opened)
@@ -80,6 +86,18 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         skipped=dict(sorted(walker.census.skipped.items())),
         ignored=dict(sorted(walker.census.ignored.items())),
     )
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep Python's collector from searching, again and again, the many objects of a load, all of which stay."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _anchors(opened: OpenStage, subtree: Subtree, placer: Placer) -> tuple[Anchor, ...]:

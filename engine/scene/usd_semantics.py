@@ -95,7 +95,7 @@ def component_label(prim: Usd.Prim) -> Label | None:
     if isinstance(name, str) and name.strip():
         return Label(name.strip(), "asset", ())
     identifier = info.get("identifier")
-    text = Path(getattr(identifier, "path", "")).stem
+    text = Path(getattr(identifier, "path", "")).stem if identifier else ""
     if text:
         return Label(text, "asset", ())
     stem = re.sub(r"[_\-\s]*\d+$", "", prim.GetName())
