@@ -43,7 +43,7 @@ def read_source(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> MeshSour
     name = next((n for n in ("primvars:normals", "normals") if n in leaf.names), None)
     if name is not None and scheme not in ("loop", "catmullClark"):  # subdivision surfaces ignore authored normals
         normal = fitted("normal", name, (3,))
-    slot = _slots(polygons, request)
+    slot = _slots(opened, leaf, polygons, request)
     slot_of_corner = np.repeat(slot, polygons.counts)
     uv = _uv(opened, leaf, request.slot_uv, slot_of_corner, partial(fitted, "uv"))
     uv2 = None
@@ -168,9 +168,12 @@ def _st(leaf: Leaf, wanted: str | None) -> tuple[str | None, bool]:
     return name, exact
 
 
-def _slots(polygons: Polygons, request: MeshRequest) -> NDArray[np.int32]:
+def _slots(opened: OpenStage, leaf: Leaf, polygons: Polygons, request: MeshRequest) -> NDArray[np.int32]:
     """Return the slot of every kept face."""
     slot = np.zeros(polygons.authored_face_count, np.int32)
     for index, faces in enumerate(request.slot_faces, start=1):
-        slot[faces[(faces >= 0) & (faces < len(slot))]] = index
+        there = (faces >= 0) & (faces < len(slot))
+        if not there.all():
+            opened.notes.add("repaired", leaf.path, "faces of a GeomSubset that the mesh does not have were left out")
+        slot[faces[there]] = index
     return slot[polygons.face]
