@@ -77,14 +77,17 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes, files: FileLedge
     for composition_error in stage.GetCompositionErrors():
         notes.add("error", composition_error.rootSite.path, _short(str(composition_error), path))
     units = _stage_units(stage, path, notes)
-    return OpenStage(stage, path, _time_code(stage, options.time), units, options, roots, notes, files)
+    return OpenStage(stage, path, _time_code(stage, options.time, notes), units, options, roots, notes, files)
 
 
-def _time_code(stage: Usd.Stage, time: float | None) -> Usd.TimeCode:
+def _time_code(stage: Usd.Stage, time: float | None, notes: Notes) -> Usd.TimeCode:
     if time is not None:
         return Usd.TimeCode(time)
     if stage.HasAuthoredTimeCodeRange():
-        return Usd.TimeCode(stage.GetStartTimeCode())
+        start = stage.GetStartTimeCode()
+        if np.isfinite(start):
+            return Usd.TimeCode(start)
+        notes.add("repaired", "/", f"startTimeCode is {start:g}; the earliest sample is used")
     return Usd.TimeCode.EarliestTime()
 
 
@@ -100,6 +103,10 @@ def _stage_units(stage: Usd.Stage, path: Path, notes: Notes) -> StageUnits:
     if not (np.isfinite(meters_per_unit) and meters_per_unit > 0.0):
         raise SceneError(f"scene '{path}': metersPerUnit is {meters_per_unit:g}; author a positive number")
     up = UsdGeom.GetStageUpAxis(stage)
+    if up not in (UsdGeom.Tokens.y, UsdGeom.Tokens.z):
+        up = UsdGeom.GetFallbackUpAxis()
+        authored = stage.GetRootLayer().pseudoRoot.GetInfo("upAxis")
+        notes.add("repaired", "/", f"upAxis is '{authored}', neither Y nor Z; USD's fallback {up} is used")
     return StageUnits(meters_per_unit, Z_UP_FROM_Y_UP if up == UsdGeom.Tokens.y else np.eye(3))
 
 
