@@ -65,7 +65,9 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         if not lights:
             notes.add("converted", "/", "the stage has no lights")
         taxonomy = read_taxonomy(options, opened.path)
-        instances, order, taxonomy = instances_of(opened, placer.owners, placements, taxonomy)
+        instances, order, taxonomy = instances_of(
+            opened, placer.owners, placements, taxonomy, walker.class_map, walker.parts
+        )
         assets = asset_table(opened.stage, textures.files, opened.path, opened.files)
     return Scene(
         source=opened.path,

@@ -1,8 +1,9 @@
 """Labels of prims by the five rules, and the classes that they make.
 
 Rules, first that speaks wins; 1 to 3 look at the prim, then at its ancestors, nearest first:
-1 `mapping`: `class_map`; 2 `labels_api`: `semantics:labels:<taxonomy>`, taxonomy `class` before any other;
-3 `semantics`: the older `semantic:<name>:params:semanticType|semanticData`; `user`: Blender's `userProperties:class`;
+1 `mapping`: the class map; 2 `labels_api`: `semantics:labels:<taxonomy>`, taxonomy `class` before any other;
+3 `semantics`: the older `semantic:<name>:params:semanticType|semanticData`, read by attribute name, because USD drops
+an applied schema that it does not know; `user`: custom properties as Blender and Maya export them, `userProperties:`;
 4 `asset`: assetInfo of the nearest component; 5 `name`: the component's name without its number.
 """
 
@@ -16,12 +17,18 @@ from pathlib import Path
 
 from pxr import Usd
 
+from engine.scene.class_map import ClassMap
 from engine.scene.error import SceneError
 from engine.scene.model import NO_INSTANCE
 from engine.scene.options import SceneOptions
 from engine.scene.taxonomy import ObjectClass, Taxonomy, taxonomy_from_json
 
 PREFERRED = "class"
+USER = "userProperties:"
+USER_NAMES = (  # of custom properties that hold a class, in any case; most usual first
+    *("class", "class_name", "classname", "semantic_class", "semantic_label", "semantics", "semantic"),
+    *("category", "category_name", "label", "object_class"),
+)
 UNLABELLED = 0
 
 
@@ -34,29 +41,9 @@ class Label:
     tags: tuple[str, ...]
 
 
-class ClassMap:
-    """Path globs to classes; `*` and `?` stay within one name, `**` crosses names. The first match wins."""
-
-    def __init__(self, patterns: dict[str, str]) -> None:
-        self._rules = [(re.compile(_glob_regex(glob)), key) for glob, key in patterns.items()]
-
-    def find(self, path: str) -> str | None:
-        """Return the class of a prim path, if a rule names one."""
-        return next((key for pattern, key in self._rules if pattern.fullmatch(path)), None)
-
-    def __bool__(self) -> bool:
-        return bool(self._rules)
-
-
-def _glob_regex(glob: str) -> str:
-    parts = re.split(r"(\*\*|\*|\?)", glob)
-    special = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(special.get(part, re.escape(part)) for part in parts)
-
-
 def may_label(name: str) -> bool:
     """Return whether `direct_label` may read the property of a name."""
-    return name.startswith("semantic") or name == "userProperties:class"
+    return name.startswith("semantic") or (name.startswith(USER) and _user_rank(name) is not None)
 
 
 def direct_label(
@@ -78,7 +65,7 @@ def direct_label(
         elif name.startswith("semantic:") and name.endswith(":params:semanticData"):
             kind = _texts(prim, name.removesuffix("Data") + "Type", time) or [PREFERRED]
             legacy.setdefault(kind[0], []).extend(_texts(prim, name, time))
-    user = {PREFERRED: _texts(prim, "userProperties:class", time)} if "userProperties:class" in names else {}
+    user = {PREFERRED: _user_labels(prim, names, time)}
     for source, table in (("labels_api", by_taxonomy), ("semantics", legacy), ("user", user)):
         filled = {key: labels for key, labels in table.items() if labels}
         if filled:
@@ -100,6 +87,20 @@ def component_label(prim: Usd.Prim) -> Label | None:
         return Label(text, "asset", ())
     stem = re.sub(r"[_\-\s]*\d+$", "", prim.GetName())
     return Label(stem or prim.GetName(), "name", ())
+
+
+def _user_labels(prim: Usd.Prim, names: Sequence[str], time: Usd.TimeCode) -> list[str]:
+    """Return the classes in custom properties, the most usual name first."""
+    ranked = sorted((rank, name) for name in names if (rank := _user_rank(name)) is not None)
+    return [text for _, name in ranked for text in _texts(prim, name, time) if text]
+
+
+def _user_rank(name: str) -> int | None:
+    """Return how usual a custom property is as the place of a class; None for any other property."""
+    if not name.startswith(USER):
+        return None
+    plain = name.removeprefix(USER).rpartition(":")[2].lower().replace(" ", "_")
+    return USER_NAMES.index(plain) if plain in USER_NAMES else None
 
 
 def _texts(prim: Usd.Prim, name: str, time: Usd.TimeCode) -> list[str]:

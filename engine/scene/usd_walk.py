@@ -18,13 +18,14 @@ from typing import NamedTuple
 
 from pxr import Sdf, Usd, UsdGeom
 
+from engine.scene.class_map import ClassMap
 from engine.scene.error import SceneError
 from engine.scene.usd import OpenStage
 from engine.scene.usd_inherit import Chain, chain_above
 from engine.scene.usd_light import KINDS as LIGHT_KINDS
 from engine.scene.usd_light import SKIPPED as SKIPPED_LIGHTS
 from engine.scene.usd_light import is_shining_shape
-from engine.scene.usd_semantics import ClassMap, Label, component_label, direct_label, may_label
+from engine.scene.usd_semantics import Label, component_label, direct_label, may_label
 
 IMPLICIT = ("Cube", "Sphere", "Cylinder", "Cylinder_1", "Cone", "Capsule", "Capsule_1", "Plane")
 DRAWN = frozenset(
@@ -135,11 +136,12 @@ class Walker:
 
     def __init__(self, opened: OpenStage) -> None:
         self._opened = opened
-        self._class_map = ClassMap(opened.options.class_map)
+        self.class_map = ClassMap(opened.options.class_map)
         self._seen = 0
         self._names: dict[tuple[str, ...], Names] = {}
         self._has_instances = bool(opened.stage.GetPrototypes())
         self.census = Census()
+        self.parts: dict[str, tuple[str, ...]] = {}  # path of a prim -> labels of its GeomSubsets
         self.with_subsets: set[str] = set()  # paths of prims that have GeomSubsets
         branch = _branch_prim(opened.stage)
         self._branch_path = "" if branch.IsPseudoRoot() else branch.GetPath().pathString
@@ -222,8 +224,19 @@ class Walker:
         (self.census.used if kind in LOOKS else self.census.ignored)[kind] += 1
         if kind == "GeomSubset":
             self.with_subsets.add(folder)
+            self._keep_part(prim, f"{folder}/{_name(prim)}", folder)
         elif kind == "Material":
             found.materials.append(prim)
+
+    def _keep_part(self, prim: Usd.Prim, path: str, folder: str) -> None:
+        """Keep the labels of a face subset: parts have no masks, so they are tags of the instance."""
+        names = self._facts(_authored_names(prim))
+        if not (names.has_label or self.class_map):
+            return
+        label = direct_label(prim, path, names.all, self._opened.time, self.class_map)
+        if label is not None:
+            self.parts[folder] = (*self.parts.get(folder, ()), *label.tags)
+            self._opened.notes.add("approximated", path, "labels of a face subset are kept as tags of its instance")
 
     def _state(self, prim: Usd.Prim, path: str, names: Names, above: State, *, inner: bool) -> State:
         """Return a prim's state; the very object of its parent where nothing changes."""
@@ -231,14 +244,14 @@ class Walker:
         is_native = self._has_instances and not inner and above.native is None and _is_instance(prim)
         is_branch = not inner and above.branch is None and path.rpartition("/")[0] == self._branch_path
         is_marked = names.is_marked and "ommatidia:instance" in names.all
-        if names.is_plain and not (kind or is_native or is_branch or is_marked or self._class_map):
+        if names.is_plain and not (kind or is_native or is_branch or is_marked or self.class_map):
             return above
         here, label = above, None
         if names.has_purpose:
             purpose = prim.GetAttribute("purpose").Get()
             here = here._replace(purpose=purpose if isinstance(purpose, str) else "default")
-        if names.has_label or self._class_map:
-            label = direct_label(prim, path, names.all, self._opened.time, self._class_map)
+        if names.has_label or self.class_map:
+            label = direct_label(prim, path, names.all, self._opened.time, self.class_map)
         if label is not None:
             here = here._replace(label=label, tags=tuple(dict.fromkeys((*above.tags, *label.tags))))
         if kind == "component":
