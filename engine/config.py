@@ -119,11 +119,30 @@ def recipe_and_job(composed: Composed) -> tuple[Recipe, Job]:
         raise UserError(one_line(error)) from error
     usd = find_usd(recipe_tree["scene"]["usd"], name, composed.folders)
     recipe_tree["scene"]["usd"] = _portable(recipe_tree["scene"]["usd"])
+    named = _class_map_of_file(recipe_tree["scene"].pop("class_map_file"), usd)
+    recipe_tree["scene"]["class_map"] = {**named, **recipe_tree["scene"]["class_map"]}
     try:
         recipe = from_plain(Recipe, recipe_tree, "recipe")
     except UserError as error:  # on the command line the keys have no `recipe` in front
         raise UserError(str(error).removeprefix("recipe").lstrip(".: ")) from error
     return recipe, _job(job_tree, usd, portable_overrides(composed.overrides))
+
+
+def _class_map_of_file(name: str | None, usd: Path) -> dict[str, str]:
+    """Return the patterns of a class map beside the scene or in the working folder; the recipe keeps them all.
+
+    Raises:
+        UserError: If it is in neither place, or is no class map.
+    """
+    from engine.scene.class_map import read_class_map
+
+    if name is None:
+        return {}
+    places = [folder / name for folder in (usd.parent, Path.cwd())]
+    found = next((path for path in places if path.is_file()), None)
+    if found is None:
+        raise UserError(f"scene.class_map_file: there is no {places[0]} and no {places[1]}")
+    return read_class_map(found)
 
 
 def portable_overrides(overrides: Sequence[str]) -> tuple[str, ...]:

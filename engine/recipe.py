@@ -72,7 +72,7 @@ class SceneConfig:
     time: float | None  # USD time code; None: the stage's start time
     purposes: tuple[str, ...]  # UsdGeomImageable purposes that are rendered
     subdivision_level: int  # refinements of subdivision surfaces
-    class_map: dict[str, str]  # prim path glob -> class key; wins over labels authored in the stage
+    class_map: dict[str, str]  # see engine/scene/class_map.py; wins over labels authored in the stage
     taxonomy: str | None  # class list, relative to the folder of the USD file; None: made from the labels found
 
     def __post_init__(self) -> None:

@@ -59,7 +59,8 @@ BreadthConfig = _schema("BreadthConfig", _fields(Breadth))
 RigConfig = _schema("RigConfig", {key: kind | None if key in RIG_FROM_SCENE else kind for key, kind in _RIG.items()})
 SceneRigConfig = _schema("SceneRigConfig", {key: _RIG[key] for key in RIG_FROM_SCENE})
 SceneGroupConfig = _schema(
-    "SceneGroupConfig", {**_fields(SceneConfig), "randomize": dict[str, Any], "rig": SceneRigConfig}
+    "SceneGroupConfig",
+    {**_fields(SceneConfig), "class_map_file": str | None, "randomize": dict[str, Any], "rig": SceneRigConfig},
 )
 RunConfig = _schema(
     "RunConfig",

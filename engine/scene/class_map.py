@@ -12,7 +12,7 @@ import json
 import re
 from pathlib import Path
 
-from engine.errors import UserError
+from engine.scene.error import SceneError
 
 REGEX = "re:"
 SCHEMA = "class_map/1"
@@ -29,7 +29,7 @@ class ClassMap:
         """Compile patterns.
 
         Raises:
-            UserError: If one is no pattern.
+            SceneError: If one is no pattern.
         """
         self._exact = {pattern: key for pattern, key in classes.items() if _is_exact(pattern)}
         ranked = sorted((pattern for pattern in classes if not _is_exact(pattern)), key=_rank)
@@ -71,15 +71,15 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     """Return the regular expression of a pattern.
 
     Raises:
-        UserError: If it is neither an absolute path or glob nor a regular expression.
+        SceneError: If it is neither an absolute path or glob nor a regular expression.
     """
     if pattern.startswith(REGEX):
         try:
             return re.compile(pattern.removeprefix(REGEX))
         except re.error as error:
-            raise UserError(f"class map: '{pattern}' is not a regular expression: {error}") from None
+            raise SceneError(f"class map: '{pattern}' is not a regular expression: {error}") from None
     if not pattern.startswith(("/", "*")):
-        raise UserError(f"class map: '{pattern}' is not a prim path; begin it with /, ** or {REGEX}")
+        raise SceneError(f"class map: '{pattern}' is not a prim path; begin it with /, ** or {REGEX}")
     return re.compile("".join(MEANING.get(part, re.escape(part)) for part in WILDCARDS.split(pattern)))
 
 
@@ -87,28 +87,28 @@ def read_class_map(path: Path) -> dict[str, str]:
     """Return the patterns and classes of a YAML or JSON file: `schema: class_map/1` and `classes: {pattern: class}`.
 
     Raises:
-        UserError: One line that names the file and what is wrong in it.
+        SceneError: One line that names the file and what is wrong in it.
     """
     import yaml
 
     try:
         if path.stat().st_size > LARGEST_BYTES:
-            raise UserError(f"class map '{path}' is larger than {LARGEST_BYTES >> 20} MiB; is it the right file?")
+            raise SceneError(f"class map '{path}' is larger than {LARGEST_BYTES >> 20} MiB; is it the right file?")
         text = path.read_text("utf-8")
         data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise UserError(f"class map '{path}' cannot be read: {' '.join(str(error).split())}") from None
+        raise SceneError(f"class map '{path}' cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA or not isinstance(data.get("classes"), dict):
-        raise UserError(f"class map '{path}': expected 'schema: {SCHEMA}' and 'classes:' with a class for each pattern")
+        raise SceneError(f"class map '{path}': expected 'schema: {SCHEMA}' and 'classes:' with a class for each pattern")
     if odd := sorted(str(key) for key in data if key not in KEYS):
-        raise UserError(f"class map '{path}': unknown key '{odd[0]}'; known keys: {', '.join(KEYS)}")
+        raise SceneError(f"class map '{path}': unknown key '{odd[0]}'; known keys: {', '.join(KEYS)}")
     for pattern, key in data["classes"].items():
         if not isinstance(pattern, str) or not isinstance(key, str) or not key.strip():
-            raise UserError(f"class map '{path}': {pattern!r}: {key!r} is not text to text; write both in quotes")
+            raise SceneError(f"class map '{path}': {pattern!r}: {key!r} is not text to text; write both in quotes")
         try:
             compile_pattern(pattern)
-        except UserError as error:
-            raise UserError(f"class map '{path}': {str(error).removeprefix('class map: ')}") from None
+        except SceneError as error:
+            raise SceneError(f"class map '{path}': {str(error).removeprefix('class map: ')}") from None
     return dict(data["classes"])
 
 
