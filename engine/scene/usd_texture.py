@@ -89,8 +89,8 @@ def color_decoding(space: str, *, is_srgb: bool) -> ColorDecoding:
     if known.IsData():
         return LINEAR
     gamma, bias = known.GetGamma(), known.GetLinearBias()
-    to_xyz = np.array(known.GetRGBToXYZ(), np.float64).T  # Gf multiplies row vectors
-    from_xyz = np.linalg.inv(np.array(Gf.ColorSpace("lin_rec709_scene").GetRGBToXYZ(), np.float64).T)
+    to_xyz = np.array(known.GetRGBToXYZ(), np.float64)  # of a column
+    from_xyz = np.linalg.inv(np.array(Gf.ColorSpace("lin_rec709_scene").GetRGBToXYZ(), np.float64))
     matrix = (from_xyz @ to_xyz).astype(np.float32)
     same = bool(np.abs(matrix - np.eye(3)).max() < 1e-4)
     return ColorDecoding(
