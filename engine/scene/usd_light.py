@@ -83,7 +83,7 @@ class LightTable:
         if not np.isfinite(world).all():
             opened.notes.add("skipped", name, "its transform is not finite")
             return None
-        _note_unsupported(opened, prim, name)
+        _note_unsupported(opened, prim, name, kind)
         mpu = opened.units.meters_per_unit
         size = _size_units(kind, values, world, POINT_RADIUS_M / mpu)
         if kind != LightKind.DOME and not _is_even(kind, axis_lengths(world)):
@@ -214,8 +214,11 @@ def _pole_axis(opened: OpenStage, prim: Usd.Prim) -> str:
     return "Y" if opened.units.world_from_stage[2, 1] == 1.0 else "Z"
 
 
-def _note_unsupported(opened: OpenStage, prim: Usd.Prim, name: str) -> None:
-    """Say what of a light is left out."""
+def _note_unsupported(opened: OpenStage, prim: Usd.Prim, name: str, kind: LightKind) -> None:
+    """Say what of a light is left out, or is not what its author saw."""
+    if kind == LightKind.DISTANT and opened.stage.GetRootLayer().documentation.startswith("Blender v5.0"):
+        text = "Blender 5.0 writes a sun at a quarter of its strength and half its angle; the file is followed"
+        opened.notes.add("approximated", name, text)
     for relationship in ("light:filters", "filters"):
         targets = prim.GetRelationship(relationship).GetTargets() if prim.HasRelationship(relationship) else []
         if targets:
