@@ -1,9 +1,11 @@
-"""One frame of any stage: `python -m engine.preview FILE.usd --out DIR`.
+"""One frame of any stage, or of many: `python -m engine.preview FILE.usd [FILE.usd | FOLDER ...] --out DIR`.
 
 Files in DIR: `rgb.png` (sRGB), `rgb_linear.npy` (float32 [y, x, 3]), `depth.npy` (planar, metres, float32, +inf where
 nothing was hit), `normal.npy` (float32 [y, x, 3], world, towards the camera), `instance.npy` (int32, 0 = background),
 `ids.json` (instance -> prim path, class, rule that labelled it), `notes.json` (what was not taken over exactly, per
-prim) and, last of all, `camera.json`: where it is, everything is. With `--quality labels` there is no rgb.
+prim), `report.txt` (the load report as a table) and, last of all, `camera.json`: where it is, everything is. With
+`--quality labels` there is no rgb. Of several files, or a folder, each gets a folder in DIR, which then also holds
+`contact_sheet.png` (all of them) and `summary.txt` (one line a file); a file that cannot be loaded is a line of it.
 """
 
 from __future__ import annotations
@@ -15,16 +17,22 @@ import os
 import shutil
 import sys
 import tempfile
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import UserError, near_matches
 from engine.frames import Frames
+from engine.preview_sheet import Look, draw_sheet, look_of, summary_table
 from engine.scene import SceneOptions, load_scene, summary
+from engine.scene.class_map import read_class_map
 from engine.scene.defaults import default_lights
+from engine.scene.files import EXTENSIONS
 from engine.scene.model import Camera, Scene
 
 if TYPE_CHECKING:
@@ -52,12 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         options = _options(parsed)
-        scene = load_scene(
-            parsed.file, SceneOptions(time=parsed.time, roots=tuple(parsed.root), taxonomy=parsed.taxonomy)
-        )
-        sys.stdout.write(summary(scene) + "\n")
-        frames, camera = preview(scene, options)
-        write_preview(parsed.out, scene, frames, camera)
+        loading = _loading(parsed)
+        if len(parsed.file) > 1 or parsed.file[0].is_dir():
+            return _preview_many(parsed.file, loading, options, parsed.out)
+        _, shown = _preview_one(parsed.file[0], loading, options, parsed.out)
     except UserError as error:
         sys.stderr.write(f"ommatidia: {error}\n")
         return error.exit_code
@@ -65,8 +71,61 @@ def main(arguments: list[str] | None = None) -> int:
         name = error.filename or parsed.out
         sys.stderr.write(f"ommatidia: cannot write {name}: {error.strerror}; choose another --out\n")
         return os.EX_IOERR
-    sys.stdout.write(f"look at {parsed.out / ('normal.npy' if frames.rgb is None else 'rgb.png')}\n")
+    sys.stdout.write(f"look at {shown}\n")
     return 0
+
+
+def _preview_one(file: Path, loading: SceneOptions, options: PreviewOptions, out: Path) -> tuple[Look, Path]:
+    """Load, say what was loaded, render and write; return what the sheet shows of it, and the picture's path."""
+    begun_s = time.monotonic()
+    scene = load_scene(file, loading)
+    seconds = time.monotonic() - begun_s
+    sys.stdout.write(summary(scene) + "\n")
+    frames, camera = preview(scene, options)
+    write_preview(out, scene, frames, camera)
+    picture = _normals_as_colors(frames) if frames.rgb is None else frames.rgb[0]
+    return look_of(file.name, seconds, scene, picture), out / ("normal.npy" if frames.rgb is None else "rgb.png")
+
+
+def _preview_many(places: Sequence[Path], loading: SceneOptions, options: PreviewOptions, out: Path) -> int:
+    """Preview every USD file of some files and folders; return the exit code: 0 if all could be loaded.
+
+    Raises:
+        UserError: If there is none.
+    """
+    files = [file for place in places for file in _usd_files(place)]
+    if not files:
+        raise UserError(f"there is no USD file in {places[0]}")
+    above = Path(os.path.commonpath([file.absolute().parent for file in files]))
+    looks = []
+    for file in files:
+        name = file.absolute().relative_to(above).as_posix()
+        sys.stdout.write(f"\n{name}\n")
+        begun_s = time.monotonic()
+        try:
+            look, _ = _preview_one(file, loading, options, out / name.replace("/", "__"))
+            looks.append(replace(look, name=name))
+        except UserError as error:
+            sys.stdout.write(f"{error}\n")
+            looks.append(Look(name, time.monotonic() - begun_s, {}, error=str(error)))
+    table = summary_table(looks)
+    (out / "summary.txt").write_text(table + "\n", encoding="utf-8")
+    (out / "contact_sheet.png").write_bytes(draw_sheet(looks, f"{above.name}: {len(looks)} files"))
+    sys.stdout.write(f"\n{table}\nlook at {out / 'contact_sheet.png'}\n")
+    return 1 if any(look.error for look in looks) else 0
+
+
+def _usd_files(place: Path) -> list[Path]:
+    """Return a file, or the USD files in a folder and all below it."""
+    if not place.is_dir():
+        return [place]
+    return sorted(path for path in place.rglob("*") if path.suffix.lower() in EXTENSIONS and path.is_file())
+
+
+def _normals_as_colors(frames: Frames) -> NDArray[np.uint8] | None:
+    if frames.normal is None:
+        return None
+    return np.rint((frames.normal[0] * 0.5 + 0.5) * 255.0).astype(np.uint8)
 
 
 def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
@@ -95,6 +154,22 @@ def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
         return renderer.render(draft), cameras[0]
     finally:
         renderer.close()
+
+
+def _loading(parsed: argparse.Namespace) -> SceneOptions:
+    """Return how scenes are loaded.
+
+    Raises:
+        UserError: If the class map cannot be used.
+    """
+    return SceneOptions(
+        time=parsed.time,
+        class_map=read_class_map(parsed.class_map) if parsed.class_map else {},
+        taxonomy=parsed.taxonomy,
+        roots=tuple(parsed.root),
+        sandbox=parsed.sandbox,
+        trusted_roots=tuple(parsed.trust),
+    )
 
 
 def _options(parsed: argparse.Namespace) -> PreviewOptions:
@@ -149,6 +224,7 @@ def write_preview(out: Path, scene: Scene, frames: Frames, camera: Camera) -> No
     if frames.rgb is not None:
         files["rgb.png"] = encode_png(frames.rgb[0])
     files["ids.json"] = _json(_ids(scene))
+    files["report.txt"] = f"{summary(scene)}\n".encode()
     files["notes.json"] = _json([{"level": n.level, "prim": n.prim, "what": n.what} for n in scene.notes])
     files[COMPLETE] = _json(_camera(frames, camera))
     out.mkdir(parents=True, exist_ok=True)
@@ -208,13 +284,16 @@ def _size(text: str) -> tuple[int, int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.preview", description="Render one frame of a USD stage.")
-    parser.add_argument("file", type=Path, help="USD file")
+    parser.add_argument("file", type=Path, nargs="+", help="USD file, or a folder: every USD file in it")
     parser.add_argument("--camera", metavar="PRIM", help="camera prim; default: the first one, or one that frames all")
     parser.add_argument("--time", type=float, metavar="T", help="time code; default: the start of the stage")
     parser.add_argument("--size", default="640x480", metavar="WxH", help="pixels (default: %(default)s)")
     parser.add_argument("--quality", choices=("labels", "direct"), default="direct", help="labels: without rgb")
     parser.add_argument("--device", default="auto", metavar="D", help="auto, cpu or cuda:N (default: %(default)s)")
     parser.add_argument("--root", type=Path, action="append", default=[], metavar="DIR", help="folder to trust as well")
+    parser.add_argument("--sandbox", choices=("auto", "true", "false"), default="auto", help="load in a child process")
+    parser.add_argument("--trust", type=Path, action="append", default=[], metavar="DIR", help="not sandboxed by auto")
+    parser.add_argument("--class-map", type=Path, metavar="YAML", help="prim paths to classes")
     parser.add_argument("--taxonomy", type=Path, metavar="JSON", help="class list with fixed ids")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")
     return parser

@@ -99,7 +99,7 @@ def read_class_map(path: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise SceneError(f"class map '{path}' cannot be read: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict) or data.get("schema") != SCHEMA or not isinstance(data.get("classes"), dict):
-        raise SceneError(f"class map '{path}': expected 'schema: {SCHEMA}' and 'classes:' with a class for each pattern")
+        raise SceneError(f"class map '{path}': expected 'schema: {SCHEMA}' and 'classes:', patterns with their classes")
     if odd := sorted(str(key) for key in data if key not in KEYS):
         raise SceneError(f"class map '{path}': unknown key '{odd[0]}'; known keys: {', '.join(KEYS)}")
     for pattern, key in data["classes"].items():

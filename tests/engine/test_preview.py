@@ -19,6 +19,7 @@ FILES = (
     "instance.npy",
     "ids.json",
     "notes.json",
+    "report.txt",
     "camera.json",
 )
 STAGE = f"""
