@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pxr import Usd, UsdGeom
 
+from engine.scene.mesh_pool import MeshPool
 from engine.scene.model import Mesh, Placements
 from engine.scene.usd import OpenStage
 from engine.scene.usd_batch import RawMesh, RawReader, Twins, build_raw_meshes
@@ -73,7 +74,7 @@ class GeometryTable:
         self._twins = Twins()
         self._index_of_key: dict[Hashable, int | None] = {}
         self._has_instances = bool(opened.stage.GetPrototypes())
-        self.meshes: list[Mesh] = []
+        self._pool = MeshPool()
 
     def build(self, spreads: list[Spread]) -> tuple[Placements, list[Mesh]]:
         """Return the placements (whose instances are still indices of owners) and the meshes."""
@@ -100,7 +101,7 @@ class GeometryTable:
             color=_all_tints(tints, matrix[1:]),
             prim=tuple(prim),
         )
-        return placements, self.meshes
+        return placements, self._pool.meshes
 
     def _places(
         self, use: _Use, drawn: Drawn | None
@@ -171,7 +172,7 @@ class GeometryTable:
         found = []
         for use, twin in zip(firsts, twins, strict=True):
             mesh = None if twin is None else built[twin]
-            found.append(self._read(use) if mesh is None else _Found(self._intern(twin, mesh)))
+            found.append(self._read(use) if mesh is None else _Found(self._pool.add(mesh)))
         return [found[number] for number in numbers]
 
     def _request_key(self, use: _Use) -> Hashable:
@@ -203,18 +204,12 @@ class GeometryTable:
         if drawn is None:
             return _Found(None)
         if drawn.key not in self._index_of_key:
-            self._intern(drawn.key, drawn.build(leaf.path, self._opened.units.meters_per_unit))
+            mesh = drawn.build(leaf.path, self._opened.units.meters_per_unit)
+            self._index_of_key[drawn.key] = None if mesh is None else self._pool.add(mesh)
         index = self._index_of_key[drawn.key]
         if index is None:
             self._opened.notes.add("skipped", leaf.path, f"{leaf.kind} without a drawn face")
         return _Found(index, drawn)
-
-    def _intern(self, key: Hashable, mesh: Mesh | None) -> int | None:
-        if key not in self._index_of_key:
-            self._index_of_key[key] = None if mesh is None else len(self.meshes)
-            if mesh is not None:
-                self.meshes.append(mesh)
-        return self._index_of_key[key]
 
 
 def _all_tints(
