@@ -17,6 +17,7 @@ from engine.scene.usd_bind import Bindings
 from engine.scene.usd_color import NOTHING, Display, DisplayTable
 from engine.scene.usd_curves import read_curves
 from engine.scene.usd_drawn import Drawn, MeshRequest
+from engine.scene.usd_elements import with_elements
 from engine.scene.usd_implicit import read_implicit
 from engine.scene.usd_inherit import Chain
 from engine.scene.usd_instancer import Spread
@@ -110,6 +111,9 @@ class GeometryTable:
         spread, world, owners = use.spread, use.world, use.spread.owner
         tint = None if use.display is NOTHING else np.array([use.display.constant])
         standing = slice(None) if use.standing is None else use.standing
+        if spread.color is not None:
+            chosen = spread.color[standing]
+            tint = np.where(np.isnan(chosen), np.array([use.display.constant]), chosen)
         if use.standing is not None:
             world = world[use.standing]
             owners = [each for each, keep in zip(owners, use.standing, strict=True) if keep]
@@ -118,6 +122,8 @@ class GeometryTable:
             world = self._opened.units.world_from_local(copies.reshape(-1, 4, 4))
             if drawn.copy_color is not None:
                 tint = np.tile(drawn.copy_color, (len(owners), 1))
+            elif tint is not None and len(tint) > 1:
+                tint = np.repeat(tint, len(drawn.copies), axis=0)
             owners = np.repeat(owners, len(drawn.copies)).tolist()
         return world, owners, tint
 
@@ -145,7 +151,8 @@ class GeometryTable:
                 surface_of[id(material)] = self._materials.surface(material)
             surfaces = [surface_of[id(material)], *(self._materials.surface(next(inner)) for _ in group)]
             faces = tuple(faces for _, faces in group)
-            uses.append(_Use(spread, stands, places, tuple(surfaces), faces, self._displays.of(spread.leaf)))
+            display = with_elements(self._displays.of(spread.leaf), spread.color)
+            uses.append(_Use(spread, stands, places, tuple(surfaces), faces, display))
         return uses
 
     def _subsets(self, leaf: Leaf) -> list[tuple[Usd.Prim, NDArray[np.int64]]]:

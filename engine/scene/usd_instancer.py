@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +12,14 @@ from pxr import Sdf, Tf, Usd, UsdGeom
 
 from engine.scene.error import SceneError
 from engine.scene.usd import OpenStage
+from engine.scene.usd_color import COLOR, OPACITY
+from engine.scene.usd_elements import Elements, read_elements
+from engine.scene.usd_inherit import Chain
 from engine.scene.usd_semantics import Label
 from engine.scene.usd_walk import Leaf, Root, Subtree, Walker
 
 MAX_NESTING = 16
-PER_ELEMENT = (
-    "positions",
-    "orientations",
-    "orientationsf",
-    "scales",
-    "velocities",
-    "accelerations",
-    "angularVelocities",
-)
+MAX_INNER_LIGHTS = 1000  # lights in prototypes, all elements together
 
 
 @dataclass(frozen=True)
@@ -32,6 +29,16 @@ class Spread:
     leaf: Leaf
     matrix: NDArray[np.float64]  # [place, 4, 4], USD's local-to-world
     owner: list[int]  # [place], index into Owners
+    color: NDArray[np.float32] | None = None  # [place, 4], displayColor and displayOpacity of the elements of
+    # PointInstancers, linear; NaN where the prim's own count; None: nowhere
+
+
+class InnerLight(NamedTuple):
+    """A light in a prototype, at one of the elements."""
+
+    leaf: Leaf
+    matrix: NDArray[np.float64]  # [4, 4], USD's local-to-world
+    path: str  # of the element, and below it
 
 
 class Owners:
@@ -58,14 +65,21 @@ class Owners:
 
 
 @dataclass(frozen=True)
-class _Elements:
-    """A PointInstancer at the time."""
+class _Expansion:
+    """A PointInstancer with what its prototypes draw."""
 
-    matrix: NDArray[np.float64]  # [element, 4, 4], instancer from prototype's own space
-    prototype: NDArray[np.int64]  # [element]
-    suffix: list[str]  # [element], `[id]`
+    elements: Elements
     prototypes: list[Subtree | None]
-    prims: list[Usd.Prim]  # of each prototype
+
+
+@dataclass(frozen=True)
+class _Stand:
+    """Places that something below them takes on."""
+
+    world: NDArray[np.float64]  # [place, 4, 4]
+    names: list[str]  # [place], path of the instance
+    color: NDArray[np.float32] | None  # [place, 4], see `Spread.color`
+    stop: Chain | None  # where the primvars of the instancer begin, which `color` stands for
 
 
 class Placer:
@@ -75,10 +89,11 @@ class Placer:
         self._opened = opened
         self._walker = walker
         self._cache = UsdGeom.XformCache(opened.time)
-        self._elements: dict[Sdf.Path, _Elements | None] = {}
+        self._expansions: dict[Sdf.Path, _Expansion | None] = {}
         self._count: dict[Sdf.Path, int] = {}
         self.owners = Owners()
         self.spreads: list[Spread] = []
+        self.inner_lights: list[InnerLight] = []
 
     def world(self, leaf: Leaf) -> NDArray[np.float64] | None:
         """Return USD's local-to-world [4, 4] of a prim, or None with a note when its transform is unusable."""
@@ -107,7 +122,7 @@ class Placer:
         for leaf in subtree.instancers:
             matrix = self.world(leaf)
             if matrix is not None:
-                self._expand(leaf, matrix[None], [leaf.path])
+                self._expand(leaf, _Stand(matrix[None], [leaf.path], None, None))
 
     def _owner(self, leaf: Leaf) -> int:
         state = leaf.state
@@ -122,21 +137,29 @@ class Placer:
         usable = np.isfinite(matrix).all() and _keeps_dimensions(matrix[:3, :3])
         return self.owners.add(root.path, root.label, matrix if usable else np.eye(4))
 
-    def _expand(self, leaf: Leaf, base: NDArray[np.float64], names: list[str]) -> None:
-        """Add the places of an instancer that stands itself at `base` [k, 4, 4] under `names` [k]."""
-        elements = self._read(leaf)
-        if elements is None:
+    def _expand(self, leaf: Leaf, stand: _Stand) -> None:
+        """Add the places of an instancer that stands itself at several places."""
+        expansion = self._read(leaf)
+        if expansion is None:
             return
-        for index, subtree in enumerate(elements.prototypes):
+        elements = expansion.elements
+        outer = _shown(stand, leaf.state.primvars, ())
+        for index, subtree in enumerate(expansion.prototypes):
             chosen = np.flatnonzero(elements.prototype == index)
             if subtree is None or len(chosen) == 0:
                 continue
-            world = (elements.matrix[chosen] @ base[:, None]).reshape(-1, 4, 4)
-            element_names = [name + elements.suffix[i] for name in names for i in chosen]
-            self._expand_prototype(subtree, elements.prims[index], world, element_names)
+            own = None if elements.color is None else elements.color[chosen]
+            inner = _Stand(
+                world=(elements.matrix[chosen] @ stand.world[:, None]).reshape(-1, 4, 4),
+                names=[name + elements.suffix[i] for name in stand.names for i in chosen],
+                color=_combined(outer, own, len(stand.names), len(chosen)),
+                stop=leaf.state.primvars,
+            )
+            self._expand_prototype(subtree, elements.prims[index], inner)
 
-    def _expand_prototype(self, subtree: Subtree, top: Usd.Prim, world: NDArray[np.float64], names: list[str]) -> None:
+    def _expand_prototype(self, subtree: Subtree, top: Usd.Prim, stand: _Stand) -> None:
         top_path = top.GetPath().pathString
+        names, world = stand.names, stand.world
         label = subtree.root.described() or next((leaf.state.described() for leaf in subtree.gprims), None)
         for leaf in subtree.gprims:
             local = self._relative(leaf.prim, top, leaf.path)
@@ -151,12 +174,28 @@ class Placer:
                 below = root.path.removeprefix(top_path)
                 pairs = zip(names, inner_world, strict=True)
                 owner = [self.owners.add(name + below, root.label, matrix) for name, matrix in pairs]
-            self.spreads.append(Spread(leaf, local @ world, owner))
+            self.spreads.append(Spread(leaf, local @ world, owner, _shown(stand, leaf.state.primvars, leaf.names)))
+        for leaf in subtree.lights:
+            self._expand_light(leaf, top, stand)
         for leaf in subtree.instancers:
             local = self._relative(leaf.prim, top, leaf.path)
             if local is not None:
                 below = leaf.path.removeprefix(top_path)
-                self._expand(leaf, local @ world, [name + below for name in names])
+                self._expand(leaf, replace(stand, world=local @ world, names=[name + below for name in names]))
+
+    def _expand_light(self, leaf: Leaf, top: Usd.Prim, stand: _Stand) -> None:
+        local = self._relative(leaf.prim, top, leaf.path)
+        if local is None:
+            return
+        if len(self.inner_lights) + len(stand.names) > MAX_INNER_LIGHTS:
+            what = (
+                f"light inside a PointInstancer's prototype: {len(stand.names)} more would be over {MAX_INNER_LIGHTS}"
+            )
+            self._opened.notes.add("skipped", leaf.path, what)
+            return
+        below = leaf.path.removeprefix(top.GetPath().pathString)
+        for name, matrix in zip(stand.names, local @ stand.world, strict=True):
+            self.inner_lights.append(InnerLight(leaf, matrix, name + below))
 
     def _relative(self, prim: Usd.Prim, top: Usd.Prim, path: str) -> NDArray[np.float64] | None:
         if prim == top:
@@ -176,65 +215,24 @@ class Placer:
                 f"{MAX_NESTING} deep; break the cycle of prototypes"
             )
         if path not in self._count:
-            elements = self._read(leaf)
+            expansion = self._read(leaf)
             total = 0
-            for index, subtree in enumerate(elements.prototypes if elements else []):
-                if elements is None or subtree is None:
+            for index, subtree in enumerate(expansion.prototypes if expansion else []):
+                if expansion is None or subtree is None:
                     continue
                 nested = sum(self._placement_count(inner, (*outer, path)) for inner in subtree.instancers)
-                total += int(np.count_nonzero(elements.prototype == index)) * (len(subtree.gprims) + nested)
+                uses = int(np.count_nonzero(expansion.elements.prototype == index))
+                total += uses * (len(subtree.gprims) + nested)
             self._count[path] = total
         return self._count[path]
 
-    def _read(self, leaf: Leaf) -> _Elements | None:
+    def _read(self, leaf: Leaf) -> _Expansion | None:
         path = leaf.prim.GetPath()
-        if path not in self._elements:
-            self._elements[path] = self._read_elements(leaf)
-        return self._elements[path]
-
-    def _read_elements(self, leaf: Leaf) -> _Elements | None:
-        usd, time, notes = UsdGeom.PointInstancer(leaf.prim), self._opened.time, self._opened.notes
-        prototype = np.array(usd.GetProtoIndicesAttr().Get(time) or [], np.int64)
-        targets = usd.GetPrototypesRel().GetForwardedTargets()
-        if len(prototype) > self._opened.options.max_placements:
-            raise SceneError(
-                f"scene '{self._opened.path}': PointInstancer {leaf.path} has {len(prototype)} elements, the limit is "
-                f"{self._opened.options.max_placements}; use fewer elements or raise max_placements"
-            )
-        if len(prototype) == 0 or not targets:
-            notes.add("skipped", leaf.path, "PointInstancer without elements or prototypes at this time")
-            return None
-        for name in PER_ELEMENT:
-            values = leaf.prim.GetAttribute(name).Get(time) if name in leaf.names else None
-            if values is not None and len(values) not in (0, len(prototype)):
-                # USD would read past the end of the array.
-                notes.add("error", leaf.path, f"{name} of the PointInstancer do not fit protoIndices; left out")
-                return None
-        include = UsdGeom.PointInstancer.IncludeProtoXform
-        ignore = UsdGeom.PointInstancer.IgnoreMask
-        try:
-            transforms = usd.ComputeInstanceTransformsAtTime(time, time, include, ignore)
-        except Tf.ErrorException:
-            transforms = []
-        if len(transforms) != len(prototype):
-            notes.add("error", leaf.path, "PointInstancer's positions, orientations or scales do not fit protoIndices")
-            return None
-        matrix = np.array(transforms, np.float64).reshape(-1, 4, 4)
-        keep = (prototype >= 0) & (prototype < len(targets))
-        if not keep.all():
-            notes.add("repaired", leaf.path, "elements whose protoIndices name no prototype were left out")
-        mask = usd.ComputeMaskAtTime(time)
-        if len(mask):
-            keep &= np.array(mask, bool)
-        self._note_primvars(leaf)
-        prims = [leaf.prim.GetStage().GetPrimAtPath(target) for target in targets]
-        return _Elements(
-            matrix,
-            np.where(keep, prototype, -1),
-            _suffixes(usd, time, len(prototype)),
-            self._prototypes(leaf, prims),
-            prims,
-        )
+        if path not in self._expansions:
+            elements = read_elements(self._opened, leaf)
+            prototypes = self._prototypes(leaf, elements.prims) if elements else []
+            self._expansions[path] = _Expansion(elements, prototypes) if elements else None
+        return self._expansions[path]
 
     def _prototypes(self, leaf: Leaf, prims: list[Usd.Prim]) -> list[Subtree | None]:
         subtrees: list[Subtree | None] = []
@@ -244,17 +242,11 @@ class Placer:
                 subtrees.append(None)
                 continue
             subtree = self._walker.prototype(prim, leaf.state)
-            if subtree.lights:
-                self._opened.notes.add("skipped", subtree.lights[0].path, "light inside a PointInstancer's prototype")
+            for what, leaves in (("camera", subtree.cameras), ("anchor", subtree.anchors)):
+                for each in leaves:
+                    self._opened.notes.add("skipped", each.path, f"{what} inside a PointInstancer's prototype")
             subtrees.append(subtree)
         return subtrees
-
-    def _note_primvars(self, leaf: Leaf) -> None:
-        for name in leaf.names:
-            if not name.startswith("primvars:") or name.endswith(":indices"):
-                continue
-            if leaf.prim.GetAttribute(name).GetMetadata("interpolation") not in (None, "constant"):
-                self._opened.notes.add("skipped", leaf.path, f"{name} that varies over the elements")
 
 
 def _keeps_dimensions(axes: NDArray[np.float64]) -> bool:
@@ -264,8 +256,28 @@ def _keeps_dimensions(axes: NDArray[np.float64]) -> bool:
     return 1e-6 < volume < 1e6 or bool(np.linalg.matrix_rank(axes) == 3)
 
 
-def _suffixes(usd: UsdGeom.PointInstancer, time: Usd.TimeCode, count: int) -> list[str]:
-    ids = usd.GetIdsAttr().Get(time)
-    if ids is None or len(ids) != count or len(set(ids)) != count:
-        ids = range(count)
-    return [f"[{i}]" for i in ids]
+def _shown(stand: _Stand, chain: Chain | None, names: Sequence[str]) -> NDArray[np.float32] | None:
+    """Return the elements' colour [place, 4] without what a prim with these primvars, or one above it, says itself."""
+    if stand.color is None:
+        return None
+    own = list(names)
+    while chain is not None and chain is not stand.stop:
+        own += chain.names
+        chain = chain.above
+    color = stand.color
+    for name, part in ((COLOR, slice(0, 3)), (OPACITY, slice(3, 4))):
+        if name in own:
+            color = color.copy()
+            color[:, part] = np.nan
+    return None if np.isnan(color).all() else color
+
+
+def _combined(
+    outer: NDArray[np.float32] | None, own: NDArray[np.float32] | None, outer_count: int, count: int
+) -> NDArray[np.float32] | None:
+    """Return the colour [place, 4] of `count` elements at every outer place; the elements' own comes first."""
+    repeated = None if outer is None else np.repeat(outer, count, axis=0)
+    if own is None:
+        return repeated
+    tiled = np.tile(own, (outer_count, 1))
+    return tiled if repeated is None else np.where(np.isnan(tiled), repeated, tiled)

@@ -51,9 +51,11 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         table, links = LightTable(opened, textures), LinkTable(opened, placements, placer.owners.path)
         lights = [
             replace(light, lit=links.row(leaf.prim, LIGHT_LINK), shading=links.row(leaf.prim, SHADOW_LINK))
-            for leaf in subtree.lights
-            if (matrix := placer.world(leaf)) is not None
-            and (light := table.read(leaf.prim, matrix, leaf.path)) is not None
+            for leaf, matrix, name in (
+                *((leaf, placer.world(leaf), leaf.path) for leaf in subtree.lights),
+                *placer.inner_lights,
+            )
+            if matrix is not None and (light := table.read(leaf.prim, matrix, name)) is not None
         ]
         cameras = [
             camera
@@ -62,8 +64,6 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
             and (camera := read_camera(opened, leaf.prim, matrix, leaf.path)) is not None
         ]
         anchors = _anchors(opened, subtree, placer)
-        if not lights:
-            notes.add("converted", "/", "the stage has no lights")
         taxonomy = read_taxonomy(options, opened.path)
         instances, order, taxonomy = instances_of(
             opened, placer.owners, placements, taxonomy, walker.class_map, walker.parts
