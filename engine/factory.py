@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -25,8 +24,8 @@ from engine.randomize import apply
 from engine.recipe import Job, Recipe, default_out, with_assets
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene, summary
-from engine.scene.defaults import default_lights
-from engine.scene.model import Camera, Note, Scene
+from engine.scene.defaults import lit_scene
+from engine.scene.model import Camera, Scene
 from engine.write.plan import plan_dataset
 from engine.write.rows import Drawn
 from engine.write.shard import Shard, ShardWriter
@@ -94,8 +93,7 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
     """
     scene = load_scene(job.usd, scene_options(recipe, job))
     if not scene.lights and not any(recipe.rig.ambient_radiance):
-        note = Note("converted", "/", "no lights and no ambient term: a white dome and a sun are added")
-        scene = dataclasses.replace(scene, lights=default_lights(scene), notes=(*scene.notes, note))
+        scene = lit_scene(scene)
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:
         wanted = {asset.path: asset.sha256 for asset in recipe.assets}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.scene.model import Camera, Light, LightKind, Scene
+from engine.scene.model import Camera, Light, LightKind, Note, Scene
 
 SKY_RADIANCE = 0.5  # white dome: a white diffuse surface under it alone shows 0.5
 SUN_IRRADIANCE = 2.0  # at normal incidence; with the sky a mid-grey floor stays below white
@@ -15,6 +17,14 @@ CAMERA_FROM = np.array([0.6, -0.8, 0.45])  # right, in front and above
 FOCAL_LENGTH_MM = 35.0
 HORIZONTAL_APERTURE_MM = 36.0
 MARGIN = 1.05  # free space around what is framed
+
+
+def lit_scene(scene: Scene) -> Scene:
+    """Return a scene with lights: its own; without any, a white dome and a sun, and a note that says so."""
+    if scene.lights:
+        return scene
+    note = Note("converted", "/", "a white dome and a sun light the scene, which has no lights")
+    return replace(scene, lights=default_lights(scene), notes=(*scene.notes, note))
 
 
 def default_lights(scene: Scene) -> tuple[Light, ...]:
