@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -172,12 +173,14 @@ def _obituary(path: Path, options: SceneOptions, end: _End) -> str:
     if -end.code == signal.SIGXCPU:
         return f"scene '{path}': reading it took too much processor time; raise scene.sandbox_seconds"
     if end.code < 0:
-        name = signal.Signals(-end.code).name
+        fatal = re.search(r"FATAL ERROR: (.*)", words)
+        why = fatal.group(1) if fatal else signal.Signals(-end.code).name
         return (
-            f"scene '{path}': the process that read it crashed ({name}); the file is damaged, or nested too deeply, "
-            "or scene.sandbox_memory_gib is too low"
+            f"scene '{path}': USD crashed while reading it ({why}); the file is damaged or nested too deeply: "
+            "re-export it, or raise scene.sandbox_memory_gib if it is large"
         )
-    return f"scene '{path}': the loader failed: {words or f'exit code {end.code}'}; please report it with the file"
+    last = words.splitlines()[-1] if words else f"exit code {end.code}"
+    return f"scene '{path}': the loader failed: {last[:300]}; please report it with the file"
 
 
 def _too_large(path: Path, options: SceneOptions) -> str:
@@ -188,11 +191,10 @@ def _too_large(path: Path, options: SceneOptions) -> str:
 
 
 def _last_words(words: Path) -> str:
-    """Return the last line that the child wrote on standard error."""
+    """Return the end of what the child wrote on standard error."""
     with words.open("rb") as stream:
         stream.seek(max(0, words.stat().st_size - LAST_WORDS_BYTES))
-        lines = stream.read().decode("utf-8", "replace").strip().splitlines()
-    return lines[-1][:300] if lines else ""
+        return stream.read().decode("utf-8", "replace").strip()
 
 
 def _machine_bytes() -> int:

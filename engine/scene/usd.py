@@ -35,10 +35,16 @@ class OpenStage:
 
 @contextmanager
 def quiet_diagnostics(notes: Notes, path: Path) -> Iterator[None]:
-    """Keep USD's warnings from stderr and add each kind of them to the notes once."""
+    """Keep USD's warnings from stderr and add each kind of them to the notes once.
+
+    Raises:
+        SceneError: For an error of USD's that nobody expected, such as a value that is damaged in a binary layer.
+    """
     delegate = UsdUtils.CoalescingDiagnosticDelegate()
     try:
         yield
+    except Tf.ErrorException as error:
+        raise SceneError(_open_failure(path, error)) from None
     finally:
         for item in delegate.TakeCoalescedDiagnostics():
             text = item.unsharedItems[0].commentary if item.unsharedItems else item.sharedItem.sourceFunction
@@ -115,7 +121,7 @@ def _open_failure(path: Path, error: Tf.ErrorException) -> str:
     repair = "re-export it"
     if "version" in text:
         repair = "save it again with a current version of USD (crate files before 0.4.0 are too old)"
-    return f"scene '{path}' cannot be opened: {text}; {repair}"
+    return f"scene '{path}' cannot be read: {text}; {repair}"
 
 
 def _short(text: str, path: Path) -> str:
