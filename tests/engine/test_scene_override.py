@@ -17,7 +17,7 @@ from engine.randomize import apply
 from engine.recipe import Recipe
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import DrawnWorld, Scene, SceneError, SceneOptions, load_scene, write_world
-from engine.scene.defaults import default_lights
+from engine.scene.defaults import lit_scene
 from engine.scene.model import Note
 from tests.engine.scene_stage import SQUARE, load_stage, write_stage
 
@@ -69,7 +69,7 @@ def recipe_for(scene: Scene, width: int = 96, height: int = 72) -> Recipe:
 
 def authored(scene: Scene, recipe: Recipe) -> tuple[Scene, Draft, DrawnWorld]:
     """Return a lit scene with its authored draft of one row."""
-    lit = dataclasses.replace(scene, lights=default_lights(scene))
+    lit = lit_scene(scene)
     cameras = rig_cameras(lit, recipe.rig)
     draft = authored_draft(lit, recipe.rig, cameras, np.array([17]), np.zeros(1, np.int32))
     return lit, draft, DrawnWorld(recipe, cameras, draft, 0)
