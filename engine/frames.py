@@ -9,6 +9,16 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class Lenses:
+    """What the camera of each view says beyond its pose and K; images are sharp and of one moment whatever it is."""
+
+    exposure: NDArray[np.float32]  # [view], factor on radiance beside the rig's
+    f_stop: NDArray[np.float32]  # [view], 0: pinhole
+    focus_distance_m: NDArray[np.float64]  # [view], 0: pinhole
+    shutter_s: NDArray[np.float64]  # [view, 2], opening and closing, relative to the frame's time
+
+
+@dataclass(frozen=True)
 class FrameKeys:
     """Which frame each view is, and the camera that saw it."""
 
@@ -17,6 +27,7 @@ class FrameKeys:
     camera: NDArray[np.int32]  # [view], index into the rig
     k: NDArray[np.float64]  # [view, 3, 3], corner-origin pixels
     world_from_camera: NDArray[np.float64]  # [view, 3, 4]; camera: x right, y up, looks along -Z
+    lenses: Lenses | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from engine import gpu
 from engine.device_arrays import rows_to_device, to_device
 from engine.draft import Draft
 from engine.errors import UserError
-from engine.frames import FrameKeys, Frames
+from engine.frames import FrameKeys, Frames, Lenses
 from engine.randomize.philox import philox, stream_key
 from engine.recipe import Rig
 from engine.scene.model import Scene
@@ -334,4 +334,10 @@ def frame_keys(draft: Draft) -> FrameKeys:
         camera=np.tile(np.arange(cameras, dtype=np.int32), rows),
         k=k,
         world_from_camera=draft.world_from_camera.reshape(-1, 3, 4).copy(),
+        lenses=Lenses(
+            exposure=(draft.exposure * np.exp2(draft.exposure_ev)).reshape(-1),
+            f_stop=draft.f_stop.reshape(-1).copy(),
+            focus_distance_m=draft.focus_distance_m.reshape(-1).copy(),
+            shutter_s=draft.shutter_s.reshape(-1, 2).copy(),
+        ),
     )

@@ -54,7 +54,7 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
     """
     world, step, camera = (int(column[view]) for column in (keys.world, keys.step, keys.camera))
     pose = np.vstack([np.asarray(keys.world_from_camera[view], np.float64), [[0.0, 0.0, 0.0, 1.0]]])
-    return {
+    row = {
         "frame_id": grid.number(world, step, camera),
         "world": world,
         "step": step,
@@ -64,6 +64,10 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
         "k": np.asarray(keys.k[view], np.float64).ravel().tolist(),
         "world_from_camera": pose.ravel().tolist(),
     }
+    if (lens := keys.lenses) is not None:
+        row |= {name: float(getattr(lens, name)[view]) for name in ("exposure", "f_stop", "focus_distance_m")}
+        row["shutter_open_s"], row["shutter_close_s"] = (float(time_s) for time_s in lens.shutter_s[view])
+    return row
 
 
 def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
