@@ -112,16 +112,18 @@ def added(first: Term, second: Term) -> Term:
 
 def multiplied(first: Term, second: Term) -> Term:
     """Return the product of two terms."""
-    if first.is_constant:
-        return scaled(second, first.bias)
-    if second.is_constant:
-        return scaled(first, second.bias)
     return applied("multiply", (first, second))[0]
 
 
 def applied(name: str, arguments: tuple[Term, ...]) -> Signal:
-    """Return what a function of `FUNCTIONS` gives, computed when every argument is constant."""
+    """Return what a function of `FUNCTIONS` gives, folded where the result is constant or affine."""
     function, count = FUNCTIONS[name]
+    if name == "multiply" and arguments[0].is_constant:
+        return (scaled(arguments[1], arguments[0].bias),)
+    if name == "multiply" and arguments[1].is_constant:
+        return (scaled(arguments[0], arguments[1].bias),)
+    if name == "divide" and arguments[1].is_constant:
+        return (scaled(arguments[0], 1.0 / arguments[1].bias if arguments[1].bias else 0.0),)
     if all(term.is_constant for term in arguments):
         result = function(*(np.array(term.bias) for term in arguments))
         return constant(*(_finite(float(value)) for value in result))

@@ -68,8 +68,6 @@ def _vector(name: str) -> Callable[[Node], Signal]:
 
 
 def _divided(first: Term, second: Term) -> Term:
-    if second.is_constant:
-        return Term() if second.bias == 0.0 else product((first,), constant(1.0 / second.bias))[0]
     return applied("divide", (first, second))[0]
 
 

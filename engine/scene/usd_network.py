@@ -155,17 +155,18 @@ class Network:
         if path in self._known:
             return self._known[path]
         self._known[path] = None  # what a loop finds
-        self._count += 1
-        if self._depth >= MAX_DEPTH or self._count > MAX_NODES:
-            self.note("error", f"a network of more than {MAX_DEPTH} nodes in a row or {MAX_NODES} in all; cut off")
-            return None
         shader = UsdShade.Shader(output.GetPrim())
         node = Node(self, shader, shader_id(shader), str(output.GetName()).removeprefix("outputs:"))
+        self._count += 1
         self._depth += 1
         try:
+            if self._depth > MAX_DEPTH or self._count > MAX_NODES:
+                raise OverflowError(f"more than {MAX_DEPTH} nodes in a row, or {MAX_NODES} in all")
             self._known[path] = self._read_node(node)
         except OverflowError as error:
-            self.note("error", f"node {node.kind}: {error}; left out")
+            if self._depth > 1:
+                raise  # to the input of the surface, which gets its default
+            self.note("error", f"a network that is too large is left out: {error}")
         finally:
             self._depth -= 1
         return self._known[path]

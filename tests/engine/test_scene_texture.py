@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import OpenImageIO as oiio  # noqa: TID253
+import OpenImageIO as oiio
 import pytest
 from numpy.typing import NDArray
 from pxr import UsdUtils
