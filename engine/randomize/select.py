@@ -49,8 +49,11 @@ def lights(scene: Scene, globs: Glob, where: str) -> NDArray[np.int64]:
 
 
 def materials(scene: Scene, globs: Glob, where: str) -> NDArray[np.int64]:
-    """Return the indices of the selected materials; the fallback, material 0, can be named too."""
-    return select(globs, [material.name for material in scene.materials], what="material", where=where)
+    """Return the indices of the selected materials, bound or not; the fallback, material 0, can be named too."""
+    names = {material.name: index for index, material in enumerate(scene.materials)}
+    names |= {name: index for name, index in scene.material_of.items() if name not in names}  # equal to another one
+    chosen = select(globs, list(names), what="material", where=where)
+    return np.unique(np.array(list(names.values()), np.int64)[chosen])
 
 
 def anchors(scene: Scene, kind: str, where: str) -> tuple[Anchor, ...]:
