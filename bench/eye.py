@@ -13,12 +13,14 @@ surface faces both suns, textures, an ambient term without rays, spp 1. What dif
   Lambert's and 16-bit textures filtered trilinearly; Newton's and mujoco_warp's are Lambert. mujoco_warp has no
   normals, takes boxes and the floor as primitives and not as triangles, and Newton lights all worlds by the suns of the
   first. Colours are therefore compared by eye, not here. Shadow rays start 2e-5 m or more off the surface, each in its
-  own way.
-- Threads: on the CPU Newton and mujoco_warp run on one, as they are made; `*_1_thread` is the ratio to ours on one.
+  own way. Colours of ours at edges come from a ray of their own, anywhere in the pixel, theirs from its centre.
+- Threads: on the CPU Newton and mujoco_warp run on one, as they are made, and we on all; `*_1_thread` is against ours
+  on one.
 - On a GPU ours is one graph clocked by events and leaves its images there, as theirs do.
 
-A ratio is the peer's time over ours, of the best turns and the smallest over the sizes; `*_median` is of medians,
-`*_cpu` of the processor seconds of all threads, which other users of the cores do not change. Null: not measured.
+A ratio is the peer's time over ours, of the best turns and the smallest over the sizes; `*_median` is of medians.
+`*_cpu` is of the processor seconds of all threads, which other users of the cores hardly change: what a core is worth,
+however many of them each uses. Null: not measured.
 """
 
 from __future__ import annotations
@@ -136,7 +138,9 @@ def compare_all(setup: Setup, subject: Subject) -> dict[str, Any]:
         rows.append(row)
         missing |= gone
         disagreements += differ
-    _table("Mpix/s, best turns", rows)
+    _table("Mpix/s, best turns", [{"size": row["size"], **row["mpix_per_s"]} for row in rows])
+    for suffix, title in (("", "best turns"), ("_median", "medians"), ("_cpu", "processor seconds")):
+        _table(f"ratios, {title}", [{"size": r["size"], **{name: r[name + suffix] for name in VERSUS}} for r in rows])
     _section(setup, "compare", {"subject": subject.name, "rows": rows, "missing": missing, "differ": disagreements})
     out: dict[str, Any] = {"subject": subject.name, "missing": missing, "disagreements": disagreements}
     for key in (name + suffix for name in VERSUS for suffix in ("", "_median", "_cpu")):
@@ -179,8 +183,8 @@ def compare(setup: Setup, subject: Subject, work: Work) -> tuple[dict[str, Any],
         timings = take_turns(steps, rounds=5, budget_s=8.0 if setup.quick else 40.0)
         for name, peer in peers.items():
             wrong[name] = differences(ours, peer.finish(), PROGRAMS[name])
-    row = {"size": f"{work.worlds}x{work.width}x{work.height}"}
-    row |= {name: timing.row(pixels)["best_mpix_per_s"] for name, timing in timings.items()}
+    row: dict[str, Any] = {"size": f"{work.worlds}x{work.width}x{work.height}"}
+    row["mpix_per_s"] = {name: 1e-6 * pixels / timing.best_s for name, timing in timings.items()}
     agreeing = {name: timing for name, timing in timings.items() if not wrong.get(name)}
     row |= _ratios(agreeing)
     row["turns"] = {name: timing.row(pixels) for name, timing in timings.items()}
@@ -211,27 +215,26 @@ def _ratios(timings: dict[str, Timing]) -> dict[str, float | None]:
 
 
 def launches(subject: Subject, device: str) -> dict[str, Any]:
-    """Return what every kernel costs on one thread of the CPU [ns a pixel], the best of several frames."""
+    """Return the processor time of every kernel on one thread of the CPU [ns a pixel], the least of 16 frames."""
     out: dict[str, Any] = {}
     for worlds, width, height in SIZES:
         for quality in ("labels", "direct"):
+            ns = 1e9 / (worlds * width * height)
+            best: dict[str, float] = {}
             with closing(Eye(subject, (width, height), quality=quality, device=device, threads=1)) as eye:
                 draft = eye.draft(range(worlds))
                 eye.renderer.render(draft)
-                best, found = math.inf, {}
-                for _ in range(8):
+                for _ in range(16):
+                    begun = time.thread_time()
                     with logged_launches() as log:
-                        begun = time.perf_counter()
                         eye.renderer.render(draft)
-                        took = time.perf_counter() - begun
-                    if took < best:
-                        best, found = took, log.seconds()
-            ns = 1e9 / (worlds * width * height)
-            row = {name: ns * seconds for name, seconds in found.items()}
-            row |= {"host": ns * (best - math.fsum(found.values())), "total": ns * best}
+                    took = time.thread_time() - begun
+                    found = log.cpu_s()
+                    found |= {"host": took - math.fsum(found.values()), "total": took}
+                    best = {name: min(seconds * ns, best.get(name, math.inf)) for name, seconds in found.items()}
             title = f"{quality} {worlds}x{width}x{height}"
-            _table(f"{title}, ns a pixel on one thread", [{"launch": k, "ns": v} for k, v in row.items()])
-            out[title] = row
+            _table(f"{title}, ns a pixel on one thread", [{"launch": k, "ns": v} for k, v in best.items()])
+            out[title] = best
     return out
 
 

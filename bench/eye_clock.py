@@ -82,24 +82,35 @@ def take_turns(contestants: Mapping[str, Callable[[], Turn]], *, rounds: int, bu
     return {name: Timing(tuple(found)) for name, found in turns.items()}
 
 
+@dataclass(frozen=True)
+class Launch:
+    """One launch of a kernel on the CPU, where it is over when it returns."""
+
+    kernel: str  # module and name
+    begun_s: float
+    ended_s: float
+    cpu_s: float  # of the thread that ran it
+
+
 @dataclass
 class LaunchLog:
-    """Launches in the order they began: kernel, begin and end [s]; `calls` repeats those that make pixels."""
+    """Launches in the order they ended; `calls` repeats those that make pixels."""
 
-    spans: list[tuple[str, float, float]] = field(default_factory=list)
+    launches: list[Launch] = field(default_factory=list)
     calls: list[Callable[[], object]] = field(default_factory=list)
 
-    def seconds(self) -> dict[str, float]:
-        """Return the time of every kernel, summed over its launches and threads."""
+    def cpu_s(self) -> dict[str, float]:
+        """Return the processor time of every kernel, summed over its launches and threads."""
         out: dict[str, float] = {}
-        for name, begun, ended in self.spans:
-            out[name] = out.get(name, 0.0) + ended - begun
+        for launch in self.launches:
+            out[launch.kernel] = out.get(launch.kernel, 0.0) + launch.cpu_s
         return out
 
-    def pixel_span_s(self) -> float:
-        """Return the time from the first launch that makes pixels to the end of the last."""
-        spans = [span for span in self.spans if not _is_of_world(span[0])]
-        return max(end for _, _, end in spans) - min(begun for _, begun, _ in spans)
+    def pixels(self) -> Turn:
+        """Return the time of the launches that make pixels, from the first one's begin to the last one's end."""
+        found = [launch for launch in self.launches if not _is_of_world(launch.kernel)]
+        wall = max(launch.ended_s for launch in found) - min(launch.begun_s for launch in found)
+        return Turn(wall, sum(launch.cpu_s for launch in found))
 
 
 def _is_of_world(kernel: str) -> bool:
@@ -108,26 +119,24 @@ def _is_of_world(kernel: str) -> bool:
 
 @contextmanager
 def logged_launches() -> Iterator[LaunchLog]:
-    """Log every launch of a kernel while the block runs; on the CPU, where a launch is over when it returns."""
+    """Log every launch of a kernel while the block runs."""
     log = LaunchLog()
     launch, replay = wp.launch, wp.Launch.launch
 
-    def record(kernel: Any, begun: float, again: Callable[[], object]) -> None:
+    def run(kernel: Any, call: Callable[[], Any]) -> Any:
         name = f"{kernel.module.name.rsplit('.', 1)[-1]}.{kernel.key}"
-        log.spans.append((name, begun, time.perf_counter()))
+        begun, cpu = time.perf_counter(), time.thread_time()
+        out = call()
+        log.launches.append(Launch(name, begun, time.perf_counter(), time.thread_time() - cpu))
         if not _is_of_world(name):
-            log.calls.append(again)
-
-    def logged(kernel: Any, *arguments: Any, **options: Any) -> Any:
-        begun = time.perf_counter()
-        out = launch(kernel, *arguments, **options)
-        record(kernel, begun, lambda: launch(kernel, *arguments, **options))
+            log.calls.append(call)
         return out
 
+    def logged(kernel: Any, *arguments: Any, **options: Any) -> Any:
+        return run(kernel, lambda: launch(kernel, *arguments, **options))
+
     def logged_replay(command: Any, *arguments: Any, **options: Any) -> None:
-        begun = time.perf_counter()
-        replay(command, *arguments, **options)
-        record(command.kernel, begun, lambda: replay(command, *arguments, **options))
+        run(command.kernel, lambda: replay(command, *arguments, **options))
 
     wp.launch, wp.Launch.launch = logged, logged_replay
     try:

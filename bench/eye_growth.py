@@ -61,7 +61,7 @@ class Eye:
             return self._graph.step()
         with logged_launches() as log:
             turn = clocked(lambda: self.renderer.render(draft))
-        return Turn(log.pixel_span_s(), turn.cpu_s) if log.spans else turn
+        return log.pixels() if log.launches else turn
 
 
 def growth(device: str, *, quick: bool) -> dict[str, list[dict[str, float]]]:
