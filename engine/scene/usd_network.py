@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pxr import Gf, Sdf, Usd, UsdShade
+from pxr import Ar, Gf, Sdf, Usd, UsdShade
 
 from engine.scene.expression import (
     IDENTITY,
@@ -279,10 +279,14 @@ def _resolved(asset: Sdf.AssetPath, source: Usd.Attribute) -> str:
     """Return the file of an asset path; a set of UDIM tiles keeps its <UDIM>."""
     if asset.resolvedPath:
         return str(asset.resolvedPath)
-    if UDIM not in asset.path:
-        return ""
     stack = source.GetPropertyStack(Usd.TimeCode.Default())
-    return str(UsdShade.UdimUtils.ResolveUdimPath(asset.path, stack[0].layer)) if stack else ""
+    if not stack:
+        return ""
+    if UDIM in asset.path:
+        return str(UsdShade.UdimUtils.ResolveUdimPath(asset.path, stack[0].layer))
+    if str(source.GetTypeName()) == "asset":
+        return ""
+    return str(Ar.GetResolver().Resolve(stack[0].layer.ComputeAbsolutePath(asset.path)).GetPathString())
 
 
 def _inherited_color_space(prim: Usd.Prim) -> tuple[str, Sdf.Path]:
