@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from engine.preview import main
 from tests.engine.scene_stage import SQUARE, write_stage
@@ -45,7 +46,10 @@ def run(folder: Path, *arguments: str, body: str = STAGE) -> Path:
     """Run the command on a stage and return the folder it wrote."""
     path = write_stage(folder, body)
     out = folder / "out"
-    assert main([str(path), "--device", "cpu", "--size", "64x48", "--out", str(out), *arguments]) == 0
+    assert (
+        main([str(path), "--device", "cpu", "--size", "64x48", "--sandbox", "false", "--out", str(out), *arguments])
+        == 0
+    )
     return out
 
 
@@ -197,3 +201,33 @@ def test_display_color_is_the_color_of_the_surface(tmp_path: Path) -> None:
         images.append(np.load(run(folder, body=f'{material}def Mesh "far" {{ {SQUARE} {look} }}') / "rgb_linear.npy"))
     assert np.abs(images[0] - images[1]).max() < 1e-6
     assert images[0].max() > 0.3
+
+
+def test_many_files_make_a_sheet_and_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder: each file has its own folder and report; one that is not USD is a line, a tile and exit code 1."""
+    stages = tmp_path / "stages"
+    for name in ("a", "b/c"):
+        (stages / name).mkdir(parents=True)
+        write_stage(stages / name, STAGE)
+    (stages / "broken.usda").write_text("no stage")
+    out = tmp_path / "out"
+    arguments = ["--device", "cpu", "--size", "32x24", "--sandbox", "false", "--quality", "labels"]
+    assert main([str(stages), "--out", str(out), *arguments]) == 1
+    names = ["a/scene.usda", "b/c/scene.usda", "broken.usda"]
+    table = (out / "summary.txt").read_text().splitlines()
+    assert [line.split()[0] for line in table[1:4]] == names
+    assert "cannot be" in table[3]
+    assert table[-1] == "2 of 3 files loaded"
+    assert table[1].split()[2:6] == ["2", "14", "2", "2"]  # meshes, triangles, placements, instances
+    assert (out / "a__scene.usda/report.txt").read_text() in capsys.readouterr().out
+    with Image.open(out / "contact_sheet.png") as sheet:
+        assert sheet.size == (3 * 328 + 8, 44 + 286 + 8)
+    assert not (out / "broken.usda").exists()
+
+
+def test_the_class_map_of_the_command_line_counts(tmp_path: Path) -> None:
+    """--class-map names classes of prims that the stage says nothing of."""
+    (tmp_path / "map.yaml").write_text("schema: class_map/1\nclasses:\n  /w/n*: die\n")
+    out = run(tmp_path, "--class-map", str(tmp_path / "map.yaml"))
+    rows = {row["path"]: row for row in json.loads((out / "ids.json").read_text()).values()}
+    assert (rows["/w/near"]["class"], rows["/w/near"]["label_source"]) == ("die", "mapping")
