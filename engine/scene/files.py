@@ -47,6 +47,8 @@ def check_root_file(path: Path, options: SceneOptions) -> None:
     if path.suffix.lower() not in EXTENSIONS:
         raise SceneError(f"scene '{path}': '{path.suffix}' is not a USD file name; use one of {' '.join(EXTENSIONS)}")
     check_regular_file(path, "scene")
+    if path.stat().st_size == 0:
+        raise SceneError(f"scene '{path}' is empty (0 bytes); export it again")
     if options.time is not None and not math.isfinite(options.time):
         raise SceneError(f"scene '{path}': time {options.time} is not a time code; give a finite number")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,20 @@ from engine.scene.options import SceneOptions
 from engine.scene.units import Z_UP_FROM_Y_UP, StageUnits
 from engine.scene.usd_files import check_dependencies, check_used_layers
 from engine.scene.usd_unfold import check_unfolding
+
+REPAIRS = {  # what USD says, and what helps
+    "obsolete version": "save it again with a current version of USD (crate files before 0.4.0 are too old)",
+    "version mismatch": "install a newer usd-core, or save it with an older version of USD",
+    "bad_alloc": "it announces more data than there is: it is damaged, restore or re-export it",
+    "corrupt": "it is damaged, restore or re-export it",
+    "compressed files": "pack it again without compression, as the usdz specification asks",
+}
+NOISE = re.compile(
+    r",?@anon:0x[0-9a-f]+:[^@]*-session\.[^@]*@"
+    r"|\s*\((instantiating|recomposing) stage .*\)$|\s*See the OpenUSD FAQ.*$|\s*<0x[0-9a-f]+>",
+    re.DOTALL,
+)
+KNOWN_LENGTH = 80  # of a note: what USD reports again in other words begins alike
 
 
 @dataclass(frozen=True)
@@ -46,9 +61,18 @@ def quiet_diagnostics(notes: Notes, path: Path) -> Iterator[None]:
     except Tf.ErrorException as error:
         raise SceneError(_open_failure(path, error)) from None
     finally:
-        for item in delegate.TakeCoalescedDiagnostics():
-            text = item.unsharedItems[0].commentary if item.unsharedItems else item.sharedItem.sourceFunction
-            notes.add("error", path.name, f"USD reports: {_short(text, path)}")
+        known = [note.what[:KNOWN_LENGTH] for note in notes.all() if note.level == "error"]
+        for text in sorted(_diagnostics(delegate, path)):  # USD composes on many threads
+            if not any(what in text for what in known):
+                notes.add("error", path.name, f"USD reports: {text}")
+
+
+def _diagnostics(delegate: UsdUtils.CoalescingDiagnosticDelegate, path: Path) -> set[str]:
+    items = delegate.TakeCoalescedDiagnostics()
+    texts = (
+        item.unsharedItems[0].commentary if item.unsharedItems else item.sharedItem.sourceFunction for item in items
+    )
+    return {_short(text, path) for text in texts}
 
 
 def open_stage(path: Path, options: SceneOptions, notes: Notes, files: FileLedger | None = None) -> OpenStage:
@@ -66,7 +90,8 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes, files: FileLedge
     try:
         root_layer = Sdf.Layer.FindOrOpen(str(path))
         if root_layer is None:
-            raise SceneError(f"scene '{path}' cannot be read; is it a USD file?")
+            package = "a usdz is an uncompressed zip archive that begins with a stage" if path.suffix == ".usdz" else ""
+            raise SceneError(f"scene '{path}' cannot be read: {package or 'it is not a USD file'}; export it again")
         layers = check_dependencies(root_layer, path, roots, notes, files)
         check_unfolding(root_layer, layers, path, options.max_prims)
         stage = Usd.Stage.Open(root_layer, Usd.Stage.LoadAll)
@@ -117,16 +142,17 @@ def _stage_units(stage: Usd.Stage, path: Path, notes: Notes) -> StageUnits:
 
 
 def _open_failure(path: Path, error: Tf.ErrorException) -> str:
-    text = _short(" ".join(item.commentary for item in error.args), path)
-    repair = "re-export it"
-    if "version" in text:
-        repair = "save it again with a current version of USD (crate files before 0.4.0 are too old)"
+    text = _short(error.args[0].commentary if error.args else str(error), path)
+    repair = next((say for word, say in REPAIRS.items() if word in text), "re-export it")
     return f"scene '{path}' cannot be read: {text}; {repair}"
 
 
 def _short(text: str, path: Path) -> str:
-    """Return the first 200 characters of a diagnostic as one line, without the folder of the scene."""
-    line = " ".join(text.replace(f"{path.parent}/", "").split())
+    """Return the first 200 characters of a diagnostic as one line, without what differs from run to run.
+
+    That is the folder of the scene, addresses, and the anonymous session layer that every stage has.
+    """
+    line = " ".join(NOISE.sub("", text.replace(f"{path.parent}/", "")).split())
     return line if len(line) <= 200 else line[:197] + "..."
 
 

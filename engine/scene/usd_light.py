@@ -125,6 +125,7 @@ class LightTable:
             layout = values.text("texture:format", "automatic")
             return None if index is None else self._latlong_image(index, layout, name)
         if not asset.resolvedPath:
+            self._opened.files.missing(asset.path)
             self._opened.notes.add("error", name, f"texture '{asset.path}' is missing")
             return None
         return self._textures.request(TextureRequest(asset.resolvedPath, "auto", Wrap.CLAMP, Wrap.CLAMP), name)

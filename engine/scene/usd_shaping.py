@@ -55,6 +55,7 @@ class ProfileTable:
         """Return the index of a light's profile, or None with a note when its file cannot be used."""
         notes = self._opened.notes
         if not asset.resolvedPath:
+            self._opened.files.missing(asset.path)
             notes.add("error", user, f"IES profile '{asset.path}' is missing; the light shines without it")
             return None
         scale = values.number("shaping:ies:angleScale", 0.0)
@@ -76,6 +77,7 @@ class ProfileTable:
         file = package_file(resolved)
         check_inside(file, self._opened.roots, f"{user}: IES profile")
         self._files.add(file)
+        self._opened.files.read(file)
         try:
             self._read[resolved], kind = parse_ies(_bytes_of(resolved), name)
             if kind != "C":

@@ -186,6 +186,7 @@ class TextureTable:
 
     def _tiles(self, request: TextureRequest, user: object) -> _Loaded:
         tiles: dict[int, ImageFile] = {}
+        self._opened.files.missing(request.resolved)  # a tile that is added later is a change
         for path in tile_paths(request.resolved):
             try:
                 tiles[tile_number(request.resolved, path)] = self._file(replace(request, resolved=path), user)
