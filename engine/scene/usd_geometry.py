@@ -21,6 +21,7 @@ from engine.scene.usd_elements import with_elements
 from engine.scene.usd_implicit import read_implicit
 from engine.scene.usd_inherit import Chain
 from engine.scene.usd_instancer import Spread
+from engine.scene.usd_kept import Kept
 from engine.scene.usd_material import MaterialTable, Surface
 from engine.scene.usd_mesh import read_mesh
 from engine.scene.usd_points import read_points
@@ -63,8 +64,11 @@ class _Found(NamedTuple):
 class GeometryTable:
     """Meshes and placements; equal meshes and equal rows of materials are kept once."""
 
-    def __init__(self, opened: OpenStage, materials: MaterialTable, with_subsets: set[str]) -> None:
-        """Read drawn prims; `with_subsets` are the paths of those that have GeomSubsets."""
+    def __init__(
+        self, opened: OpenStage, materials: MaterialTable, with_subsets: set[str], kept: Kept | None = None
+    ) -> None:
+        """Read drawn prims; `with_subsets` are the paths of those that have GeomSubsets, `kept` what frames share."""
+        self._kept = kept
         self._opened = opened
         self._materials = materials
         self._with_subsets = with_subsets
@@ -170,19 +174,38 @@ class GeometryTable:
             numbers.append(number)
         twins: list[int | None] = []
         names: list[str] = []
-        for use in firsts:
-            raw = self._read_raw(use)
+        kept = [self._known(use) for use in firsts]
+        for use, known in zip(firsts, kept, strict=True):
+            raw = self._read_raw(use) if known is None else None
             twins.append(None if raw is None else self._twins.add(raw))
             if twins[-1] == len(names):
                 names.append(use.spread.leaf.path)
         built = build_raw_meshes(self._twins.all(), names, self._opened.units.meters_per_unit)
         found = []
-        for use, twin in zip(firsts, twins, strict=True):
+        for use, twin, known in zip(firsts, twins, kept, strict=True):
             mesh = None if twin is None else built[twin]
+            if known is not None:
+                kept_mesh, drawn = known
+                found.append(_Found(None if kept_mesh is None else self._pool.add(kept_mesh), drawn))
+                continue
             found.append(self._read(use) if mesh is None else _Found(self._pool.add(mesh)))
+            self._keep(use, found[-1])
         return [found[number] for number in numbers]
 
-    def _request_key(self, use: _Use) -> Hashable:
+    def _known(self, use: _Use) -> tuple[Mesh | None, Drawn | None] | None:
+        """Return what a prim draws at all times, if that was read for another time."""
+        return None if self._kept is None else self._kept.meshes.get(self._request_key(use))
+
+    def _keep(self, use: _Use, found: _Found) -> None:
+        if self._kept is None:
+            return
+        key = self._request_key(use)
+        inherits = key[-1] is not None  # texture coordinates, from prims that were not looked at
+        if not inherits and self._kept.may_keep(use.spread.leaf.prim):
+            mesh = None if found.mesh is None else self._pool.meshes[found.mesh]
+            self._kept.meshes[key] = (mesh, found.drawn)
+
+    def _request_key(self, use: _Use) -> tuple[Hashable, ...]:
         """Return something that uses have in common whose triangles must be equal."""
         leaf = use.spread.leaf
         path: Hashable = leaf.path

@@ -21,12 +21,13 @@ from engine.scene.usd_files import asset_table
 from engine.scene.usd_geometry import GeometryTable
 from engine.scene.usd_instancer import Placer
 from engine.scene.usd_instances import instances_of, renumbered
+from engine.scene.usd_kept import Kept
 from engine.scene.usd_library import read_library
 from engine.scene.usd_light import LightTable
 from engine.scene.usd_links import LIGHT_LINK, SHADOW_LINK, LinkTable
 from engine.scene.usd_material import MaterialTable
 from engine.scene.usd_semantics import read_taxonomy
-from engine.scene.usd_skel import pose_skinned_meshes
+from engine.scene.usd_skel import Skins
 from engine.scene.usd_texture import TextureTable
 from engine.scene.usd_value import Values
 from engine.scene.usd_walk import Subtree, Walker
@@ -35,19 +36,30 @@ from engine.scene.usd_walk import Subtree, Walker
 def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = None) -> Scene:
     """Return the scene of a file; see `engine.scene.load_scene`. `files` is told what was read."""
     notes = Notes()
-    with quiet_diagnostics(notes, path), _uncollected():
-        opened = open_stage(path, options, notes, files)
+    with quiet_diagnostics(notes, path):
+        return read_stage(open_stage(path, options, notes, files))
+
+
+def read_stage(opened: OpenStage, kept: Kept | None = None) -> Scene:
+    """Return the scene of a stage at `opened.time`; `kept` is what other times of it share."""
+    with _uncollected():
         walker = Walker(opened)
         subtree = walker.stage()
         if walker.census.ignored["SkelRoot"] or subtree.instancers:  # whose prototypes were not visited
-            opened = replace(opened, time=pose_skinned_meshes(opened))
-            walker = Walker(opened)
-            subtree = walker.stage()
+            skins = (kept and kept.skins) or Skins(opened)
+            skins.pose(opened.time)
+            if skins.changed_stage:
+                walker = Walker(opened)
+                subtree = walker.stage()
+            if kept:
+                kept.skins = skins
         placer = Placer(opened, walker)
         placer.place(subtree)
-        textures = TextureTable(opened)
-        materials = MaterialTable(opened, textures)
-        geometry = GeometryTable(opened, materials, walker.with_subsets)
+        textures = (kept and kept.textures) or TextureTable(opened)
+        materials = (kept and kept.materials) or MaterialTable(opened, textures)
+        if kept and not kept.variation.looks:
+            kept.textures, kept.materials = textures, materials
+        geometry = GeometryTable(opened, materials, walker.with_subsets, kept)
         placements, meshes = geometry.build(placer.spreads)
         table, links = LightTable(opened, textures), LinkTable(opened, placements, placer.owners.path)
         lights = [
@@ -66,7 +78,7 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         ]
         anchors = _anchors(opened, subtree, placer)
         material_of = read_library(opened, subtree.materials, materials, textures)
-        taxonomy = read_taxonomy(options, opened.path)
+        taxonomy = read_taxonomy(opened.options, opened.path)
         instances, order, taxonomy = instances_of(
             opened, placer.owners, placements, taxonomy, walker.class_map, walker.parts
         )
@@ -83,7 +95,7 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
         anchors=anchors,
         taxonomy=taxonomy,
         assets=assets,
-        notes=notes.all(),
+        notes=opened.notes.all(),
         ies=table.profiles,
         material_of=material_of,
         link_sets=links.sets(),
