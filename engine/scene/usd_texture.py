@@ -138,6 +138,7 @@ class TextureTable:
     def dome(self, asset: Sdf.AssetPath, user: object) -> int | None:
         """Return the index of a dome's image: it repeats around and is clamped at the poles."""
         if not asset.resolvedPath:
+            self._opened.files.missing(asset.path)
             self._opened.notes.add("error", user, f"texture '{asset.path}' is missing")
             return None
         return self.request(TextureRequest(asset.resolvedPath, "auto", Wrap.REPEAT, Wrap.CLAMP), user)
