@@ -57,12 +57,15 @@ class MaterialTable:
             return []
         return list(UsdShade.MaterialBindingAPI.ComputeBoundMaterials(list(prims), UsdShade.Tokens.full)[0])
 
+    def is_read(self, material: UsdShade.Material) -> bool:
+        """Return whether `surface` has the material at hand."""
+        return _own_prim(material).GetPath() in self._surface
+
     def surface(self, material: UsdShade.Material) -> Surface | None:
         """Return what a material means, or None (with a note) where displayColor must stand in for it."""
         if not material:
             return None
-        prim = material.GetPrim()
-        prim = prim.GetPrimInPrototype() if prim.IsInstanceProxy() else prim
+        prim = _own_prim(material)
         path = prim.GetPath()
         if path not in self._surface:
             self._surface[path] = self._read(material, prim)
@@ -169,3 +172,9 @@ class MaterialTable:
                 "approximated", prim.GetPath(), f"primvar {leaf.name} drives the material and varies; its mean is used"
             )
         return tuple(float(number) for number in array.mean(axis=0)[:4])
+
+
+def _own_prim(material: UsdShade.Material) -> Usd.Prim:
+    """Return the prim of a material; of instances, that of their prototype."""
+    prim = material.GetPrim()
+    return prim.GetPrimInPrototype() if prim.IsInstanceProxy() else prim

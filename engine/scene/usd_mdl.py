@@ -322,6 +322,8 @@ def _module(node: Node, name: str, opened: OpenStage, files: set[Path]) -> tuple
     attribute = node.shader.GetPrim().GetAttribute("info:mdl:sourceAsset")
     asset = attribute.Get() if attribute else None
     if not isinstance(asset, Sdf.AssetPath) or not asset.resolvedPath:
+        if isinstance(asset, Sdf.AssetPath) and asset.path:
+            opened.files.missing(asset.path)
         return None, None
     path = Path(asset.resolvedPath)
     try:

@@ -113,6 +113,7 @@ class Network:
     def image_file(self, file: str, look: ImageLook) -> Signal:
         """Return the four components of a file, or its fallback with a note."""
         if UDIM not in file and not Path(file).is_file():
+            self._opened.files.missing(file)
             self.note("error", f"texture '{os.path.basename(file)}' is missing; its fallback is used")
             return constant(*look.fallback)
         uv, uv_from_st = self.coordinates(look.st)

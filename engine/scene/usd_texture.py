@@ -27,6 +27,8 @@ from engine.scene.udim import UDIM, assemble, tile_number, tile_paths
 from engine.scene.usd import OpenStage
 from engine.scene.usd_files import check_inside, package_file
 
+__all__ = ["WRAPS", "TextureRequest", "TextureTable", "color_decoding", "color_space_named"]
+
 WRAPS = {
     "repeat": Wrap.REPEAT,
     "clamp": Wrap.CLAMP,
