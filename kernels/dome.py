@@ -6,7 +6,7 @@ Benyoub, "Sampling visible GGX normals with spherical caps", CGF 42(8), 2023; on
 
 import warp as wp
 
-from .light import DISTANT_M, IMAGE_FOOTPRINT, Lights, LightSample, cosine_direction, dome_radiance
+from .light import DISTANT_M, NO_TEXTURE, Lights, LightSample, cosine_direction, dome_uv
 from .material import Bsdf, fresnel_schlick
 from .transform import orthonormal_basis
 
@@ -66,5 +66,7 @@ def sample_dome(lights: Lights, row: int, light: int, bsdf: Bsdf, to_viewer: wp.
         density = (1.0 - share) * cosine / wp.pi
         if share > 0.0:
             density += share * visible_normal_density(bsdf, to_viewer, out.direction)
-        out.radiance = dome_radiance(lights, row, light, out.direction, IMAGE_FOOTPRINT) / density
+        out.radiance = lights.radiance[row, light] / density
+        if lights.texture[light] != NO_TEXTURE:
+            out.uv = dome_uv(lights.world_from_light[row, light], out.direction)
     return out

@@ -60,7 +60,8 @@ class LightSample:
 
     direction: wp.vec3
     distance_m: float
-    radiance: wp.vec3
+    radiance: wp.vec3  # without the light's image
+    uv: wp.vec2  # where that is looked up
 
 
 @wp.func
@@ -105,15 +106,21 @@ def image_radiance(lights: Lights, light: int, uv: wp.vec2, footprint: float) ->
 
 
 @wp.func
+def dome_uv(pose: mat34, direction: wp.vec3) -> wp.vec2:
+    """Return where a dome's image is seen in a direction. Its pole is +Z, the image's centre -Y, u falls towards +X."""
+    local = into_frame(pose, direction)
+    u = 0.5 - wp.atan2(local[0], -local[1]) / (2.0 * wp.pi)
+    return wp.vec2(u, 0.5 + wp.asin(wp.clamp(local[2], -1.0, 1.0)) / wp.pi)
+
+
+@wp.func
 def dome_radiance(lights: Lights, row: int, light: int, direction: wp.vec3, footprint: float) -> wp.vec3:
-    """Return what a dome sends from a direction. Its pole is +Z, the image's centre -Y, and u falls towards +X."""
+    """Return what a dome sends from a direction."""
     radiance = lights.radiance[row, light]
     if lights.texture[light] == NO_TEXTURE:
         return radiance
-    local = into_frame(lights.world_from_light[row, light], direction)
-    u = 0.5 - wp.atan2(local[0], -local[1]) / (2.0 * wp.pi)
-    v = 0.5 + wp.asin(wp.clamp(local[2], -1.0, 1.0)) / wp.pi
-    return wp.cw_mul(radiance, image_radiance(lights, light, wp.vec2(u, v), footprint))
+    uv = dome_uv(lights.world_from_light[row, light], direction)
+    return wp.cw_mul(radiance, image_radiance(lights, light, uv, footprint))
 
 
 @wp.func
@@ -182,16 +189,13 @@ def sample_distant(axis: wp.vec3, half_angle_rad: float, radiance: wp.vec3, u: w
 
 
 @wp.func
-def sample_rect(lights: Lights, row: int, light: int, p_m: wp.vec3, u: wp.vec2) -> LightSample:
+def sample_rect(p_m: wp.vec3, pose: mat34, size_m: wp.vec2, radiance: wp.vec3, u: wp.vec2) -> LightSample:
     """Return the sample of a point of a rectangle. For who looks at the lit side its image is upright: u towards -X."""
-    pose = lights.world_from_light[row, light]
-    size_m = lights.size_m[light]
-    radiance = lights.radiance[row, light]
-    if lights.texture[light] != NO_TEXTURE:
-        radiance = wp.cw_mul(radiance, image_radiance(lights, light, wp.vec2(1.0 - u[0], u[1]), IMAGE_FOOTPRINT))
     q = wp.vec3((u[0] - 0.5) * size_m[0], (u[1] - 0.5) * size_m[1], 0.0)
     normal = transform_vector(pose, wp.vec3(0.0, 0.0, -1.0))
-    return sample_area(p_m, transform_point(pose, q), normal, size_m[0] * size_m[1], radiance)
+    out = sample_area(p_m, transform_point(pose, q), normal, size_m[0] * size_m[1], radiance)
+    out.uv = wp.vec2(1.0 - u[0], u[1])
+    return out
 
 
 @wp.func
@@ -213,7 +217,7 @@ def sample_light(lights: Lights, row: int, light: int, p_m: wp.vec3, u: wp.vec2)
     axis = wp.vec3(pose[0, 2], pose[1, 2], pose[2, 2])
     out = LightSample()
     if kind == int(LightKind.RECT):
-        out = sample_rect(lights, row, light, p_m, u)
+        out = sample_rect(p_m, pose, size, radiance, u)
     elif kind == int(LightKind.DISK):
         out = sample_disk(p_m, pose, size[0], radiance, u)
     elif kind == int(LightKind.DISTANT):

@@ -178,8 +178,11 @@ def ggx(alpha: float, n_dot_h: float, n_dot_v: float, n_dot_l: float) -> float:
 
 
 @wp.func
-def evaluate(bsdf: Bsdf, to_viewer: wp.vec3, to_light: wp.vec3) -> wp.vec3:
-    """Return the scattered radiance per irradiance [1/sr], without the cosine; zero below the surface."""
+def evaluate(bsdf: Bsdf, to_viewer: wp.vec3, to_light: wp.vec3, lobes: wp.vec2) -> wp.vec3:
+    """Return the scattered radiance per irradiance [1/sr], without the cosine; zero below the surface.
+
+    `lobes` are factors on the diffuse and on the glossy part.
+    """
     n_dot_l = wp.dot(bsdf.normal, to_light)
     if n_dot_l <= 0.0:
         return wp.vec3(0.0, 0.0, 0.0)
@@ -188,11 +191,12 @@ def evaluate(bsdf: Bsdf, to_viewer: wp.vec3, to_light: wp.vec3) -> wp.vec3:
     n_dot_h = wp.clamp(wp.dot(bsdf.normal, half), 0.0, 1.0)
     v_dot_h = wp.clamp(wp.dot(to_viewer, half), 0.0, 1.0)
     fresnel = fresnel_schlick(bsdf, v_dot_h)
-    specular = fresnel * ggx(bsdf.alpha, n_dot_h, n_dot_v, n_dot_l)
-    value = wp.cw_mul(bsdf.diffuse, wp.vec3(1.0, 1.0, 1.0) - fresnel) / wp.pi + specular
+    specular = fresnel * (lobes[1] * ggx(bsdf.alpha, n_dot_h, n_dot_v, n_dot_l))
+    value = wp.cw_mul(bsdf.diffuse, wp.vec3(1.0, 1.0, 1.0) - fresnel) * (lobes[0] / wp.pi) + specular
     if bsdf.coat > 0.0:
         coat = bsdf.coat * (bsdf.coat_f0 + (1.0 - bsdf.coat_f0) * schlick_weight(v_dot_h))
-        value = value * (1.0 - coat) + wp.vec3(1.0, 1.0, 1.0) * (coat * ggx(bsdf.coat_alpha, n_dot_h, n_dot_v, n_dot_l))
+        coat_lobe = coat * lobes[1] * ggx(bsdf.coat_alpha, n_dot_h, n_dot_v, n_dot_l)
+        value = value * (1.0 - coat) + wp.vec3(1.0, 1.0, 1.0) * coat_lobe
     return value
 
 

@@ -11,7 +11,18 @@ import warp as wp
 
 from .camera import Views, pixel_of
 from .dome import mean_of, sample_dome
-from .light import ALL_PLACEMENTS, LightKind, Lights, LightSample, cosine_direction, lights_placement, sample_light
+from .light import (
+    ALL_PLACEMENTS,
+    IMAGE_FOOTPRINT,
+    NO_TEXTURE,
+    LightKind,
+    Lights,
+    LightSample,
+    cosine_direction,
+    image_radiance,
+    lights_placement,
+    sample_light,
+)
 from .material import evaluate, reflectance_of_dome
 from .point import Point
 from .sample import Sampling, sequence_index, sequence_point
@@ -61,26 +72,16 @@ def turn_stride(point: Point, rays: ShadowRays) -> int:
 
 
 @wp.func
-def scattered_share(lights: Lights, light: int, point: Point, direction: wp.vec3) -> wp.vec3:
-    """Return what the surface scatters of a light's irradiance to the viewer [1/sr], each lobe times its multiplier."""
-    bsdf = point.bsdf
-    value = evaluate(bsdf, point.to_viewer, direction)
-    lobes = lights.lobes[light]
-    if lobes[0] == 1.0 and lobes[1] == 1.0:
-        return value
-    bsdf.diffuse = wp.vec3(0.0, 0.0, 0.0)
-    specular = evaluate(bsdf, point.to_viewer, direction)
-    return (value - specular) * lobes[0] + specular * lobes[1]
-
-
-@wp.func
 def shadow_length(lights: Lights, light: int, distance_m: float, u: float) -> float:
     """Return how far from the point something shades it, for a uniform number: fading is a random length.
 
     An occluder at t then shades with probability ((reach - t) / fade)^gamma, which is UsdLuxShadowAPI's falloff.
     """
     reach = lights.shadow_reach[light]
-    length_m = (reach[0] - reach[1] * wp.pow(u, reach[2])) / SHORT_OF_LIGHT
+    length_m = reach[0]
+    if reach[1] > 0.0:
+        length_m -= reach[1] * wp.pow(u, reach[2])
+    length_m = length_m / SHORT_OF_LIGHT
     return wp.clamp(length_m, LEAST_REACH_M, distance_m)
 
 
@@ -100,7 +101,11 @@ def arrival_of(lights: Lights, light: int, point: Point, u: wp.vec2) -> Arrival:
     if cosine > 0.0 and wp.dot(point.face_normal, sample.direction) > 0.0:
         out.direction = sample.direction
         out.distance_m = sample.distance_m
-        out.radiance = wp.cw_mul(sample.radiance, scattered_share(lights, light, point, sample.direction)) * cosine
+        scattered = evaluate(point.bsdf, point.to_viewer, sample.direction, lights.lobes[light])
+        out.radiance = wp.cw_mul(sample.radiance, scattered) * cosine
+        if lights.texture[light] != NO_TEXTURE:  # one place for all kinds: what is inlined twice slows every light
+            image = image_radiance(lights, light, sample.uv, IMAGE_FOOTPRINT)
+            out.radiance = wp.cw_mul(out.radiance, image)
         out.link = lights.shading[light]
     return out
 

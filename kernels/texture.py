@@ -54,22 +54,15 @@ def wrap_texel(i: int, size: int, mode: int) -> int:
 
 
 @wp.func
-def fetch_texel(textures: Textures, texture: int, level: int, x: int, y: int) -> wp.vec4:
-    """Return one texel of a level, in units of the texture's scale."""
-    size = textures.size_px[texture]
-    width = wp.max(size[0] >> level, 1)
-    height = wp.max(size[1] >> level, 1)
-    wrap = textures.wrap[texture]
-    i = wrap_texel(x, width, wrap[0])
-    j = wrap_texel(y, height, wrap[1])
-    if i < 0 or j < 0:
+def fetch_texel(textures: Textures, row: int, i: int) -> wp.vec4:
+    """Return a texel of a row that begins at texel `row`, in units of the texture's scale; black where either is -1."""
+    if row < 0 or i < 0:
         return wp.vec4(0.0, 0.0, 0.0, 0.0)
-    k = int(textures.first_texel[texture, level]) + j * width + i
     return wp.vec4(
-        float(textures.texel[k, 0]),
-        float(textures.texel[k, 1]),
-        float(textures.texel[k, 2]),
-        float(textures.texel[k, 3]),
+        float(textures.texel[row + i, 0]),
+        float(textures.texel[row + i, 1]),
+        float(textures.texel[row + i, 2]),
+        float(textures.texel[row + i, 3]),
     )
 
 
@@ -77,19 +70,27 @@ def fetch_texel(textures: Textures, texture: int, level: int, x: int, y: int) ->
 def bilinear(textures: Textures, texture: int, level: int, uv: wp.vec2) -> wp.vec4:
     """Return the bilinear value of a level at (u, v), in units of the texture's scale."""
     size = textures.size_px[texture]
-    x = uv[0] * float(wp.max(size[0] >> level, 1)) - 0.5
-    y = uv[1] * float(wp.max(size[1] >> level, 1)) - 0.5
+    wrap = textures.wrap[texture]
+    width = wp.max(size[0] >> level, 1)
+    height = wp.max(size[1] >> level, 1)
+    x = uv[0] * float(width) - 0.5
+    y = uv[1] * float(height) - 0.5
     x0 = wp.floor(x)
     y0 = wp.floor(y)
-    fx = x - x0
-    fy = y - y0
-    i = int(x0)
-    j = int(y0)
-    low = fetch_texel(textures, texture, level, i, j) * (1.0 - fx)
-    low = low + fetch_texel(textures, texture, level, i + 1, j) * fx
-    high = fetch_texel(textures, texture, level, i, j + 1) * (1.0 - fx)
-    high = high + fetch_texel(textures, texture, level, i + 1, j + 1) * fx
-    return low * (1.0 - fy) + high * fy
+    left = wrap_texel(int(x0), width, wrap[0])
+    right = wrap_texel(int(x0) + 1, width, wrap[0])
+    first = int(textures.first_texel[texture, level])
+    value = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    weight = 1.0 - (y - y0)
+    step = int(0)
+    while step < 2:  # a loop, as in `lookup`: code that is inlined often stays small
+        j = wrap_texel(int(y0) + step, height, wrap[1])
+        row = wp.where(j < 0, -1, first + j * width)
+        between = fetch_texel(textures, row, left) * (1.0 - (x - x0)) + fetch_texel(textures, row, right) * (x - x0)
+        value = value + between * weight
+        weight = y - y0
+        step += 1
+    return value
 
 
 @wp.func
@@ -98,11 +99,15 @@ def lookup(textures: Textures, texture: int, uv: wp.vec2, footprint: float) -> w
     size = textures.size_px[texture]
     texels = footprint * wp.sqrt(float(size[0]) * float(size[1]))
     level = wp.clamp(wp.log2(wp.max(texels, 1.0e-6)), 0.0, float(textures.level_count[texture] - 1))
-    whole = wp.floor(level)
-    value = bilinear(textures, texture, int(whole), uv)
-    part = level - whole
-    if part > 0.0:
-        value = value * (1.0 - part) + bilinear(textures, texture, int(whole) + 1, uv) * part
+    finer = int(wp.floor(level))
+    part = level - wp.floor(level)
+    value = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    weight = 1.0 - part
+    k = int(finer)
+    while weight > 0.0:
+        value = value + bilinear(textures, texture, k, uv) * weight
+        weight = wp.where(k == finer, part, 0.0)
+        k += 1
     return value * (textures.scale[texture] * UNORM16)
 
 
