@@ -22,7 +22,7 @@ MAX_ANGLES = 7_201  # every twentieth of a degree
 TYPE_C, TYPE_B, TYPE_A = 1, 2, 3
 SAME_DEG = 1.0e-3  # angles that differ by less are the same
 RESAMPLED_DEG = 1.0  # grid of a profile that was measured in other planes
-WORST_CANDELA = 1.0e12  # more is a broken file
+WORST_CANDELA = 1.0e10  # more than any searchlight has
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,9 @@ SKIPPED = {  # type name or applied schema -> what it is
 }
 POINT_RADIUS_M = 1.0e-3  # stands for radius 0; the hints treatAsPoint and treatAsLine keep the authored radius
 POINT_HALF_ANGLE_RAD = 1.0e-4  # stands for a distant light of angle 0
-MAX_EXPOSURE = 64.0  # stops; more is a mistake and would overflow
+BRIGHTEST = 1.0e20  # radiance; more is a mistake, and its square would overflow
+FARTHEST_M = 1.0e12  # size and place; likewise
+MAX_EXPOSURE = 128.0  # stops
 WHITE_KELVIN = 6500.0  # by the schema; the formula gives (1.04, 0.98, 1.04)
 KELVIN = (1000.0, 10000.0)  # the range of the formula
 EVEN = 1.0e-3  # axes whose lengths differ by less are equal
@@ -80,12 +82,15 @@ class LightTable:
         kind = KINDS[prim.GetTypeName()]
         values = Values(opened, prim, prefix="inputs:")
         world = opened.units.world_from_local(matrix)
-        if not np.isfinite(world).all():
-            opened.notes.add("skipped", name, "its transform is not finite")
+        mpu = opened.units.meters_per_unit
+        if not np.isfinite(world).all() or (kind != LightKind.DOME and np.abs(world[:, 3]).max() > FARTHEST_M):
+            opened.notes.add("skipped", name, "its transform is not finite, or beyond all measure")
             return None
         _note_unsupported(opened, prim, name, kind)
-        mpu = opened.units.meters_per_unit
         size = _size_units(kind, values, world, POINT_RADIUS_M / mpu)
+        if max(size) * mpu > FARTHEST_M:
+            opened.notes.add("skipped", name, "its size is beyond all measure")
+            return None
         if kind != LightKind.DOME and not _is_even(kind, axis_lengths(world)):
             opened.notes.add("approximated", name, "uneven scale of the light: a round one of the same surface is used")
         half_angle_rad = 0.0
@@ -98,7 +103,10 @@ class LightTable:
             radiance = radiance / (math.pi * math.sin(half_angle_rad) ** 2)
         elif values.flag("normalize", default=False):
             radiance = radiance / _normalizer(kind, size, half_angle_rad)
+        radiance = self._possible(radiance, name)
         frame = orthonormal(world)
+        if np.linalg.det(world[:, :3]) < 0.0:
+            frame[:, 0] = -frame[:, 0]  # a mirrored light has a mirrored image and profile
         if kind == LightKind.DOME:
             frame[:, :3] = frame[:, :3] @ DOME_FROM_LIGHT[_pole_axis(opened, prim)]
         return Light(
@@ -114,6 +122,15 @@ class LightTable:
             **asdict(read_shaping(values, self._profiles, name)),
             **asdict(read_shadow(values, mpu)),
         )
+
+    def _possible(self, radiance: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+        """Return a radiance that light can have, with a note where it is another."""
+        possible = np.clip(np.nan_to_num(radiance, nan=0.0, posinf=BRIGHTEST, neginf=0.0), 0.0, BRIGHTEST)
+        if not np.array_equal(possible, radiance):
+            numbers = ", ".join(f"{value:.3g}" for value in radiance)
+            text = f"its radiance ({numbers}) was brought within 0 .. {BRIGHTEST:g}"
+            self._opened.notes.add("repaired", name, text)
+        return possible
 
     def _image(self, kind: LightKind, values: Values, name: str) -> int | None:
         """Return the index of the image of a dome or a rectangle."""
@@ -173,14 +190,15 @@ def _is_even(kind: LightKind, scale: NDArray[np.float64]) -> bool:
 def _radiance(kind: LightKind, values: Values) -> NDArray[np.float64]:
     """Return color * intensity * 2^exposure, times the colour of the temperature when that is enabled."""
     fallback = 50000.0 if kind == LightKind.DISTANT else 1.0
-    strength = values.number("intensity", fallback) * 2.0 ** min(values.number("exposure", 0.0), MAX_EXPOSURE)
+    stops = min(max(values.number("exposure", 0.0), -MAX_EXPOSURE), MAX_EXPOSURE)
+    strength = values.number("intensity", fallback) * 2.0**stops
     color = np.array(values.triple("color", (1.0, 1.0, 1.0)))
     if values.flag("enableColorTemperature", default=False):
         kelvin = values.number("colorTemperature", WHITE_KELVIN)
         if kelvin != WHITE_KELVIN:
             tint = UsdLux.BlackbodyTemperatureAsRgb(min(max(kelvin, KELVIN[0]), KELVIN[1]))
             color = color * np.array(tint, np.float64)
-    return np.maximum(color * strength, 0.0)
+    return color * strength
 
 
 def _normalizer(kind: LightKind, size: tuple[float, float], half_angle_rad: float) -> float:

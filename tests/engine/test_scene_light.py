@@ -182,6 +182,31 @@ def test_a_stretched_light_keeps_its_surface(tmp_path: Path) -> None:
     ]
 
 
+def test_a_mirrored_light_shows_its_image_mirrored(tmp_path: Path) -> None:
+    """A dome scaled by -1 along x, as environments are turned over, has what was at +X at -X."""
+    body = 'float3 xformOp:scale = (-1, 1, 1)\nuniform token[] xformOpOrder = ["xformOp:scale"]'
+    plain = only_light(tmp_path, "DomeLight", "")[0].world_from_light[:, :3]
+    mirrored = only_light(tmp_path, "DomeLight", body)[0].world_from_light[:, :3]
+    assert mirrored == pytest.approx(np.diag([-1.0, 1.0, 1.0]) @ plain)
+
+
+@pytest.mark.parametrize(
+    ("content", "radiance"),
+    [("float inputs:intensity = -3", 0.0), ("float inputs:intensity = 1e30\nfloat inputs:exposure = 100", 1e20)],
+)
+def test_an_impossible_radiance_is_repaired(tmp_path: Path, content: str, radiance: float) -> None:
+    light, scene = only_light(tmp_path, "SphereLight", content)
+    assert light.radiance == (radiance,) * 3
+    assert note_texts(scene, "/l")[0].startswith("repaired: its radiance (")
+
+
+def test_a_light_beyond_all_measure_is_left_out(tmp_path: Path) -> None:
+    far = 'double3 xformOp:translate = (1e200, 0, 0)\nuniform token[] xformOpOrder = ["xformOp:translate"]'
+    scene = load_stage(tmp_path, f'def SphereLight "a" {{ {far} }}\ndef SphereLight "b" {{ float radius = 1e30 }}')
+    assert scene.lights == ()
+    assert [text.partition(":")[0] for prim in ("/a", "/b") for text in note_texts(scene, prim)] == ["skipped"] * 2
+
+
 def test_a_rect_light_has_its_image(tmp_path: Path) -> None:
     iio.imwrite(tmp_path / "screen.png", np.array([[[255, 0, 0], [0, 0, 255]]], np.uint8))
     light, scene = only_light(tmp_path, "RectLight", "asset inputs:texture:file = @screen.png@")
