@@ -11,8 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pxr import Sdf, Usd
+import numpy as np
+from numpy.typing import NDArray
+from pxr import Gf, Sdf, Usd
 
+OP = "xformOp:transform:ommatidia"
+RESET = "!resetXformStack!"
 Value = Any  # what Sdf takes for the type of an attribute; pxr has no types for it
 
 
@@ -52,6 +56,7 @@ class PrimEdit:
 
     type_name: str | None = None  # given: the prim is defined here, else an over
     instanceable: bool | None = None
+    asset_name: str | None = None
     apis: dict[str, None] = field(default_factory=dict)
     reference: Sdf.Path | None = None  # within the layer stack
     attributes: dict[str, _Attribute] = field(default_factory=dict)
@@ -74,6 +79,11 @@ class PrimEdit:
         """
         variability = Sdf.VariabilityUniform if uniform else Sdf.VariabilityVarying
         self.attributes[name] = _Attribute(kind, value, variability, disconnect, connect)
+
+    def transform(self, local: NDArray[np.float64], *, reset: bool) -> None:
+        """Give the prim one transform [4, 4] in place of all that it has; reset: whatever its parents have."""
+        self.set(OP, Sdf.ValueTypeNames.Matrix4d, Gf.Matrix4d(*local.ravel().tolist()))
+        self.set("xformOpOrder", Sdf.ValueTypeNames.TokenArray, [RESET, OP] if reset else [OP], uniform=True)
 
     def label(self, taxonomy: str, label: str) -> None:
         """Give the prim one label of UsdSemantics."""
@@ -128,6 +138,8 @@ def _write_prim(spec: Sdf.PrimSpec, edit: PrimEdit) -> None:
             spec.typeName = edit.type_name
     if edit.instanceable is not None:
         spec.instanceable = edit.instanceable
+    if edit.asset_name is not None:
+        spec.SetInfo("assetInfo", {"name": edit.asset_name})
     if edit.reference is not None:
         spec.referenceList.prependedItems = [Sdf.Reference(primPath=edit.reference)]
     if edit.apis:

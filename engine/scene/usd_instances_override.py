@@ -75,11 +75,9 @@ class InstanceWriter:
             if not site.is_element:
                 parent = self._parent_world(site)
                 self._poses.author_part(site.prim, self.sites.copy(site.elements), parent, world)
-            elif self.sites.move(site.elements, world @ np.linalg.inv(self._instancer_world(site.elements))):
-                elements.add(site.elements)
             else:
-                path = self.scene.instances.path[index]
-                self.notes.add("error", path, "its new place needs a shear, which no element can have; it stays")
+                self.sites.move(site.elements, world @ np.linalg.inv(self._instancer_world(site.elements)))
+                elements.add(site.elements)
 
     def _instancer_world(self, elements: tuple[Element, ...]) -> NDArray[np.float64]:
         """Return the local-to-world of the instancer of the last of some nested elements."""
@@ -154,8 +152,10 @@ class InstanceWriter:
             if not site.is_element:
                 continue
             fork = self.sites.fork(site.elements)
-            if fork is not None and key_of[index]:
+            if fork is not None and rows.label_source[index] == "mapping":
                 self.edits.at(fork).label(PREFERRED, key_of[index])
+            elif fork is not None and rows.label_source[index] == "name":
+                self.edits.at(fork).asset_name = key_of[index]  # a fork has a name of its own
             wanted.setdefault(site.prim.GetPath(), (site.prim, set()))[1].add(key_of[index])
             if rows.label_source[index] == "mapping":
                 mapped.add(site.prim.GetPath())

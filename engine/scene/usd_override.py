@@ -23,6 +23,7 @@ from engine.scene.notes import Notes
 from engine.scene.options import SceneOptions
 from engine.scene.override import DrawnWorld
 from engine.scene.usd import OpenStage, open_stage, quiet_diagnostics
+from engine.scene.usd_arcs import inner_arcs, shield
 from engine.scene.usd_edits import Edits
 from engine.scene.usd_instances_override import InstanceWriter
 from engine.scene.usd_looks_override import Wardrobe
@@ -104,6 +105,7 @@ def _collect(opened: OpenStage, scene: Scene, row: Row, edits: Edits, notes: Not
     Wardrobe(opened.stage, opened.time, instances, painter).dress(row.new, row.old)
     instances.sites.author()
     instances.label()
+    shield(inner_arcs(opened.stage), edits, opened.time)
     if home == Sdf.Path.absoluteRootPath.AppendChild(HOME) and any(path.HasPrefix(home) for path in edits.prims):
         edits.at(home).type_name = "Scope"
 

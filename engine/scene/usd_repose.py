@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from pxr import Gf, Sdf, Tf, Usd, UsdGeom, UsdSkel
+from pxr import Sdf, Tf, Usd, UsdGeom, UsdSkel
 
 from engine.scene.notes import Notes
 from engine.scene.units import StageUnits
@@ -16,8 +16,6 @@ from engine.scene.usd_edits import STAGE, Copy, Edits
 
 Matrix = NDArray[np.float64]  # [4, 4], USD's: rows are the axes and the origin, in stage units
 
-OP = "xformOp:transform:ommatidia"
-RESET = "!resetXformStack!"
 IN_STAGE = Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)
 IN_PROTOTYPE = Usd.TraverseInstanceProxies(Usd.PrimIsActive & Usd.PrimIsLoaded & ~Usd.PrimIsAbstract)
 
@@ -103,10 +101,7 @@ class Poses:
         return np.array(local) if resets else np.array(local) @ self.after(prim.GetParent(), copy)
 
     def _author(self, prim: Usd.Prim, copy: Copy, local: Matrix, *, reset: bool) -> None:
-        edit = self._edits.of(prim, copy)
-        edit.set(OP, Sdf.ValueTypeNames.Matrix4d, Gf.Matrix4d(*local.ravel().tolist()))
-        order = [RESET, OP] if reset else [OP]
-        edit.set("xformOpOrder", Sdf.ValueTypeNames.TokenArray, order, uniform=True)
+        self._edits.of(prim, copy).transform(local, reset=reset)
 
 
 def _is_posed_by_skeleton(prim: Usd.Prim) -> bool:

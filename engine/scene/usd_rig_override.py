@@ -14,7 +14,7 @@ from engine.scene.usd import OpenStage
 from engine.scene.usd_camera import MM_PER_TENTH
 from engine.scene.usd_edits import Edits, PrimEdit
 from engine.scene.usd_light import DOME_FROM_LIGHT, KELVIN, WHITE_KELVIN
-from engine.scene.usd_repose import OP, Matrix, Poses, usd_matrix
+from engine.scene.usd_repose import Matrix, Poses, usd_matrix
 from engine.scene.usd_value import Values
 
 EVEN = 1.0e-6  # relative: channels that change by factors closer than this change by one factor
@@ -81,8 +81,7 @@ class RigWriter:
         home = self._opened.stage.GetPrimAtPath(self._home)
         for edit, world in self._made:
             local = world @ np.linalg.inv(self._poses.after(home)) if home else world
-            edit.set(OP, Sdf.ValueTypeNames.Matrix4d, Gf.Matrix4d(*local.ravel().tolist()))
-            edit.set("xformOpOrder", Sdf.ValueTypeNames.TokenArray, [OP], uniform=True)
+            edit.transform(local, reset=False)
 
     def _prim(self, name: str) -> Usd.Prim | None:
         """Return the prim of a light or camera; None for one that the loader made."""

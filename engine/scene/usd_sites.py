@@ -19,7 +19,7 @@ from engine.scene.usd_edits import STAGE, Copy, Edits
 
 TOKEN = re.compile(r"\[(-?\d+)\]|([^\[\]]+)")
 FORK = "ommatidia_fork_"
-ORTHOGONAL = 1.0e-6  # cosine between axes above which an element would need a shear
+ORTHOGONAL = 1.0e-6  # cosine between axes above which they are sheared
 MOTION = ("velocities", "accelerations", "angularVelocities")
 
 
@@ -134,18 +134,28 @@ class Sites:
         place: NDArray[np.float64] = self._matrices[path][elements[-1].index]
         return place
 
-    def move(self, elements: tuple[Element, ...], local: NDArray[np.float64]) -> bool:
-        """Put the last of some nested elements at `local` [4, 4] of its instancer; False where that needs a shear."""
-        instancer = self._read(elements[-1].instancer, self.copy(elements[:-1]))
-        prototype = UsdGeom.Xformable(self.prototype(elements[-1]))
+    def move(self, elements: tuple[Element, ...], local: NDArray[np.float64]) -> None:
+        """Put the last of some nested elements at `local` [4, 4] of its instancer, its prototype's own place included.
+
+        An element is a position, a rotation and a scale; where that is not enough, its fork gets a matrix. Rotations in
+        half floats are one case: they are not quite of length 1, which USD turns into a little shear.
+        """
+        element = elements[-1]
+        instancer = self._read(element.instancer, self.copy(elements[:-1]))
+        top = self.prototype(element)
+        prototype = UsdGeom.Xformable(top)
         own = np.array(prototype.GetLocalTransformation(self._time)) if prototype else np.eye(4)
+        before = np.linalg.inv(own) @ self.matrix(elements)
         matrix = np.linalg.inv(own) @ local
-        axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=1, keepdims=True)
-        if np.abs(axes @ axes.T - np.eye(3)).max() > ORTHOGONAL:
-            return False
-        instancer.placed[elements[-1].index] = matrix
         self._moved[elements] = local
-        return True
+        axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=1, keepdims=True)
+        if np.abs(axes @ axes.T - np.eye(3)).max() <= ORTHOGONAL:
+            instancer.placed[element.index] = matrix
+            return
+        fork = self._edits.at(self.copy(elements).path)
+        if not prototype:
+            fork.type_name = "Xform"
+        fork.transform(local @ np.linalg.inv(before), reset=False)
 
     def author(self) -> None:
         """Author what became of the instancers."""
@@ -182,25 +192,39 @@ class Sites:
             self._author_places(instancer)
 
     def _author_places(self, instancer: _Instancer) -> None:
-        """Write all elements as position, rotation and scale in float32; half floats would turn them visibly."""
+        """Write elements as position, rotation and scale in float32; those that stay keep theirs to the bit."""
         edit = self._edits.of(instancer.prim, instancer.copy)
         usd, types = UsdGeom.PointInstancer(instancer.prim), Sdf.ValueTypeNames
-        mode, mask = UsdGeom.PointInstancer.ExcludeProtoXform, UsdGeom.PointInstancer.IgnoreMask
-        matrices = np.array(usd.ComputeInstanceTransformsAtTime(self._time, self._time, mode, mask), np.float64)
-        matrices = matrices.reshape(-1, 4, 4)
+        count, time = len(instancer.prototype), self._time
+        turns = usd.GetOrientationsfAttr().Get(time) or usd.GetOrientationsAttr().Get(time)
+        quaternions = [Gf.Quatf(turn) for turn in turns or [Gf.Quatf(1.0)] * count]
+        positions = np.array(usd.GetPositionsAttr().Get(time), np.float64)
+        given = usd.GetScalesAttr().Get(time)
+        scales = np.array(given, np.float64) if given else np.ones((count, 3))
+        moving = [name for name in MOTION if instancer.prim.GetAttribute(name).HasAuthoredValue()]
+        if moving:  # the arrays alone are not where the elements are at this time
+            mode, mask = UsdGeom.PointInstancer.ExcludeProtoXform, UsdGeom.PointInstancer.IgnoreMask
+            places = np.array(usd.ComputeInstanceTransformsAtTime(time, time, mode, mask), np.float64)
+            instancer.placed = {**dict(enumerate(places.reshape(-1, 4, 4))), **instancer.placed}
         for index, matrix in instancer.placed.items():
-            matrices[index] = matrix
-        scale = np.linalg.norm(matrices[:, :3, :3], axis=2)
-        scale[np.linalg.det(matrices[:, :3, :3]) < 0.0] *= -1.0  # a mirror is three mirrors and a rotation
-        turn = matrices[:, :3, :3] / np.where(scale == 0.0, 1.0, scale)[:, :, None]
-        turn[(scale == 0.0).any(axis=1)] = np.eye(3)  # flat: nothing of it is drawn
-        quaternions = [Gf.Quatf(Gf.Matrix3d(*each.ravel()).ExtractRotation().GetQuat()) for each in turn]
-        edit.set("positions", types.Point3fArray, _vectors(matrices[:, 3, :3]))
+            positions[index] = matrix[3, :3]
+            scales[index], quaternions[index] = _scale_and_turn(matrix[:3, :3])
+        edit.set("positions", types.Point3fArray, _vectors(positions))
         edit.set("orientationsf", types.QuatfArray, quaternions)
-        edit.set("scales", types.Float3Array, _vectors(scale))
-        for name in MOTION:
-            if instancer.prim.GetAttribute(name).HasAuthoredValue():
-                edit.set(name, types.Vector3fArray, Sdf.ValueBlock())
+        edit.set("scales", types.Float3Array, _vectors(scales))
+        for name in moving:
+            edit.set(name, types.Vector3fArray, Sdf.ValueBlock())
+
+
+def _scale_and_turn(axes: NDArray[np.float64]) -> tuple[NDArray[np.float64], Gf.Quatf]:
+    """Return the scale and the rotation after it that make these axes [3, 3]; a mirror is three mirrors and a turn."""
+    scale = np.linalg.norm(axes, axis=1)
+    if (scale == 0.0).any():  # flat: nothing of it is drawn
+        return scale, Gf.Quatf(1.0)
+    if np.linalg.det(axes) < 0.0:
+        scale = -scale
+    turn = Gf.Matrix3d(*(axes / scale[:, None]).ravel().tolist())
+    return scale, Gf.Quatf(turn.ExtractRotation().GetQuat())
 
 
 def _vectors(values: NDArray[np.float64]) -> list[Gf.Vec3f]:
