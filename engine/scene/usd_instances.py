@@ -46,7 +46,8 @@ def instances_of(
     order = np.zeros(len(owners.path), np.int32)
     order[ranked] = np.arange(1, len(ranked) + 1)
     inner = _part_tags(placements, parts or {})
-    class_id, source, tags = [UNLABELLED], ["none"], [()]
+    class_id, source = [UNLABELLED], ["none"]
+    tags: list[tuple[str, ...]] = [()]
     for index in ranked:
         label = named[index]
         class_id.append(id_of.get(label.key, UNLABELLED) if label else UNLABELLED)
