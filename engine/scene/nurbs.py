@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
 
 from engine.scene.curves import Samples
 
@@ -62,6 +61,8 @@ def _sample_one(
     count: int, order: int, knot: NDArray[np.float64], weight: NDArray[np.float64], pieces: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]] | None:
     """Return control points [sample, order], their weights and the place along the curve of one curve's samples."""
+    from scipy.interpolate import BSpline  # takes a second or two to import, and NURBS are rare
+
     if count < order:
         return np.zeros((0, order), np.int64), np.zeros((0, order)), np.zeros(0)
     if (np.diff(knot) < 0.0).any() or not knot[count] > knot[order - 1]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pxr import Usd, UsdGeom
 
+from engine.scene.error import SceneError
 from engine.scene.mesh_pool import MeshPool
 from engine.scene.model import Mesh, Placements
 from engine.scene.usd import OpenStage
@@ -122,6 +123,7 @@ class GeometryTable:
             world = world[use.standing]
             owners = [each for each, keep in zip(owners, use.standing, strict=True) if keep]
         if drawn is not None and drawn.copies is not None:
+            self._check_count(spread, len(drawn.copies))
             copies = drawn.copies @ spread.matrix[standing][:, None]
             world = self._opened.units.world_from_local(copies.reshape(-1, 4, 4))
             if drawn.copy_color is not None:
@@ -130,6 +132,14 @@ class GeometryTable:
                 tint = np.repeat(tint, len(drawn.copies), axis=0)
             owners = np.repeat(owners, len(drawn.copies)).tolist()
         return world, owners, tint
+
+    def _check_count(self, spread: Spread, copies: int) -> None:
+        total, limit = copies * len(spread.owner), self._opened.options.max_placements
+        if total > limit:
+            raise SceneError(
+                f"scene '{self._opened.path}': {spread.leaf.path} unfolds into {total} placements, the limit is "
+                f"{limit}; use fewer points or elements, or raise max_placements"
+            )
 
     def _uses(self, spreads: list[Spread]) -> list[_Use]:
         """Return the prims that stand somewhere, with what they are bound to."""

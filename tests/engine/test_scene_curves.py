@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
+from engine.scene import SceneError, SceneOptions
 from engine.scene.curves import CurveKind, sample_curves
 from engine.scene.nurbs import sample_nurbs
 from engine.scene.tubes import Line, ribbons, tubes
@@ -214,6 +215,16 @@ def test_a_cloud_of_points_is_one_mesh(tmp_path: Path) -> None:
     assert len(only_mesh(scene).triangle) == 8 * count
     assert f"approximated: {count} points drawn as octahedra" in note_texts(scene, "/p")
     assert volume(only_mesh(scene)) == pytest.approx(count * 4.0 / 3.0 * 0.25**3, rel=1e-3)
+
+
+def test_points_of_many_elements_are_counted_before_they_unfold(tmp_path: Path) -> None:
+    """A hundred points in each of a hundred elements are 10,000 placements: refused above the limit."""
+    places = ", ".join(f"({i}, 0, 0)" for i in range(100))
+    body = f'def PointInstancer "pi" {{ rel prototypes = [</pi/p>]\nint[] protoIndices = {[0] * 100}\n'
+    body += f'point3f[] positions = [{places}]\ndef Points "p" {{ point3f[] points = [{places}]\n'
+    body += "float[] widths = [1] } }"
+    with pytest.raises(SceneError, match="unfolds into 10000 placements, the limit is 5000"):
+        load_stage(tmp_path, body, SceneOptions(max_placements=5000))
 
 
 TETS = """def TetMesh "t" {
