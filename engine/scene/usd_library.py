@@ -17,7 +17,7 @@ def read_library(
     """Read the Material prims that were not read yet; return the index of every one by its path, see `Scene`.
 
     Of native instances the first one's paths stand for all. Materials that depend on the prim they are bound to have
-    no index of their own. What has no usable surface is only noted where something binds it.
+    no index of their own.
     """
     known = len(textures.textures)
     index_of: dict[str, int] = {}

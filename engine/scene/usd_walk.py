@@ -170,7 +170,8 @@ class Walker:
         above = tops[0].GetPath().GetParentPath().pathString if tops else ""
         stack: list[tuple[Iterator[Usd.Prim], State, str]] = [(iter(tops), state, above.rstrip("/"))]
         quick = predicate is IN_STAGE and not self._has_instances
-        limit, ignored = self._opened.options.max_prims, self.census.ignored
+        usual = quick and not self.class_map
+        limit, ignored, known = self._opened.options.max_prims, self.census.ignored, self._names
         while stack:
             prims, parent, folder = stack[-1]
             for prim in prims:
@@ -184,11 +185,16 @@ class Walker:
                     self._note_shading(prim, kind, folder, found)
                     continue
                 path = f"{folder}/{_name(prim)}"
-                names = self._facts(_authored_names(prim))
+                authored = tuple(_authored_names(prim))
+                names = known.get(authored) or self._facts(authored)
                 if names.hides and self._is_hidden(prim):
                     self._leave_out(kind, path, "it is invisible, with all below")
                     continue
-                here = self._state(prim, path, names, parent, inner=inner)
+                is_branch = parent.branch is None and folder == self._branch_path
+                if usual and names.is_plain and not (is_branch or names.is_marked or _kind(prim)):
+                    here = parent  # as most prims do, it adds nothing
+                else:
+                    here = self._state(prim, path, names, parent, is_branch=is_branch, inner=inner)
                 if inner and len(stack) == 1:
                     here = here._replace(root=None)  # the element itself stands for its prototype
                     found.root = here
@@ -210,11 +216,10 @@ class Walker:
                 stack.pop()
         return found
 
-    def _facts(self, authored: list[str]) -> Names:
-        key = tuple(authored)
-        facts = self._names.get(key)
+    def _facts(self, authored: tuple[str, ...]) -> Names:
+        facts = self._names.get(authored)
         if facts is None:
-            facts = self._names[key] = _names_of(key)
+            facts = self._names[authored] = _names_of(authored)
         return facts
 
     def _is_hidden(self, prim: Usd.Prim) -> bool:
@@ -230,7 +235,7 @@ class Walker:
 
     def _keep_part(self, prim: Usd.Prim, path: str, folder: str) -> None:
         """Keep the labels of a face subset: parts have no masks, so they are tags of the instance."""
-        names = self._facts(_authored_names(prim))
+        names = self._facts(tuple(_authored_names(prim)))
         if not (names.has_label or self.class_map):
             return
         label = direct_label(prim, path, names.all, self._opened.time, self.class_map)
@@ -238,11 +243,11 @@ class Walker:
             self.parts[folder] = (*self.parts.get(folder, ()), *label.tags)
             self._opened.notes.add("approximated", path, "labels of a face subset are kept as tags of its instance")
 
-    def _state(self, prim: Usd.Prim, path: str, names: Names, above: State, *, inner: bool) -> State:
+    def _state(self, prim: Usd.Prim, path: str, names: Names, above: State, *, is_branch: bool, inner: bool) -> State:
         """Return a prim's state; the very object of its parent where nothing changes."""
         kind = _kind(prim)
         is_native = self._has_instances and not inner and above.native is None and _is_instance(prim)
-        is_branch = not inner and above.branch is None and path.rpartition("/")[0] == self._branch_path
+        is_branch = is_branch and not inner
         is_marked = names.is_marked and "ommatidia:instance" in names.all
         if names.is_plain and not (kind or is_native or is_branch or is_marked or self.class_map):
             return above
@@ -269,20 +274,23 @@ class Walker:
 
     def _sort(self, leaf: Leaf, found: Subtree) -> bool:
         """File a prim under what it is; return whether its children are not to be visited."""
-        kind, census, drawn = leaf.kind, self.census, leaf.kind in DRAWN or leaf.kind == "PointInstancer"
+        kind, census = leaf.kind, self.census
         if "ommatidia:anchor" in leaf.names:
             found.anchors.append(leaf)
         if kind in GROUPING:
             self._note_draw_mode(leaf)
             census.ignored[kind or UNTYPED] += 1
-        elif drawn and leaf.state.purpose not in self._opened.options.purposes:
-            self._leave_out(kind, leaf.path, f"its purpose is {leaf.state.purpose}")
-        elif drawn or kind == "Camera" or kind in LIGHT_KINDS:
-            lists = {"PointInstancer": found.instancers, "Camera": found.cameras}
-            lists.get(kind, found.gprims if drawn else found.lights).append(leaf)
+        elif kind in DRAWN or kind == "PointInstancer":
+            if leaf.state.purpose in self._opened.options.purposes:
+                (found.gprims if kind in DRAWN else found.instancers).append(leaf)
+                census.used[kind] += 1
+                if is_shining_shape(leaf.prim):
+                    self._opened.notes.add("approximated", leaf.path, SKIPPED_LIGHTS["MeshLightAPI"])
+            else:
+                self._leave_out(kind, leaf.path, f"its purpose is {leaf.state.purpose}")
+        elif kind == "Camera" or kind in LIGHT_KINDS:
+            (found.cameras if kind == "Camera" else found.lights).append(leaf)
             census.used[kind] += 1
-            if drawn and is_shining_shape(leaf.prim):
-                self._opened.notes.add("approximated", leaf.path, SKIPPED_LIGHTS["MeshLightAPI"])
         elif kind in SKIPPED_LIGHTS:
             self._leave_out(kind, leaf.path, SKIPPED_LIGHTS[kind])
         elif kind.endswith("Light") or (leaf.prim.IsA(UsdGeom.Boundable) and kind not in BONES):

@@ -72,7 +72,7 @@ def test_what_is_not_drawn_is_counted_by_type(tmp_path: Path) -> None:
     assert scene.skipped == {"HermiteCurves": 1, "Mesh": 2, "NurbsPatch": 1, "Volume": 1}
     assert scene.ignored == {"ArnoldUsd": 1, "PhysicsScene": 1, "Scope": 1, "Xform": 1, "untyped": 1}
     skipped = {note.prim: note.what for note in scene.notes if note.level == "skipped"}
-    assert {"/w/fog", "/w/patch", "/w/hair", "/w/hidden", "/w/guide"} == set(skipped)
+    assert {"/w/fog", "/w/patch", "/w/hair", "/w/hidden", "/w/guide", "/w/looks/paint"} == set(skipped)
     assert skipped["/w/guide"] == "its purpose is guide"
 
 
