@@ -125,7 +125,8 @@ def applied(name: str, arguments: tuple[Term, ...]) -> Signal:
     if name == "divide" and arguments[1].is_constant:
         return (scaled(arguments[0], 1.0 / arguments[1].bias if arguments[1].bias else 0.0),)
     if all(term.is_constant for term in arguments):
-        result = function(*(np.array(term.bias) for term in arguments))
+        with np.errstate(all="ignore"):  # what is not finite becomes 0
+            result = function(*(np.array(term.bias) for term in arguments))
         return constant(*(_finite(float(value)) for value in result))
     return of_source(Function(name, arguments), count)
 
@@ -229,7 +230,9 @@ class _Evaluation:
         if isinstance(source, Primvar):
             raise TypeError("a primvar cannot be computed texel by texel")
         if source not in self._known:
-            result = FUNCTIONS[source.name][0](*(self.term(term) for term in source.arguments))
+            arguments = [self.term(term) for term in source.arguments]
+            with np.errstate(all="ignore"):  # what is not finite becomes 0
+                result = FUNCTIONS[source.name][0](*arguments)
             self._known[source] = tuple(
                 np.nan_to_num(part, posinf=0.0, neginf=0.0).astype(np.float32) for part in result
             )

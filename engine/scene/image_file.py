@@ -135,6 +135,7 @@ def linear_from_curve(value: NDArray[np.float32], gamma: float, linear_bias: flo
     Source: the transfer functions of nanocolor, which `Gf.ColorSpace` describes by these two numbers; where the line
     meets the curve, value and slope agree.
     """
+    value = np.minimum(value, MAX_HALF)  # or the power overflows
     if linear_bias <= 0.0:
         return (np.sign(value) * np.abs(value) ** gamma).astype(np.float32)
     start = linear_bias / (gamma - 1.0)

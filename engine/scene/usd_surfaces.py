@@ -122,13 +122,14 @@ LEFT_OUT = (  # inputs without a counterpart, of all the models; what they add i
 
 def preview_surface(node: Node) -> Look:
     """Return UsdPreviewSurface."""
-    fields = {field: node.signal(name) for name, field in PREVIEW_FIELDS.items() if node.has(name)}
+    given = {field: node.network.input(node.shader, name) for name, field in PREVIEW_FIELDS.items()}
+    fields = {field: signal for field, signal in given.items() if signal}
     if node.number("useSpecularWorkflow", 0.0):
         fields.pop("metallic", None)
         fields["specular_color"] = node.signal("specularColor", 0.0, 0.0, 0.0)
     for name in ("displacement", "occlusion"):
-        given = node.shader.GetInput(name)
-        if given and given.HasConnectedSource():
+        unused = node.shader.GetInput(name)
+        if unused and unused.HasConnectedSource():
             node.network.note("skipped", f"{name} of UsdPreviewSurface is not used by a ray caster")
     return Look(
         {field: signal for field, signal in fields.items() if signal}, node.text("opacityMode", "") == "presence"
