@@ -71,7 +71,7 @@ class Skins:
             for target in self._targets:
                 try:
                     done = _pose(target, time, places)
-                except (Tf.ErrorException, ValueError, IndexError):
+                except (Tf.ErrorException, ValueError, IndexError, TypeError):
                     done = False
                 if not done:
                     path = target.prim.GetPath()
@@ -152,10 +152,7 @@ def _skin(
     places: UsdGeom.XformCache,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None] | None:
     """Return the points and normals in the frame of the prim, or None where influences do not fit."""
-    joints = target.skeleton.ComputeSkinningTransforms(time)
-    mapper = target.query.GetJointMapper()
-    if joints and mapper is not None:
-        joints = mapper.RemapTransforms(joints)
+    joints = _joints(target, time)
     influences = target.query.ComputeVaryingJointInfluences(len(points), time)
     if not joints or influences is None:
         return None
@@ -184,6 +181,16 @@ def _skin(
     if not UsdSkel.SkinNormals(method, _normal_matrix(bind), turns, *influence, per_point, turned):
         return posed, normals
     return posed, np.array(turned, np.float64) @ np.array(_normal_matrix(local))
+
+
+def _joints(target: _Target, time: Usd.TimeCode) -> Vt.Matrix4dArray | None:
+    """Return the skinning transforms in the order of the mesh's own joints, if it names any."""
+    joints = target.skeleton.ComputeSkinningTransforms(time)
+    own, order = target.query.GetJointOrder(), list(target.skeleton.GetJointOrder())
+    if not joints or own is None or list(own) == order:
+        return joints
+    rest = Gf.Matrix4d(1.0)  # of a joint that the skeleton does not have
+    return Vt.Matrix4dArray([joints[order.index(name)] if name in order else rest for name in own])
 
 
 def _normal_matrix(matrix: Gf.Matrix4d) -> Gf.Matrix3d:

@@ -229,6 +229,33 @@ def test_blend_shapes_go_through_their_inbetweens(tmp_path: Path, time: float, x
         assert turned == pytest.approx(np.broadcast_to([1, -1, 0] / np.sqrt(2.0), turned.shape), abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        # One influence for all points: the whole mesh hangs on the upper joint, about (0, 0, 1).
+        (
+            '[0, 0, 1, 1] (\n            interpolation = "vertex"',
+            '[1] (\n            interpolation = "constant"',
+            [1, 1, 1],
+        ),
+        # The mesh names its joints itself, in another order.
+        ("EXTRA", 'uniform token[] skel:joints = ["a/b", "a"]', [1, 1, 1]),
+        # Dual quaternions move rigidly weighted points alike.
+        ("EXTRA", 'uniform token primvars:skel:skinningMethod = "dualQuaternion"', [1, 0, 0]),
+    ],
+)
+def test_other_ways_to_bind_move_the_points(tmp_path: Path, old: str, new: str, expected: list[float]) -> None:
+    """Rigid binding, a joint order of the mesh, dual quaternions: where the second point, (1, 0, 0), goes."""
+    body = ARM.replace(old, new)
+    if "constant" in new:
+        body = body.replace(
+            'jointWeights = [1, 1, 1, 1] (\n            interpolation = "vertex"',
+            'jointWeights = [1] (\n            interpolation = "constant"',
+        )
+    mesh = only_mesh(load_scene(stage(tmp_path, body.replace("EXTRA", "")), SceneOptions(time=10.0)))
+    assert mesh.points_m[1] == pytest.approx(expected, abs=1e-5)
+
+
 def test_a_moved_mesh_is_posed_in_its_own_frame(tmp_path: Path) -> None:
     """Skinning is stated in the skeleton's space: a transform on the mesh itself changes nothing in the world."""
     moved = 'double3 xformOp:translate = (0, 0, 7)\nuniform token[] xformOpOrder = ["xformOp:translate"]'
