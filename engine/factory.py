@@ -143,8 +143,6 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
         if progress is not None and not kernels.done():
             progress.say("compiling the kernels for this machine; later runs find them cached")
         kernels.result()
-    if progress is not None:
-        progress.say(summary(scene, most_lines=REPORT_LINES))
     out = job.out or default_out(recipe)
     wanted = job.world_ids()
     cameras = rig_cameras(scene, recipe.rig)
@@ -152,6 +150,8 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
     plan = plan_dataset(recipe, scene, names, provenance_of(device), shard_worlds=job.shard_worlds)
     _try_draft(recipe, scene, cameras, wanted[0])  # what does not fit the scene shows before a folder is made
     with ShardWriter(out, plan) as writer:
+        if progress is not None:
+            progress.say(summary(scene, most_lines=REPORT_LINES))
         mine = [w for w in wanted if (w // writer.header.shard_worlds) % job.workers == job.worker]
         shards = writer.open_shards(mine)
         frames = recipe.rig.steps * len(cameras)
