@@ -233,8 +233,8 @@ def test_the_chess_pieces_have_their_textures(shared_dir: Path) -> None:
     pytest.importorskip("MaterialX")
     scene = load_scene(shared_dir / "usd/01_OpenChessSet/assets/Bishop/Bishop.usd", SceneOptions(subdivision_level=0))
     materials: list[Material] = [m for m in scene.materials if m.name != "fallback"]
-    assert len(materials) == 1
-    assert set(materials[0].textures) == {"base_color", "metallic", "roughness", "normal"}
+    assert {m.name for m in materials} == {"/Bishop/Materials/M_Bishop_B", "/Bishop/Materials/M_Bishop_W"}
+    assert all(set(m.textures) == {"base_color", "metallic", "roughness", "normal"} for m in materials)
     normal = materials[0].textures["normal"]
     assert (normal.scale[:3], normal.bias[:3]) == ((2.0,) * 3, (-1.0,) * 3)
     assert scene.textures[normal.texture].pixels[..., :3].mean(axis=(0, 1)) == pytest.approx([0.5, 0.5, 1.0], abs=0.05)
