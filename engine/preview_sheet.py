@@ -19,7 +19,7 @@ TILE_PX = (320, 240)
 GAP_PX = 8
 HEAD_PX = 44
 CAPTION_PX = 38  # two lines
-LONGEST_NAME = 46  # characters that fit below a tile
+LONGEST_NAME = 42  # characters that fit below a tile
 PAPER, INK, FAINT, ALARM = (18, 20, 24), (236, 238, 242), (140, 146, 156), (255, 122, 102)
 COLUMN_NAMES = ("s", "meshes", "triangles", "placements", "instances", "unlabelled", *LEVELS)
 
@@ -90,7 +90,8 @@ def _facts(look: Look) -> str:
     if look.error:
         return "not loaded"
     notes = ", ".join(f"{look.counts[level]} {level}" for level in LEVELS[:3] if look.counts[level])
-    return f"{look.counts['instances']} instances  {look.seconds:.1f} s  {notes}"
+    count = look.counts["instances"]
+    return f"{count} instance{'' if count == 1 else 's'}  {look.seconds:.1f} s  {notes}"
 
 
 def _short(name: str) -> str:
