@@ -90,9 +90,7 @@ def main() -> None:
         result["warm_over_imports_s"] = start["warm_direct_over_imports_s"]
     if "growth" in only:
         result |= memory(subject, setup.device)
-        result["world_scaling_16"] = world_scaling(
-            subject, setup.device, worlds=16, budget_s=3.0 if setup.quick else 20.0
-        )
+        result |= world_scaling(subject, setup.device, worlds=16, budget_s=3.0 if setup.quick else 20.0)
         _section(setup, "growth", growth(setup.device, quick=setup.quick))
     line = line_of("eye", setup.device, {**result, "load_after": os.getloadavg()[0]})
     _table("ratios and totals", [{"what": key, "value": value} for key, value in result.items()])

@@ -92,7 +92,7 @@ def growth(device: str, *, quick: bool) -> dict[str, list[dict[str, float]]]:
 def _point(
     subject: Subject, size_px: tuple[int, int], worlds: int, device: str, budget_s: float
 ) -> dict[str, float]:  # fmt: skip
-    """Return times of one subject at one size; ns are wall time of all threads together, a pixel."""
+    """Return times of one subject at one size; ns are wall time a pixel, `cpu` the processor's of all threads."""
     pixels = worlds * size_px[0] * size_px[1]
     out: dict[str, float] = {}
     for quality in ("labels", "direct"):
@@ -103,12 +103,13 @@ def _point(
                      "whole": lambda eye=eye, draft=draft: eye.whole(draft)}  # fmt: skip
             found = take_turns(steps, rounds=3, budget_s=budget_s)
             out |= {f"{quality}_{name}_ns_per_px": 1e9 * timing.best_s / pixels for name, timing in found.items()}
+            out[f"{quality}_cpu_ns_per_px"] = 1e9 * found["whole"].cpu_s / pixels
             out[f"{quality}_build_s"] = eye.build_s
     return out
 
 
-def world_scaling(subject: Subject, device: str, *, worlds: int, budget_s: float) -> float:
-    """Return the time of some worlds rendered at once over that of the same worlds rendered one by one."""
+def world_scaling(subject: Subject, device: str, *, worlds: int, budget_s: float) -> dict[str, float]:
+    """Return the time of some worlds rendered at once over that of each alone, by wall and by processor."""
     with closing(Eye(subject, (128, 128), quality="direct", device=device)) as eye:
         together, alone = eye.draft(range(worlds)), [eye.draft([world]) for world in range(worlds)]
         for draft in (together, *alone):
@@ -116,7 +117,11 @@ def world_scaling(subject: Subject, device: str, *, worlds: int, budget_s: float
         steps = {"together": lambda: eye.whole(together)}
         steps |= {f"alone_{i}": lambda draft=draft: eye.whole(draft) for i, draft in enumerate(alone)}
         found = take_turns(steps, rounds=3, budget_s=budget_s)
-    return found.pop("together").best_s / math.fsum(timing.best_s for timing in found.values())
+    once = found.pop("together")
+    return {
+        f"world_scaling_{worlds}": once.best_s / math.fsum(timing.best_s for timing in found.values()),
+        f"world_scaling_{worlds}_cpu": once.cpu_s / math.fsum(timing.cpu_s for timing in found.values()),
+    }
 
 
 def memory(subject: Subject, device: str) -> dict[str, float]:
