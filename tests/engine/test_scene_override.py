@@ -6,10 +6,12 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 from pxr import Sdf, Usd, UsdGeom, UsdValidation
 
 import engine
+from engine.dataset.__main__ import main as dataset_command
 from engine.draft import Draft
 from engine.factory import load_recipe_scene
 from engine.frames import Frames
@@ -324,3 +326,29 @@ def test_metadata_of_the_stage_is_that_of_the_scene(tmp_path: Path) -> None:
     assert (stage.GetStartTimeCode(), stage.GetEndTimeCode(), stage.GetTimeCodesPerSecond()) == (3, 9, 30)
     assert stage.GetRootLayer().documentation.startswith("Blender v5.0\n")
     assert stage.GetRootLayer().subLayerPaths == ["./scene.usda"]
+
+
+def test_the_command_writes_the_world_of_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`world DIR N`: the very poses that the dataset's own row of the index was drawn with."""
+    recipe, job = engine.compose(
+        "+scene=tabletop", "rig=preview", "worlds=[5]", f"out={tmp_path / 'set'}", "device=cpu"
+    )
+    made = engine.generate(recipe, job)
+    out = tmp_path / "w5.usda"
+    assert dataset_command(["world", str(made.out), "5", "--usd", str(out)]) == 0
+    assert f"world 5, step 0: {out}" in capsys.readouterr().out
+    recipe, scene = load_recipe_scene(recipe, job)
+    assert Sdf.Layer.FindOrOpen(str(out)).customLayerData["ommatidia"]["recipe_id"] == made.manifest.recipe_id
+    cameras = rig_cameras(scene, recipe.rig)
+    draft = authored_draft(scene, recipe.rig, cameras, np.array([5]), np.zeros(1, np.int32))
+    apply.randomize(apply.plan(recipe, scene, cameras), draft)
+    stage = Usd.Stage.Open(str(out))
+    for index in np.flatnonzero(draft.visible[0])[1:]:
+        prim = UsdGeom.Xformable(stage.GetPrimAtPath(scene.instances.path[index]))
+        matrix = np.array(prim.ComputeLocalToWorldTransform(0))
+        assert pytest.approx(draft.world_from_instance[0, index], abs=1e-12) == matrix[:, :3].T
+    frames = parquet.read_table(made.out / "index/frames.parquet").to_pylist()
+    camera = UsdGeom.Xformable(stage.GetPrimAtPath(cameras[0].name)).ComputeLocalToWorldTransform(0)
+    assert pytest.approx(np.reshape(frames[0]["world_from_camera"], (4, 4)), abs=1e-9) == np.array(camera).T
+    assert dataset_command(["world", str(made.out), "5", "--usd", str(out), "--step", "9"]) == 2
+    assert "--step 9" in capsys.readouterr().err
