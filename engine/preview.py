@@ -31,7 +31,7 @@ from engine.frames import Frames
 from engine.preview_sheet import Look, draw_sheet, look_of, summary_table
 from engine.scene import SceneOptions, load_scene, summary
 from engine.scene.class_map import read_class_map
-from engine.scene.defaults import default_lights
+from engine.scene.defaults import lit_scene
 from engine.scene.files import EXTENSIONS
 from engine.scene.model import Camera, Scene
 
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _preview_one(file: Path, loading: SceneOptions, options: PreviewOptions, out: Path) -> tuple[Look, Path]:
     """Load, say what was loaded, render and write; return what the sheet shows of it, and the picture's path."""
     begun_s = time.monotonic()
-    scene = load_scene(file, loading)
+    scene = lit_scene(load_scene(file, loading))
     seconds = time.monotonic() - begun_s
     sys.stdout.write(summary(scene) + "\n")
     frames, camera = preview(scene, options)
@@ -144,7 +144,7 @@ def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
         names = tuple(camera.name for camera in scene.cameras)
         raise UserError(f"--camera: no camera '{options.camera}'; the stage has {near_matches(options.camera, names)}")
     rig = _rig(options)
-    lit = replace(scene, lights=default_lights(scene))
+    lit = lit_scene(scene)
     shaded = rig.quality != "labels"
     outputs = Outputs(rgb=shaded, rgb_linear=shaded, depth=True, normal=True, instance=True)
     cameras = rig_cameras(lit, rig)[:1]
