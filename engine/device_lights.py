@@ -28,18 +28,13 @@ def lights_on_device(scene: Scene, atlas: Atlas, device: str) -> Any:
     angle = np.array([light.half_angle_rad for light in lights], np.float32)
     out.half_angle_rad = to_device(angle, wp.float32, device)
     out.texture = _numbers([_or_none(light.texture) for light in lights], device)
-    out.lobes = _vectors([(light.diffuse, light.specular) for light in lights], wp.vec2, device)
-    color = [light.shadow_color if light.casts_shadow else (1.0, 1.0, 1.0) for light in lights]
-    out.shadow_color = _vectors(color, wp.vec3, device)
-    out.shadow_reach = _vectors([_shadow_reach(light) for light in lights], wp.vec3, device)
-    out.lit = _numbers([_or_none(light.lit) for light in lights], device)
-    out.shading = _numbers([_or_none(light.shading) for light in lights], device)
     link = np.zeros((0, 0), np.uint8) if scene.link_sets is None else scene.link_sets.astype(np.uint8)
     out.link = to_device(link, wp.uint8, device)
-    shaped = [light for light in lights if _is_shaped(light)]
-    rows = iter(range(len(shaped)))
-    out.shaping = _numbers([next(rows) if _is_shaped(light) else -1 for light in lights], device)
-    out.shapings = _shapings(shaped, scene.ies, device)
+    shaped = [index for index, light in enumerate(lights) if _is_shaped(light)]
+    row_of_light = {index: row for row, index in enumerate(shaped)}
+    control = [_control(light, row_of_light.get(index)) for index, light in enumerate(lights)]
+    out.control = wp.array(control, dtype=gpu.light.Control, device=device)
+    out.shapings = _shapings([lights[index] for index in shaped], scene.ies, device)
     out.textures = atlas.textures
     return out
 
@@ -61,10 +56,7 @@ def _is_shaped(light: Light) -> bool:
 def _shapings(lights: Sequence[Light], profiles: Sequence[IesProfile], device: str) -> Any:
     """Return kernels.shaping.Shapings of the lights that have one."""
     out = gpu.shaping.Shapings()
-    out.cone_rad = _vectors([_cone_rad(light) for light in lights], wp.vec2, device)
-    out.focus = to_device(np.array([light.focus for light in lights], np.float32), wp.float32, device)
-    out.focus_tint = _vectors([light.focus_tint for light in lights], wp.vec3, device)
-    out.profile = _numbers([_or_none(light.ies) for light in lights], device)
+    out.row = wp.array([_shaping(light) for light in lights], dtype=gpu.shaping.Shaping, device=device)
     parts = [(p.horizontal_rad, p.vertical_rad, p.intensity.ravel()) for p in profiles]
     values = [np.concatenate(part) for part in parts]
     first = np.concatenate([[0], np.cumsum([len(value) for value in values])])[:-1]
@@ -74,6 +66,26 @@ def _shapings(lights: Sequence[Light], profiles: Sequence[IesProfile], device: s
     table.count = to_device(np.array(count, np.int32).reshape(-1, 2), wp.vec2i, device)
     joined = np.concatenate(values) if values else np.zeros(0)
     table.value = to_device(joined.astype(np.float32), wp.float32, device)
+    return out
+
+
+def _control(light: Light, shaping: int | None) -> Any:
+    """Return kernels.light.Control of a light."""
+    out = gpu.light.Control()
+    out.shaping, out.lit, out.shading = (_or_none(row) for row in (shaping, light.lit, light.shading))
+    out.lobes = wp.vec2(light.diffuse, light.specular)
+    out.shadow_color = wp.vec3(*light.shadow_color) if light.casts_shadow else wp.vec3(1.0)
+    out.shadow_reach = wp.vec3(*_shadow_reach(light))
+    return out
+
+
+def _shaping(light: Light) -> Any:
+    """Return kernels.shaping.Shaping of a light."""
+    out = gpu.shaping.Shaping()
+    out.cone_rad = wp.vec2(*_cone_rad(light))
+    out.focus = light.focus
+    out.focus_tint = wp.vec3(*light.focus_tint)
+    out.profile = _or_none(light.ies)
     return out
 
 

@@ -31,6 +31,18 @@ class LightKind(IntEnum):
 
 
 @wp.struct
+class Control:
+    """What one light does that no lamp would, and how it is shaped. One array of these keeps `Lights` small."""
+
+    shaping: int  # row of `Lights.shapings` or NO_SHAPING
+    lit: int  # row of `Lights.link`: what it lights; or ALL_PLACEMENTS
+    shading: int  # row of `Lights.link`: what casts its shadows; or ALL_PLACEMENTS
+    lobes: wp.vec2  # factors on what it adds to the diffuse and to the specular lobe
+    shadow_color: wp.vec3  # share that arrives also where something is in the way; 1: no shadow
+    shadow_reach: wp.vec3  # how far shadows reach [m], over which they fade [m], inverse exponent
+
+
+@wp.struct
 class Lights:
     """Lights of every row. Distant, rect and disk emit along -Z of their frame; a cylinder lies along X."""
 
@@ -41,12 +53,7 @@ class Lights:
     half_angle_rad: wp.array[float]  # [light]
     radiance: wp.array2d[wp.vec3]  # [row, light]; irradiance where a distant light has no angle
     texture: wp.array[int]  # [light], image of a dome or a rectangle, or NO_TEXTURE
-    shaping: wp.array[int]  # [light], row of `shapings` or NO_SHAPING
-    lobes: wp.array[wp.vec2]  # [light], factors on what it adds to the diffuse and to the specular lobe
-    shadow_color: wp.array[wp.vec3]  # [light], share that arrives also where something is in the way; 1: no shadow
-    shadow_reach: wp.array[wp.vec3]  # [light], how far shadows reach [m], over which they fade [m], inverse exponent
-    lit: wp.array[int]  # [light], row of `link`: what it lights; or ALL_PLACEMENTS
-    shading: wp.array[int]  # [light], row of `link`: what casts its shadows; or ALL_PLACEMENTS
+    control: wp.array[Control]  # [light]
     link: wp.array2d[wp.uint8]  # [set, placement]; empty when no light is linked
     textures: Textures
     shapings: Shapings
@@ -126,7 +133,7 @@ def dome_radiance(lights: Lights, row: int, light: int, direction: wp.vec3, foot
 @wp.func
 def lights_placement(lights: Lights, light: int, placement: int) -> bool:
     """Return whether a light is linked to what it would light."""
-    group = lights.lit[light]
+    group = lights.control[light].lit
     if group == ALL_PLACEMENTS:
         return True
     return lights.link[group, placement] != wp.uint8(0)
@@ -227,7 +234,7 @@ def sample_light(lights: Lights, row: int, light: int, p_m: wp.vec3, u: wp.vec2)
         out = sample_sphere(p_m, center, wp.max(size[0], MIN_RADIUS_M), radiance, u)
     elif kind == int(LightKind.CYLINDER):
         out = sample_cylinder(p_m, pose, size, radiance, u)
-    shaping = lights.shaping[light]
+    shaping = lights.control[light].shaping
     if shaping != NO_SHAPING:
         out.radiance = wp.cw_mul(out.radiance, shape_factor(lights.shapings, shaping, into_frame(pose, out.direction)))
     return out

@@ -77,7 +77,7 @@ def shadow_length(lights: Lights, light: int, distance_m: float, u: float) -> fl
 
     An occluder at t then shades with probability ((reach - t) / fade)^gamma, which is UsdLuxShadowAPI's falloff.
     """
-    reach = lights.shadow_reach[light]
+    reach = lights.control[light].shadow_reach
     length_m = reach[0]
     if reach[1] > 0.0:
         length_m -= reach[1] * wp.pow(u, reach[2])
@@ -101,12 +101,12 @@ def arrival_of(lights: Lights, light: int, point: Point, u: wp.vec2) -> Arrival:
     if cosine > 0.0 and wp.dot(point.face_normal, sample.direction) > 0.0:
         out.direction = sample.direction
         out.distance_m = sample.distance_m
-        scattered = evaluate(point.bsdf, point.to_viewer, sample.direction, lights.lobes[light])
+        scattered = evaluate(point.bsdf, point.to_viewer, sample.direction, lights.control[light].lobes)
         out.radiance = wp.cw_mul(sample.radiance, scattered) * cosine
         if lights.texture[light] != NO_TEXTURE:  # one place for all kinds: what is inlined twice slows every light
             image = image_radiance(lights, light, sample.uv, IMAGE_FOOTPRINT)
             out.radiance = wp.cw_mul(out.radiance, image)
-        out.link = lights.shading[light]
+        out.link = lights.control[light].shading
     return out
 
 
@@ -142,7 +142,7 @@ def write_light_rays(
         light = int(slot)
         while light < lights.count:
             found = arrival_of(lights, light, point, wp.vec2(u[0], u[1]))
-            open_share = lights.shadow_color[light]
+            open_share = lights.control[light].shadow_color
             unshadowed += wp.cw_mul(found.radiance, open_share) * float(stride)
             found.radiance = wp.cw_mul(found.radiance, wp.vec3(1.0, 1.0, 1.0) - open_share)
             size = mean_of(found.radiance)

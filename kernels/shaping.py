@@ -13,13 +13,20 @@ NO_PROFILE = wp.constant(-1)
 
 
 @wp.struct
+class Shaping:
+    """The shaping of one light."""
+
+    cone_rad: wp.vec2  # angle off the axis at which the light begins to fade, and at which it ends
+    focus: float  # exponent
+    focus_tint: wp.vec3
+    profile: int  # or NO_PROFILE
+
+
+@wp.struct
 class Shapings:
     """Shapings of those lights that have one."""
 
-    cone_rad: wp.array[wp.vec2]  # [shaping], angle off the axis at which the light begins to fade, and at which it ends
-    focus: wp.array[float]  # [shaping], exponent
-    focus_tint: wp.array[wp.vec3]  # [shaping]
-    profile: wp.array[int]  # [shaping], or NO_PROFILE
+    row: wp.array[Shaping]
     profiles: Profiles
 
 
@@ -38,16 +45,15 @@ def shape_factor(shapings: Shapings, shaping: int, towards: wp.vec3) -> wp.vec3:
     """Return the factor on the radiance, given the unit direction towards the light in its own frame."""
     across = wp.sqrt(towards[0] * towards[0] + towards[1] * towards[1])
     angle_rad = wp.atan2(across, towards[2])  # exact for narrow cones, unlike an arc cosine
-    share = cone_share(shapings.cone_rad[shaping], angle_rad)
-    profile = shapings.profile[shaping]
-    if profile != NO_PROFILE and share > 0.0:
+    own = shapings.row[shaping]
+    share = cone_share(own.cone_rad, angle_rad)
+    if own.profile != NO_PROFILE and share > 0.0:
         turn = wp.atan2(towards[1], towards[0])
         if turn < 0.0:
             turn = turn + 2.0 * wp.pi
-        share = share * intensity_at(shapings.profiles, profile, turn, angle_rad)
+        share = share * intensity_at(shapings.profiles, own.profile, turn, angle_rad)
     factor = wp.vec3(share, share, share)
-    if shapings.focus[shaping] > 0.0:
-        focused = wp.pow(wp.abs(towards[2]), shapings.focus[shaping])
-        tint = shapings.focus_tint[shaping]
-        factor = wp.cw_mul(factor, tint + (wp.vec3(1.0, 1.0, 1.0) - tint) * focused)
+    if own.focus > 0.0:
+        focused = wp.pow(wp.abs(towards[2]), own.focus)
+        factor = wp.cw_mul(factor, own.focus_tint + (wp.vec3(1.0, 1.0, 1.0) - own.focus_tint) * focused)
     return factor
