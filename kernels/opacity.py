@@ -19,6 +19,8 @@ NO_INPUT = wp.constant(-1)
 OPACITY_INPUT = wp.constant(8)  # column of `input`: MaterialInput.OPACITY of material.py; a test holds them together
 NEARLY = wp.constant(1.0e-4)  # an opacity so near to 0 or 1 is 0 or 1: rounding of 16-bit texels and their weights
 MAX_CROSSED = wp.constant(256)  # surfaces that a ray may pass before it gives up, and is counted
+ON_EDGE = wp.constant(5.0e-5)  # a barycentric weight below it is 0: three steps of its 16 bits
+SAME_T = wp.constant(4.0e-6)  # of t: two triangles see a point of their common edge so far apart
 LAST_INDEX = wp.constant(0x7FFFFFFF)
 
 
@@ -73,6 +75,35 @@ def next_hit(trees: Trees, row: int, ray: Ray, after: Hit, t_max: float, only_an
     hit.triangle = wp.cast(found[2], wp.int32)
     hit.uv = wp.cast(found[3], wp.uint32)
     return hit
+
+
+@wp.func
+def corners_apart(geometry: Geometry, a: Hit, b: Hit) -> int:
+    """Return how many corners of the triangle at `a` are none of that at `b`, -1 where one of them has weight."""
+    first = geometry.first_triangle[a.placement]
+    weight = unpack_barycentric(a.uv)
+    apart = int(0)
+    for corner in range(3):
+        p = geometry.point_m[first + a.triangle, corner]
+        found = bool(False)
+        for other in range(3):
+            found = found or p == geometry.point_m[first + b.triangle, other]
+        if not found:
+            if weight[corner] > ON_EDGE:
+                return -1
+            apart += 1
+    return apart
+
+
+@wp.func
+def is_same_crossing(geometry: Geometry, last: Hit, hit: Hit) -> bool:
+    """Return whether two hits that follow each other are one: a point of an edge or a vertex that triangles share.
+
+    Both triangles must report it, because a ray may not slip through between them; but it is one surface.
+    """
+    if last.placement != hit.placement or hit.t - last.t > SAME_T * hit.t:
+        return False
+    return corners_apart(geometry, last, hit) > 0 and corners_apart(geometry, hit, last) > 0
 
 
 @wp.func

@@ -13,6 +13,7 @@ from .opacity import (
     MAX_CROSSED,
     Opacities,
     OpacityKind,
+    is_same_crossing,
     material_of,
     next_hit,
     opacity_at,
@@ -87,9 +88,12 @@ def pass_primary(
     limits_m = clip_range(views, view)
     hit = start_at(limits_m[0])
     while crossed < MAX_CROSSED:
-        hit = next_hit(geometry.trees, row, ray, hit, limits_m[1], 0)
+        last = hit
+        hit = next_hit(geometry.trees, row, ray, last, limits_m[1], 0)
         if hit.placement == MISS:
             break
+        if is_same_crossing(geometry, last, hit):
+            continue
         material = material_of(geometry, opacities, row, hit)
         if not mixed:
             mixed = is_mixed(geometry, opacities, material, hit, footprint_of(geometry, views, view, ray, hit, 1.0))
@@ -129,9 +133,12 @@ def pass_samples(
     ray = sample_ray(views, pixel, sampling)
     crossed = int(0)
     while crossed < MAX_CROSSED:
-        hit = next_hit(geometry.trees, row, ray, hit, limits_m[1], 0)
+        last = hit
+        hit = next_hit(geometry.trees, row, ray, last, limits_m[1], 0)
         if hit.placement == MISS:
             break
+        if is_same_crossing(geometry, last, hit):
+            continue
         material = material_of(geometry, opacities, row, hit)
         if opacities.kind[material] == int(OpacityKind.TRANSPARENT):
             break  # also where its opacity is 0: its gloss is there

@@ -5,7 +5,7 @@ import warp as wp
 from .camera import Ray
 from .geometry import Geometry
 from .light import ALL_PLACEMENTS
-from .opacity import MAX_CROSSED, Opacities, material_of, next_hit, start_at, stopped_share
+from .opacity import MAX_CROSSED, Opacities, is_same_crossing, material_of, next_hit, start_at, stopped_share
 from .point import Point
 from .shade import SHORT_OF_LIGHT, ShadowRays
 from .trace import MISS
@@ -35,6 +35,9 @@ def arriving_share(
         hit = next_hit(geometry.trees, row, ray, after, t_max, any_hit)
         if hit.placement == MISS:
             return share
+        if is_same_crossing(geometry, after, hit):
+            after = hit
+            continue
         stopped = float(0.0)
         if blocking.group == ALL_PLACEMENTS or blocking.link[blocking.group, hit.placement] != wp.uint8(0):
             material = material_of(geometry, opacities, row, hit)

@@ -2,8 +2,7 @@
 // In:  geometry (kernels/geometry.py), row, origin, direction, t_max, only_any (1: stop at the first hit).
 // Out: (t, placement, triangle, barycentric weights as two 16-bit fixed-point numbers), integers as bits; t < 0: nothing.
 // With OMM_AFTER there is also `after`, a hit (kernels/trace.py): only what lies strictly after it counts, in the order of
-// (t, placement, triangle). Asked again with what it found, it walks through all surfaces along a ray, none twice: there
-// an edge belongs to one of the two triangles that share it (the rule of rasterisers for edges exactly at a sample).
+// (t, placement, triangle). Asked again with what it found, it walks through all triangles along a ray, none twice.
 //
 // Nodes hold LANES children, struct-of-arrays: low x, y, z, high x, y, z, child code, padding; 8 * LANES floats.
 // Code >= 0: inner node. Top level: ~placement. Bottom level: ~(block << 3 | blocks - 1), a block being four triangles:
@@ -11,7 +10,8 @@
 //
 // Triangles: Woop, Benthin, Wald, "Watertight ray/triangle intersection", JCGT 2(1), 2013. The edge functions are
 // computed without fused multiply-add, so that two triangles see their common edge with opposite signs, exactly.
-// Boxes: the far side is widened by three roundings (Ize, "Robust BVH ray traversal", JCGT 2(2), 2013).
+// Boxes: the far side is widened by three roundings (Ize, "Robust BVH ray traversal", JCGT 2(2), 2013). Where a ray grazes
+// a surface the t of a triangle differs from that of its flat box by more; SLACK keeps such a box, or ties would be lost.
 // One loop and one stack for both levels: a SENTINEL below a mesh's entries says when to return to the world's ray.
 
 #if defined(__CUDA_ARCH__)
@@ -24,20 +24,16 @@
 
     const int LANES = OMM_LANES, STACK = 192, SENTINEL = 0x7fffffff;
     const float WIDEN = 1.0000005f, HUGE_SLOPE = 1.0e36f;
+    const float SLACK = 1.0e-4f;  // of t
 #if defined(OMM_AFTER)
-    const float first_t = after.t, NEAR_ENOUGH = 0.9999f;  // a triangle's t may lie a little outside of its boxes'
-    const float first_box_t = first_t * NEAR_ENOUGH;
-    auto owns_edge = [](float edge, float det, float ax, float ay, float bx, float by) {
-        const float side = det < 0.0f ? -1.0f : 1.0f, x = (bx - ax) * side, y = (by - ay) * side;
-        return edge != 0.0f || y > 0.0f || (y == 0.0f && x > 0.0f);
-    };
+    const float first_t = after.t, first_box_t = first_t * (1.0f - SLACK);
 #else
     const float first_box_t = 0.0f;
 #endif
     struct Entry { int code; float t; };
     Entry stack[STACK];
     int depth = 0;
-    float best = t_max, hit_v = 0.0f, hit_w = 0.0f;
+    float best = t_max, last_box_t = only_any ? t_max : t_max * (1.0f + SLACK), hit_v = 0.0f, hit_w = 0.0f;
     int hit_placement = -1, hit_triangle = -1, placement = -1;
     const float* top = trees.top_node.data + (size_t)row * trees.top_stride;
     const float* nodes = top;
@@ -76,7 +72,7 @@
     auto meet_boxes = [&](const float* n, float* enter) {
         int mask = 0;
         for (int i = 0; i < LANES; ++i) {
-            float t0 = first_box_t, t1 = best;
+            float t0 = first_box_t, t1 = last_box_t;
             for (int a = 0; a < 3; ++a) {
                 const int far_side = (2 * a + 3) * LANES - near_side[a];
                 t0 = fmaxf(t0, (n[near_side[a] + i] - o[a]) * r[a]);
@@ -106,13 +102,9 @@
             const float det = u + v + w;
             if (det == 0.0f) continue;
             const float t = (u * pz[0] + v * pz[1] + w * pz[2]) / det;
-#if defined(OMM_AFTER)
-            if (!(owns_edge(u, det, px[2], py[2], px[1], py[1]) && owns_edge(v, det, px[0], py[0], px[2], py[2]) &&
-                  owns_edge(w, det, px[1], py[1], px[0], py[0])))
-                continue;
-#endif
             if (t > 0.0f && closer(t, name[i])) {
                 best = t;
+                last_box_t = t * (1.0f + SLACK);
                 hit_v = v / det;
                 hit_w = w / det;
                 hit_placement = placement;
@@ -130,7 +122,7 @@
     typedef bool b4 __attribute__((ext_vector_type(4)));
     auto lowest = [](int mask) { return __builtin_ctz(mask); };
     auto meet_boxes = [&](const float* n, float* enter) {
-        f8 t0 = first_box_t - f8{}, t1 = best - f8{};
+        f8 t0 = first_box_t - f8{}, t1 = last_box_t - f8{};
         for (int a = 0; a < 3; ++a) {
             const int far_side = (2 * a + 3) * LANES - near_side[a];
             const f8 e = (*(const f8*)(n + near_side[a]) - o[a]) * r[a];
@@ -164,14 +156,9 @@
         while (mask) {
             const int i = lowest(mask);
             mask &= mask - 1;
-#if defined(OMM_AFTER)
-            if (!(owns_edge(u[i], det[i], px[2][i], py[2][i], px[1][i], py[1][i]) &&
-                  owns_edge(v[i], det[i], px[0][i], py[0][i], px[2][i], py[2][i]) &&
-                  owns_edge(w[i], det[i], px[1][i], py[1][i], px[0][i], py[0][i])))
-                continue;
-#endif
             if (closer(t[i], name[i])) {
                 best = t[i];
+                last_box_t = t[i] * (1.0f + SLACK);
                 hit_v = v[i] / det[i];
                 hit_w = w[i] / det[i];
                 hit_placement = placement;
@@ -246,7 +233,7 @@
                 placement = -1;
                 nodes = top;
                 set_ray(world_o, world_d);
-            } else if (only_any || entry.t <= best) {
+            } else if (only_any || entry.t <= last_box_t) {
                 code = entry.code;
                 break;
             }
