@@ -32,6 +32,7 @@ OVERRIDE = "OMMATIDIA_SANDBOX"  # in place of `auto`
 MODULE = "engine.scene.child"
 MAX_ANSWER_BYTES = 1 << 20
 POLL_S = 0.2  # how often a stop signal is looked for
+DYING_S = 0.01  # between a closed pipe and the end of its process
 LAST_WORDS_BYTES = 4096
 THREADS = min(8, os.cpu_count() or 1)  # each costs address space
 MACHINE_SHARE = 0.8  # of the machine's memory, which the kernel would defend by killing whom it likes
@@ -100,7 +101,9 @@ def _run(folder: Path, path: Path, options: SceneOptions) -> Mapping[str, object
     try:
         answer = json.loads(end.answer)
     except ValueError:
-        raise SceneError(_obituary(path, options, end)) from None
+        answer = None
+    if not isinstance(answer, dict) and not end.answer:
+        raise SceneError(_obituary(path, options, end))
     if not isinstance(answer, dict):
         raise SceneError(f"scene '{path}': the child process that read it answered nonsense")
     return answer
@@ -120,34 +123,36 @@ def _wait(folder: Path, seconds: float) -> _End:
             start_new_session=True,
         )
     assert child.stdout is not None
-    answer, timed_out = b"", True
     try:
-        end_s = time.monotonic() + seconds
-        while (left_s := end_s - time.monotonic()) > 0.0:
-            if stop_requested():
-                raise Stopped("stopped while a scene was read; the same command goes on")
-            if not select.select([child.stdout], [], [], min(left_s, POLL_S))[0]:
-                continue
-            block = os.read(child.stdout.fileno(), MAX_ANSWER_BYTES)
-            answer += block
-            if not block or answer.endswith(b"\n") or len(answer) > MAX_ANSWER_BYTES:
-                timed_out = False
-                break
-        if not timed_out and not answer:  # it is dying: wait for how
-            child.wait(max(0.1, left_s))
-    except subprocess.TimeoutExpired:
-        timed_out = True
+        answer, timed_out = _listen(child, child.stdout.fileno(), time.monotonic() + seconds)
     finally:
-        _end_group(child)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # and whatever it started
+        child.wait()
         child.stdout.close()
     return _End(answer, timed_out, child.returncode, _last_words(words))
 
 
-def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """Kill what is left of the child's session, and take its exit status."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+def _listen(child: subprocess.Popen[bytes], pipe: int, end_s: float) -> tuple[bytes, bool]:
+    """Return what a child says until the end of its line, of itself, or of its time, and whether that was over.
+
+    Raises:
+        Stopped: If a stop signal came meanwhile.
+    """
+    answer = b""
+    while (left_s := end_s - time.monotonic()) > 0.0:
+        if stop_requested():
+            raise Stopped("stopped while a scene was read; the same command goes on")
+        # Asked before the pipe, which may hold its last word. It stays a zombie, so that its number stays its own.
+        ended = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        ready = select.select([pipe], [], [], 0.0 if ended else min(left_s, POLL_S))[0]
+        block = os.read(pipe, MAX_ANSWER_BYTES) if ready else b""
+        answer += block
+        if answer.endswith(b"\n") or len(answer) > MAX_ANSWER_BYTES or (ended and not block):
+            return answer, False
+        if ready and not block:
+            time.sleep(DYING_S)
+    return answer, True
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -48,6 +48,11 @@ def moved(op: str) -> Callable[[Path], Path]:
     return stage(f'def Mesh "m" {{ {SQUARE} {op}\nuniform token[] xformOpOrder = ["{name}"] }}')
 
 
+def outward() -> str:
+    """Return a stage that refers to a file two folders above it."""
+    return '#usda 1.0\ndef "x" (\nreferences = @../../evil.usda@\n) {\n}\n'
+
+
 def instancer(
     positions: str = "[(0, 0, 0), (2, 0, 0)]", indices: str = "[0, 0]", more: str = ""
 ) -> Callable[[Path], Path]:
@@ -93,10 +98,7 @@ FILES = {
     "package without a stage": Bad(package("a.usdz", {"a.txt": b"hello"}), r"a\.usdz"),
     "package whose stage is noise": Bad(package("a.usdz", {"a.usdc": b"\xff" * 300}), r"a\.usdz"),
     "package with a member outside": Bad(
-        package(
-            "a.usdz", {"a.usda": reference("../../evil.usda").replace("{ }", "{\n}").encode(), "../../evil.usda": b""}
-        ),
-        r"a\.usdz",
+        package("a.usdz", {"a.usda": outward().encode(), "../../evil.usda": GOOD.encode()}), meshes=1
     ),
     "folder": Bad(bad_files.directory, "not a regular file"),
     "pipe": Bad(bad_files.pipe, "not a regular file"),

@@ -196,6 +196,21 @@ def long_array(folder: Path) -> Path:
     return path
 
 
+def many_elements(folder: Path) -> Path:
+    """Write a PointInstancer with almost as many elements as are allowed: some gigabytes of transforms."""
+    from pxr import Sdf, Vt
+
+    path, count = folder / "scene.usdc", 1_900_000
+    layer = Sdf.Layer.CreateNew(str(path))
+    prim = Sdf.PrimSpec(layer, "p", Sdf.SpecifierDef, "PointInstancer")
+    Sdf.PrimSpec(prim, "c", Sdf.SpecifierDef, "Cube")
+    Sdf.AttributeSpec(prim, "protoIndices", Sdf.ValueTypeNames.IntArray).default = Vt.IntArray(count, 0)
+    Sdf.AttributeSpec(prim, "positions", Sdf.ValueTypeNames.Point3fArray).default = Vt.Vec3fArray(count, (1, 2, 3))
+    Sdf.RelationshipSpec(prim, "prototypes").targetPathList.explicitItems = ["/p/c"]
+    layer.Save()
+    return path
+
+
 def directory(folder: Path) -> Path:
     """Make a folder with the name of a file."""
     (folder / "scene.usd").mkdir()
