@@ -105,7 +105,7 @@ def first_labelled(stage: Scene, eye: NDArray[np.float64], direction: NDArray[np
 
 @pytest.mark.parametrize("seed", range(3))
 def test_labels_behind_cut_outs_and_panes_agree_with_embree(seed: int) -> None:
-    """Only rays that graze an edge may differ; of cards in one place, either is right for Embree's order."""
+    """Only rays that graze an edge may differ, at most 1 in 100,000; of cards in one place the first is seen."""
     stage, cam = random_scene(seed), camera(look_at((7.0, -6.0, 4.0), (0, 0, 0)))
     frames = render(stage, cam, rig(size_px=(SIZE_PX, SIZE_PX), quality="labels"), outputs=LABELS)
     assert frames.depth_m is not None
@@ -114,10 +114,9 @@ def test_labels_behind_cut_outs_and_panes_agree_with_embree(seed: int) -> None:
     direction = pixel_directions(cam)
     depth, ids, certain = first_labelled(stage, cam.world_from_camera[:, 3], direction.reshape(-1, 3))
     found = frames.instance[0].ravel()
-    assert certain.mean() > 0.98
-    poses = np.concatenate([np.zeros((1, 3, 4)), stage.placements.world_from_mesh])
-    differs = (poses[found] != poses[ids]).any(axis=(1, 2)) & certain
-    assert differs.sum() <= 2e-5 * SIZE_PX**2
+    assert certain.mean() > 0.999
+    differs = (found != ids) & certain
+    assert differs.sum() <= 1e-5 * SIZE_PX**2
     hit = certain & ~differs & (ids > 0)
     assert hit.mean() > 0.5
     cosine = np.abs((frames.normal[0] * direction).sum(axis=-1)).ravel()

@@ -123,17 +123,15 @@ def test_of_two_surfaces_in_one_place_the_lower_placement_wins() -> None:
 
 
 def test_ties_hold_where_rays_graze() -> None:
-    """Along a surface the t of a triangle is less exact than that of its box, which must not hide the other one."""
+    """Along a surface the t of a triangle is less exact than that of its box, which must not hide its twin."""
     rng, plate = np.random.default_rng(4), quad(2.0)
-    for axes in (np.linalg.qr(rng.normal(size=(3, 3)))[0] * rng.uniform(0.4, 2.0, 3) for _ in range(20)):
-        stage = scene([(plate, pose(axes=axes))] * 3)
-        inside = np.concatenate([rng.uniform(-0.9, 0.9, (2000, 2)), np.zeros((2000, 1))], axis=1) @ axes.T
-        out = rng.normal(size=(2000, 3)) * np.array([1.0, 1.0, 0.003]) @ axes.T
-        out *= 8.0 / np.linalg.norm(out, axis=1, keepdims=True)
+    poses = [pose(at=rng.uniform(-9, 9, 3), axes=np.linalg.qr(rng.normal(size=(3, 3)))[0]) for _ in range(80)]
+    stage = scene([(plate, p) for p in poses for _ in range(2)])
+    for p in poses:
+        inside = np.concatenate([rng.uniform(-0.9, 0.9, (500, 2)), np.zeros((500, 1))], axis=1) @ p[:, :3].T + p[:, 3]
+        out = rng.normal(size=(500, 3)) * np.array([8.0, 8.0, 0.05]) @ p[:, :3].T
         _, placement = cast(stage, (inside + out).astype(np.float32), -out.astype(np.float32))
-        hit = placement >= 0
-        assert hit.mean() > 0.9
-        assert (placement[hit] == 0).all()
+        assert (placement[placement >= 0] % 2 == 0).all()
 
 
 def test_depth_is_planar_and_normals_face_the_camera() -> None:
