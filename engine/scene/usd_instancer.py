@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -18,12 +19,13 @@ from engine.scene.usd_inherit import Chain
 from engine.scene.usd_semantics import Label
 from engine.scene.usd_walk import Leaf, Root, Subtree, Walker
 
+NO_SUCH_OP = "xformOpOrder names an op that does not exist; prim left out"
 MAX_NESTING = 16
+_local_to_world = UsdGeom.XformCache.GetLocalToWorldTransform
 MAX_INNER_LIGHTS = 1000  # lights in prototypes, all elements together
 
 
-@dataclass(frozen=True)
-class Spread:
+class Spread(NamedTuple):
     """A drawn prim with all its places."""
 
     leaf: Leaf
@@ -100,7 +102,7 @@ class Placer:
         try:
             return np.array(self._cache.GetLocalToWorldTransform(leaf.prim))
         except Tf.ErrorException:
-            self._opened.notes.add("error", leaf.path, "xformOpOrder names an op that does not exist; prim left out")
+            self._opened.notes.add("error", leaf.path, NO_SUCH_OP)
             return None
 
     def place(self, subtree: Subtree) -> None:
@@ -115,14 +117,25 @@ class Placer:
                 f"scene '{self._opened.path}': PointInstancers unfold into {total} placements, the limit is "
                 f"{self._opened.options.max_placements}; use fewer elements or raise max_placements"
             )
-        for leaf in subtree.gprims:
-            matrix = self.world(leaf)
-            if matrix is not None:
-                self.spreads.append(Spread(leaf, matrix[None], [self._owner(leaf)]))
+        self._place_once(subtree.gprims)
         for leaf in subtree.instancers:
             matrix = self.world(leaf)
             if matrix is not None:
                 self._expand(leaf, _Stand(matrix[None], [leaf.path], None, None))
+
+    def _place_once(self, leaves: list[Leaf]) -> None:
+        """Place prims where they stand themselves, their matrices converted together."""
+        standing, matrices = [], []
+        for leaf in leaves:
+            try:
+                matrices.append(_local_to_world(self._cache, leaf.prim))
+            except Tf.ErrorException:
+                self._opened.notes.add("error", leaf.path, NO_SUCH_OP)
+                continue
+            standing.append(leaf)
+        world = np.frombuffer(b"".join(matrices), np.float64).reshape(-1, 1, 4, 4)
+        for leaf, matrix in zip(standing, world, strict=True):
+            self.spreads.append(Spread(leaf, matrix, [self._owner(leaf)]))
 
     def _owner(self, leaf: Leaf) -> int:
         state = leaf.state
@@ -131,10 +144,10 @@ class Placer:
         if known is not None:
             return known
         try:
-            matrix = np.array(self._cache.GetLocalToWorldTransform(root.prim))
+            matrix = np.array(_local_to_world(self._cache, root.prim))
         except Tf.ErrorException:
             matrix = np.eye(4)  # its own xformOps are broken; what is drawn below it resets them
-        usable = np.isfinite(matrix).all() and _keeps_dimensions(matrix[:3, :3])
+        usable = math.isfinite(matrix.sum()) and _keeps_dimensions(matrix[:3, :3])
         return self.owners.add(root.path, root.label, matrix if usable else np.eye(4))
 
     def _expand(self, leaf: Leaf, stand: _Stand) -> None:
@@ -203,7 +216,7 @@ class Placer:
         try:
             return np.array(self._cache.ComputeRelativeTransform(prim, top)[0])
         except Tf.ErrorException:
-            self._opened.notes.add("error", path, "xformOpOrder names an op that does not exist; prim left out")
+            self._opened.notes.add("error", path, NO_SUCH_OP)
             return None
 
     def _placement_count(self, leaf: Leaf, outer: tuple[Sdf.Path, ...]) -> int:

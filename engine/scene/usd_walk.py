@@ -32,8 +32,8 @@ DRAWN = frozenset(
     ("Mesh", *IMPLICIT, "BasisCurves", "NurbsCurves", "Points", "TetMesh")
 )  # types with a reader in usd_geometry.py
 LOOKS = ("Material", "GeomSubset")  # read where something drawn uses them
-SHADING = (*LOOKS, "Shader", "NodeGraph")
-GROUPING = ("", "Xform", "Scope")
+SHADING = frozenset((*LOOKS, "Shader", "NodeGraph"))
+GROUPING = frozenset(("", "Xform", "Scope"))
 UNTYPED = "untyped"
 LOD_ROOT = ("lod:heuristics", "lod:default:index")  # of a UsdLodRootAPI, whose children are levels of detail
 BONES = ("SkelRoot", "Skeleton")  # have a box, but nothing to draw
@@ -55,8 +55,7 @@ _children, _filtered_children, _is_instance = (
 )
 
 
-@dataclass(frozen=True)
-class Root:
+class Root(NamedTuple):
     """The prim that stands for an instance, and what it is."""
 
     path: str
@@ -171,14 +170,15 @@ class Walker:
         stack: list[tuple[Iterator[Usd.Prim], State, str]] = [(iter(tops), state, above.rstrip("/"))]
         quick = predicate is IN_STAGE and not self._has_instances
         usual = quick and not self.class_map
-        limit, ignored, known = self._opened.options.max_prims, self.census.ignored, self._names
+        limit, ignored, known = self._opened.options.max_prims - self._seen, self.census.ignored, self._names
         while stack:
             prims, parent, folder = stack[-1]
             for prim in prims:
-                self._seen += 1
-                if self._seen > limit:
+                limit -= 1
+                if limit < 0:
                     raise SceneError(
-                        f"scene '{self._opened.path}' has more than {limit} prims; raise max_prims to load it"
+                        f"scene '{self._opened.path}' has more than {self._opened.options.max_prims} prims; "
+                        "raise max_prims to load it"
                     )
                 kind = _type_name(prim)
                 if kind in SHADING:
@@ -214,6 +214,7 @@ class Walker:
                     break
             else:
                 stack.pop()
+        self._seen = self._opened.options.max_prims - limit
         return found
 
     def _facts(self, authored: tuple[str, ...]) -> Names:
@@ -251,26 +252,28 @@ class Walker:
         is_marked = names.is_marked and "ommatidia:instance" in names.all
         if names.is_plain and not (kind or is_native or is_branch or is_marked or self.class_map):
             return above
-        here, label = above, None
+        purpose, label, tags, component = above[:4]
+        direct = None
         if names.has_purpose:
-            purpose = prim.GetAttribute("purpose").Get()
-            here = here._replace(purpose=purpose if isinstance(purpose, str) else "default")
+            stated = prim.GetAttribute("purpose").Get()
+            purpose = stated if isinstance(stated, str) else "default"
         if names.has_label or self.class_map:
-            label = direct_label(prim, path, names.all, self._opened.time, self.class_map)
-        if label is not None:
-            here = here._replace(label=label, tags=tuple(dict.fromkeys((*above.tags, *label.tags))))
+            direct = direct_label(prim, path, names.all, self._opened.time, self.class_map)
+        if direct is not None:
+            label, tags = direct, tuple(dict.fromkeys((*tags, *direct.tags)))
         if kind == "component":
-            here = here._replace(component=component_label(prim))
-        stated = prim.GetAttribute("ommatidia:instance").Get() if is_marked else None
-        own = (kind == "component" and not inner) or (label is not None and kind not in GROUP_KINDS)
-        if (own if stated is None else stated) or is_native or is_branch:
-            root = Root(path, prim, here.described())
-            here = here._replace(
-                root=root if (own if stated is None else stated) else here.root,
-                native=root if is_native else here.native,
-                branch=root if is_branch else here.branch,
+            component = component_label(prim)
+        is_root = (kind == "component" and not inner) or (direct is not None and kind not in GROUP_KINDS)
+        if is_marked:
+            said = prim.GetAttribute("ommatidia:instance").Get()
+            is_root = is_root if said is None else bool(said)
+        root, native, branch = above.root, above.native, above.branch
+        if is_root or is_native or is_branch:
+            own = Root(path, prim, State(purpose, label, tags, component).described())
+            root, native, branch = (
+                own if here else old for here, old in ((is_root, root), (is_native, native), (is_branch, branch))
             )
-        return here
+        return State(purpose, label, tags, component, root, native, branch, above.primvars, above.binding)
 
     def _sort(self, leaf: Leaf, found: Subtree) -> bool:
         """File a prim under what it is; return whether its children are not to be visited."""
