@@ -20,7 +20,7 @@ from engine._layout import conf_folder, scenes_folder
 from engine.errors import UserError
 from engine.plain import from_plain, to_plain
 from engine.plugins import load_plugins
-from engine.recipe import Job, Output, Recipe
+from engine.recipe import Job, Loading, Output, Recipe
 from engine.schema import NOT_CONFIGURED, RIG_FROM_SCENE, RunConfig, SceneGroupConfig
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ if TYPE_CHECKING:
 
 HYDRA_VERSION_BASE = "1.3"
 SCHEMA_NAME = "schema"
-NOT_PORTABLE = ("out", "worker", "workers", "device", "batch", "scene.usd")  # keys of overrides: where, by whom
+LOADING_KEYS = tuple(field.name for field in dataclasses.fields(Loading))  # below `scene`
+NOT_PORTABLE = (  # keys of overrides: where, by whom, how
+    *("out", "worker", "workers", "device", "batch", "scene.usd"),
+    *(f"scene.{key}" for key in LOADING_KEYS),
+)
 ABSOLUTE_PATH = r"[\s\"'\[]*(/|~|[A-Za-z]:[\\/]|file:)"  # as a value, quoted, or first of a list
 JOB_KEYS = tuple(field.name for field in dataclasses.fields(Job) if field.name not in NOT_CONFIGURED)
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
@@ -119,10 +123,13 @@ def recipe_and_job(composed: Composed) -> tuple[Recipe, Job]:
         raise UserError(one_line(error)) from error
     usd = find_usd(recipe_tree["scene"]["usd"], name, composed.folders)
     recipe_tree["scene"]["usd"] = _portable(recipe_tree["scene"]["usd"])
+    loading = {key: recipe_tree["scene"].pop(key) for key in LOADING_KEYS}
+    loading["sandbox"] = loading["sandbox"].lower()  # YAML's true
     named = _class_map_of_file(recipe_tree["scene"].pop("class_map_file"), usd)
     recipe_tree["scene"]["class_map"] = {**named, **recipe_tree["scene"]["class_map"]}
     try:
         recipe = from_plain(Recipe, recipe_tree, "recipe")
+        job_tree["loading"] = from_plain(Loading, loading, "scene")
     except UserError as error:  # on the command line the keys have no `recipe` in front
         raise UserError(str(error).removeprefix("recipe").lstrip(".: ")) from error
     return recipe, _job(job_tree, usd, portable_overrides(composed.overrides))
@@ -200,7 +207,11 @@ def _recipe_tree(tree: DictConfig) -> dict[str, Any]:
 
     keys = [key for key in tree if key in RECIPE_KEYS]
     part = OmegaConf.masked_copy(tree, keys)
-    _refuse_resolvers(OmegaConf.to_container(part, resolve=False), "")
+    written = OmegaConf.to_container(part, resolve=False)
+    assert isinstance(written, dict)
+    for key in LOADING_KEYS:  # these are the job's, where folders may differ by machine
+        written["scene"].pop(key, None)
+    _refuse_resolvers(written, "")
     plain = OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     data: dict[str, Any] = {str(key): value for key, value in plain.items()}

@@ -33,6 +33,7 @@ from engine.write.shard import Shard, ShardWriter
 if TYPE_CHECKING:
     from engine.render import Renderer
 
+FOLDERS = ("roots", "trusted_roots")  # of `Loading`, as texts
 CPU_BATCH_PX = 4_000_000  # a batch on the CPU: large enough to keep all threads busy, about 0.3 GB
 CUDA_BYTES_PX = 1024  # buffers of a pixel on CUDA, where a slice is the whole batch; measured high
 CUDA_SHARE = 0.5  # of the free memory that a batch may take
@@ -75,14 +76,20 @@ class Factory:
 
 def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
     """Return how the scene of a recipe is loaded."""
-    config = recipe.scene
+    config, loading = recipe.scene, job.loading
+    how = {} if loading is None else {**vars(loading), **{key: _folders(getattr(loading, key)) for key in FOLDERS}}
     return SceneOptions(
         time=config.time,
         purposes=config.purposes,
         subdivision_level=config.subdivision_level,
         class_map=dict(config.class_map),
         taxonomy=None if config.taxonomy is None else job.usd.parent / config.taxonomy,
+        **how,
     )
+
+
+def _folders(names: tuple[str, ...]) -> tuple[Path, ...]:
+    return tuple(Path(name).expanduser().absolute() for name in names)
 
 
 def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:

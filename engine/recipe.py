@@ -39,6 +39,7 @@ NOT_IN_RECIPE = {
     "worker": "which part of the work is ours",
     "workers": "how many share the work",
     "shard_worlds": "how many worlds share a commit record",
+    "loading": "how the scene is loaded: a scene from the cache or a child process is the same, bit for bit",
 }
 
 
@@ -83,6 +84,24 @@ class SceneConfig:
         _check_between("subdivision_level", self.subdivision_level, 0, 5)
         if not self.purposes:
             raise ValueError("purposes is empty; nothing would be rendered")
+
+
+@dataclass(frozen=True)
+class Loading:
+    """How a scene is loaded here and now: configured below `scene`, and no part of what the scene is."""
+
+    cache: bool  # keep the scene as arrays, and take it from there next time
+    cache_gib: float  # what the cache may hold
+    sandbox: Literal["auto", "true", "false"]  # read in a child process; auto: unless the file is trusted
+    sandbox_memory_gib: float  # that the child may ask for
+    sandbox_seconds: float  # that the child may take
+    trusted_roots: tuple[str, ...]  # folders whose scenes need no sandbox, beside the shipped ones
+    roots: tuple[str, ...]  # folders that files of the scene may lie in; none: its own and up to four above
+
+    def __post_init__(self) -> None:
+        _check_between("cache_gib", self.cache_gib, 0.0, 1.0e6)
+        _check_between("sandbox_memory_gib", self.sandbox_memory_gib, 2.0, 1.0e6)  # USD alone takes one
+        _check_between("sandbox_seconds", self.sandbox_seconds, 1.0, 1.0e6)
 
 
 @dataclass(frozen=True)
@@ -207,6 +226,7 @@ class Job:
     workers: int
     shard_worlds: int  # worlds a commit record
     overrides: tuple[str, ...] = ()  # how the command line spelled it, as `portable_overrides`; recorded only
+    loading: Loading | None = None  # None: as `engine.scene.SceneOptions` has it
 
     def __post_init__(self) -> None:
         _check_between("count", self.count, 1, MOST_WORLDS)

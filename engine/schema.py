@@ -14,9 +14,9 @@ from typing import Any, Literal, Union
 
 from omegaconf import MISSING
 
-from engine.recipe import Breadth, Job, Parent, Rig, SceneConfig
+from engine.recipe import Breadth, Job, Loading, Parent, Rig, SceneConfig
 
-NOT_CONFIGURED = ("usd", "overrides")  # fields of Job that are worked out
+NOT_CONFIGURED = ("usd", "overrides", "loading")  # fields of Job that are worked out, or stand below `scene`
 # Keys of `rig` that may be null, which means: as `scene.rig` says.
 RIG_FROM_SCENE = ("cameras", "exposure_ev", "ambient_radiance", "ambient_reach_m")
 
@@ -60,7 +60,13 @@ RigConfig = _schema("RigConfig", {key: kind | None if key in RIG_FROM_SCENE else
 SceneRigConfig = _schema("SceneRigConfig", {key: _RIG[key] for key in RIG_FROM_SCENE})
 SceneGroupConfig = _schema(
     "SceneGroupConfig",
-    {**_fields(SceneConfig), "class_map_file": str | None, "randomize": dict[str, Any], "rig": SceneRigConfig},
+    {
+        **_fields(SceneConfig),
+        **_fields(Loading),
+        "class_map_file": str | None,
+        "randomize": dict[str, Any],
+        "rig": SceneRigConfig,
+    },
 )
 RunConfig = _schema(
     "RunConfig",
