@@ -7,6 +7,7 @@ every pixel belongs to one slice, and results do not depend on the slices or the
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -136,8 +137,18 @@ class Renderer:
 
             self._over_slices(pixels, shade)
         if self._base.opacities is not None:
-            self.lost_rays += int(buffers.overflow.numpy().sum())
+            self._count_lost(int(buffers.overflow.numpy().sum()))
         return self._frames(draft, buffers)
+
+    def _count_lost(self, rays: int) -> None:
+        """Add to the rays that met more surfaces than are followed; say so the first time."""
+        if rays and not self.lost_rays:
+            lit, crossed = gpu.passage.MAX_LAYERS, int(gpu.opacity.MAX_CROSSED)
+            reason = (
+                f"rays met more than {lit} transparent surfaces or {crossed} surfaces in all; what lies behind is lost"
+            )
+            warnings.warn(f"{rays} {reason}", stacklevel=3)
+        self.lost_rays += rays
 
     def _check_size(self, views: int) -> None:
         """Refuse a launch that the memory or 32-bit pixel numbers cannot hold.
