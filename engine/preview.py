@@ -169,6 +169,7 @@ def _loading(parsed: argparse.Namespace) -> SceneOptions:
         roots=tuple(parsed.root),
         sandbox=parsed.sandbox,
         trusted_roots=tuple(parsed.trust),
+        cache=not parsed.no_cache,
     )
 
 
@@ -293,6 +294,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, action="append", default=[], metavar="DIR", help="folder to trust as well")
     parser.add_argument("--sandbox", choices=("auto", "true", "false"), default="auto", help="load in a child process")
     parser.add_argument("--trust", type=Path, action="append", default=[], metavar="DIR", help="not sandboxed by auto")
+    parser.add_argument("--no-cache", action="store_true", help="neither take the scene from the cache nor keep it")
     parser.add_argument("--class-map", type=Path, metavar="YAML", help="prim paths to classes")
     parser.add_argument("--taxonomy", type=Path, metavar="JSON", help="class list with fixed ids")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for the files")

@@ -13,6 +13,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Scenes are read here and now: a child process each would take minutes, a cache would hide what is tested. The tests of
+# both ask for them.
+os.environ["OMMATIDIA_SANDBOX"] = "false"
+os.environ["OMMATIDIA_CACHE"] = ""
+
 
 def is_strict() -> bool:
     """Whether a missing precondition is a failure here and not a reason to skip."""

@@ -33,12 +33,10 @@ class SceneOptions:
     max_texture_px: int = 16_384 * 16_384
 
     roots: tuple[Path, ...] = field(default=(), metadata=HOW)
-    cache: bool = field(default=False, metadata=HOW)  # keep the scene as arrays, and take it from there next time
+    cache: bool = field(default=True, metadata=HOW)  # keep the scene as arrays, and take it from there next time
     cache_gib: float = field(default=8.0, metadata=HOW)  # what the cache may hold; the longest unused goes first
-    sandbox: Sandbox = field(default="false", metadata=HOW)  # read in a child process; auto: unless the file is trusted
-    trusted_roots: tuple[Path, ...] = field(
-        default=(), metadata=HOW
-    )  # folders whose scenes are, beside the shipped ones
+    sandbox: Sandbox = field(default="auto", metadata=HOW)  # read in a child process; auto: unless the file is trusted
+    trusted_roots: tuple[Path, ...] = field(default=(), metadata=HOW)  # beside the folder of the shipped scenes
     sandbox_memory_gib: float = field(default=16.0, metadata=HOW)  # that the child may ask for
     sandbox_seconds: float = field(default=600.0, metadata=HOW)  # that the child may take
 
