@@ -59,7 +59,7 @@ _applied_schemas = Usd.Prim.GetAppliedSchemas
 def is_shining_shape(prim: Usd.Prim) -> bool:
     """Return whether a drawn prim is made a light by an applied schema."""
     named = _applied_schemas(prim)  # asked first: HasAPI takes ten times as long
-    return any("LightAPI" in name for name in named) and bool(prim.HasAPI(UsdLux.LightAPI))
+    return bool(named) and "LightAPI" in " ".join(named) and bool(prim.HasAPI(UsdLux.LightAPI))
 
 
 class LightTable:

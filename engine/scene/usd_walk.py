@@ -89,13 +89,23 @@ class Names(NamedTuple):
 
     all: tuple[str, ...]
     hides: bool
-    is_plain: bool  # none of the two that follow
+    is_plain: bool  # none of the two that follow, and no mark
     has_purpose: bool
     has_label: bool
     passes_down: bool  # one of the two that follow
     has_primvars: bool
     binds: bool
     is_marked: bool  # ommatidia:anchor, ommatidia:instance, model:drawMode, levels of detail
+
+
+class _Visit(NamedTuple):
+    """A prim whose state is asked for."""
+
+    prim: Usd.Prim
+    path: str
+    kind: str  # of model
+    is_branch: bool  # a child of the prim of rule (d)
+    inner: bool  # below a PointInstancer's prototype
 
 
 class Leaf(NamedTuple):
@@ -169,7 +179,7 @@ class Walker:
         above = tops[0].GetPath().GetParentPath().pathString if tops else ""
         stack: list[tuple[Iterator[Usd.Prim], State, str]] = [(iter(tops), state, above.rstrip("/"))]
         quick = predicate is IN_STAGE and not self._has_instances
-        usual = quick and not self.class_map
+        usual, branch_path = quick and not self.class_map, self._branch_path
         limit, ignored, known = self._opened.options.max_prims - self._seen, self.census.ignored, self._names
         while stack:
             prims, parent, folder = stack[-1]
@@ -190,11 +200,11 @@ class Walker:
                 if names.hides and self._is_hidden(prim):
                     self._leave_out(kind, path, "it is invisible, with all below")
                     continue
-                is_branch = parent.branch is None and folder == self._branch_path
-                if usual and names.is_plain and not (is_branch or names.is_marked or _kind(prim)):
-                    here = parent  # as most prims do, it adds nothing
-                else:
-                    here = self._state(prim, path, names, parent, is_branch=is_branch, inner=inner)
+                is_branch = parent.branch is None and folder == branch_path
+                model_kind = _kind(prim)
+                here = parent  # most prims add nothing
+                if is_branch or model_kind or not (usual and names.is_plain):
+                    here = self._state(_Visit(prim, path, model_kind, is_branch, inner), names, parent)
                 if inner and len(stack) == 1:
                     here = here._replace(root=None)  # the element itself stands for its prototype
                     found.root = here
@@ -244,13 +254,12 @@ class Walker:
             self.parts[folder] = (*self.parts.get(folder, ()), *label.tags)
             self._opened.notes.add("approximated", path, "labels of a face subset are kept as tags of its instance")
 
-    def _state(self, prim: Usd.Prim, path: str, names: Names, above: State, *, is_branch: bool, inner: bool) -> State:
+    def _state(self, at: _Visit, names: Names, above: State) -> State:
         """Return a prim's state; the very object of its parent where nothing changes."""
-        kind = _kind(prim)
+        prim, path, kind, inner = at.prim, at.path, at.kind, at.inner
         is_native = self._has_instances and not inner and above.native is None and _is_instance(prim)
-        is_branch = is_branch and not inner
-        is_marked = names.is_marked and "ommatidia:instance" in names.all
-        if names.is_plain and not (kind or is_native or is_branch or is_marked or self.class_map):
+        is_branch = at.is_branch and not inner
+        if names.is_plain and not (kind or is_native or is_branch or self.class_map):
             return above
         purpose, label, tags, component = above[:4]
         direct = None
@@ -264,7 +273,7 @@ class Walker:
         if kind == "component":
             component = component_label(prim)
         is_root = (kind == "component" and not inner) or (direct is not None and kind not in GROUP_KINDS)
-        if is_marked:
+        if names.is_marked and "ommatidia:instance" in names.all:
             said = prim.GetAttribute("ommatidia:instance").Get()
             is_root = is_root if said is None else bool(said)
         root, native, branch = above.root, above.native, above.branch
@@ -327,7 +336,7 @@ def _names_of(names: tuple[str, ...]) -> Names:
     has_primvars = any(name.startswith("primvars:") for name in names)
     binds = any(name.startswith("material:binding") for name in names)
     marked = any(name in names for name in ("ommatidia:anchor", "ommatidia:instance", "model:drawMode", *LOD_ROOT))
-    plain, passes = not (has_purpose or has_label), has_primvars or binds
+    plain, passes = not (has_purpose or has_label or marked), has_primvars or binds
     return Names(names, hides, plain, has_purpose, has_label, passes, has_primvars, binds, marked)
 
 
