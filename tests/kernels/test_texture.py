@@ -58,6 +58,50 @@ def test_wrap_modes_differ_outside_the_image(wrap: Wrap, expected: float) -> Non
     assert out[16:48, 38:42].mean() == pytest.approx(expected, abs=0.06)
 
 
+def wrapped(i: np.ndarray, size: int, wrap: Wrap) -> np.ndarray:
+    """Return the texel of an index, -1 for black."""
+    if wrap == Wrap.CLAMP:
+        return np.clip(i, 0, size - 1)
+    if wrap == Wrap.BLACK:
+        return np.where((i >= 0) & (i < size), i, -1)
+    k = i % (2 * size)
+    return i % size if wrap == Wrap.REPEAT else np.where(k < size, k, 2 * size - 1 - k)
+
+
+@pytest.mark.parametrize("wrap_u", list(Wrap))
+@pytest.mark.parametrize("wrap_v", list(Wrap))
+def test_every_wrap_mode_is_exact_where_texels_are_larger_than_pixels(wrap_u: Wrap, wrap_v: Wrap) -> None:
+    """Bilinear over u in [-1.6, 2.4] and v in [-2.3, 0.7], several periods of an image of 7 x 5 texels."""
+    pixels = np.random.default_rng(2).random((5, 7, 4)).astype(np.float32)
+    driven = TextureInput(0, 0, (1.0,) * 4, (0.0,) * 4, (4.0, 0.0, -1.6, 0.0, 3.0, -2.3))
+    material = Material("m", base_color=(0.0,) * 3, metallic=1.0, textures={"emission": driven})
+    stage = scene([(quad(2.0), IDENTITY)], materials=(material,), textures=(Texture("t", pixels, wrap_u, wrap_v),))
+    cam = camera(look_at((0, 0, 2.0), (0, 0, 0), up=(0, 1, 0)))
+    linear = render(stage, cam, rig(size_px=(96, 96), spp=1)).rgb_linear
+    assert linear is not None
+    s = (np.arange(96) + 0.5) / 96
+    x, y = (4.0 * s - 1.6) * 7 - 0.5, ((3.0 * s - 2.3) * 5 - 0.5)[::-1]
+    expected = np.zeros((96, 96, 3))
+    for dj in (0, 1):
+        for di in (0, 1):
+            i, j = np.floor(x).astype(int) + di, np.floor(y).astype(int) + dj
+            column, row = wrapped(i, 7, wrap_u), wrapped(j, 5, wrap_v)
+            weight = np.abs(1 - di - (x - np.floor(x)))[None] * np.abs(1 - dj - (y - np.floor(y)))[:, None]
+            there = (row[:, None] >= 0) & (column[None] >= 0)
+            expected += (weight * there)[..., None] * pixels[row][:, column, :3]
+    assert linear[0][1:-1, 1:-1] == pytest.approx(expected[1:-1, 1:-1], abs=2e-3)
+
+
+@pytest.mark.parametrize("wrap", list(Wrap))
+def test_wrap_modes_hold_in_the_distance(wrap: Wrap) -> None:
+    """Half black, half white over 16 periods, seen from afar: grey where it repeats, one texel or black outside."""
+    image = np.repeat([[1.0, 0.0]], 64, axis=0).repeat(32, axis=1).astype(np.float32)
+    far = seen(*textured(image, wrap=wrap, uv_from_st=(16.0, 0.0, -8.0, 0.0, 1.0, 0.0)), size_px=16)
+    expected = {Wrap.REPEAT: (0.5, 0.5), Wrap.MIRROR: (0.5, 0.5), Wrap.CLAMP: (1.0, 0.0), Wrap.BLACK: (0.0, 0.0)}[wrap]
+    assert far[4:12, 1:7].mean() == pytest.approx(expected[0], abs=0.05)
+    assert far[4:12, 10:15].mean() == pytest.approx(expected[1], abs=0.05)
+
+
 def test_scale_and_bias_apply_to_the_texel() -> None:
     materials, textures = textured(np.full((2, 2), 0.5, np.float32))
     driven = TextureInput(0, 0, (0.5,) * 4, (0.25,) * 4, PLAIN)
