@@ -57,7 +57,7 @@ def read_scene(path: Path, *, cache: bool = False, child: bool = False) -> dict[
 
 WORK: dict[str, Callable[[Path], dict[str, int]]] = {
     "floor": read_floor,
-    "load": lambda path: read_scene(path),
+    "load": read_scene,
     "sandboxed": lambda path: read_scene(path, child=True),
     "cached": lambda path: read_scene(path, cache=True),
 }
