@@ -71,11 +71,15 @@ class _Scratch:
     layer_points: Any  # of the layers behind the first
 
 
-def load_kernels(quality: str, *, device: str) -> None:
-    """Load the kernels of a quality; the first time a version runs on a machine they are compiled, once."""
+def load_kernels(quality: str, *, device: str, passing: bool = False) -> None:
+    """Load the kernels of a quality; the first time a version runs on a machine they are compiled, once.
+
+    Those of scenes where rays pass surfaces come only with `passing`; a Renderer loads them where they are needed.
+    """
     threads = len(os.sched_getaffinity(0))
     gpu.load(("bvh",), device="cpu", threads=1)
-    gpu.load((*(LIGHT_MODULES if quality != "labels" else ()), *LABEL_MODULES), device=device, threads=threads)
+    modules = (*(LIGHT_MODULES if quality != "labels" else ()), *LABEL_MODULES)
+    gpu.load((*modules, *((VIEW_MODULE, SHADOW_MODULE) if passing else ())), device=device, threads=threads)
 
 
 class Renderer:

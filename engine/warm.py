@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     from engine.render import load_kernels
 
     try:
-        load_kernels("direct", device=resolve_device(parsed.device))
+        load_kernels("direct", device=resolve_device(parsed.device), passing=True)
     except UserError as error:
         sys.stderr.write(f"ommatidia: {error}\n")
         return error.exit_code
