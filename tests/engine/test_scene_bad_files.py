@@ -80,8 +80,8 @@ def test_damaged_binary_files_never_end_the_program(tmp_path: Path) -> None:
 
 
 def test_the_manual_lists_every_kind(root: Path) -> None:
-    """docs/usd.md has a row for each bad file, and none for another."""
-    text = (root / "docs" / "usd.md").read_text("utf-8")
+    """docs/safety.md has a row for each bad file, and none for another."""
+    text = (root / "docs" / "safety.md").read_text("utf-8")
     section = text.split("## Bad files", 1)[1].split("\n## ", 1)[0]
     rows = {line.split("|")[1].strip() for line in section.splitlines() if line.startswith("| ")}
     assert rows - {"file", "---"} == set(CASES)

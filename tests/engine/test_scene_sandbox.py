@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from engine._layout import scenes_folder
+from engine.config import compose
 from engine.errors import Stopped
+from engine.factory import scene_options
 from engine.scene import SceneError, SceneOptions, load_scene, sandbox
 from tests.engine.bad_files import GOOD, many_elements
 from tests.engine.scene_stage import SQUARE, write_stage
@@ -154,6 +156,38 @@ def wait_for(condition: object, seconds: float = 10.0) -> list[int]:
             return found if isinstance(found, list) else []
         time.sleep(0.05)
     raise AssertionError("did not happen")
+
+
+def test_commands_read_foreign_scenes_in_a_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The preview does so by default, and one line on standard error is all that a bad file makes."""
+    from engine.preview import main
+
+    monkeypatch.setenv("OMMATIDIA_SANDBOX", "auto")
+    seen: list[Path] = []
+    read = sandbox.read_in_child
+    monkeypatch.setattr(sandbox, "read_in_child", lambda path, options: (seen.append(path), read(path, options))[1])
+    bad = tmp_path / "bad.usda"
+    bad.write_text(GOOD.replace("}", ""))
+    assert main([str(bad), "--out", str(tmp_path / "out"), "--device", "cpu"]) == 2
+    assert seen == [bad]
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len([text for text in lines if text.startswith("ommatidia: ")]) == 1
+    assert main([str(bad), "--out", str(tmp_path / "out"), "--device", "cpu", "--trust", str(tmp_path)]) == 2
+    assert seen == [bad]
+
+
+def test_how_a_scene_is_loaded_is_no_part_of_the_recipe() -> None:
+    """The id is the same with every cache, sandbox, limit and trusted folder; the job has them."""
+    plain, _ = compose("+scene=tabletop")
+    keys = ("scene.cache=false", "scene.sandbox=true", "scene.sandbox_seconds=5", "scene.trusted_roots=[/data]")
+    recipe, job = compose("+scene=tabletop", *keys, "scene.roots=[/data]", "scene.cache_gib=1")
+    assert recipe.id == plain.id
+    assert job.overrides == ("+scene=tabletop",)
+    options = scene_options(recipe, job)
+    assert (options.cache, options.sandbox, options.sandbox_seconds) == (False, "true", 5.0)
+    assert options.trusted_roots == options.roots == (Path("/data"),)
 
 
 def test_which_scenes_are_read_in_a_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
