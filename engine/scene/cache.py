@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import functools
 import hashlib
 import importlib.metadata
@@ -31,7 +32,7 @@ from typing import Any
 from engine.scene.arrays import Arrays, ArraysError, scene_from_arrays, scene_to_arrays
 from engine.scene.checks import check_scene
 from engine.scene.error import SceneError
-from engine.scene.files import FileLedger, check_inside, digests, scene_roots
+from engine.scene.files import FileDigest, FileLedger, check_inside, digests, scene_roots
 from engine.scene.model import Scene
 from engine.scene.options import SceneOptions, what
 from engine.scene.tensor_file import TensorFileError, file_buffer, parse_metadata, parse_tensors, write_tensors
@@ -53,6 +54,7 @@ class Slot:
     folder: Path
     key: str
     path: Path  # of the root layer, absolute
+    content: FileDigest  # of the root layer
     roots: tuple[Path, ...]
     limit_bytes: int
 
@@ -85,10 +87,10 @@ def slot_of(path: Path, options: SceneOptions) -> Slot | None:
         return None
     plain = {name: _plain(value, path.parent) for name, value in what(options).items()}
     environment = {name: value for name, value in os.environ.items() if name.startswith("PXR_")}  # paths, plugins
-    content = digests([path])[path].sha256
-    fields = [FORMAT, loader_version(), platform.machine(), environment, plain, path.name, content]
+    content = digests([path])[path]
+    fields = [FORMAT, loader_version(), platform.machine(), environment, plain, path.name, content.sha256]
     key = hashlib.sha256(json.dumps(fields, sort_keys=True, default=str).encode()).hexdigest()[:40]
-    return Slot(folder, key, path, scene_roots(path, options.roots), int(options.cache_gib * 2**30))
+    return Slot(folder, key, path, content, scene_roots(path, options.roots), int(options.cache_gib * 2**30))
 
 
 @functools.cache
@@ -168,7 +170,8 @@ def store_arrays(slot: Slot, arrays: Arrays, metadata: Metadata) -> None:
     Raises:
         OSError: If the folder cannot be written.
     """
-    _publish(slot, metadata, lambda path: write_tensors(path, arrays, metadata))
+    size = sum(array.nbytes for array in arrays.values())
+    _publish(slot, metadata, size, lambda path: write_tensors(path, arrays, metadata))
 
 
 def store_buffer(slot: Slot, buffer: memoryview) -> None:
@@ -178,12 +181,14 @@ def store_buffer(slot: Slot, buffer: memoryview) -> None:
         OSError: If the folder cannot be written.
         TensorFileError: If the bytes are not such a file.
     """
-    _publish(slot, parse_metadata(buffer), lambda path: _write_new(path, buffer))
+    _publish(slot, parse_metadata(buffer), len(buffer), lambda path: _write_new(path, buffer))
 
 
-def _publish(slot: Slot, metadata: Metadata, write: Callable[[Path], None]) -> None:
+def _publish(slot: Slot, metadata: Metadata, size: int, write: Callable[[Path], None]) -> None:
     if metadata.get("stable") != "true":
         return
+    if size > slot.limit_bytes:
+        raise OSError(errno.EFBIG, f"it takes {size / 2**30:.1f} GiB; raise scene.cache_gib")
     slot.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = hashlib.sha256((metadata["files"] + metadata["missing"]).encode()).hexdigest()[:16]
     entry = slot.folder / f"{slot.key}-{name}{SUFFIX}"
@@ -212,7 +217,7 @@ def _prune(slot: Slot, newest: Path) -> None:
     for _, size, item in sorted(entries):
         if total <= slot.limit_bytes:
             return
-        if item != newest or size > slot.limit_bytes:
+        if item != newest:
             item.unlink(missing_ok=True)
             total -= size
 
@@ -252,7 +257,7 @@ def _holds(metadata: Metadata, slot: Slot) -> bool:
             check_inside(file, slot.roots, "cache")
             if file.stat().st_size != size or os.path.relpath(file.resolve(), real_folder) != real:
                 return False
-        found = digests(wanted)
+        found = {slot.path: slot.content, **digests(file for file in wanted if file != slot.path)}
     except (SceneError, OSError):
         return False
     return all(found[file].sha256 == sha256 for file, (_, sha256, _) in wanted.items())

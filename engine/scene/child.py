@@ -6,6 +6,7 @@ not foreseen here ends the process, and its last words on standard error are the
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -47,7 +48,8 @@ def main() -> int:
     except MemoryError:
         answer = {MEMORY: True}
     except OSError as error:
-        answer = {ERROR: f"scene '{path}': {error.filename or 'a file'}: {error.strerror}"}
+        repair = "; set TMPDIR to a larger disk" if error.errno == errno.ENOSPC else ""
+        answer = {ERROR: f"scene '{path}': {error.filename or 'a file'}: {error.strerror}{repair}"}
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
     os._exit(0)  # USD's and Python's own cleaning up takes longer than a page fault, and nothing needs it

@@ -27,7 +27,10 @@ def scene_roots(path: Path, roots: tuple[Path, ...]) -> tuple[Path, ...]:
     folder = path.resolve().parent
     if roots:
         return (folder, *(root.resolve() for root in roots))
-    home = Path.home().resolve()
+    try:
+        home = Path.home().resolve()
+    except RuntimeError:  # a user without a home, as in some containers
+        home = folder
     for _ in range(PARENTS):
         parent = folder.parent
         if parent == home or parent in home.parents or parent.parent == parent:

@@ -208,6 +208,13 @@ def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path: Path, monkeyp
     assert any(note.prim == "cache" and "not kept" in note.what for note in scene.notes)
 
 
+def test_a_scene_larger_than_the_cache_is_not_kept(tmp_path: Path, cache: Path) -> None:
+    """It would push out everything else; the load report says what to raise."""
+    scene = load_scene(scene_with_parts(tmp_path / "scene"), replace(OPTIONS, cache_gib=1e-6))
+    assert not cache.exists()
+    assert any("raise scene.cache_gib" in note.what for note in scene.notes)
+
+
 def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """`OMMATIDIA_CACHE` names it, empty means none, else the user's cache folder has it."""
     monkeypatch.setenv("OMMATIDIA_CACHE", "/data/cache")
