@@ -7,7 +7,7 @@ lengths. `usd_mesh.py` reads everything else, prim by prim, and gives the same t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,12 +61,20 @@ class RawMesh(NamedTuple):
         return content.digest()
 
 
-class _Plan(NamedTuple):
-    """What the authored names of a prim say about reading it."""
+class _LayerPlan(NamedTuple):
+    """One primvar of a prim."""
 
-    normals: str | None
-    st: tuple[str, ...]  # what may be texture coordinates, without one asked for by name
-    indexed: frozenset[str]  # primvars with indices
+    field: str  # of Mesh
+    attribute: str
+    indices: str | None  # attribute of its indices
+    type: type[Any]  # of the values
+    default: str  # interpolation where none is authored
+
+
+class _Plan(NamedTuple):
+    """What the authored names of a prim, and the primvars that its looks read, say about reading it."""
+
+    layers: tuple[_LayerPlan, ...]
     has_two_sided: bool
     has_orientation: bool
 
@@ -76,13 +84,13 @@ class RawReader:
 
     def __init__(self, opened: OpenStage) -> None:
         self._time = opened.time
-        self._plans: dict[tuple[str, ...], _Plan | None] = {}
+        self._plans: dict[Hashable, _Plan | None] = {}
         self._layouts: dict[Layout, Layout] = {}
 
     def read(self, leaf: Leaf, sets: tuple[str | None, str | None], display: Display) -> RawMesh | None:
         """Return the arrays of a prim whose material reads the primvars `sets`, or None where it is not ordinary."""
         prim, time = leaf.prim, self._time
-        plan = self._plan(leaf.names)
+        plan = self._plan(leaf, sets, display)
         if plan is None or _get(_attribute(prim, "subdivisionScheme")) != "none":
             return None
         points = _get(_attribute(prim, "points"), time)
@@ -93,29 +101,21 @@ class RawReader:
         point_count, face_count, corner_count = len(points), len(counts), len(indices)
         if not (point_count and face_count and corner_count):
             return None
-        st = self._st(leaf, plan, sets[0])
-        if st is None:
-            return None
-        wanted = [("normal", plan.normals), ("uv", st)]
-        if sets[1] is not None:
-            st2 = self._st(leaf, plan, sets[1])
-            if st2 is None:
-                return None
-            wanted.append(("uv2", st2))
-        if display.varies:
-            wanted += [pair for pair in (("color", COLOR), ("opacity", OPACITY)) if pair[1] in display.varies]
-        lengths = {"vertex": point_count, "varying": point_count, "uniform": face_count, "faceVarying": corner_count}
-        keys, layers = [], []
-        for field, name in wanted:
-            if not name:
-                continue
+        lengths = {"faceVarying": corner_count, "vertex": point_count, "varying": point_count, "uniform": face_count}
+        keys: list[tuple[str, str, bool]] = []
+        layers: list[tuple[Any, Any]] = []
+        for field, name, indices_name, kind, default in plan.layers:
             attribute = _attribute(prim, name)
-            values = _get(attribute, time)
-            interpolation = _metadata(attribute, "interpolation") or ("vertex" if name == "normals" else "constant")
-            chosen = _get(_attribute(prim, name + ":indices"), time) if name in plan.indexed else None
-            if type(values) is not _LAYER_TYPES[field] or (chosen is not None and type(chosen) is not _INTEGERS):
+            values: Any = _get(attribute, time)
+            if type(values) is not kind or not len(values):
                 return None
-            if len(values if chosen is None else chosen) != lengths.get(interpolation, -1) or not len(values):
+            interpolation = _metadata(attribute, "interpolation") or default
+            chosen: Any = None
+            if indices_name is not None:
+                chosen = _get(_attribute(prim, indices_name), time)
+                if chosen is not None and type(chosen) is not _INTEGERS:
+                    return None
+            if len(values if chosen is None else chosen) != lengths.get(interpolation, -1):
                 return None
             keys.append((field, interpolation, chosen is not None))
             layers.append((values, chosen))
@@ -125,35 +125,65 @@ class RawReader:
         layout = self._layouts.setdefault(layout, layout)
         return RawMesh(layout, points, counts, indices, tuple(layers))
 
-    def _plan(self, names: tuple[str, ...]) -> _Plan | None:
-        """Return how prims with these names are read; None where they cannot be ordinary."""
-        if names in self._plans:
-            return self._plans[names]
-        plan = None
-        if "subdivisionScheme" in names and "holeIndices" not in names:
-            normals = next((name for name in ("primvars:normals", "normals") if name in names), None)
-            st = [n for n in names if n.startswith("primvars:") and not n.endswith(":indices") and n not in UNLIKE_ST]
-            indexed = frozenset(name.removesuffix(":indices") for name in names if name.endswith(":indices"))
-            plan = _Plan(normals, tuple(st), indexed, "doubleSided" in names, "orientation" in names)
-        self._plans[names] = plan
+    def _plan(self, leaf: Leaf, sets: tuple[str | None, str | None], display: Display) -> _Plan | None:
+        """Return how a prim is read; None where it cannot be ordinary."""
+        key = (leaf.names, sets, display.varies, leaf.state.primvars is None)
+        if key in self._plans:
+            return self._plans[key]
+        st = _st_candidates(leaf.names)
+        plan = self._new_plan(leaf, sets, display, st)
+        if sets[0] is not None or not st or (len(st) == 1 and st[0] in USUAL_ST):
+            self._plans[key] = plan  # else the types of the candidates decide, prim by prim
         return plan
 
-    def _st(self, leaf: Leaf, plan: _Plan, uv: str | None) -> str | None:
+    def _new_plan(
+        self, leaf: Leaf, sets: tuple[str | None, str | None], display: Display, st: tuple[str, ...]
+    ) -> _Plan | None:
+        names = leaf.names
+        if "subdivisionScheme" not in names or "holeIndices" in names:
+            return None
+        wanted = {"normal": next((name for name in ("primvars:normals", "normals") if name in names), "")}
+        for field, name in zip(("uv", "uv2"), sets, strict=True):
+            found = "" if name is None and field == "uv2" else self._st(leaf, st, name)
+            if found is None:
+                return None
+            wanted[field] = found
+        wanted |= {field: name for field, name in (("color", COLOR), ("opacity", OPACITY)) if name in display.varies}
+        layers = tuple(
+            _LayerPlan(
+                field,
+                name,
+                f"{name}:indices" if f"{name}:indices" in names else None,
+                _LAYER_TYPES[field],
+                "vertex" if name == "normals" else "constant",
+            )
+            for field, name in wanted.items()
+            if name
+        )
+        return _Plan(layers, "doubleSided" in names, "orientation" in names)
+
+    def _st(self, leaf: Leaf, candidates: tuple[str, ...], uv: str | None) -> str | None:
         """Return the attribute of the texture coordinates, "" where there is none; None where that needs a closer look.
 
         An inherited set or a missing one, which needs a note, is left to `usd_mesh.py`.
         """
         if uv is not None:
             name = f"primvars:{uv}"
-            return name if name in plan.st else None
+            return name if name in candidates else None
         found: str | None = None
-        if len(plan.st) == 1 and plan.st[0] in USUAL_ST:
-            found = plan.st[0]  # of another type, its values are not ordinary
-        elif plan.st:
-            found, _ = st_attribute(leaf.prim, plan.st, None)
+        if len(candidates) == 1 and candidates[0] in USUAL_ST:
+            found = candidates[0]  # of another type, its values are not ordinary
+        elif candidates:
+            found, _ = st_attribute(leaf.prim, candidates, None)
         if found is None and leaf.state.primvars is not None:
             return None
         return found or ""
+
+
+def _st_candidates(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what may be texture coordinates, without one asked for by name."""
+    primvars = (name for name in names if name.startswith("primvars:") and not name.endswith(":indices"))
+    return tuple(name for name in primvars if name not in UNLIKE_ST)
 
 
 class Twins:

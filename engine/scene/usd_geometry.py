@@ -114,6 +114,8 @@ class GeometryTable:
     ) -> tuple[NDArray[np.float64], list[int], NDArray[np.float64] | None]:
         """Return the transform [place, 3, 4], the owner and the tint [place or 1, 4] of all that a use places."""
         spread, world, owners = use.spread, use.world, use.spread.owner
+        if use.standing is None and use.display is NOTHING and (drawn is None or drawn.copies is None):
+            return world, owners, None
         tint = None if use.display is NOTHING else np.array([use.display.constant])
         standing = slice(None) if use.standing is None else use.standing
         if spread.color is not None:
@@ -163,10 +165,13 @@ class GeometryTable:
         for (spread, stands, places), material, group in zip(kept, own, subsets, strict=True):
             if id(material) not in surface_of:
                 surface_of[id(material)] = self._materials.surface(material)
-            surfaces = [surface_of[id(material)], *(self._materials.surface(next(inner)) for _ in group)]
-            faces = tuple(faces for _, faces in group)
+            surfaces: tuple[Surface | None, ...] = (surface_of[id(material)],)
+            faces: tuple[NDArray[np.int64], ...] = ()
+            if group:
+                surfaces += tuple(self._materials.surface(next(inner)) for _ in group)
+                faces = tuple(faces for _, faces in group)
             display = with_elements(self._displays.of(spread.leaf), spread.color)
-            uses.append(_Use(spread, stands, places, tuple(surfaces), faces, display))
+            uses.append(_Use(spread, stands, places, surfaces, faces, display))
         return uses
 
     def _subsets(self, leaf: Leaf) -> list[tuple[Usd.Prim, NDArray[np.int64]]]:
@@ -221,8 +226,9 @@ class GeometryTable:
         path: Hashable = leaf.path
         if self._has_instances and leaf.prim.IsInstanceProxy():
             path = leaf.prim.GetPrimInPrototype().GetPath()
-        sets = tuple((surface.uv, surface.uv2) if surface else None for surface in use.surfaces)
-        return path, sets, use.display.varies, leaf.state.primvars if _passes_sets(leaf.state.primvars) else None
+        sets = [(surface.uv, surface.uv2) if surface else None for surface in use.surfaces]
+        chain = leaf.state.primvars
+        return path, *sets, use.display.varies, chain if chain is not None and _passes_sets(chain) else None
 
     def _read_raw(self, use: _Use) -> RawMesh | None:
         if use.spread.leaf.kind != "Mesh" or use.faces:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pxr import Sdf, Tf, Usd, UsdGeom
+from pxr import Gf, Sdf, Tf, Usd, UsdGeom
 
 from engine.scene.error import SceneError
 from engine.scene.usd import OpenStage
@@ -21,6 +20,7 @@ from engine.scene.usd_walk import Leaf, Root, Subtree, Walker
 
 NO_SUCH_OP = "xformOpOrder names an op that does not exist; prim left out"
 MAX_NESTING = 16
+IDENTITY = np.eye(4)
 _local_to_world = UsdGeom.XformCache.GetLocalToWorldTransform
 MAX_INNER_LIGHTS = 1000  # lights in prototypes, all elements together
 
@@ -124,8 +124,9 @@ class Placer:
                 self._expand(leaf, _Stand(matrix[None], [leaf.path], None, None))
 
     def _place_once(self, leaves: list[Leaf]) -> None:
-        """Place prims where they stand themselves, their matrices converted together."""
-        standing, matrices = [], []
+        """Place prims where they stand themselves, and their instances; matrices are converted together."""
+        standing, owners, matrices = [], [], []
+        found: dict[int, Gf.Matrix4d] = {}
         for leaf in leaves:
             try:
                 matrices.append(_local_to_world(self._cache, leaf.prim))
@@ -133,22 +134,26 @@ class Placer:
                 self._opened.notes.add("error", leaf.path, NO_SUCH_OP)
                 continue
             standing.append(leaf)
-        world = np.frombuffer(b"".join(matrices), np.float64).reshape(-1, 1, 4, 4)
-        for leaf, matrix in zip(standing, world, strict=True):
-            self.spreads.append(Spread(leaf, matrix, [self._owner(leaf)]))
+            owners.append(self._owner(leaf, found))
+        for leaf, matrix, owner in zip(standing, _joined(list(matrices))[:, None], owners, strict=True):
+            self.spreads.append(Spread(leaf, matrix, [owner]))
+        frames = _joined(list(found.values()))
+        for index, frame, usable in zip(found, frames, _span_space(frames), strict=True):
+            self.owners.matrix[index] = frame if usable else np.eye(4)
 
-    def _owner(self, leaf: Leaf) -> int:
+    def _owner(self, leaf: Leaf, found: dict[int, Gf.Matrix4d]) -> int:
+        """Return the instance of a prim; the matrix of a new one goes to `found`."""
         state = leaf.state
         root = state.root or state.native or state.branch or Root(leaf.path, leaf.prim, state.described())
         known = self.owners.find(root.path)
         if known is not None:
             return known
+        index = self.owners.add(root.path, root.label, IDENTITY)
         try:
-            matrix = np.array(_local_to_world(self._cache, root.prim))
+            found[index] = _local_to_world(self._cache, root.prim)
         except Tf.ErrorException:
-            matrix = np.eye(4)  # its own xformOps are broken; what is drawn below it resets them
-        usable = math.isfinite(matrix.sum()) and _keeps_dimensions(matrix[:3, :3])
-        return self.owners.add(root.path, root.label, matrix if usable else np.eye(4))
+            found[index] = Gf.Matrix4d(1.0)  # its own xformOps are broken; what is drawn below it resets them
+        return index
 
     def _expand(self, leaf: Leaf, stand: _Stand) -> None:
         """Add the places of an instancer that stands itself at several places."""
@@ -262,11 +267,18 @@ class Placer:
         return subtrees
 
 
-def _keeps_dimensions(axes: NDArray[np.float64]) -> bool:
-    """Return whether three axes span space; what is clearly so is not decomposed."""
-    (a, b, c), (d, e, f), (g, h, i) = axes.tolist()
-    volume = abs(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
-    return 1e-6 < volume < 1e6 or bool(np.linalg.matrix_rank(axes) == 3)
+def _joined(matrices: list[Gf.Matrix4d]) -> NDArray[np.float64]:
+    """Return matrices as one array [matrix, 4, 4]."""
+    return np.frombuffer(b"".join(matrices), np.float64).reshape(-1, 4, 4)
+
+
+def _span_space(matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return [matrix]: whether it is finite and its axes span space; what is clearly so is not decomposed."""
+    usable = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
+    volume = np.abs(np.linalg.det(np.where(usable[:, None, None], matrix[:, :3, :3], 0.0)))
+    for index in np.flatnonzero(usable & ~((volume > 1e-6) & (volume < 1e6))):
+        usable[index] = np.linalg.matrix_rank(matrix[index, :3, :3]) == 3
+    return usable
 
 
 def _shown(stand: _Stand, chain: Chain | None, names: Sequence[str]) -> NDArray[np.float32] | None:

@@ -18,8 +18,14 @@ class Slots:
 
     def of(self, leaf: Leaf, surfaces: tuple[Surface | None, ...], display: Display) -> int:
         """Return where the row of a placement begins."""
-        prim = leaf.prim if any(surface is not None and surface.varying for surface in surfaces) else None
-        request = (tuple(map(id, surfaces)), display.has_color, display.has_opacity, prim)
+        prim = None
+        which: tuple[int, ...] = (id(surfaces[0]),)
+        for surface in surfaces:
+            if surface is not None and surface.varying:
+                prim = leaf.prim
+        if len(surfaces) > 1:
+            which = tuple(map(id, surfaces))
+        request = (which, display.has_color, display.has_opacity, prim)
         first = self._first_of_request.get(request)
         if first is None:
             row = tuple(self._index(leaf, surface, display) for surface in surfaces)
