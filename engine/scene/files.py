@@ -159,7 +159,7 @@ class FileLedger:
 
         Which layer authored a relative path does not matter: every folder that something was read from is taken.
         """
-        found = set()
+        found: set[str] = set()
         for path in self._missing:
             tiles = [path.replace(UDIM, str(FIRST_TILE + tile)) for tile in range(TILES)] if UDIM in path else [path]
             for tile in tiles:  # an absolute one stays as it is
