@@ -49,28 +49,39 @@ def _halved(image: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     return np.moveaxis(mean.astype(np.float32), 0, axis)
 
 
+def _level_sizes(width: int, height: int) -> list[int]:
+    """Return how many texels each level of an image has."""
+    sizes = [width * height]
+    while max(width, height) > 1:
+        width, height = max(width // 2, 1), max(height // 2, 1)
+        sizes.append(width * height)
+    return sizes
+
+
 def pack_textures(textures: Sequence[Texture], device: str) -> Atlas:
     """Return the atlas of a scene's textures; a texture's scale is its largest value, at least 1."""
-    levels = [mip_levels(np.maximum(texture.pixels, 0.0)) for texture in textures]
-    depth = max((len(mips) for mips in levels), default=1)
-    first = np.zeros((len(textures), depth), np.int64)
-    scale = np.array([max(1.0, float(mips[0].max())) for mips in levels], np.float32)
-    parts: list[NDArray[np.uint16]] = []
-    texel = 0
-    for row, mips in enumerate(levels):
-        for level, image in enumerate(mips):
-            first[row, level] = texel
-            parts.append(np.round(image.reshape(-1, 4) * (65535.0 / scale[row])).astype(np.uint16))
-            texel += len(parts[-1])
+    size = np.array([texture.size_px for texture in textures], np.int32).reshape(-1, 2)
+    counts = [_level_sizes(width, height) for width, height in size.tolist()]
+    first = np.zeros((len(textures), max(map(len, counts), default=1)), np.int64)
+    texel = sum(map(sum, counts))
     if texel >= 2**31:
         raise UserError(f"textures hold {texel} texels; the limit is {2**31 - 1}: use smaller images")
+    packed = np.empty((texel, 4), np.uint16)
+    scale = np.ones(len(textures), np.float32)
+    texel = 0
+    for row, texture in enumerate(textures):  # one at a time: only its levels exist as floats
+        mips = mip_levels(np.maximum(texture.pixels, 0.0))
+        scale[row] = max(1.0, float(mips[0].max()))
+        for level, image in enumerate(mips):
+            first[row, level] = texel
+            end = texel + image.shape[0] * image.shape[1]
+            packed[texel:end] = np.round(image.reshape(-1, 4) * (65535.0 / scale[row]))
+            texel = end
     out = gpu.texture.Textures()
-    packed = np.concatenate(parts) if parts else np.zeros((0, 4), np.uint16)
     out.texel = wp.array(packed, dtype=wp.uint16, device=device)
     out.first_texel = wp.array(first, dtype=wp.int64, device=device)
-    size = np.array([t.pixels.shape[1::-1] for t in textures], np.int32).reshape(-1, 2)
     out.size_px = wp.array(size, dtype=wp.vec2i, device=device)
-    out.level_count = wp.array(np.array([len(mips) for mips in levels], np.int32), dtype=wp.int32, device=device)
+    out.level_count = wp.array(np.array([len(levels) for levels in counts], np.int32), dtype=wp.int32, device=device)
     wrap = np.array([(t.wrap_u, t.wrap_v) for t in textures], np.int32).reshape(-1, 2)
     out.wrap = wp.array(wrap, dtype=wp.vec2i, device=device)
     out.scale = wp.array(scale, dtype=wp.float32, device=device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,7 +58,7 @@ def opacity_textures(scene: Scene, kinds: NDArray[np.int32]) -> tuple[Texture, .
     """Return the scene's textures with one texel in place of those that labels do not depend on."""
     used = {m.textures["opacity"].texture for m, k in zip(scene.materials, kinds, strict=True)
             if k and "opacity" in m.textures}  # fmt: skip
-    return tuple(t if i in used else dataclasses.replace(t, pixels=np.zeros((1, 1, 4), np.float32))
+    return tuple(t if i in used else Texture(t.name, np.zeros((1, 1, 4), np.float32), t.wrap_u, t.wrap_v)
                  for i, t in enumerate(scene.textures))  # fmt: skip
 
 

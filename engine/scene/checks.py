@@ -112,8 +112,12 @@ def _check_instances(scene: Scene) -> None:
 def _check_surfaces(scene: Scene) -> None:
     _require(len(scene.materials) > 0, "materials has no fallback")
     for texture in scene.textures:
-        shape = texture.pixels.shape
+        image = texture.byte if texture.linear is None else texture.linear
+        shape = () if image is None else image.shape
         _require(len(shape) == 3 and shape[2] == 4 and min(shape) > 0, f"texture {texture.name} has a wrong shape")
+        table = texture.linear_of_byte
+        whole = texture.linear is not None or (table is not None and table.shape == (256,))
+        _require(whole, f"texture {texture.name} has bytes without their table")
     for material in scene.materials:
         for name, source in material.textures.items():
             where = f"material {material.name}: {name}"

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.scene.error import SceneError
-from engine.scene.model import Wrap
+from engine.scene.model import Wrap, linear_pixels
 
 ALL_CHANNELS = (0, 1, 2, 3)
+ALPHA = 3
 EXIF_SRGB = 1
 PNG_SIGNATURE = b"\x89PNG"
 PNG_HEAD_BYTES = 1 << 16  # chunks before the pixels
@@ -52,8 +53,21 @@ Decoder: TypeAlias = Callable[[bool], ColorDecoding]  # from "is sRGB where nobo
 class ImageFile:
     """A decoded file."""
 
-    pixels: NDArray[np.float32]  # [y, x, 4], linear, first row at the bottom
+    linear: NDArray[np.float32] | None  # [y, x, 4], first row at the bottom; None: bytes
     is_8_bit: bool
+    byte: NDArray[np.uint8] | None = None  # [y, x, 4]; see `Texture`
+    linear_of_byte: NDArray[np.float32] | None = None  # [256]
+
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """The image as linear RGBA, [y, x, 4]."""
+        return linear_pixels(self.linear, self.byte, self.linear_of_byte)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height."""
+        image = self.byte if self.linear is None else self.linear
+        return (0, 0) if image is None else (image.shape[1], image.shape[0])
 
 
 def read_image(file: str, decoder: Decoder, max_px: int) -> ImageFile:
@@ -85,7 +99,10 @@ def read_image(file: str, decoder: Decoder, max_px: int) -> ImageFile:
         source.close()
     pixels = np.asarray(pixels).reshape(spec.height, spec.width, -1)[::-1]
     is_srgb = channels >= 3 and (is_8_bit or _says_srgb(file, spec))
-    return ImageFile(_linear_rgba(pixels, decoder(is_srgb)), is_8_bit)
+    decoding = decoder(is_srgb)
+    if is_8_bit and decoding.rec709_from_rgb is None:
+        return ImageFile(None, is_8_bit, _byte_rgba(pixels), _byte_table(decoding))
+    return ImageFile(_linear_rgba(pixels, decoding), is_8_bit)
 
 
 def _says_srgb(file: str, spec: Any) -> bool:
@@ -103,6 +120,23 @@ def _reason(text: str, default: str) -> str:
     return (text or default).splitlines()[0]
 
 
+def _byte_rgba(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return [y, x, 4]; grey fills red, green and blue, a missing alpha is 255."""
+    height, width, channels = pixels.shape
+    out = np.full((height, width, 4), 255, np.uint8)
+    has_alpha = channels in (2, 4)
+    out[..., :3] = pixels[..., : channels - 1] if has_alpha else pixels
+    if has_alpha:
+        out[..., 3] = pixels[..., -1]
+    return out
+
+
+def _byte_table(decoding: ColorDecoding) -> NDArray[np.float32]:
+    """Return the linear value [256] of every byte."""
+    table = np.arange(256, dtype=np.float32) / np.float32(255.0)
+    return decoding.curve(table) if decoding.curve else table
+
+
 def _linear_rgba(pixels: NDArray[Any], decoding: ColorDecoding) -> NDArray[np.float32]:
     """Return [y, x, 4]; grey fills red, green and blue, a missing alpha is 1."""
     height, width, channels = pixels.shape
@@ -110,10 +144,9 @@ def _linear_rgba(pixels: NDArray[Any], decoding: ColorDecoding) -> NDArray[np.fl
     has_alpha = channels in (2, 4)
     color = pixels[..., : channels - 1] if has_alpha else pixels
     if pixels.dtype == np.uint8:
-        table = np.arange(256, dtype=np.float32) / 255.0
-        out[..., :3] = (decoding.curve(table) if decoding.curve else table)[color]
+        out[..., :3] = _byte_table(decoding)[color]
         if has_alpha:
-            out[..., 3] = table[pixels[..., -1]]
+            out[..., 3] = pixels[..., -1] * np.float32(1.0 / 255.0)
     else:
         color = np.nan_to_num(color, nan=0.0, posinf=MAX_HALF, neginf=0.0)
         out[..., :3] = decoding.curve(color) if decoding.curve else color

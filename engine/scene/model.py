@@ -73,12 +73,39 @@ class Wrap(IntEnum):
 
 @dataclass(frozen=True)
 class Texture:
-    """An image as linear float32, first row at the bottom (v = 0)."""
+    """An image, first row at the bottom (v = 0): linear numbers, or a quarter of that: the bytes of the file."""
 
     name: str
-    pixels: NDArray[np.float32]  # [y, x, 4], linear RGBA
+    linear: NDArray[np.float32] | None  # [y, x, 4], RGBA; None: bytes
     wrap_u: Wrap
     wrap_v: Wrap
+    byte: NDArray[np.uint8] | None = None  # [y, x, 4], RGBA
+    linear_of_byte: NDArray[np.float32] | None = None  # [256], of red, green and blue; alpha is the byte / 255
+
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """The image as linear RGBA, [y, x, 4]; bytes are decoded at every call."""
+        return linear_pixels(self.linear, self.byte, self.linear_of_byte)
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height."""
+        image = self.byte if self.linear is None else self.linear
+        return (0, 0) if image is None else (image.shape[1], image.shape[0])
+
+
+def linear_pixels(
+    linear: NDArray[np.float32] | None, byte: NDArray[np.uint8] | None, linear_of_byte: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """Return linear RGBA [y, x, 4] of an image that is kept either way."""
+    if linear is not None:
+        return linear
+    if byte is None or linear_of_byte is None:
+        raise ValueError("an image has neither linear numbers nor bytes with their table")
+    out = np.empty(byte.shape, np.float32)
+    out[..., :3] = linear_of_byte[byte[..., :3]]
+    out[..., 3] = byte[..., 3] * np.float32(1.0 / 255.0)
+    return out
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def assemble(tiles: dict[int, ImageFile], max_px: int) -> tuple[ImageFile, Matri
     row = {tile: (tile - FIRST) // COLUMNS for tile in tiles}
     left, bottom = min(column.values()), min(row.values())
     columns, rows = max(column.values()) - left + 1, max(row.values()) - bottom + 1
-    height, width = (max(image.pixels.shape[axis] for image in tiles.values()) for axis in (0, 1))
+    height, width = (max(image.size_px[axis] for image in tiles.values()) for axis in (1, 0))
     factor = 1
     while columns * rows * (height // factor) * (width // factor) > max_px and min(height, width) // factor > 1:
         factor += 1

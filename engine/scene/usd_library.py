@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from pxr import Usd, UsdShade
 
 from engine.scene.usd import OpenStage
 from engine.scene.usd_material import MaterialTable
 from engine.scene.usd_texture import TextureTable
 
-MAX_TEXELS = 1 << 25  # 512 MiB: a scene may stand in front of a whole library
+MAX_TEXELS = 1 << 25  # 128 MiB of bytes, 512 MiB of floats: a scene may stand in front of a whole library
 
 
 def read_library(
@@ -28,7 +30,7 @@ def read_library(
             continue
         seen.add(path)
         material = UsdShade.Material(prim)
-        texels = sum(texture.pixels.size // 4 for texture in textures.textures[known:])
+        texels = sum(math.prod(texture.size_px) for texture in textures.textures[known:])
         if texels > MAX_TEXELS and not materials.is_read(material):
             opened.notes.add(
                 "skipped", prim.GetPath(), f"nothing binds it, and such materials fill {MAX_TEXELS} texels"

@@ -14,6 +14,7 @@ from pxr import Ar, Gf, Sdf
 from engine.scene.expression import IDENTITY, Matrix
 from engine.scene.image_file import (
     ALL_CHANNELS,
+    ALPHA,
     LINEAR,
     ColorDecoding,
     ImageFile,
@@ -106,6 +107,20 @@ class _Loaded:
     uv_from_uv: Matrix  # from the coordinates of a request to those of the image; not the identity for UDIM tiles
 
 
+def _texture(name: str, image: ImageFile, request: TextureRequest) -> Texture:
+    """Return a file with the channels and the wrapping that were asked for."""
+    linear, byte = image.linear, image.byte
+    if request.channels != ALL_CHANNELS:
+        chosen = list(request.channels)
+        if byte is not None and len({channel == ALPHA for channel in chosen[:3]}) == 1 and chosen[ALPHA] == ALPHA:
+            curved = chosen[0] != ALPHA
+            table = image.linear_of_byte if curved else np.arange(256, dtype=np.float32) / np.float32(255.0)
+            byte = np.ascontiguousarray(byte[..., chosen])
+            return Texture(name, None, request.wrap_u, request.wrap_v, byte, table)
+        linear, byte = np.ascontiguousarray(image.pixels[..., chosen]), None
+    return Texture(name, linear, request.wrap_u, request.wrap_v, byte, image.linear_of_byte if linear is None else None)
+
+
 class TextureTable:
     """The textures that materials and lights asked for, in that order; equal requests share one entry."""
 
@@ -149,11 +164,9 @@ class TextureTable:
         loaded = self._loaded(request, user)
         if loaded is None:
             return None
-        pixels = loaded.image.pixels
-        if request.channels != ALL_CHANNELS:
-            pixels = np.ascontiguousarray(pixels[..., list(request.channels)])
-        name = os.path.relpath(request.resolved, self._opened.path.parent)
-        return self.bake(Path(name).as_posix(), pixels, request)
+        name = Path(os.path.relpath(request.resolved, self._opened.path.parent)).as_posix()
+        self.textures.append(_texture(name, loaded.image, request))
+        return len(self.textures) - 1
 
     def _loaded(self, request: TextureRequest, user: object) -> _Loaded | None:
         key = (request.resolved, request.color_space)
