@@ -204,9 +204,7 @@ def test_equal_materials_are_one_and_unsupported_ones_fall_back(tmp_path: Path) 
     scene = load_stage(tmp_path, "".join(material.format(n, i) + mesh.format(n) for n, i in names.items()))
     index = scene.placements.slot_material[scene.placements.first_slot]
     assert index[0] == index[1] != index[2] == 0
-    assert note_texts(scene, "/odd") == [
-        "skipped: surface shader acme:surface is not supported; displayColor is used"
-    ]
+    assert note_texts(scene, "/odd") == ["skipped: surface shader acme:surface is not supported; displayColor is used"]
 
 
 def light(folder: Path, kind: str, content: str, **header: float | str) -> tuple[float, Scene]:
