@@ -32,8 +32,8 @@ from engine.preview_sheet import Look, draw_sheet, look_of, summary_table
 from engine.scene import SceneOptions, load_scene, summary
 from engine.scene.class_map import read_class_map
 from engine.scene.defaults import lit_scene
-from engine.scene.files import EXTENSIONS
 from engine.scene.model import Camera, Scene
+from engine.scene.store.files import EXTENSIONS
 
 if TYPE_CHECKING:
     from engine.recipe import Rig

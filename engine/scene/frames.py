@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from engine.scene.files import check_root_file
 from engine.scene.load import load_scene
 from engine.scene.model import Mesh, Scene, Texture
 from engine.scene.options import SceneOptions
+from engine.scene.store.files import check_root_file
 
 T = TypeVar("T", Mesh, Texture)
 
@@ -28,12 +28,12 @@ def load_frames(path: Path | str, times: Sequence[float], options: SceneOptions 
     Raises:
         SceneError: One line that names the file or prim and the repair.
     """
-    from engine.scene.sandbox import is_sandboxed
+    from engine.scene.store.sandbox import is_sandboxed
 
     path, options = Path(path).absolute(), options or SceneOptions()
     check_root_file(path, options)
     if not is_sandboxed(path, options):
-        from engine.scene.usd_frames import build_frames  # imports pxr
+        from engine.scene.usd.frames import build_frames  # imports pxr
 
         return build_frames(path, times, options)
     return _shared(load_scene(path, replace(options, time=time)) for time in times)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from engine.scene import cache
-from engine.scene.arrays import Arrays, ArraysError
 from engine.scene.error import SceneError
-from engine.scene.files import FileLedger, check_root_file, taxonomy_file
 from engine.scene.model import Note, Scene
 from engine.scene.options import SceneOptions
-from engine.scene.tensor_file import TensorFileError
+from engine.scene.store import cache
+from engine.scene.store.arrays import Arrays, ArraysError
+from engine.scene.store.files import FileLedger, check_root_file, taxonomy_file
+from engine.scene.store.tensor_file import TensorFileError
 
 
 def load_scene(path: Path | str, options: SceneOptions | None = None) -> Scene:
@@ -26,7 +26,7 @@ def load_scene(path: Path | str, options: SceneOptions | None = None) -> Scene:
         SceneError: One line that names the file or prim and the repair.
         Stopped: If a stop signal came while a child process read the scene.
     """
-    from engine.scene.sandbox import is_sandboxed, read_in_child
+    from engine.scene.store.sandbox import is_sandboxed, read_in_child
 
     path, options = Path(path).absolute(), options or SceneOptions()
     check_root_file(path, options)
@@ -54,7 +54,7 @@ def read_scene(path: Path, options: SceneOptions) -> tuple[Scene, FileLedger]:
     Raises:
         SceneError: One line that names the file or prim and the repair.
     """
-    from engine.scene.usd_scene import build_scene  # imports pxr
+    from engine.scene.usd.scene import build_scene  # imports pxr
 
     files = FileLedger()
     taxonomy = taxonomy_file(options.taxonomy, path)

@@ -39,6 +39,6 @@ def write_world(
     Raises:
         SceneError: If the name is no USD name, the scene's file is another by now, or the disk refuses.
     """
-    from engine.scene.usd_override import write_override  # imports pxr
+    from engine.scene.usd.override.world import write_override  # imports pxr
 
     return write_override(Path(path), scene, drawn, options or SceneOptions())

@@ -1,4 +1,4 @@
-"""Stands in for `engine.scene.child` and does what a damaged or hostile file might make it do: `test_scene_sandbox`.
+"""Stands in for `engine.scene.store.child` and does what a hostile file might make it do: `test_scene_sandbox`.
 
 The name of the scene says what: it is all that the child learns.
 """
@@ -13,8 +13,8 @@ import sys
 import time
 from pathlib import Path
 
-from engine.scene.child import REQUEST, SCENE
-from engine.scene.confine import Limits, limit_process, restrict_files
+from engine.scene.store.child import REQUEST, SCENE
+from engine.scene.store.confine import Limits, limit_process, restrict_files
 
 
 def main(folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from engine.scene import Scene, SceneError, SceneOptions, load_scene
 from engine.scene import load as module
-from engine.scene.cache import PARTIAL, cache_folder
+from engine.scene.store.cache import PARTIAL, cache_folder
 from engine.write.encode import encode_png
 from tests.engine.scene_stage import CUBE, SQUARE, write_stage
 from tests.engine.test_scene_arrays import assert_same

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 
 from engine.scene import SceneError, SceneOptions
-from engine.scene.curves import CurveKind, sample_curves
-from engine.scene.nurbs import sample_nurbs
-from engine.scene.tubes import Line, ribbons, tubes
-from engine.scene.usd_points import MAX_SPHERES
+from engine.scene.geometry.curves import CurveKind, sample_curves
+from engine.scene.geometry.nurbs import sample_nurbs
+from engine.scene.geometry.tubes import Line, ribbons, tubes
+from engine.scene.usd.drawn.points import MAX_SPHERES
 from tests.engine.scene_stage import load_stage, note_texts, only_mesh
 from tests.engine.test_scene_mesh import area_vectors, volume
 

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.scene import SceneError, SceneOptions, load_scene
-from engine.scene.usd_files import scene_roots
+from engine.scene.usd.files import scene_roots
 from tests.engine.scene_stage import SQUARE, load_stage, write_stage
 
 GOOD = f'#usda 1.0\n(\n    defaultPrim = "m"\n)\ndef Mesh "m" {{\n {SQUARE}\n}}\n'

@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.scene import SceneError, SceneOptions, load_scene
 from engine.scene.class_map import ClassMap, read_class_map
 from engine.scene.model import Scene
-from engine.scene.usd_instances import stable_ids
+from engine.scene.usd.instances import stable_ids
 from tests.engine.scene_stage import SQUARE, load_stage, note_texts
 
 MESH = f'def Mesh "m" {{ {SQUARE} }}'

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.scene import Scene, SceneOptions
 from engine.scene.error import SceneError
 from engine.scene.ies import mean_intensity, parse_ies, shaped_profile
-from engine.scene.latlong import to_latlong
+from engine.scene.look.latlong import to_latlong
 from engine.scene.model import Light, LightKind
 from tests.engine.scene_stage import SQUARE, load_stage, note_texts
 

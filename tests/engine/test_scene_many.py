@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import engine.scene.usd_geometry
+import engine.scene.usd.drawn.geometry
 from engine.scene import Scene, SceneOptions
 from engine.scene.model import Mesh
-from engine.scene.usd_batch import RawReader
-from engine.scene.usd_material import MaterialTable
+from engine.scene.usd.drawn.batch import RawReader
+from engine.scene.usd.look.material import MaterialTable
 from engine.write.encode import encode_png
 from tests.engine.scene_stage import SQUARE, load_stage, note_texts, only_mesh
 
@@ -77,9 +77,11 @@ def test_meshes_built_together_equal_those_built_alone(tmp_path: Path, monkeypat
 def test_ordinary_meshes_are_never_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What exporters write goes the fast way; one broken mesh among many is read again, alone, for its note."""
     read: list[str] = []
-    alone = engine.scene.usd_geometry.READERS["Mesh"]
+    alone = engine.scene.usd.drawn.geometry.READERS["Mesh"]
     monkeypatch.setitem(
-        engine.scene.usd_geometry.READERS, "Mesh", lambda o, leaf, r: (read.append(leaf.path), alone(o, leaf, r))[1]
+        engine.scene.usd.drawn.geometry.READERS,
+        "Mesh",
+        lambda o, leaf, r: (read.append(leaf.path), alone(o, leaf, r))[1],
     )
     whole = load_stage(tmp_path, stage_of_kinds(1))
     assert read == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.scene import Scene
-from engine.scene.mdl_text import MdlTexture, read_call
+from engine.scene.look.mdl_text import MdlTexture, read_call
 from engine.write.encode import encode_png
 from tests.engine.scene_stage import load_stage, note_texts
 from tests.engine.test_scene_look import BOUND, bound_material

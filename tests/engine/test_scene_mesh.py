@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.scene import SceneOptions
+from engine.scene.geometry.triangulate import triangulate
 from engine.scene.model import Mesh
-from engine.scene.triangulate import triangulate
 from tests.engine.scene_stage import SQUARE, load_stage, note_texts, only_mesh
 
 

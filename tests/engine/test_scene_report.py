@@ -14,8 +14,8 @@ from engine.scene import SceneOptions, load_scene, summary
 from engine.scene.model import Note
 from engine.scene.notes import Notes
 from engine.scene.report import KEPT_PRIMS, LoadReport, group_notes, report_of
-from engine.scene.usd import open_stage, quiet_diagnostics
-from engine.scene.usd_walk import Walker
+from engine.scene.usd.stage import open_stage, quiet_diagnostics
+from engine.scene.usd.walk import Walker
 from tests.engine.scene_stage import SQUARE, load_stage
 
 NOT_ENTERED = ("Material", "Shader", "NodeGraph", "GeomSubset", "PointInstancer")

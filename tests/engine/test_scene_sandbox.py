@@ -17,7 +17,8 @@ from engine._layout import scenes_folder
 from engine.config import compose
 from engine.errors import Stopped
 from engine.factory import scene_options
-from engine.scene import SceneError, SceneOptions, load_scene, sandbox
+from engine.scene import SceneError, SceneOptions, load_scene
+from engine.scene.store import sandbox
 from tests.engine.bad_files import GOOD, many_elements
 from tests.engine.scene_stage import SQUARE, write_stage
 from tests.engine.test_scene_arrays import assert_same
@@ -120,7 +121,7 @@ def test_the_child_does_not_outlive_the_program(folder: Path, number: signal.Sig
     path = folder / "sleep.usda"
     path.write_text(GOOD)
     code = (
-        "import sys; from engine.scene import SceneOptions, load_scene, sandbox\n"
+        "import sys; from engine.scene import SceneOptions, load_scene\nfrom engine.scene.store import sandbox\n"
         "sandbox.MODULE = 'tests.engine.hostile_child'\n"
         "load_scene(sys.argv[1], SceneOptions(sandbox='true'))"
     )

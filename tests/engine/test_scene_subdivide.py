@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.scene.subdivide import SHARP, Cage, Refined, limit_normals, subdivide
-from engine.scene.subdivide_cache import TopologyCache
-from engine.scene.subdivide_face_varying import refine_corner_values
-from engine.scene.subdivide_level import first_level
-from engine.scene.subdivide_rules import refine
+from engine.scene.subdivide.cache import TopologyCache
+from engine.scene.subdivide.face_varying import refine_corner_values
+from engine.scene.subdivide.level import first_level
+from engine.scene.subdivide.rules import refine
+from engine.scene.subdivide.stencil import SHARP, Cage, Refined, limit_normals, subdivide
 
 POINTS = np.array([[x, y, z] for z in (-1.0, 1.0) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
 FACES = np.array([0, 3, 2, 1, 4, 5, 6, 7, 0, 1, 5, 4, 2, 3, 7, 6, 1, 2, 6, 5, 0, 4, 7, 3])

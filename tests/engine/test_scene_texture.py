@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pxr import UsdUtils
 
 from engine.scene import Scene, SceneError, SceneOptions, load_scene
-from engine.scene.image_file import linear_from_srgb
-from engine.scene.udim import assemble, tile_number
+from engine.scene.look.image_file import linear_from_srgb
+from engine.scene.look.udim import assemble, tile_number
 from engine.write.encode import encode_png
 from tests.engine.scene_stage import load_stage, note_texts, write_stage
 from tests.engine.test_scene_look import BOUND, bound_material, material_stage, texture_node
@@ -179,7 +179,7 @@ def test_udim_tiles_shrink_below_the_limit(tmp_path: Path) -> None:
 def test_udim_numbers_are_read_at_their_place() -> None:
     """A name with other digits does not confuse the tile, and tiles far apart still have a bounded image."""
     assert tile_number("/x/2024_a.<UDIM>.4k.png", "/x/2024_a.1013.4k.png") == 1013
-    from engine.scene.image_file import ImageFile
+    from engine.scene.look.image_file import ImageFile
 
     one = ImageFile(np.ones((64, 64, 4), np.float32), is_8_bit=True)
     image, _, shrunk = assemble({1001: one, 1999: one}, 10_000)

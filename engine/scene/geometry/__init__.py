@@ -1,0 +1,1 @@
+"""Triangles: polygons, curves and shapes turned into meshes, without USD."""

@@ -1,0 +1,1 @@
+"""Surfaces and images without USD: signals that drive a material, image files, tiles."""

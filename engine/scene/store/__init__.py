@@ -1,0 +1,1 @@
+"""Scenes on disk and in other processes: arrays, cache, sandbox, checks of files."""

@@ -1,0 +1,1 @@
+"""Subdivision surfaces as sparse stencils."""

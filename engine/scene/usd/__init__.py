@@ -1,0 +1,1 @@
+"""Reading a USD stage; the only package that imports pxr."""

@@ -1,0 +1,1 @@
+"""Prims that are drawn, to meshes and placements."""

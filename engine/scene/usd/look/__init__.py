@@ -1,0 +1,1 @@
+"""Materials, networks and textures of a stage."""

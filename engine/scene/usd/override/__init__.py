@@ -1,0 +1,1 @@
+"""Writing a world back as a layer over its stage."""
