@@ -327,7 +327,7 @@ def _moved(prim: Any, points: Any, time: float) -> NDArray[np.float64]:
 
 def test_an_animated_cage_is_refined_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Frames of a moving subdivision surface share their stencil: only the points are multiplied again."""
-    from engine.scene.subdivide.stencil import stencil as subdivide
+    from engine.scene.subdivide import stencil as subdivide
 
     made: list[int] = []
     original = subdivide._subdivide
