@@ -32,7 +32,7 @@ BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; on the CPU only the pixels of a slice have it
 LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
-LABEL_MODULES = ("geometry", "trace", "resolve")
+LABEL_MODULES = ("geometry", "top", "trace", "resolve")
 LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
 

@@ -1,13 +1,13 @@
 """Acceleration structures: one tree a mesh, shared by all worlds, and one over the placements of every row.
 
-Trees are built on the CPU; a CUDA device receives copies with nodes of four children.
+Trees of meshes are built once, on the CPU; a CUDA device receives copies with nodes of four children. Trees over
+placements are built on the device for every batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import warp as wp
@@ -29,7 +29,7 @@ class MeshTrees:
     stack_entries: int  # the most that a traversal of one of them may need
 
 
-def lanes_of(device: str) -> int:
+def lanes_of(device: wp.DeviceLike) -> int:
     """Return how many children a wide node has on a device."""
     return int(gpu.bvh.CPU_LANES if wp.get_device(device).is_cpu else gpu.bvh.CUDA_LANES)
 
@@ -49,32 +49,34 @@ def build_mesh_trees(meshes: Sequence[Mesh], lanes: int) -> MeshTrees:
     )
 
 
-def build_top_trees(low: NDArray[np.float32], high: NDArray[np.float32], lanes: int) -> tuple[NDArray[np.float32], int]:
-    """Return wide nodes over the boxes of every row, [row, float], and the stack entries they may need.
+def build_top_trees(low_m: wp.array, high_m: wp.array, mesh_entries: int) -> tuple[wp.array, int]:
+    """Return the wide nodes over the boxes of every row, one row after the other, and how many floats a row has.
+
+    They are built on the device of the boxes, a row a thread. What a traversal may need of its stack is known before,
+    except where that bound is too large for it: then the trees themselves are asked, which waits for the device.
 
     Args:
-        low: Lower corners, [row, placement, 3].
-        high: Upper corners, [row, placement, 3].
-        lanes: Children of a node.
+        low_m: Lower corners, [row, placement]; above the upper ones where a placement is hidden.
+        high_m: Upper corners, [row, placement].
+        mesh_entries: Stack entries that a traversal of one mesh may need.
+    Raises:
+        UserError: If a traversal could overflow its stack.
     """
-    rows, count = low.shape[:2]
-    if count == 0:
-        return np.tile(_empty_node(lanes), (rows, 1)), lanes
-    groups = np.repeat(np.arange(rows, dtype=np.int32), count)
-    corners = [wp.array(v.reshape(-1, 3), dtype=wp.vec3, device="cpu") for v in (low, high)]
-    tree = wp.Bvh(*corners, constructor="sah", groups=wp.array(groups, device="cpu"), leaf_size=1)
-    job = _job(tree, lanes, parts=rows, part_items=count)
-    job.grouped = 1
-    wp.launch(gpu.bvh.collapse_tree, rows, [job], device="cpu", record_tape=False)
-    need = int(job.out.numpy().reshape(rows, 3)[:, 2].max())
-    return job.node.numpy().reshape(rows, -1), need
-
-
-def _empty_node(lanes: int) -> NDArray[np.float32]:
-    """Return a node whose children's boxes no ray meets."""
-    node = np.zeros((8, lanes), np.float32)
-    node[:3], node[3:6] = np.finfo(np.float32).max, -np.finfo(np.float32).max
-    return node.reshape(1, -1)
+    top, (rows, count), device = gpu.top, low_m.shape, low_m.device
+    lanes = lanes_of(device)
+    job = top.TopBuild()
+    job.placement_count, job.lanes, job.sah_depth = count, lanes, top.sah_depth(count, lanes)
+    job.row_floats = top.top_nodes(count, lanes) * 8 * lanes
+    job.low_m, job.high_m = low_m, high_m
+    job.order = wp.empty((rows, count), dtype=wp.int32, device=device)
+    job.node = wp.empty(rows * job.row_floats, dtype=wp.float32, device=device)
+    need = wp.empty(rows, dtype=wp.int32, device=device)
+    wp.launch(top.build_top, rows, [job, need], device=device, record_tape=False)
+    entries = top.top_stack_entries(count, lanes)
+    if mesh_entries + entries + 1 > gpu.bvh.STACK_ENTRIES:
+        entries = int(need.numpy().max(initial=0))
+    check_stack(mesh_entries, entries)
+    return job.node, job.row_floats
 
 
 def check_stack(mesh_entries: int, top_entries: int) -> None:
@@ -94,22 +96,14 @@ def _mesh_tree(mesh: Mesh, lanes: int) -> tuple[NDArray[np.float32], NDArray[np.
     bounds = [wp.array(f(corner, axis=1), dtype=wp.vec3, device="cpu") for f in (np.min, np.max)]
     tree = wp.Bvh(*bounds, constructor="sah", leaf_size=gpu.bvh.LEAF_TRIANGLES)
     count = len(mesh.triangle)
-    job = _job(tree, lanes, parts=1, part_items=count)
-    job.triangles = 1
+    job = gpu.bvh.Collapse()
+    job.tree, job.lanes = tree.id, lanes
     job.corner = wp.array(corner.reshape(-1, 3), dtype=wp.vec3, device="cpu")
+    job.node = wp.empty(count * 8 * lanes, dtype=wp.float32, device="cpu")  # an inner node has two children, at least
     job.block = wp.empty(count * gpu.bvh.BLOCK_FLOATS, dtype=wp.float32, device="cpu")
+    job.stack = wp.empty(count * 3, dtype=wp.int32, device="cpu")
+    job.out = wp.zeros(3, dtype=wp.int32, device="cpu")
     wp.launch(gpu.bvh.collapse_tree, 1, [job], device="cpu", record_tape=False)
     nodes, blocks, need = job.out.numpy().tolist()
     node = job.node.numpy()[: nodes * 8 * lanes].copy()
     return node, job.block.numpy()[: blocks * gpu.bvh.BLOCK_FLOATS].copy(), need
-
-
-def _job(tree: wp.Bvh, lanes: int, *, parts: int, part_items: int) -> Any:
-    """Return a collapse whose parts have room for a node an item: an inner node has at least two children."""
-    job = gpu.bvh.Collapse()
-    job.tree, job.lanes = tree.id, lanes
-    job.part_items = job.part_nodes = part_items
-    job.node = wp.empty(parts * part_items * 8 * lanes, dtype=wp.float32, device="cpu")
-    job.stack = wp.empty(parts * part_items * 3, dtype=wp.int32, device="cpu")
-    job.out = wp.zeros(parts * 3, dtype=wp.int32, device="cpu")
-    return job

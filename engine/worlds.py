@@ -14,7 +14,7 @@ import warp as wp
 
 from engine import gpu
 from engine.atlas import pack_textures
-from engine.device_arrays import copied, rows_to_device, to_device
+from engine.device_arrays import copied, rows_to_device
 from engine.device_geometry import geometry_on_device
 from engine.device_lights import lights_of_rows, lights_on_device
 from engine.device_materials import materials_of_rows, materials_on_device
@@ -22,7 +22,7 @@ from engine.device_opacity import opacities_of_rows, opacities_on_device, opacit
 from engine.draft import Draft
 from engine.recipe import Rig
 from engine.scene.model import Scene
-from engine.tree import build_mesh_trees, build_top_trees, check_stack, lanes_of
+from engine.tree import build_mesh_trees, build_top_trees, lanes_of
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneO
 
 
 def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
-    """Return a batch: poses composed and inverted on the device, and a tree over the placements of every row."""
+    """Return a batch: poses composed and inverted, and a tree over the placements of every row, all on the device."""
     device, rows, count = base.device, len(draft.world), base.geometry.trees.placement_count
     mat34 = gpu.transform.mat34
     geometry = copied(base.geometry)
@@ -87,10 +87,7 @@ def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
     visible = rows_to_device(draft.visible.astype(np.uint8), wp.uint8, device)
     outputs = [geometry.world_from_mesh, geometry.trees.mesh_from_world, low, high]
     wp.launch(gpu.geometry.place_meshes, (rows, count), [geometry, poses, visible, *outputs], device=device)
-    nodes, need = build_top_trees(low.numpy(), high.numpy(), lanes_of(device))
-    check_stack(base.stack_entries, need)
-    geometry.trees.top_node = to_device(nodes.reshape(-1), wp.float32, device)
-    geometry.trees.top_stride = nodes.shape[1]
+    geometry.trees.top_node, geometry.trees.top_stride = build_top_trees(low, high, base.stack_entries)
     opacities = None if base.opacities is None else opacities_of_rows(base.opacities, draft, device)
     if base.materials is None:
         return Worlds(draft, geometry, None, None, opacities)

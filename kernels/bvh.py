@@ -19,31 +19,23 @@ _NATIVE = Path(__file__).parent / "native"
 
 @wp.struct
 class Collapse:
-    """Binary trees of one wp.Bvh, a part each, and where their wide nodes go."""
+    """The binary tree of a wp.Bvh over triangles, and where its wide nodes and blocks go."""
 
     tree: wp.uint64
-    grouped: int  # 1: part p is the tree of group p; 0: there is one part
     lanes: int  # children of a wide node
-    triangles: int  # 1: leaves become blocks of four triangles; 0: leaves are single items
-    part_items: int  # items of a part: leaf codes count from its first one
-    part_nodes: int  # wide nodes reserved for a part
     corner: wp.array[wp.vec3]  # [3 * triangle]
     node: wp.array[float]
     block: wp.array[float]
     stack: wp.array[int]  # [3 * node]
-    out: wp.array[int]  # [3 * part]: nodes, blocks, stack entries a traversal may need
+    out: wp.array[int]  # [3]: nodes, blocks, stack entries a traversal may need
 
 
 @wp.func_native((_NATIVE / "collapse.cpp").read_text(encoding="utf-8"))
-def collapse_part(collapse: Collapse, part: int, root: int):
-    """Write the wide nodes of one part; see native/collapse.cpp."""
+def collapse_nodes(collapse: Collapse):
+    """Write the wide nodes and blocks; see native/collapse.cpp."""
 
 
 @wp.kernel(enable_backward=False)
 def collapse_tree(out_collapse: Collapse):
-    """Write the wide nodes of every part into `out_collapse`; a CPU kernel."""
-    part = wp.tid()
-    root = int(-1)
-    if out_collapse.grouped != 0:
-        root = wp.bvh_get_group_root(out_collapse.tree, part)
-    collapse_part(out_collapse, part, root)
+    """Write the wide nodes and blocks into `out_collapse`; a CPU kernel of one thread."""
+    collapse_nodes(out_collapse)

@@ -57,16 +57,15 @@ def place_meshes(
     out_low_m: wp.array2d[wp.vec3],
     out_high_m: wp.array2d[wp.vec3],
 ):
-    """Write every placement's pose and its bounds in the world; a hidden one becomes a point that no ray meets."""
+    """Write every placement's pose and its bounds in the world; a hidden one gets an empty box, which no tree keeps."""
     row, placement = wp.tid()
     instance = geometry.instance[placement]
     world_from_mesh = compose(world_from_instance[row, instance], geometry.instance_from_mesh[placement])
     out_world_from_mesh[row, placement] = world_from_mesh
     if visible[row, instance] == wp.uint8(0):
-        origin = wp.vec3(world_from_mesh[0, 3], world_from_mesh[1, 3], world_from_mesh[2, 3])
         out_mesh_from_world[row, placement] = mat34()
-        out_low_m[row, placement] = origin
-        out_high_m[row, placement] = origin
+        out_low_m[row, placement] = wp.vec3(1.0, 1.0, 1.0)
+        out_high_m[row, placement] = wp.vec3(-1.0, -1.0, -1.0)
         return
     out_mesh_from_world[row, placement] = invert(world_from_mesh)
     low = geometry.low_m[placement]

@@ -1,22 +1,21 @@
-// Body of a Warp native function: part of a binary tree of Warp, collapsed into wide nodes (see traverse.cpp).
-// In:  collapse (kernels/bvh.py), part (which of its trees), root (its binary node).
-// Out: nodes, blocks and, in collapse.out[3 * part + 0..2], how many of each and the stack entries a traversal may need.
+// Body of a Warp native function: a binary tree of Warp over triangles, collapsed into wide nodes (see traverse.cpp).
+// In:  collapse (kernels/bvh.py).
+// Out: nodes, blocks and, in collapse.out[0..2], how many of each and the stack entries a traversal may need.
 // The child with the largest surface is opened first, until the node is full.
 
     const wp::BVH& b = *(const wp::BVH*)(collapse.tree);
     const float INF = 3.0e38f;
-    const int lanes = collapse.lanes, triangles = collapse.triangles;
-    const int first_item = part * collapse.part_items;
-    float* nodes = collapse.node.data + (size_t)part * collapse.part_nodes * 8 * lanes;
+    const int lanes = collapse.lanes;
+    float* nodes = collapse.node.data;
     float* blocks = collapse.block.data;
-    int* todo = collapse.stack.data + (size_t)part * collapse.part_nodes * 3;
+    int* todo = collapse.stack.data;
     int todo_count = 0, node_count = 1, block_count = 0, need = 0;
     auto area = [&](int n) {
         const float x = b.node_uppers[n].x - b.node_lowers[n].x, y = b.node_uppers[n].y - b.node_lowers[n].y,
                     z = b.node_uppers[n].z - b.node_lowers[n].z;
         return x * y + y * z + z * x;
     };
-    todo[todo_count++] = root >= 0 ? root : *b.root;
+    todo[todo_count++] = *b.root;
     todo[todo_count++] = 0;
     todo[todo_count++] = 0;
     while (todo_count > 0) {
@@ -65,10 +64,6 @@
                 continue;
             }
             const int first = low.i, last = high.i;
-            if (!triangles) {
-                code[i] = ~(b.primitive_indices[first] - first_item);
-                continue;
-            }
             const int wanted = (last - first + 3) / 4;
             code[i] = ~(block_count << 3 | (wanted - 1));
             for (int k = 0; k < 4 * wanted; ++k) {
@@ -81,6 +76,6 @@
             block_count += wanted;
         }
     }
-    collapse.out.data[3 * part] = node_count;
-    collapse.out.data[3 * part + 1] = block_count;
-    collapse.out.data[3 * part + 2] = need;
+    collapse.out.data[0] = node_count;
+    collapse.out.data[1] = block_count;
+    collapse.out.data[2] = need;

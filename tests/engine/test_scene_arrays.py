@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.scene import Scene, load_scene
-from engine.scene.store import arrays as module
 from engine.scene.model import IesProfile, Light, LightKind, Material, TextureInput
+from engine.scene.store import arrays as module
 from engine.scene.store.arrays import Arrays, ArraysError, scene_from_arrays, scene_to_arrays
 from engine.scene.store.checks import check_scene
 from engine.scene.store.tensor_file import TensorFileError, file_buffer, parse_tensors, write_tensors

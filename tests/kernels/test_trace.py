@@ -14,7 +14,7 @@ from engine.device_arrays import to_device
 from engine.errors import UserError
 from engine.render import Renderer
 from engine.scene.model import Light, LightKind, Scene
-from engine.tree import build_mesh_trees, build_top_trees, check_stack
+from engine.tree import build_mesh_trees, build_top_trees
 from engine.worlds import upload_scene, upload_worlds
 from tests.kernels.scenes import LABELS, camera, draft_of, look_at, mesh, pose, quad, render, rig, scene, sphere
 
@@ -191,11 +191,11 @@ def test_trees_of_every_shape_hold_every_triangle_once() -> None:
 
 
 def test_trees_too_deep_for_the_stack_are_refused() -> None:
-    low = np.zeros((1, 3, 3), np.float32)
-    _, need = build_top_trees(low, low + 1, 8)
-    check_stack(10, need)
+    low, high = (to_device(np.full((1, 3, 3), side, np.float32), wp.vec3, "cpu") for side in (0.0, 1.0))
+    build_top_trees(low, high, 10)
+    build_top_trees(low, high, gpu.bvh.STACK_ENTRIES - 4)  # the bound is too large for it, the tree itself is not
     with pytest.raises(UserError, match="stack"):
-        check_stack(gpu.bvh.STACK_ENTRIES, need)
+        build_top_trees(low, high, gpu.bvh.STACK_ENTRIES - 3)
 
 
 def test_placements_may_share_a_mesh_under_other_instances() -> None:
