@@ -22,15 +22,14 @@ class TopBuild:
 
 
 @wp.func_native((Path(__file__).parent / "native" / "top.cpp").read_text(encoding="utf-8"))
-def build_row(job: TopBuild, row: int) -> int:
-    """Write the nodes of a row and return the stack entries that a traversal may need; see native/top.cpp."""
+def build_row(job: TopBuild, row: int, out_need: wp.array[int]):
+    """Write the nodes of a row and the stack entries that a traversal may need; see native/top.cpp."""
 
 
 @wp.kernel(enable_backward=False)
 def build_top(job: TopBuild, out_need: wp.array[int]):
     """Write the nodes of every row, and the stack entries that a traversal of it may need."""
-    row = wp.tid()
-    out_need[row] = build_row(job, row)
+    build_row(job, wp.tid(), out_need)
 
 
 def top_nodes(placement_count: int, lanes: int) -> int:

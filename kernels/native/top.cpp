@@ -1,5 +1,5 @@
 // Body of a Warp native function: the wide nodes over the placements of one row (layout: traverse.cpp).
-// In:  job (kernels/top.py), row. Out: the row's nodes; returns the stack entries that a traversal of them may need.
+// In:  job (kernels/top.py), row. Out: the row's nodes; in out_need[row] the stack entries that a traversal of them may need.
 //
 // Top down: of the parts of a node the one with the largest surface is split, until there are as many as lanes. Splits
 // are those of the binned surface-area heuristic (Wald, "On fast construction of SAH-based bounding volume
@@ -179,4 +179,4 @@
             todo[todo_count++] = {node_count++, part[i].first, part[i].last, at.depth + 1, at.used + count - 1};
         }
     }
-    return need;
+    out_need.data[row] = need;
