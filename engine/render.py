@@ -113,6 +113,11 @@ class Renderer:
         if modules := tuple(name for is_needed, name in needs if is_needed):
             gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)))
 
+    @property
+    def _centers_only(self) -> bool:
+        """Whether rgb is what the pixels' centres see: one sample goes there, and then no pixel is an edge."""
+        return self.rig.spp == 1 and not self._base.opens_view
+
     def close(self) -> None:
         """End the threads."""
         if self._pool is not None:
@@ -205,7 +210,8 @@ class Renderer:
 
     def _shade(self, worlds: Worlds, views: Any, buffers: _Buffers, own: _Scratch, first: int, count: int) -> None:
         geometry, lights = worlds.geometry, worlds.lights
-        self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
+        if not self._centers_only:
+            self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
         own.radiance.zero_()
         sampling = gpu.sample.Sampling()
         sampling.first, sampling.sample_count, sampling.key = first, self.rig.spp, self._key
@@ -216,8 +222,9 @@ class Renderer:
             if self._base.opens_view:
                 self._shade_layers(worlds, views, buffers, own, sampling, count)
                 continue
-            inputs = [geometry.trees, views, sampling, buffers.edge, own.hits.sample]
-            self._launch(gpu.sample.trace_samples, count, inputs)
+            if not self._centers_only:
+                inputs = [geometry.trees, views, sampling, buffers.edge, own.hits.sample]
+                self._launch(gpu.sample.trace_samples, count, inputs)
             inputs = [geometry, views, worlds.materials, lights, sampling, own.hits, own.points]
             self._launch(gpu.point.find_points, count, inputs)
             inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
@@ -296,7 +303,7 @@ class Renderer:
             color.rgb = wp.empty((*shape, 3), dtype=wp.uint8, device=device)
             color.linear = wp.empty(shape if self.outputs.rgb_linear else (0, 0, 0), dtype=wp.vec3, device=device)
         hit = wp.empty(pixels, dtype=gpu.trace.Hit, device=device)
-        edge = wp.empty(pixels if self.shaded else 0, dtype=wp.uint8, device=device)
+        edge = wp.zeros(pixels if self.shaded else 0, dtype=wp.uint8, device=device)
         overflow = wp.zeros(-(-pixels // SLICE_PX), dtype=wp.int32, device=device)
         return _Buffers(hit, edge, overflow, labels, color)
 

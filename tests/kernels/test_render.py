@@ -100,6 +100,17 @@ def test_an_edge_pixel_holds_the_share_that_a_surface_covers() -> None:
     assert row[16] == pytest.approx(0.7, abs=0.02)
 
 
+def test_one_sample_sees_what_the_label_of_the_pixel_names() -> None:
+    """With spp 1 the colour of a pixel is that of the surface at its centre, along edges too."""
+    glow = Material("glow", base_color=(0.0,) * 3, emission=(1.0,) * 3)
+    axes = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    stage = scene([(quad(1.5), pose(axes=axes))], materials=(glow,))
+    frames = render(stage, camera(look_at((0, 0, 3), (0, 0, 0), up=(0, 1, 0))), rig(size_px=(64, 64), spp=1))
+    assert frames.rgb_linear is not None and frames.instance is not None
+    assert set(np.unique(frames.instance)) == {0, 1}
+    assert np.array_equal(frames.rgb_linear[..., 0], frames.instance.astype(np.float32))
+
+
 def test_srgb_is_the_standard_curve() -> None:
     """IEC 61966-2-1: linear 0.2140 is code 127.5; radiance above 1 is white."""
     codes = []
