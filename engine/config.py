@@ -186,6 +186,21 @@ def find_usd(usd: str, scene: str, folders: Sequence[Path]) -> Path:
     raise UserError(f"scene '{scene}': no file {' or '.join(str(c) for c in candidates)}; set scene.usd")
 
 
+def configured_usd(scene: str, folder: Path) -> str | None:
+    """Return what a configuration folder says that a scene's root layer is; None where it does not say so plainly."""
+    import yaml
+
+    file = folder / "scene" / f"{scene}.yaml"
+    if not file.is_file():
+        return None
+    try:
+        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: {' '.join(str(error).split())}") from None
+    usd = data.get("usd") if isinstance(data, dict) else None
+    return usd if isinstance(usd, str) and "${" not in usd else None
+
+
 def scenes(folders: Sequence[Path]) -> tuple[str, ...]:
     """Return the names of the scenes in these configuration folders, sorted."""
     return tuple(sorted({path.stem for folder in folders for path in (folder / "scene").glob("[!_]*.yaml")}))

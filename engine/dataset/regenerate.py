@@ -107,24 +107,31 @@ def _render(
     return again
 
 
-def find_scene(recipe: Recipe, usd: Path | None, config_folder: Path | None) -> Path:
+def find_scene(recipe: Recipe, usd: Path | None, config_folder: Path | None, *, option: str = "--usd") -> Path:
     """Return where the root layer of a recipe's scene lies on this machine.
 
+    Args:
+        recipe: Of the dataset; it knows the layer relative to its folder.
+        usd: What the user named with `option`.
+        config_folder: That the run was given; its yaml of the scene says where the layer is.
+        option: For messages.
     Raises:
         UserError: If it cannot be found.
     """
-    from engine.config import find_usd
+    from engine.config import configured_usd, find_usd
 
     if usd is not None:
         if not usd.is_file():
-            raise UserError(f"--usd {usd}: there is no such file")
+            raise UserError(f"{option} {usd}: there is no such file")
         return usd.absolute()
+    name = recipe.scene.name
     folders = () if config_folder is None else (config_folder.absolute(),)
+    said = None if config_folder is None else configured_usd(name, config_folder.absolute())
     try:
-        return find_usd(recipe.scene.usd, recipe.scene.name, folders)
+        return find_usd(said or recipe.scene.usd, name, folders)
     except UserError as error:
         reason = str(error).removesuffix("; set scene.usd")
-        raise UserError(f"{reason}; name it with --usd FILE, or the run's --config-dir DIR") from error
+        raise UserError(f"{reason}; name it with {option} FILE, or the run's --config-dir DIR") from error
 
 
 def _one_device(device: str) -> str:

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if recipe is None:
         raise UserError(f"{contents.out} has no recipe that can be read; `python -m engine.dataset verify` says why")
     check_world(contents, arguments.world, arguments.step)
-    usd = find_scene(recipe, arguments.scene, arguments.config_dir)
+    usd = find_scene(recipe, arguments.scene, arguments.config_dir, option="--scene")
     job = Job(
         out=None,
         usd=usd,

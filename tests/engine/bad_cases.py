@@ -176,6 +176,10 @@ VALUES = {
         mesh(points="point3f[] points = [(inf, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)]"),
         note="points are not finite",
     ),
+    "points absurdly far": Bad(
+        mesh(points="point3f[] points = [(3e38, 0, 0), (1, 0, 0), (1, 1, 0), (0, 1, 0)]"),
+        note="points are not finite or absurdly far",
+    ),
     "points of no area": Bad(
         mesh(points="point3f[] points = [(1, 1, 1), (1, 1, 1), (1, 1, 1), (1, 1, 1)]"),
         meshes=1,

@@ -210,6 +210,13 @@ def test_the_scene_is_found_beside_the_configuration_of_the_run(
     monkeypatch.setattr(regeneration, "_render", render)
     assert main(["verify", str(pristine), "--regenerate", "1", "--config-dir", str(tmp_path)]) == 2
     assert rendered == [tmp_path / "scene/toy.usda"]
+    away = tmp_path / "stages"
+    away.mkdir()
+    (tmp_path / "scene/toy.usda").rename(away / "toy.usda")
+    for said in ("../stages/toy.usda", str(away / "toy.usda")):  # the recipe knows its name alone
+        (tmp_path / "scene/toy.yaml").write_text(f"name: toy\nusd: {said}\n")
+        assert main(["verify", str(pristine), "--regenerate", "1", "--config-dir", str(tmp_path)]) == 2
+        assert rendered.pop() == away / "toy.usda"
 
 
 def test_pictures_of_other_writers_are_compared_by_bytes(pristine: Path, tmp_path: Path) -> None:

@@ -146,6 +146,16 @@ def test_contradicting_instancers_are_reported(tmp_path: Path, extra: str) -> No
     assert len(scene.placements.mesh) < 4
 
 
+def test_an_element_without_a_prototype_costs_no_other_element(tmp_path: Path) -> None:
+    """The others stand where they stand with that element hidden, transforms of the prototypes included."""
+    whole = load_stage(tmp_path, instancer("int64[] invisibleIds = [2]"))
+    body = instancer("int[] protoIndices = [0, 1, 9, 1]").replace("int[] protoIndices = [0, 1, 0, 1]\n", "", 1)
+    repaired = load_stage(tmp_path, body)
+    assert repaired.instances.path == whole.instances.path
+    assert len(repaired.placements.mesh) == 3
+    assert np.array_equal(repaired.placements.world_from_mesh, whole.placements.world_from_mesh)
+
+
 def test_branches_below_the_default_prim_are_instances(tmp_path: Path) -> None:
     """Without labels and kinds, the children of the first branching prim are the objects."""
     body = f'def Xform "w" {{ def Xform "g" {{ def Xform "a" {{ {MESH} }}\ndef Xform "b" {{ {MESH} }} }} }}'

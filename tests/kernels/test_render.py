@@ -106,7 +106,8 @@ def test_one_sample_sees_what_the_label_of_the_pixel_names() -> None:
     axes = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
     stage = scene([(quad(1.5), pose(axes=axes))], materials=(glow,))
     frames = render(stage, camera(look_at((0, 0, 3), (0, 0, 0), up=(0, 1, 0))), rig(size_px=(64, 64), spp=1))
-    assert frames.rgb_linear is not None and frames.instance is not None
+    assert frames.rgb_linear is not None
+    assert frames.instance is not None
     assert set(np.unique(frames.instance)) == {0, 1}
     assert np.array_equal(frames.rgb_linear[..., 0], frames.instance.astype(np.float32))
 

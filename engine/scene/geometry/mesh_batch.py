@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.scene.geometry.mesh import unit_vectors
+from engine.scene.geometry.polygons import FARTHEST
 from engine.scene.geometry.triangulate import triangulate
 from engine.scene.model import Mesh
 
@@ -163,8 +164,8 @@ def _inside(index: NDArray[np.int32], count: NDArray[np.int64], limit: NDArray[n
 
 
 def _finite(values: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return whether rows are finite; the quick answer first, sums over short rows are slow."""
-    finite = np.isfinite(values)
+    """Return whether rows are finite and not absurdly far; the quick answer first, sums over short rows are slow."""
+    finite = np.abs(values) < FARTHEST
     if finite.all():
         return np.ones(len(values), bool)
     return np.asarray(finite.all(axis=1))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FARTHEST = 1.0e15  # [stage units] beyond which a coordinate is damage: its square no longer fits a float32
+
 
 @dataclass(frozen=True)
 class Polygons:
@@ -65,13 +67,14 @@ def _bad_faces(
     if len(indices) and (indices.min() < 0 or indices.max() >= len(points)):
         bad_corner = (indices < 0) | (indices >= len(points))
         reasons.append(f"{int(bad_corner.sum())} faceVertexIndices outside the {len(points)} points; faces left out")
-    if not np.isfinite(points).all():
-        finite = np.asarray(np.isfinite(points).all(axis=1))
+    near = np.abs(points) < FARTHEST  # false for what is not a number, too
+    if not near.all():
+        finite = np.asarray(near.all(axis=1))
         inside = (indices >= 0) & (indices < len(points))
         broken = np.zeros(len(indices), bool)
         broken[inside] = ~finite[indices[inside]]
         if broken.any():
-            reasons.append(f"{int((~finite).sum())} points are not finite; their faces were left out")
+            reasons.append(f"{int((~finite).sum())} points are not finite or absurdly far; their faces were left out")
         bad_corner = broken if bad_corner is None else bad_corner | broken
     if bad_corner is not None and bad_corner.any():
         owner = np.repeat(np.arange(len(counts)), counts)

@@ -54,12 +54,18 @@ def read_elements(opened: OpenStage, leaf: Leaf) -> Elements | None:
     if count == 0 or not targets:
         notes.add("skipped", leaf.path, "PointInstancer without elements or prototypes at this time")
         return None
-    matrix = _matrices(opened, leaf, usd, count)
+    keep = (prototype >= 0) & (prototype < len(targets))
+    matrix = _matrices(opened, leaf, count, whole=bool(keep.all()))
     if matrix is None:
         return None
-    keep = (prototype >= 0) & (prototype < len(targets))
+    prims = [leaf.prim.GetStage().GetPrimAtPath(target) for target in targets]
     if not keep.all():
         notes.add("repaired", leaf.path, "elements whose protoIndices name no prototype were left out")
+        for index, prim in enumerate(prims):
+            if xformable := UsdGeom.Xformable(prim):
+                matrix[prototype == index] = (
+                    np.array(xformable.GetLocalTransformation(time)) @ matrix[prototype == index]
+                )
     mask = usd.ComputeMaskAtTime(time)
     if len(mask):
         keep &= np.array(mask, bool)
@@ -68,7 +74,7 @@ def read_elements(opened: OpenStage, leaf: Leaf) -> Elements | None:
         prototype=np.where(keep, prototype, -1),
         suffix=_suffixes(opened, leaf, usd, count),
         color=_colors(opened, leaf, count),
-        prims=[leaf.prim.GetStage().GetPrimAtPath(target) for target in targets],
+        prims=prims,
     )
 
 
@@ -80,16 +86,19 @@ def with_elements(display: Display, color: NDArray[np.float32] | None) -> Displa
     return replace(display, has_color=display.has_color or has_color, has_opacity=display.has_opacity or has_opacity)
 
 
-def _matrices(opened: OpenStage, leaf: Leaf, usd: UsdGeom.PointInstancer, count: int) -> NDArray[np.float64] | None:
-    """Return [element, 4, 4] with the prototypes' own transforms; velocities between samples are USD's."""
-    time, notes = opened.time, opened.notes
+def _matrices(opened: OpenStage, leaf: Leaf, count: int, *, whole: bool) -> NDArray[np.float64] | None:
+    """Return [element, 4, 4]; velocities between samples are USD's.
+
+    The prototypes' own transforms are in it where all indices are valid (`whole`): USD computes none otherwise.
+    """
+    usd, time, notes = UsdGeom.PointInstancer(leaf.prim), opened.time, opened.notes
     for name in PER_ELEMENT:
         values = leaf.prim.GetAttribute(name).Get(time) if name in leaf.names else None
         if values is not None and len(values) not in (0, count):
             # USD would read past the end of the array.
             notes.add("error", leaf.path, f"{name} of the PointInstancer do not fit protoIndices; left out")
             return None
-    include = UsdGeom.PointInstancer.IncludeProtoXform
+    include = UsdGeom.PointInstancer.IncludeProtoXform if whole else UsdGeom.PointInstancer.ExcludeProtoXform
     ignore = UsdGeom.PointInstancer.IgnoreMask
     try:
         transforms = usd.ComputeInstanceTransformsAtTime(time, time, include, ignore)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.scene.geometry.curves import BASES, CurveKind, Samples, sample_curves
 from engine.scene.geometry.nurbs import sample_nurbs
+from engine.scene.geometry.polygons import FARTHEST
 from engine.scene.geometry.tubes import Line, Skin, ribbons, tubes
 from engine.scene.model import Mesh
 from engine.scene.usd.drawn.color import COLOR, OPACITY
@@ -131,8 +132,8 @@ def _control_points(opened: OpenStage, leaf: Leaf) -> tuple[NDArray[np.float64] 
         what = f"curveVertexCounts add up to {counts.sum()}, but there are {len(points)} points; curves left out"
         opened.notes.add("error", leaf.path, what)
         return None, None
-    if not np.isfinite(points).all():
-        opened.notes.add("error", leaf.path, "points that are not finite; curves left out")
+    if not (np.abs(points) < FARTHEST).all():
+        opened.notes.add("error", leaf.path, "points that are not finite or absurdly far; curves left out")
         return None, None
     return points.astype(np.float64), counts.astype(np.int64)
 

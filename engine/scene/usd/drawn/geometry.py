@@ -11,6 +11,7 @@ from pxr import Usd, UsdGeom
 
 from engine.scene.error import SceneError
 from engine.scene.geometry.mesh_pool import MeshPool
+from engine.scene.geometry.polygons import FARTHEST
 from engine.scene.model import Mesh, Placements
 from engine.scene.usd.drawn.batch import RawMesh, RawReader, Twins, build_raw_meshes
 from engine.scene.usd.drawn.color import NOTHING, Display, DisplayTable
@@ -283,8 +284,8 @@ def _passes_sets(chain: Chain | None) -> bool:
 
 
 def _standing(world: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return [place]: whether a matrix [place, 3, 4] is finite and keeps the three dimensions of what it moves."""
-    standing = np.asarray(np.isfinite(world).all(axis=(1, 2)))
+    """Return [place]: whether a matrix [place, 3, 4] is sensible and keeps the three dimensions of what it moves."""
+    standing = np.asarray((np.abs(world) < FARTHEST).all(axis=(1, 2)))
     axes = world[standing, :, :3]
     standing[standing] = np.abs(np.linalg.det(axes)) > SINGULAR * np.linalg.norm(axes, axis=1).prod(axis=1)
     return standing

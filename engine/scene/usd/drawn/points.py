@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.scene.geometry import primitives
+from engine.scene.geometry.polygons import FARTHEST
 from engine.scene.model import Mesh
 from engine.scene.usd.drawn.color import COLOR, OPACITY
 from engine.scene.usd.drawn.primvar import read_array, read_primvar
@@ -54,9 +55,9 @@ def read_points(opened: OpenStage, leaf: Leaf, request: MeshRequest) -> Drawn | 
         return None
     points = points.astype(np.float64)
     count = len(points)
-    finite = np.isfinite(points).all(axis=1)
+    finite = (np.abs(points) < FARTHEST).all(axis=1)
     if not finite.any():
-        opened.notes.add("error", leaf.path, "no point is finite; left out")
+        opened.notes.add("error", leaf.path, "no point is finite and within reach; left out")
         return None
     radius = _radius(opened, leaf, points[finite], count)
     keep = finite & (radius > 0.0)
