@@ -19,6 +19,7 @@ import warp as wp
 
 from engine import gpu
 from engine.device_arrays import rows_to_device, to_device
+from engine.device_color import srgb_table
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.frames import FrameKeys, Frames, Lenses
@@ -108,6 +109,7 @@ class Renderer:
         self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
         load_kernels(rig.quality, device=device)
         self._base: SceneOnDevice = upload_scene(scene, rig, device=device, shaded=self.shaded)
+        self._srgb = srgb_table(device) if self.shaded else None
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         needs = ((self._base.opens_view, VIEW_MODULE), (self._base.opens_shadow, SHADOW_MODULE))
         if modules := tuple(name for is_needed, name in needs if is_needed):
@@ -231,7 +233,9 @@ class Renderer:
             self._launch(gpu.shade.light_points, count, inputs)
             self._trace_shadows(worlds, own, own.points, own.radiance, count)
         linear = int(self.outputs.rgb_linear)
-        self._launch(gpu.film.develop, count, [views, first, self.rig.spp, linear, own.radiance, buffers.color])
+        self._launch(
+            gpu.film.develop, count, [views, first, self.rig.spp, linear, self._srgb, own.radiance, buffers.color]
+        )
 
     def _trace_shadows(self, worlds: Worlds, own: _Scratch, points: Any, radiance: Any, count: int) -> None:
         if not self._base.opens_shadow:

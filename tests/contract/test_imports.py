@@ -27,6 +27,7 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
         "engine.atlas",
         "engine.tree",
         "engine.device_arrays",
+        "engine.device_color",
         "engine.device_geometry",
         "engine.device_lights",
         "engine.device_materials",
