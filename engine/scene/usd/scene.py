@@ -36,7 +36,7 @@ from engine.scene.usd.walk import Subtree, Walker
 def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = None) -> Scene:
     """Return the scene of a file; see `engine.scene.load_scene`. `files` is told what was read."""
     notes = Notes()
-    with quiet_diagnostics(notes, path):
+    with quiet_diagnostics(notes, path), _uncollected():
         return read_stage(open_stage(path, options, notes, files))
 
 
@@ -107,7 +107,10 @@ def read_stage(opened: OpenStage, kept: Kept | None = None) -> Scene:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Keep Python's collector from searching, again and again, the many objects of a load, all of which stay."""
+    """Keep Python's collector from searching, again and again, the many objects of a load.
+
+    Most of them are gone when the outermost of these ends, which leaves little to search.
+    """
     was_enabled = gc.isenabled()
     gc.disable()
     try:
