@@ -1,0 +1,106 @@
+"""The stages of a launch, kernel after kernel, for a run of pixels: rays, labels, then light and colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import warp as wp
+
+from engine import gpu
+from engine.buffers import Buffers, Scratch
+from engine.recipe import Rig
+from engine.worlds import SceneOnDevice, Worlds
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What all launches of a renderer have in common."""
+
+    base: SceneOnDevice
+    rig: Rig
+    slice_px: int  # pixels that a launch has at most
+    linear: bool  # scene-linear colours are wanted, too
+    key: Any  # kernels.random.RandomKey of the pixels
+    srgb: Any  # kernels.film.SrgbTable; None at quality `labels`
+
+    @property
+    def _centers_only(self) -> bool:
+        """Whether rgb is what the pixels' centres see: one sample goes there, and then no pixel is an edge."""
+        return self.rig.spp == 1 and not self.base.opens_view
+
+    def _launch(self, kernel: Any, count: int, arguments: list[Any]) -> None:
+        wp.launch(kernel, count, arguments, device=self.base.device, record_tape=False)
+
+    def trace(self, worlds: Worlds, views: Any, buffers: Buffers, first: int, count: int) -> None:
+        """Write the hits and the labels of pixels `first` to `first + count`."""
+        geometry, labels = worlds.geometry, buffers.labels
+        if not self.base.opens_view:
+            self._launch(gpu.trace.trace_primary, count, [geometry.trees, views, first, buffers.hit])
+        else:
+            overflow = self._overflow(buffers, first)
+            inputs = [geometry, views, worlds.opacities, first, buffers.hit, labels.mixed, overflow]
+            self._launch(gpu.passage.pass_primary, count, inputs)
+        self._launch(gpu.resolve.resolve_labels, count, [geometry, views, first, buffers.hit, buffers.labels])
+
+    def _overflow(self, buffers: Buffers, first: int) -> wp.array:
+        """Return the counter of a slice: threads on the CPU do not share one."""
+        index = first // self.slice_px
+        return buffers.overflow[index : index + 1]
+
+    def shade(self, worlds: Worlds, views: Any, buffers: Buffers, own: Scratch, first: int, count: int) -> None:
+        """Write the colours of pixels `first` to `first + count`."""
+        geometry, lights = worlds.geometry, worlds.lights
+        if not self._centers_only:
+            self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
+        own.radiance.zero_()
+        sampling = gpu.sample.Sampling()
+        sampling.first, sampling.sample_count, sampling.key = first, self.rig.spp, self.key
+        if own.layers is not None:
+            own.layers.overflow = self._overflow(buffers, first)
+        for sample in range(self.rig.spp):
+            sampling.sample = sample
+            if self.base.opens_view:
+                self._shade_layers(worlds, views, buffers, own, sampling, count)
+                continue
+            if not self._centers_only:
+                inputs = [geometry.trees, views, sampling, buffers.edge, own.hits.sample]
+                self._launch(gpu.sample.trace_samples, count, inputs)
+            inputs = [geometry, views, worlds.materials, lights, sampling, own.hits, own.points]
+            self._launch(gpu.point.find_points, count, inputs)
+            inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
+            self._launch(gpu.shade.light_points, count, inputs)
+            self._trace_shadows(worlds, own, own.points, own.radiance, count)
+        linear = int(self.linear)
+        self._launch(
+            gpu.film.develop, count, [views, first, self.rig.spp, linear, self.srgb, own.radiance, buffers.color]
+        )
+
+    def _trace_shadows(self, worlds: Worlds, own: Scratch, points: Any, radiance: Any, count: int) -> None:
+        if not self.base.opens_shadow:
+            self._launch(gpu.shadow.trace_shadow, count, [worlds.geometry.trees, points, own.rays, radiance])
+            return
+        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, points, own.rays, radiance]
+        self._launch(gpu.shadow_passage.pass_shadow, count, [*inputs, own.layers.overflow])
+
+    def _shade_layers(
+        self, worlds: Worlds, views: Any, buffers: Buffers, own: Scratch, sampling: Any, count: int
+    ) -> None:
+        """Add one sample of every pixel: surface after surface along its ray, until no ray goes on."""
+        geometry, lights, opacities, layers = worlds.geometry, worlds.lights, worlds.opacities, own.layers
+        for layer in range(gpu.passage.MAX_LAYERS):
+            layers.index = own.hits.layer = layer
+            points = own.points if layer == 0 else own.layer_points
+            inputs = [geometry, views, opacities, sampling, buffers.edge, layers, own.hits.sample]
+            self._launch(gpu.passage.pass_samples, count, inputs)
+            inputs = [geometry, views, worlds.materials, lights, sampling, own.hits, points]
+            self._launch(gpu.point.find_points, count, inputs)
+            inputs = [geometry, views, opacities, sampling, own.hits, points, layers]
+            self._launch(gpu.passage.fade_points, count, inputs)
+            self._launch(gpu.shade.light_points, count, [views, lights, sampling, points, own.rays, layers.radiance])
+            self._trace_shadows(worlds, own, points, layers.radiance, count)
+            layers.open_rays.zero_()
+            is_last = int(layer == gpu.passage.MAX_LAYERS - 1)
+            self._launch(gpu.passage.add_layer, count, [is_last, layers, layers, own.radiance])
+            if not layers.open_rays.numpy()[0]:
+                return
