@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,11 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.device_arrays import to_device
-from engine.scene.model import Scene
+from engine.device_arrays import part_of, to_device
+from engine.scene.model import Mesh, Scene
 from engine.tree import MeshTrees
 
+PLACEMENT_FLOATS, TRIANGLE_FLOATS = 8, 32  # of the records in kernels/native/surface.cpp
 
 def geometry_on_device(scene: Scene, trees: MeshTrees, device: str) -> Any:
     """Return kernels.geometry.Geometry with an empty top level."""
@@ -27,28 +29,49 @@ def geometry_on_device(scene: Scene, trees: MeshTrees, device: str) -> Any:
     geometry.trees.block = to_device(trees.block, wp.float32, device)
     geometry.trees.first_node = to_device(trees.first_node[placed.mesh], wp.int32, device)
     geometry.trees.first_block = to_device(trees.first_block[placed.mesh], wp.int32, device)
-    geometry.first_triangle = to_device(first[placed.mesh].astype(np.int32), wp.int32, device)
-    geometry.first_slot = to_device(placed.first_slot, wp.int32, device)
-    geometry.instance = to_device(placed.instance, wp.int32, device)
+    _place_records(geometry, scene, first, device)
     geometry.instance_from_mesh = to_device(_instance_from_mesh(scene).astype(np.float32), mat34, device)
     geometry.low_m = to_device(box_low[placed.mesh], wp.vec3, device)
     geometry.high_m = to_device(box_high[placed.mesh], wp.vec3, device)
     geometry.slot_material = to_device(placed.slot_material, wp.int32, device)
-    geometry.triangle_slot = to_device(_joined([m.slot for m in scene.meshes], (0,), np.int32), wp.int32, device)
-    point = [m.points_m[m.triangle] for m in scene.meshes]
-    geometry.point_m = to_device(_joined(point, (0, 3, 3), np.float32), wp.vec3, device)
-    normal = [_corners(m.normal, len(m.triangle), 3, 0.0) for m in scene.meshes]
-    geometry.normal = to_device(_joined(normal, (0, 3, 3), np.float32), wp.vec3, device)
-    uv = [_corners(m.uv, len(m.triangle), 2, 0.0) for m in scene.meshes]
-    geometry.uv = to_device(_joined(uv, (0, 3, 2), np.float32), wp.vec2, device)
-    second = any(i.uv_set == 1 for m in scene.materials for i in m.textures.values())
-    uv2 = _where_used([m.uv2 if second else None for m in scene.meshes], counts, (2,), 0.0)
-    geometry.uv2 = to_device(uv2, wp.vec2, device)
+    _triangle_records(geometry, scene.meshes, int(counts.sum()), device)
     geometry.color = to_device(_where_used([m.color for m in scene.meshes], counts, (3,), 1.0), wp.vec3, device)
     geometry.opacity = to_device(_where_used([m.opacity for m in scene.meshes], counts, (), 1.0), wp.float32, device)
-    tint = np.ones((len(placed.mesh), 4), np.float32) if placed.color is None else placed.color
-    geometry.placement_color = to_device(tint, wp.vec4, device)
     return geometry
+
+
+def _place_records(geometry: Any, scene: Scene, first_triangle: NDArray[np.int64], device: str) -> None:
+    """Set the records of placements, and the arrays that are views of them."""
+    placed = scene.placements
+    record = np.zeros((len(placed.mesh), PLACEMENT_FLOATS), np.float32)
+    names = record.view(np.int32)
+    names[:, 0], names[:, 1], names[:, 2] = first_triangle[placed.mesh], placed.first_slot, placed.instance
+    record[:, 4:] = 1.0 if placed.color is None else placed.color
+    geometry.placement = to_device(record, wp.float32, device)
+    for i, name in enumerate(("first_triangle", "first_slot", "instance")):
+        setattr(geometry, name, part_of(geometry.placement, i, wp.int32))
+    geometry.placement_color = part_of(geometry.placement, 4, wp.vec4)
+
+
+def _triangle_records(geometry: Any, meshes: Sequence[Mesh], count: int, device: str) -> None:
+    """Set the records of triangles, mesh after mesh, and the arrays that are views of them."""
+    record = np.zeros((count, TRIANGLE_FLOATS), np.float32)
+    end = 0
+    for mesh in meshes:
+        first, end = end, end + len(mesh.triangle)
+        rows = record[first:end]
+        rows[:, :9] = mesh.points_m[mesh.triangle].reshape(-1, 9)
+        rows[:, 18].view(np.int32)[:] = mesh.slot
+        for start, values in ((9, mesh.normal), (19, mesh.uv), (25, mesh.uv2)):
+            if values is not None:
+                flat = values.reshape(len(rows), -1)
+                rows[:, start : start + flat.shape[1]] = flat
+    geometry.triangle = to_device(record, wp.float32, device)
+    geometry.point_m = part_of(geometry.triangle, 0, wp.vec3, 3)
+    geometry.normal = part_of(geometry.triangle, 9, wp.vec3, 3)
+    geometry.triangle_slot = part_of(geometry.triangle, 18, wp.int32)
+    geometry.uv = part_of(geometry.triangle, 19, wp.vec2, 3)
+    geometry.uv2 = part_of(geometry.triangle, 25, wp.vec2, 3)
 
 
 def _where_used(
@@ -61,14 +84,6 @@ def _where_used(
         [np.full((n, 3, *width), default, np.float32) if part is None else part
          for part, n in zip(parts, counts, strict=True)]
     )  # fmt: skip
-
-
-def _corners(values: NDArray[np.float32] | None, triangles: int, width: int, default: float) -> NDArray[np.float32]:
-    return np.full((triangles, 3, width), default, np.float32) if values is None else values
-
-
-def _joined(parts: list[NDArray[Any]], empty: tuple[int, ...], dtype: type) -> NDArray[Any]:
-    return np.concatenate(parts).astype(dtype) if parts else np.zeros(empty, dtype)
 
 
 def _instance_from_mesh(scene: Scene) -> NDArray[np.float64]:

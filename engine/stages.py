@@ -12,6 +12,8 @@ from engine.buffers import Buffers, Scratch
 from engine.recipe import Rig
 from engine.worlds import SceneOnDevice, Worlds
 
+RUN_PX = 256  # of a thread on the CPU, which copies the arguments of a kernel once for all of them
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -41,7 +43,16 @@ class Stages:
             overflow = self._overflow(buffers, first)
             inputs = [geometry, views, worlds.opacities, first, buffers.hit, labels.mixed, overflow]
             self._launch(gpu.passage.pass_primary, count, inputs)
-        self._launch(gpu.resolve.resolve_labels, count, [geometry, views, first, buffers.hit, buffers.labels])
+        span = self._span(first, count)
+        threads = -(-count // span.run)
+        self._launch(gpu.resolve.resolve_labels, threads, [geometry, views, span, buffers.hit, buffers.labels])
+
+    def _span(self, first: int, count: int) -> Any:
+        """Return kernels.camera.Span of the pixels of a slice."""
+        span = gpu.camera.Span()
+        span.first, span.count = first, count
+        span.run = RUN_PX if wp.get_device(self.base.device).is_cpu else 1
+        return span
 
     def _overflow(self, buffers: Buffers, first: int) -> wp.array:
         """Return the counter of a slice: threads on the CPU do not share one."""

@@ -29,6 +29,15 @@ class Views:
 
 
 @wp.struct
+class Span:
+    """The pixels `first` to `first + count` of a launch; thread i has `run` of them, from `first + run * i` on."""
+
+    first: int
+    count: int
+    run: int  # a multiple of the lanes of native/lanes.cpp
+
+
+@wp.struct
 class Ray:
     """A ray whose direction is not unit: `t` is the planar depth [m] along the optical axis."""
 

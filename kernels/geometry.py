@@ -25,10 +25,12 @@ class Trees:
 class Geometry:
     """Triangles and placements, the same in every world, and where each row puts them.
 
-    The data of a triangle's corners lie in flat arrays.
+    What shading fetches of a triangle or a placement lies together in a record; arrays of values are views of those.
     """
 
     trees: Trees
+    placement: wp.array2d[float]  # [placement, 8], record of native/surface.cpp; the next three are parts of it
+    triangle: wp.array2d[float]  # [triangle, 32], likewise; parts: point_m, normal, triangle_slot, uv, uv2
     first_triangle: wp.array[int]  # [placement], of its mesh in the flat arrays
     first_slot: wp.array[int]  # [placement]
     instance: wp.array[int]  # [placement]
@@ -40,7 +42,7 @@ class Geometry:
     point_m: wp.array2d[wp.vec3]  # [triangle, corner], mesh frame
     normal: wp.array2d[wp.vec3]  # [triangle, corner], zero: the face's own
     uv: wp.array2d[wp.vec2]  # [triangle, corner]
-    uv2: wp.array2d[wp.vec2]  # [triangle, corner]; empty: no texture asks for it
+    uv2: wp.array2d[wp.vec2]  # [triangle, corner]
     color: wp.array2d[wp.vec3]  # [triangle, corner], linear; empty: white
     opacity: wp.array2d[float]  # [triangle, corner]; empty: 1
     placement_color: wp.array[wp.vec4]  # [placement], linear, with opacity; multiplies the two above

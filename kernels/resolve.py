@@ -2,12 +2,11 @@
 
 import warp as wp
 
-from .camera import Views, camera_ray, pixel_of
+from .camera import Span, Views, pixel_of
 from .geometry import Geometry
-from .surface import hit_normal, own_material
-from .trace import FAR_M, MISS, Hit
+from .native_source import native
+from .trace import FAR_M, Hit
 
-NO_INSTANCE = wp.constant(0)
 EDGE_COS = wp.constant(0.9)  # neighbours whose normals differ by more than 26 degrees lie across an edge
 
 
@@ -16,33 +15,21 @@ class LabelImages:
     """Images of the pixel centres, [view, y, x]."""
 
     depth_m: wp.array3d[float]  # planar, infinite where nothing was hit
-    normal: wp.array3d[wp.vec3]  # world, unit, towards the viewer; zero where nothing was hit
-    instance: wp.array3d[int]
+    normal: wp.array3d[wp.vec3]  # world, unit, towards the viewer; zero where nothing was hit; empty: not asked for
+    instance: wp.array3d[int]  # 0 where nothing was hit
     material: wp.array3d[int]  # the triangle's own; empty: no rgb is made
     mixed: wp.array3d[wp.uint8]  # 1: something on the way is neither fully there nor fully absent; empty: nothing is
 
 
+@wp.func_native(native("lanes", "camera", "surface", "resolve"))
+def resolve_run(geometry: Geometry, views: Views, span: Span, hit: wp.array[Hit], out_labels: LabelImages, thread: int):
+    """Write the labels of a run of pixels; see native/resolve.cpp."""
+
+
 @wp.kernel(enable_backward=False)
-def resolve_labels(geometry: Geometry, views: Views, first: int, hit: wp.array[Hit], out_labels: LabelImages):
-    """Write the labels of every pixel; thread i is pixel `first + i`, its hit `hit[first + i]`."""
-    index = first + wp.tid()
-    pixel = pixel_of(views, index)
-    view = pixel[0]
-    y = pixel[1]
-    x = pixel[2]
-    h = hit[index]
-    if h.placement == MISS:
-        out_labels.depth_m[view, y, x] = wp.inf
-        out_labels.normal[view, y, x] = wp.vec3(0.0, 0.0, 0.0)
-        out_labels.instance[view, y, x] = NO_INSTANCE
-        return
-    ray = camera_ray(views, view, float(x) + 0.5, float(y) + 0.5)
-    out_labels.depth_m[view, y, x] = h.t
-    out_labels.normal[view, y, x] = hit_normal(geometry, views.row[view], h, ray.direction)
-    out_labels.instance[view, y, x] = geometry.instance[h.placement]
-    if out_labels.material.shape[0] > 0:
-        triangle = geometry.first_triangle[h.placement] + h.triangle
-        out_labels.material[view, y, x] = own_material(geometry, h.placement, triangle)
+def resolve_labels(geometry: Geometry, views: Views, span: Span, hit: wp.array[Hit], out_labels: LabelImages):
+    """Write the labels of the pixels of a span; `hit` holds those of all the launch's pixels."""
+    resolve_run(geometry, views, span, hit, out_labels, wp.tid())
 
 
 @wp.func

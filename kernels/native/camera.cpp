@@ -1,0 +1,79 @@
+// The pixels of a group and the rays through them (kernels/camera.py). Needs lanes.cpp.
+
+    struct Pixels {
+        I view, y, x;
+        int one_view;  // that all lanes share, or -1
+        bool is_row;  // lanes are neighbours in a row of the image
+    };
+    struct Ray { V3 origin, direction; };  // the direction is not unit: t is planar depth
+
+    // Pixels `index` and its followers, in the order of pixel_of; from `end` on the last one again.
+    auto pixels_of = [&](const auto& views, int index, int end) {
+        Pixels p;
+        const int width = views.width, size = width * views.height;
+        const bool is_tiled = width % 8 == 0 && views.height % 4 == 0;
+#if !defined(__CUDA_ARCH__)
+        if (is_tiled && index % 8 == 0 && index + 8 <= end) {  // one row of one tile
+            const int view = index / size, rest = index - view * size, tile = rest >> 5, tile_y = tile / (width >> 3);
+            p.view = omm::splat_int(view);
+            p.y = omm::splat_int(tile_y * 4 + ((rest & 31) >> 3));
+            p.x = (tile - tile_y * (width >> 3)) * 8 + omm::lanes();
+            p.one_view = view;
+            p.is_row = true;
+            return p;
+        }
+#endif
+        p.view = p.y = p.x = omm::splat_int(0);
+        p.one_view = index / size;
+        p.is_row = OMM_WIDTH == 1;
+        for (int l = 0; l < OMM_WIDTH; ++l) {
+            const int i = index + l < end ? index + l : end - 1;
+            const int view = i / size, rest = i - view * size, tile = rest >> 5, tile_y = is_tiled ? tile / (width >> 3) : 0;
+            const int y = is_tiled ? tile_y * 4 + ((rest & 31) >> 3) : rest / width;
+            omm::set_int(p.view, l, view);
+            omm::set_int(p.y, l, y);
+            omm::set_int(p.x, l, is_tiled ? (tile - tile_y * (width >> 3)) * 8 + (rest & 7) : rest - y * width);
+            if (view != p.one_view) p.one_view = -1;
+        }
+        return p;
+    };
+    // Where a lane's pixel lies in images [view, y, x].
+    auto image_index = [&](const auto& views, const Pixels& p, int l) {
+        return ((size_t)omm::get_int(p.view, l) * views.height + omm::get_int(p.y, l)) * views.width + omm::get_int(p.x, l);
+    };
+    // A float of every lane's view: `offset` within the view's row of an array.
+    auto of_view = [&](const auto& array, int offset, const Pixels& p) {
+        const char* base = (const char*)array.data;
+        if (p.one_view >= 0) return omm::splat(((const float*)(base + (size_t)p.one_view * array.strides[0]))[offset]);
+        F out = omm::splat(0.0f);
+        for (int l = 0; l < OMM_WIDTH; ++l)
+            omm::set(out, l, ((const float*)(base + (size_t)omm::get_int(p.view, l) * array.strides[0]))[offset]);
+        return out;
+    };
+    auto view_rows = [&](const auto& views, const Pixels& p) { return omm::bits(of_view(views.row, 0, p)); };
+    auto is_orthographic = [&](const auto& views, const Pixels& p) { return omm::bits(of_view(views.orthographic, 0, p)) != 0; };
+
+    // The ray through a point of the image; pixel (i, j) spans [i, i + 1) x [j, j + 1).
+    auto camera_ray = [&](const auto& views, const Pixels& p, F x_px, F y_px) {
+        const F right = (x_px - of_view(views.center_px, 0, p)) / of_view(views.focal_px, 0, p);
+        const F up = (of_view(views.center_px, 1, p) - y_px) / of_view(views.focal_px, 1, p);
+        F m[12];
+        for (int k = 0; k < 12; ++k) m[k] = of_view(views.world_from_camera, k, p);
+        const V3 across = {m[0] * right + m[1] * up, m[4] * right + m[5] * up, m[8] * right + m[9] * up};
+        const V3 ahead = {-m[2], -m[6], -m[10]};
+        Ray ray = {{m[3], m[7], m[11]}, omm::add(across, ahead)};
+        const M flat = is_orthographic(views, p);
+        if (omm::any(flat)) {
+            ray.origin = omm::select3(flat, omm::add(ray.origin, across), ray.origin);
+            ray.direction = omm::select3(flat, ahead, ray.direction);
+        }
+        return ray;
+    };
+    auto center_ray = [&](const auto& views, const Pixels& p) {
+        return camera_ray(views, p, omm::to_float(p.x) + 0.5f, omm::to_float(p.y) + 0.5f);
+    };
+    // Width of a pixel's cone as a share of the distance, at ray parameter t.
+    auto spread_at = [&](const auto& views, const Pixels& p, F t) {
+        const F spread = 1.0f / of_view(views.focal_px, 0, p);
+        return omm::select(is_orthographic(views, p), spread / omm::max(t, omm::splat(1.0e-6f)), spread);
+    };
