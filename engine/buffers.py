@@ -11,6 +11,7 @@ from engine import gpu
 from engine.recipe import Rig
 from engine.worlds import SceneOnDevice
 
+LANES, WARP_THREADS = 8, 32  # pixels that lie together on the CPU and on CUDA: OMM_GROUP of native/point.cpp
 BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; on the CPU only the pixels of a slice have it
 LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
@@ -32,8 +33,8 @@ class Scratch:
     """What one slice needs while it is shaded."""
 
     radiance: Any
-    hits: Any  # kernels.point.HitBuffers
-    points: Any
+    hits: Any  # kernels.sample.HitBuffers
+    points: Any  # kernels.point.Points
     rays: Any  # kernels.shade.ShadowRays
     layers: Any  # kernels.passage.Layers; None: no ray passes anything
     layer_points: Any  # of the layers behind the first
@@ -63,17 +64,17 @@ def new_buffers(base: SceneOnDevice, rig: Rig, views: int, *, slices: int, shade
 def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> Scratch:
     """Return what shading `count` pixels at a time needs."""
     device, lights = base.device, min(base.lights.count, gpu.shade.MAX_LIGHT_SLOTS)
-    hits, rays = gpu.point.HitBuffers(), gpu.shade.ShadowRays()
+    group = LANES if wp.get_device(device).is_cpu else WARP_THREADS
+    count = -(-count // group) * group  # lanes beyond the last pixel write, too
+    hits, rays = gpu.sample.HitBuffers(), gpu.shade.ShadowRays()
     hits.center, hits.edge = buffers.hit, buffers.edge
     hits.sample = wp.empty(count, dtype=gpu.trace.Hit, device=device)
+    hits.offset_px = wp.empty(count, dtype=wp.vec2, device=device)
     slots, rays.light_slots = lights + 1, lights
     rays.light_stride = 2 if rig.spp % 2 == 0 else 1
-    rays.direction = wp.empty((slots, count), dtype=wp.vec3, device=device)
-    rays.distance_m = wp.empty((slots, count), dtype=wp.float32, device=device)
-    rays.radiance = wp.empty((slots, count), dtype=wp.vec3, device=device)
-    linked = any(light.shading is not None for light in base.scene.lights)
-    rays.link = wp.empty((slots, count) if linked else (0, 0), dtype=wp.int32, device=device)
-    points = wp.empty(count, dtype=gpu.point.Point, device=device)
+    rays.group, rays.slot_floats = group, count * gpu.shade.RAY_FLOATS
+    rays.value = wp.empty(slots * rays.slot_floats, dtype=wp.float32, device=device)
+    points = _new_points(count, group, device)
     radiance = wp.empty(count, dtype=wp.vec3, device=device)
     if base.opacities is None:
         return Scratch(radiance, hits, points, rays, None, None)
@@ -82,5 +83,12 @@ def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> 
     layers.weight = wp.empty(behind, dtype=wp.float32, device=device)
     layers.radiance = wp.zeros(behind, dtype=wp.vec3, device=device)
     layers.open_rays = wp.zeros(1, dtype=wp.int32, device=device)
-    layer_points = wp.empty(behind, dtype=gpu.point.Point, device=device)
-    return Scratch(radiance, hits, points, rays, layers, layer_points)
+    return Scratch(radiance, hits, points, rays, layers, _new_points(behind, group, device))
+
+
+def _new_points(count: int, group: int, device: str) -> Any:
+    """Return kernels.point.Points of `count` pixels."""
+    points = gpu.point.Points()
+    points.group = group
+    points.value = wp.empty(count * gpu.point.POINT_FLOATS, dtype=wp.float32, device=device)
+    return points

@@ -25,8 +25,10 @@ def lights_on_device(scene: Scene, atlas: Atlas, device: str) -> Any:
     out.count = len(lights)
     out.kind = _numbers([light.kind for light in lights], device)
     out.size_m = _vectors([light.size_m for light in lights], wp.vec2, device)
-    angle = np.array([light.half_angle_rad for light in lights], np.float32)
-    out.half_angle_rad = to_device(angle, wp.float32, device)
+    out.dome_count = sum(light.kind == LightKind.DOME for light in lights)
+    half_sine = np.sin([0.5 * light.half_angle_rad for light in lights])
+    versine = np.asarray(2.0 * half_sine**2, np.float32)  # 1 - cos, which float32 rounds to 0 below half a milliradian
+    out.versine = to_device(versine, wp.float32, device)
     out.texture = _numbers([_or_none(light.texture) for light in lights], device)
     link = np.zeros((0, 0), np.uint8) if scene.link_sets is None else scene.link_sets.astype(np.uint8)
     out.link = to_device(link, wp.uint8, device)

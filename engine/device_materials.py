@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import warp as wp
+from numpy.typing import NDArray
 
 from engine import gpu
 from engine.atlas import Atlas
@@ -16,32 +18,48 @@ from engine.scene.model import Material, TextureInput
 
 NO_INPUT = -1
 METALLIC_WORKFLOW = (-1.0, -1.0, -1.0)  # in place of the specular workflow's colour
+CONSTANT_COLUMNS, DISPLAY_COLUMN, INPUT_COLUMN = slice(5, 14), 14, 15  # of a record
 
 
-def materials_on_device(materials: Sequence[Material], atlas: Atlas, device: str) -> Any:
-    """Return kernels.material.Materials without rows."""
+@dataclass(frozen=True)
+class MaterialTable:
+    """Materials of a scene: what is on the device, and the records that rows begin with."""
+
+    device: Any  # kernels.material.Materials without rows
+    record: NDArray[np.float32]  # [material, 24], layout: kernels/native/material.cpp
+
+
+def materials_on_device(materials: Sequence[Material], atlas: Atlas, device: str) -> MaterialTable:
+    """Return the materials of a scene; constants that a texture drives are 1 in their records."""
     out = gpu.material.Materials()
-
-    def constant(material: Material, name: str, one: Any = 1.0) -> Any:
-        return one if name in material.textures else getattr(material, name)
-
-    emission = [constant(m, "emission", (1.0,) * 3) for m in materials]
-    out.emission = to_device(np.array(emission, np.float32), wp.vec3, device)
-    out.ior = to_device(np.array([m.ior for m in materials], np.float32), wp.float32, device)
-    specular = [METALLIC_WORKFLOW if m.specular_color is None else constant(m, "specular_color", (1.0,) * 3)
-                for m in materials]  # fmt: skip
-    out.specular_color = to_device(np.array(specular, np.float32), wp.vec3, device)
-    coat = [(constant(m, "clearcoat"), constant(m, "clearcoat_roughness")) for m in materials]
-    out.clearcoat = to_device(np.array(coat, np.float32), wp.vec2, device)
-    out.uses_display_color = to_device(np.array([m.uses_display_color for m in materials], np.int32), wp.int32, device)
     names = [member.name.lower() for member in gpu.material.MaterialInput]
     inputs = [m.textures[name] for m in materials for name in names if name in m.textures]
     index = iter(range(len(inputs)))
     rows = [[next(index) if name in m.textures else NO_INPUT for name in names] for m in materials]
-    out.input = to_device(np.array(rows, np.int32).reshape(-1, len(names)), wp.int32, device)
+    table = np.array(rows, np.int32).reshape(-1, len(names))
+    out.used_inputs = sum(1 << column for column in np.nonzero((table != NO_INPUT).any(axis=0))[0].tolist())
+    out.input = to_device(table, wp.int32, device)
     out.inputs = _inputs_on_device(inputs, device)
     out.textures = atlas.textures
-    return out
+    record = np.zeros((len(materials), gpu.material.RECORD_FLOATS), np.float32)
+    for row, material in zip(record, materials, strict=True):
+        row[CONSTANT_COLUMNS] = _constants(material)
+        row[DISPLAY_COLUMN : DISPLAY_COLUMN + 1].view(np.int32)[:] = material.uses_display_color
+    record[:, INPUT_COLUMN:].view(np.int32)[:] = table
+    return MaterialTable(out, record)
+
+
+def _constants(material: Material) -> list[float]:
+    """Return emission, specular colour, reflectance at normal incidence, coat and its roughness."""
+
+    def constant(name: str, one: Any = 1.0) -> Any:
+        return one if name in material.textures else getattr(material, name)
+
+    white = (1.0,) * 3
+    specular = METALLIC_WORKFLOW if material.specular_color is None else constant("specular_color", white)
+    reflectance = ((1.0 - material.ior) / (1.0 + material.ior)) ** 2
+    coat = (constant("clearcoat"), constant("clearcoat_roughness"))
+    return [*constant("emission", white), *specular, reflectance, *coat]
 
 
 def _inputs_on_device(inputs: Sequence[TextureInput], device: str) -> Any:
@@ -57,12 +75,13 @@ def _inputs_on_device(inputs: Sequence[TextureInput], device: str) -> Any:
     return table
 
 
-def materials_of_rows(base: Any, draft: Draft, device: str) -> Any:
-    """Return the materials with the rows of a draft."""
-    materials = copied(base)
-    materials.base_color = rows_to_device(draft.base_color, wp.vec3, device)
-    materials.roughness = rows_to_device(draft.roughness, wp.float32, device)
-    materials.metallic = rows_to_device(draft.metallic, wp.float32, device)
-    materials.override = rows_to_device(draft.material, wp.int32, device)
-    materials.tint = rows_to_device(draft.tint, wp.vec3, device)
+def materials_of_rows(base: MaterialTable, draft: Draft, device: str) -> Any:
+    """Return kernels.material.Materials with the rows of a draft."""
+    materials = copied(base.device)
+    record = np.repeat(base.record[None], len(draft.world), axis=0)
+    record[..., 0:3], record[..., 3], record[..., 4] = draft.base_color, draft.roughness, draft.metallic
+    materials.record = rows_to_device(record, wp.float32, device)
+    instance = np.empty((*draft.tint.shape[:2], 4), np.float32)
+    instance[..., :3], instance[..., 3] = draft.tint, draft.material.view(np.float32)
+    materials.instance = rows_to_device(instance, wp.float32, device)
     return materials

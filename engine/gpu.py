@@ -14,12 +14,11 @@ from engine._layout import KERNELS_MODULE, kernels_folder, load_kernels
 if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __getattr__
     from kernels import bvh as bvh
     from kernels import camera as camera
-    from kernels import dome as dome
     from kernels import film as film
     from kernels import geometry as geometry
-    from kernels import ies as ies
     from kernels import light as light
     from kernels import material as material
+    from kernels import native_source as native_source
     from kernels import opacity as opacity
     from kernels import passage as passage
     from kernels import point as point

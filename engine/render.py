@@ -94,7 +94,7 @@ class Renderer:
         load_kernels(rig.quality, device=device)
         self._base: SceneOnDevice = upload_scene(scene, rig, device=device, shaded=self.shaded)
         srgb = srgb_table(device) if self.shaded else None
-        self._stages = Stages(self._base, rig, self._slice_px, outputs.rgb_linear, key, srgb)
+        self._stages = Stages(self._base, rig, self._slice_px, key, srgb)
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         needs = ((self._base.opens_view, VIEW_MODULE), (self._base.opens_shadow, SHADOW_MODULE))
         if modules := tuple(name for is_needed, name in needs if is_needed):

@@ -22,7 +22,6 @@ class Stages:
     base: SceneOnDevice
     rig: Rig
     slice_px: int  # pixels that a launch has at most
-    linear: bool  # scene-linear colours are wanted, too
     key: Any  # kernels.random.RandomKey of the pixels
     srgb: Any  # kernels.film.SrgbTable; None at quality `labels`
 
@@ -34,6 +33,10 @@ class Stages:
     def _launch(self, kernel: Any, count: int, arguments: list[Any]) -> None:
         wp.launch(kernel, count, arguments, device=self.base.device, record_tape=False)
 
+    def _launch_runs(self, kernel: Any, span: Any, arguments: list[Any]) -> None:
+        """Launch a kernel whose threads have `span.run` pixels each."""
+        self._launch(kernel, -(-span.count // span.run), arguments)
+
     def trace(self, worlds: Worlds, views: Any, buffers: Buffers, first: int, count: int) -> None:
         """Write the hits and the labels of pixels `first` to `first + count`."""
         geometry, labels = worlds.geometry, buffers.labels
@@ -44,8 +47,7 @@ class Stages:
             inputs = [geometry, views, worlds.opacities, first, buffers.hit, labels.mixed, overflow]
             self._launch(gpu.passage.pass_primary, count, inputs)
         span = self._span(first, count)
-        threads = -(-count // span.run)
-        self._launch(gpu.resolve.resolve_labels, threads, [geometry, views, span, buffers.hit, buffers.labels])
+        self._launch_runs(gpu.resolve.resolve_labels, span, [geometry, views, span, buffers.hit, buffers.labels])
 
     def _span(self, first: int, count: int) -> Any:
         """Return kernels.camera.Span of the pixels of a slice."""
@@ -66,7 +68,7 @@ class Stages:
             self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
         own.radiance.zero_()
         sampling = gpu.sample.Sampling()
-        sampling.first, sampling.sample_count, sampling.key = first, self.rig.spp, self.key
+        sampling.span, sampling.sample_count, sampling.key = self._span(first, count), self.rig.spp, self.key
         if own.layers is not None:
             own.layers.overflow = self._overflow(buffers, first)
         for sample in range(self.rig.spp):
@@ -75,17 +77,14 @@ class Stages:
                 self._shade_layers(worlds, views, buffers, own, sampling, count)
                 continue
             if not self._centers_only:
-                inputs = [geometry.trees, views, sampling, buffers.edge, own.hits.sample]
-                self._launch(gpu.sample.trace_samples, count, inputs)
-            inputs = [geometry, views, worlds.materials, lights, sampling, own.hits, own.points]
-            self._launch(gpu.point.find_points, count, inputs)
+                self._launch(gpu.sample.trace_samples, count, [geometry.trees, views, sampling, own.hits])
+            inputs = [geometry, views, worlds.materials, sampling, own.hits, own.points]
+            self._launch_runs(gpu.point.find_points, sampling.span, inputs)
             inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
-            self._launch(gpu.shade.light_points, count, inputs)
+            self._launch_runs(gpu.shade.light_points, sampling.span, inputs)
             self._trace_shadows(worlds, own, own.points, own.radiance, count)
-        linear = int(self.linear)
-        self._launch(
-            gpu.film.develop, count, [views, first, self.rig.spp, linear, self.srgb, own.radiance, buffers.color]
-        )
+        inputs = [views, sampling.span, self.rig.spp, self.srgb, own.radiance, buffers.color]
+        self._launch_runs(gpu.film.develop, sampling.span, inputs)
 
     def _trace_shadows(self, worlds: Worlds, own: Scratch, points: Any, radiance: Any, count: int) -> None:
         if not self.base.opens_shadow:
@@ -102,13 +101,14 @@ class Stages:
         for layer in range(gpu.passage.MAX_LAYERS):
             layers.index = own.hits.layer = layer
             points = own.points if layer == 0 else own.layer_points
-            inputs = [geometry, views, opacities, sampling, buffers.edge, layers, own.hits.sample]
+            inputs = [geometry, views, opacities, sampling, layers, own.hits]
             self._launch(gpu.passage.pass_samples, count, inputs)
-            inputs = [geometry, views, worlds.materials, lights, sampling, own.hits, points]
-            self._launch(gpu.point.find_points, count, inputs)
+            inputs = [geometry, views, worlds.materials, sampling, own.hits, points]
+            self._launch_runs(gpu.point.find_points, sampling.span, inputs)
             inputs = [geometry, views, opacities, sampling, own.hits, points, layers]
             self._launch(gpu.passage.fade_points, count, inputs)
-            self._launch(gpu.shade.light_points, count, [views, lights, sampling, points, own.rays, layers.radiance])
+            inputs = [views, lights, sampling, points, own.rays, layers.radiance]
+            self._launch_runs(gpu.shade.light_points, sampling.span, inputs)
             self._trace_shadows(worlds, own, points, layers.radiance, count)
             layers.open_rays.zero_()
             is_last = int(layer == gpu.passage.MAX_LAYERS - 1)

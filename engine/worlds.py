@@ -17,7 +17,7 @@ from engine.atlas import pack_textures
 from engine.device_arrays import copied, rows_to_device
 from engine.device_geometry import geometry_on_device
 from engine.device_lights import lights_of_rows, lights_on_device
-from engine.device_materials import materials_of_rows, materials_on_device
+from engine.device_materials import MaterialTable, materials_of_rows, materials_on_device
 from engine.device_opacity import opacities_of_rows, opacities_on_device, opacity_kinds, opacity_textures
 from engine.draft import Draft
 from engine.recipe import Rig
@@ -32,7 +32,7 @@ class SceneOnDevice:
     device: str
     scene: Scene
     geometry: Any  # kernels.geometry.Geometry with an empty top level
-    materials: Any  # kernels.material.Materials without rows; None at quality `labels`
+    materials: MaterialTable | None  # None at quality `labels`
     lights: Any  # kernels.light.Lights without rows; None at quality `labels`
     opacities: Any  # kernels.opacity.Opacities without rows; None: neither of the next two
     opens_view: bool  # rays of the camera may pass surfaces, or are clipped
@@ -64,7 +64,7 @@ def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneO
     atlas = pack_textures(scene.textures if shaded else opacity_textures(scene, kinds), device)
     materials = materials_on_device(scene.materials, atlas, device)
     if opens_view or opens_shadow:
-        opacities = opacities_on_device(scene.materials, kinds, materials, device)
+        opacities = opacities_on_device(scene.materials, kinds, materials.device, device)
         opacities.label_opacity = rig.label_opacity
         base = dataclasses.replace(base, opacities=opacities)
     if not shaded:

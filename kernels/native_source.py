@@ -3,7 +3,16 @@
 from pathlib import Path
 
 
-def native(*names: str) -> str:
-    """Return the text of some files one after the other; what a file needs comes before it."""
+def native(*names: str, constants: dict[str, float] | None = None) -> str:
+    """Return the text of some files one after the other; what a file needs comes before it.
+
+    Args:
+        names: Files of `native/` without their ending.
+        constants: Numbers that the text knows by these names; integers (also members of an IntEnum) stay integers.
+    """
+    lines = []
+    for name, value in (constants or {}).items():
+        kind, text = ("int", str(int(value))) if isinstance(value, int) else ("float", f"{float(value)!r}f")
+        lines.append(f"    const {kind} {name} = {text};\n")
     folder = Path(__file__).parent / "native"
-    return "".join((folder / f"{name}.cpp").read_text(encoding="utf-8") for name in names)
+    return "".join(lines) + "".join((folder / f"{name}.cpp").read_text(encoding="utf-8") for name in names)

@@ -20,8 +20,8 @@ from .opacity import (
     start_at,
     stopped_share,
 )
-from .point import GONE, HitBuffers, Point
-from .sample import Sampling, sample_ray
+from .point import DIFFUSE_FIELD, GONE, Points, point_index
+from .sample import HitBuffers, Sampling, ray_through, sample_offset
 from .surface import ANISOTROPY_SHARE, footprint_of
 from .trace import FAR_M, MISS, Hit
 
@@ -110,13 +110,13 @@ def pass_primary(
 
 @wp.kernel(enable_backward=False)
 def pass_samples(
-    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, edge: wp.array[wp.uint8],
-    out_layers: Layers, out_hit: wp.array[Hit],
+    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, out_layers: Layers,
+    out_hits: HitBuffers,
 ):  # fmt: skip
     """Write the next surface that the present sample's ray must light, for pixels that lie across an edge."""
     i = wp.tid()
-    is_edge = edge[sampling.first + i] != wp.uint8(0)
-    pixel = pixel_of(views, sampling.first + i)
+    is_edge = out_hits.edge[sampling.span.first + i] != wp.uint8(0)
+    pixel = pixel_of(views, sampling.span.first + i)
     limits_m = clip_range(views, pixel[0])
     hit = start_at(limits_m[0])
     if out_layers.index == 0:
@@ -124,13 +124,15 @@ def pass_samples(
         if not is_edge:
             return  # find_points takes the hit of the centre
     else:
-        hit = out_hit[i]
+        hit = out_hits.sample[i]
         if not is_edge or out_layers.transmission[i] <= 0.0:
             hit.placement = GONE
-            out_hit[i] = hit
+            out_hits.sample[i] = hit
             return
     row = views.row[pixel[0]]
-    ray = sample_ray(views, pixel, sampling)
+    offset_px = sample_offset(views, pixel, sampling)
+    out_hits.offset_px[i] = offset_px
+    ray = ray_through(views, pixel, offset_px)
     crossed = int(0)
     while crossed < MAX_CROSSED:
         last = hit
@@ -149,38 +151,40 @@ def pass_samples(
     if crossed == MAX_CROSSED:
         hit.placement = MISS
         wp.atomic_add(out_layers.overflow, 0, 1)
-    out_hit[i] = hit
+    out_hits.sample[i] = hit
 
 
 @wp.kernel(enable_backward=False)
 def fade_points(
     geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, hits: HitBuffers,
-    out_point: wp.array[Point], out_layers: Layers,
+    out_point: Points, out_layers: Layers,
 ):  # fmt: skip
     """Write the weight of the present surface and what it lets through; dim the diffuse part of a transparent one."""
     i = wp.tid()
     transmission = out_layers.transmission[i]
     out_layers.weight[i] = transmission
     out_layers.transmission[i] = 0.0
-    if transmission <= 0.0 or (out_layers.index == 0 and hits.edge[sampling.first + i] == wp.uint8(0)):
+    if transmission <= 0.0 or (out_layers.index == 0 and hits.edge[sampling.span.first + i] == wp.uint8(0)):
         return
     hit = hits.sample[i]
     if hit.placement == MISS:
         return
-    pixel = pixel_of(views, sampling.first + i)
+    pixel = pixel_of(views, sampling.span.first + i)
     row = views.row[pixel[0]]
     material = material_of(geometry, opacities, row, hit)
     kind = opacities.kind[material]
     if kind == int(OpacityKind.OPAQUE) or kind == int(OpacityKind.CUTOUT):
         return
-    ray = sample_ray(views, pixel, sampling)
+    ray = ray_through(views, pixel, hits.offset_px[i])
     footprint = footprint_of(geometry, views, pixel[0], ray, hit, ANISOTROPY_SHARE)
     opacity = opacity_at(geometry, opacities, material, hit, footprint)
     out_layers.transmission[i] = transmission * (1.0 - opacity)
     if kind == int(OpacityKind.PRESENCE):
         out_layers.weight[i] = transmission * opacity
     else:
-        out_point[i].bsdf.diffuse = out_point[i].bsdf.diffuse * opacity
+        for channel in range(3):
+            at = point_index(out_point, i, DIFFUSE_FIELD + channel)
+            out_point.value[at] = out_point.value[at] * opacity
 
 
 @wp.kernel(enable_backward=False)

@@ -6,8 +6,8 @@ from .camera import Ray
 from .geometry import Geometry
 from .light import ALL_PLACEMENTS
 from .opacity import MAX_CROSSED, Opacities, is_same_crossing, material_of, next_hit, start_at, stopped_share
-from .point import Point
-from .shade import SHORT_OF_LIGHT, ShadowRays
+from .point import ORIGIN_FIELD, ROW_FIELD, Points, point_index
+from .shade import DISTANCE_FIELD, LINK_FIELD, RADIANCE_FIELD, SHORT_OF_LIGHT, ShadowRays, ray_index, vector_at
 from .trace import MISS
 
 
@@ -54,25 +54,25 @@ def arriving_share(
 
 @wp.kernel(enable_backward=False)
 def pass_shadow(
-    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], point: wp.array[Point], rays: ShadowRays,
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], point: Points, rays: ShadowRays,
     out_radiance: wp.array[wp.vec3], out_overflow: wp.array[int],
 ):  # fmt: skip
     """Add the light of every shadow ray as far as it arrives; `link` is Lights.link."""
     i = wp.tid()
     radiance = out_radiance[i]
     ray = Ray()
-    ray.origin = point[i].origin_m
+    ray.origin = vector_at(point.value, point_index(point, i, ORIGIN_FIELD), point.group)
+    row = wp.cast(point.value[point_index(point, i, ROW_FIELD)], wp.int32)
     blocking = Blocking()
     blocking.link = link
     for slot in range(rays.light_slots + 1):
-        distance = rays.distance_m[slot, i]
+        at = ray_index(rays, slot, i)
+        distance = rays.value[at + DISTANCE_FIELD * rays.group]
         if distance > 0.0:
-            ray.direction = rays.direction[slot, i]
-            blocking.group = ALL_PLACEMENTS
-            if rays.link.shape[0] > 0:
-                blocking.group = rays.link[slot, i]
-            share = arriving_share(geometry, opacities, blocking, point[i].row, ray, distance * SHORT_OF_LIGHT)
+            ray.direction = vector_at(rays.value, at, rays.group)
+            blocking.group = wp.cast(rays.value[at + LINK_FIELD * rays.group], wp.int32)
+            share = arriving_share(geometry, opacities, blocking, row, ray, distance * SHORT_OF_LIGHT)
             if share < 0.0:
                 wp.atomic_add(out_overflow, 0, 1)
-            radiance += rays.radiance[slot, i] * wp.max(share, 0.0)
+            radiance += vector_at(rays.value, at + RADIANCE_FIELD * rays.group, rays.group) * wp.max(share, 0.0)
     out_radiance[i] = radiance

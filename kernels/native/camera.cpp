@@ -50,7 +50,26 @@
             omm::set(out, l, ((const float*)(base + (size_t)omm::get_int(p.view, l) * array.strides[0]))[offset]);
         return out;
     };
-    auto view_rows = [&](const auto& views, const Pixels& p) { return omm::bits(of_view(views.row, 0, p)); };
+    struct Rows {  // of Worlds
+        I each;
+        int one;  // that all lanes share, or -1
+    };
+    auto view_rows = [&](const auto& views, const Pixels& p) {
+        const I each = omm::bits(of_view(views.row, 0, p));
+        return Rows{each, p.one_view >= 0 ? omm::get_int(each, 0) : -1};
+    };
+    // A float of every lane's row: `offset` within element [row, column] of an array.
+    auto of_row = [&](const auto& array, const Rows& rows, int column, int offset) {
+        const char* base = (const char*)array.data + (size_t)column * array.strides[1];
+        if (rows.one >= 0) return omm::splat(((const float*)(base + (size_t)rows.one * array.strides[0]))[offset]);
+        F out = omm::splat(0.0f);
+        for (int l = 0; l < OMM_WIDTH; ++l)
+            omm::set(out, l, ((const float*)(base + (size_t)omm::get_int(rows.each, l) * array.strides[0]))[offset]);
+        return out;
+    };
+    auto vec3_of_row = [&](const auto& array, const Rows& rows, int column) {
+        return V3{of_row(array, rows, column, 0), of_row(array, rows, column, 1), of_row(array, rows, column, 2)};
+    };
     auto is_orthographic = [&](const auto& views, const Pixels& p) { return omm::bits(of_view(views.orthographic, 0, p)) != 0; };
 
     // The ray through a point of the image; pixel (i, j) spans [i, i + 1) x [j, j + 1).

@@ -19,6 +19,7 @@
 #if defined(__CUDA_ARCH__)
         typedef float F;
         typedef int I;
+        typedef unsigned int U;
         typedef bool M;
         OMM_FN F splat(float x) { return x; }
         OMM_FN I splat_int(int x) { return x; }
@@ -47,6 +48,7 @@
 #else
         typedef float F __attribute__((vector_size(32)));
         typedef int I __attribute__((vector_size(32)));
+        typedef unsigned int U __attribute__((vector_size(32)));
         typedef I M;  // of a lane: -1 or 0
         typedef float Loose __attribute__((vector_size(32), aligned(4)));
         OMM_FN F splat(float x) { return x - F{}; }
@@ -123,6 +125,15 @@
         }
         OMM_FN V3 select3(M m, V3 a, V3 b) { return {select(m, a.x, b.x), select(m, a.y, b.y), select(m, a.z, b.z)}; }
 
+        OMM_FN V3 load3(const float* p) {  // vectors in a row, one a lane
+            V3 out = vec3(0.0f, 0.0f, 0.0f);
+            for (int l = 0; l < OMM_WIDTH; ++l) { set(out.x, l, p[3 * l]); set(out.y, l, p[3 * l + 1]); set(out.z, l, p[3 * l + 2]); }
+            return out;
+        }
+        OMM_FN void store3(float* p, V3 a) {
+            for (int l = 0; l < OMM_WIDTH; ++l) { p[3 * l] = get(a.x, l); p[3 * l + 1] = get(a.y, l); p[3 * l + 2] = get(a.z, l); }
+        }
+
         // Sine and cosine of `turns` full turns, |turns| <= 2^20; error 2e-7.
         OMM_FN void sincos(F turns, F& sine, F& cosine) {
             const F quarter = floor(turns * 4.0f + 0.5f);
@@ -188,6 +199,7 @@
     };
     typedef omm::F F;
     typedef omm::I I;
+    typedef omm::U U;
     typedef omm::M M;
     typedef omm::V2 V2;
     typedef omm::V3 V3;

@@ -22,7 +22,7 @@
         V3 emission;
     };
     struct Point {
-        I lit;  // 0: a ray met nothing, and bsdf.emission is the background; all other fields are then 0
+        I lit;  // 0: nothing there to be lit; then emission is 0, placement -1 if a ray met nothing, to_viewer its origin's direction
         I is_edge;  // 1: the next sample has a point of its own
         I row, placement;
         V3 position_m, origin_m;  // origin of shadow rays, clear of the surface

@@ -22,7 +22,7 @@
         omm::records(p, out);
     };
     // `hit[l]` is the hit of lane l (kernels/trace.py); placement below 0: nothing.
-    auto met_by = [&](const auto& geometry, auto* const* hit, I row) {
+    auto met_by = [&](const auto& geometry, auto* const* hit, const Rows& rows) {
         Met met;
         I placement = omm::splat_int(0), triangle = omm::splat_int(0), packed = omm::splat_int(0);
         met.t = omm::splat(0.0f);
@@ -33,7 +33,7 @@
             omm::set_int(packed, l, (int)hit[l]->uv);
         }
         met.is_hit = placement >= 0;
-        met.row = row;
+        met.row = rows.each;
         met.placement = omm::select_int(met.is_hit, placement, omm::splat_int(0));
         met.weight_1 = omm::to_float(packed & 0xffff) * (1.0f / 65535.0f);
         met.weight_2 = omm::to_float((packed >> 16) & 0xffff) * (1.0f / 65535.0f);
@@ -46,7 +46,7 @@
         met.color = {r[4], r[5], r[6]};
         return met;
     };
-    auto mixed2 = [&](F a, F b, F c, const Met& met) { return a * (1.0f - met.weight_1 - met.weight_2) + b * met.weight_1 + c * met.weight_2; };
+    auto mixed = [&](F a, F b, F c, const Met& met) { return a * (1.0f - met.weight_1 - met.weight_2) + b * met.weight_1 + c * met.weight_2; };
     auto triangle_of = [&](const auto& geometry, const Met& met, bool with_uv) {
         Triangle out;
         F r[32];
@@ -54,7 +54,7 @@
         const V3 corner = {r[0], r[1], r[2]};
         out.edge_1 = omm::sub({r[3], r[4], r[5]}, corner);
         out.edge_2 = omm::sub({r[6], r[7], r[8]}, corner);
-        out.smooth = {mixed2(r[9], r[12], r[15], met), mixed2(r[10], r[13], r[16], met), mixed2(r[11], r[14], r[17], met)};
+        out.smooth = {mixed(r[9], r[12], r[15], met), mixed(r[10], r[13], r[16], met), mixed(r[11], r[14], r[17], met)};
         out.slot = omm::bits(r[18]);
         for (int set = 0; with_uv && set < 2; ++set) {
             const F* c = r + 19 + 6 * set;

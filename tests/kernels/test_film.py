@@ -22,7 +22,10 @@ def developed(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
     out.rgb = wp.zeros((1, SIDE_PX, SIDE_PX, 3), dtype=wp.uint8, device="cpu")
     out.linear = wp.zeros((1, SIDE_PX, SIDE_PX), dtype=wp.vec3, device="cpu")
     colors = to_device(np.repeat(radiance[:, None], 3, axis=1), wp.vec3, "cpu")
-    wp.launch(gpu.film.develop, len(radiance), [views, 0, 1, 1, srgb_table("cpu"), colors, out], device="cpu")
+    span = gpu.camera.Span()
+    span.first, span.count, span.run = 0, len(radiance), 64
+    inputs = [views, span, 1, srgb_table("cpu"), colors, out]
+    wp.launch(gpu.film.develop, len(radiance) // span.run, inputs, device="cpu")
     assert np.array_equal(out.rgb.numpy()[..., 0], out.rgb.numpy()[..., 2])
     kept, codes = out.linear.numpy().reshape(-1, 3)[:, 0], out.rgb.numpy().reshape(-1, 3)[:, 0]
     order = np.argsort(kept, kind="stable")  # pixels come in tiles

@@ -7,6 +7,7 @@ import pytest
 import warp as wp
 
 from engine import gpu
+from engine.buffers import LANES
 from engine.randomize.philox import philox, stream_key, uniform
 
 # Known answers of Philox4x32-10 from the authors' Random123 library: counter, key, output.
@@ -61,7 +62,7 @@ def test_shuffled_indices_keep_blocks_together() -> None:
     """Owen scrambling in base 2: a permutation that maps every aligned block of 2^k indices onto another."""
     count = 256
     out = wp.empty(count, dtype=wp.uint32, device="cpu")
-    wp.launch(shuffle, count, [12345, out], device="cpu")
+    wp.launch(shuffle, count // LANES, [12345, out], device="cpu")
     shuffled = out.numpy()
     for size in (2, 4, 16, 64):
         blocks = shuffled.reshape(-1, size) // size
@@ -70,8 +71,18 @@ def test_shuffled_indices_keep_blocks_together() -> None:
     assert not np.array_equal(np.sort(shuffled), shuffled)
 
 
+@wp.func_native(
+    gpu.native_source.native("lanes", "camera", "sequence")
+    + """
+    const U places = scrambled((U)(omm::lanes() + group * OMM_WIDTH), (U)omm::splat_int(seed));
+    for (int l = 0; l < OMM_WIDTH; ++l) out.data[group * OMM_WIDTH + l] = (unsigned int)omm::get_int((I)places, l);
+"""
+)
+def scrambled_group(group: int, seed: int, out: wp.array[wp.uint32]):
+    """Write the shuffled places of a group of indices."""
+
+
 @wp.kernel(enable_backward=False)
 def shuffle(seed: int, out_index: wp.array[wp.uint32]):
     """Write the shuffled place of every index."""
-    i = wp.tid()
-    out_index[i] = gpu.sample.scrambled(wp.uint32(i), wp.uint32(seed))
+    scrambled_group(wp.tid(), seed, out_index)

@@ -1,0 +1,49 @@
+// The image of a light, and what a dome sends (kernels/light.py). Needs camera.cpp and texture.cpp.
+
+    const int NO_TEXTURE = -1;
+    const float TURN = 6.28318530717958648f;
+
+    // The factor that a light's image puts on its radiance; 1 for other lanes than `wanted`.
+    auto image_radiance = [&](const auto& lights, int light, V2 uv, F footprint, M wanted) {
+        V3 out = omm::vec3(1.0f, 1.0f, 1.0f);
+        const int texture = lights.texture.data[light];
+        const auto size = lights.textures.size_px.data[texture];
+        const F texels = omm::sqrt(omm::splat((float)size[0] * (float)size[1]));
+        const F level = level_of(footprint, texels, omm::splat((float)lights.textures.level_count.data[texture]));
+        for (int l = 0; l < OMM_WIDTH; ++l) {
+            if (!omm::get_bool(wanted, l)) continue;
+            const wp::vec4 texel = trilinear(lights.textures, texture, omm::get(uv.x, l), omm::get(uv.y, l), omm::get(level, l));
+            omm::set(out.x, l, texel[0]);
+            omm::set(out.y, l, texel[1]);
+            omm::set(out.z, l, texel[2]);
+        }
+        return out;
+    };
+    // The pose of a light in every lane's row, 12 floats.
+    auto pose_of = [&](const auto& lights, const Rows& rows, int light, F* pose) {
+        for (int k = 0; k < 12; ++k) pose[k] = of_row(lights.world_from_light, rows, light, k);
+    };
+    // A direction of the world in an orthonormal frame.
+    auto into_frame = [&](const F* m, V3 d) {
+        return V3{m[0] * d.x + m[4] * d.y + m[8] * d.z, m[1] * d.x + m[5] * d.y + m[9] * d.z, m[2] * d.x + m[6] * d.y + m[10] * d.z};
+    };
+    // Where a dome's image is seen in a direction. Its pole is +Z, the image's centre -Y, u falls towards +X.
+    auto dome_uv = [&](const F* pose, V3 direction) {
+        const V3 local = into_frame(pose, direction);
+        return V2{0.5f - omm::atan2(local.x, -local.y) * (1.0f / TURN), 0.5f + omm::asin(local.z) * (2.0f / TURN)};
+    };
+    // What rays see that meet nothing, in a unit direction: the domes.
+    auto background = [&](const auto& lights, const Rows& rows, V3 direction, F footprint, M wanted) {
+        V3 sum = omm::vec3(0.0f, 0.0f, 0.0f);
+        for (int light = 0; light < lights.count; ++light) {
+            if (lights.kind.data[light] != DOME) continue;
+            V3 radiance = vec3_of_row(lights.radiance, rows, light);
+            if (lights.texture.data[light] != NO_TEXTURE) {
+                F pose[12];
+                pose_of(lights, rows, light, pose);
+                radiance = omm::mul(radiance, image_radiance(lights, light, dome_uv(pose, direction), footprint, wanted));
+            }
+            sum = omm::add(sum, radiance);
+        }
+        return sum;
+    };

@@ -1,0 +1,126 @@
+// Materials at points of surfaces (kernels/material.py). Needs surface.cpp, texture.cpp and point.cpp.
+// Record of a material in a row, 24 floats, integers as bits: base colour, roughness, metallic, emission, specular colour
+// (negative: the metallic workflow), reflectance at normal incidence, coat, coat roughness, whether displayColor counts,
+// the rows of its texture inputs in the order of MaterialInput (-1: none). Record of an instance in a row, 4: tint, and
+// the material that overrides its triangles' own (-1: none).
+
+    const int INPUTS = 15;  // where they begin in a record
+
+    struct Look {  // how a surface is looked at
+        V2 uv[2];
+        F footprint[2];  // width of the pixel in either set of texture coordinates
+    };
+    struct Texel { F c[4]; };
+
+    // What texture inputs deliver: `scale * texel + bias` at `uv_from_st * (s, t, 1)`; 1 for lanes without one.
+    auto lookup_inputs = [&](const auto& inputs, const auto& textures, I index, const Look& look) {
+        Texel out;
+        for (int c = 0; c < 4; ++c) out.c[c] = omm::splat(1.0f);
+        F u = omm::splat(0.0f), v = u, width = u, stretch = u, levels = omm::splat(1.0f);
+        for (int l = 0; l < OMM_WIDTH; ++l) {
+            const int k = omm::get_int(index, l);
+            if (k < 0) continue;
+            const int set = inputs.uv_set.data[k] != 0, texture = inputs.texture.data[k];
+            const auto to_u = inputs.u_from_st.data[k], to_v = inputs.v_from_st.data[k];
+            const auto size = textures.size_px.data[texture];
+            const float s = omm::get(look.uv[set].x, l), t = omm::get(look.uv[set].y, l);
+            const float det = to_u[0] * to_v[1] - to_u[1] * to_v[0];
+            omm::set(u, l, to_u[0] * s + to_u[1] * t + to_u[2]);
+            omm::set(v, l, to_v[0] * s + to_v[1] * t + to_v[2]);
+            omm::set(width, l, omm::get(look.footprint[set], l));
+            omm::set(stretch, l, (det < 0.0f ? -det : det) * (float)size[0] * (float)size[1]);
+            omm::set(levels, l, (float)textures.level_count.data[texture]);
+        }
+        const F level = level_of(width, omm::sqrt(stretch), levels);
+        for (int l = 0; l < OMM_WIDTH; ++l) {
+            const int k = omm::get_int(index, l);
+            if (k < 0) continue;
+            const wp::vec4 texel = trilinear(textures, inputs.texture.data[k], omm::get(u, l), omm::get(v, l), omm::get(level, l));
+            const auto factor = inputs.scale.data[k], bias = inputs.bias.data[k];
+            for (int c = 0; c < 4; ++c) omm::set(out.c[c], l, texel[c] * factor[c] + bias[c]);
+        }
+        return out;
+    };
+    auto input_row = [&](const auto& materials, const F* r, I active, int name) {
+        const I none = omm::splat_int(-1);
+        if (!(materials.used_inputs >> name & 1)) return none;  // by no material of the scene
+        return omm::select_int(active != 0, omm::bits(r[INPUTS + name]), none);
+    };
+    // A constant times the texture that drives it, if any.
+    auto color_input = [&](const auto& materials, const F* r, I active, int name, V3 constant, const Look& look) {
+        const I index = input_row(materials, r, active, name);
+        if (!omm::any(index >= 0)) return constant;
+        const Texel t = lookup_inputs(materials.inputs, materials.textures, index, look);
+        return omm::mul(constant, {t.c[0], t.c[1], t.c[2]});
+    };
+    auto scalar_input = [&](const auto& materials, const F* r, I active, int name, F constant, const Look& look) {
+        const I index = input_row(materials, r, active, name);
+        if (!omm::any(index >= 0)) return constant;
+        const Texel t = lookup_inputs(materials.inputs, materials.textures, index, look);
+        F value = omm::splat(1.0f);
+        for (int l = 0; l < OMM_WIDTH; ++l)
+            if (omm::get_int(index, l) >= 0) omm::set(value, l, omm::get(t.c[materials.inputs.channel.data[omm::get_int(index, l)]], l));
+        return constant * value;
+    };
+    // The shading normal after the normal map. The tangent frame follows the coordinates at which the map is looked up,
+    // also where they are mirrored. From the back a bump is a dent: the frame turns with the normal.
+    auto mapped_normal = [&](const auto& geometry, const auto& materials, I index, const Look& look, const Met& met, const Triangle& tri, V3 n, V3 face, F side) {
+        F m[12], u1 = omm::splat(0.0f), u2 = u1, v1 = u1, v2 = u1;
+        matrix_of(geometry.world_from_mesh, met, m);
+        const V3 edge_1 = transform_vector(m, tri.edge_1), edge_2 = transform_vector(m, tri.edge_2);
+        for (int l = 0; l < OMM_WIDTH; ++l) {
+            const int k = omm::get_int(index, l);
+            if (k < 0) continue;
+            const int set = materials.inputs.uv_set.data[k] != 0;
+            const auto to_u = materials.inputs.u_from_st.data[k], to_v = materials.inputs.v_from_st.data[k];
+            const float s1 = omm::get(tri.along_1[set].x, l), t1 = omm::get(tri.along_1[set].y, l);
+            const float s2 = omm::get(tri.along_2[set].x, l), t2 = omm::get(tri.along_2[set].y, l);
+            omm::set(u1, l, to_u[0] * s1 + to_u[1] * t1);
+            omm::set(u2, l, to_u[0] * s2 + to_u[1] * t2);
+            omm::set(v1, l, to_v[0] * s1 + to_v[1] * t1);
+            omm::set(v2, l, to_v[0] * s2 + to_v[1] * t2);
+        }
+        const F det = u1 * v2 - v1 * u2;
+        const Texel value = lookup_inputs(materials.inputs, materials.textures, index, look);
+        const F turned = omm::select(det < 0.0f, -side, side);
+        const V3 along_u = omm::scale(omm::sub(omm::scale(edge_1, v2), omm::scale(edge_2, v1)), turned);
+        const V3 along_v = omm::scale(omm::sub(omm::scale(edge_2, u1), omm::scale(edge_1, u2)), turned);
+        const V3 t = omm::unit(omm::sub(along_u, omm::scale(n, omm::dot(n, along_u))));
+        const V3 across = omm::sub(along_v, omm::scale(n, omm::dot(n, along_v)));
+        const V3 b = omm::unit(omm::sub(across, omm::scale(t, omm::dot(t, along_v))));
+        const F up = omm::max(value.c[2], omm::splat(0.05f));
+        const V3 mapped = omm::unit(omm::add(omm::add(omm::scale(t, value.c[0]), omm::scale(b, value.c[1])), omm::scale(n, up)));
+        const M valid = (index >= 0) & (det != 0.0f) & (omm::dot(mapped, face) > 0.0f);
+        return omm::select3(valid, mapped, n);
+    };
+    // A material at a point, but for its normal. Source: UsdPreviewSurface specification,
+    // https://openusd.org/release/spec_usdpreviewsurface.html
+    auto bsdf_at = [&](const auto& materials, const F* r, I active, V3 tint, V3 display, const Look& look) {
+        const F zero = omm::splat(0.0f), one = omm::splat(1.0f);
+        V3 color = color_input(materials, r, active, BASE_COLOR, {r[0], r[1], r[2]}, look);
+        color = omm::mul(omm::select3(omm::bits(r[14]) != 0, omm::mul(color, display), color), tint);
+        const F roughness = omm::clamp(scalar_input(materials, r, active, ROUGHNESS, r[3], look), 0.0f, 1.0f);
+        const F metallic = omm::clamp(scalar_input(materials, r, active, METALLIC, r[4], look), 0.0f, 1.0f);
+        const F reflectance = r[11], rest = 1.0f - metallic;
+        Bsdf out;
+        out.diffuse = omm::scale(color, rest);
+        out.f0 = omm::add(omm::same(reflectance * rest), omm::scale(color, metallic));
+        out.f90 = omm::add(omm::same(rest), omm::scale(color, metallic));
+        const M has_specular_color = r[8] >= 0.0f;
+        if (omm::any(has_specular_color)) {
+            out.diffuse = omm::select3(has_specular_color, color, out.diffuse);
+            out.f0 = omm::select3(has_specular_color, color_input(materials, r, active, SPECULAR_COLOR, {r[8], r[9], r[10]}, look), out.f0);
+            out.f90 = omm::select3(has_specular_color, omm::same(one), out.f90);
+        }
+        out.alpha = omm::max(roughness * roughness, omm::splat(MIN_ALPHA));
+        out.coat = scalar_input(materials, r, active, CLEARCOAT, r[12], look);
+        out.coat_f0 = out.coat_alpha = zero;
+        const M coated = out.coat > 0.0f;
+        if (omm::any(coated)) {
+            const F coat_roughness = scalar_input(materials, r, active, CLEARCOAT_ROUGHNESS, r[13], look);
+            out.coat_f0 = omm::select(coated, reflectance, zero);
+            out.coat_alpha = omm::select(coated, omm::max(coat_roughness * coat_roughness, omm::splat(MIN_ALPHA)), zero);
+        }
+        out.emission = color_input(materials, r, active, EMISSION, {r[5], r[6], r[7]}, look);
+        return out;
+    };
