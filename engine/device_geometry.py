@@ -16,6 +16,7 @@ from engine.tree import MeshTrees
 
 PLACEMENT_FLOATS, TRIANGLE_FLOATS = 8, 32  # of the records in kernels/native/surface.cpp
 
+
 def geometry_on_device(scene: Scene, trees: MeshTrees, device: str) -> Any:
     """Return kernels.geometry.Geometry with an empty top level."""
     placed, mat34 = scene.placements, gpu.transform.mat34
@@ -28,6 +29,7 @@ def geometry_on_device(scene: Scene, trees: MeshTrees, device: str) -> Any:
     geometry.trees.node = to_device(trees.node, wp.float32, device)
     geometry.trees.block = to_device(trees.block, wp.float32, device)
     geometry.trees.first_node = to_device(trees.first_node[placed.mesh], wp.int32, device)
+    geometry.trees.root_code = to_device(trees.root_code[placed.mesh], wp.int32, device)
     geometry.trees.first_block = to_device(trees.first_block[placed.mesh], wp.int32, device)
     _place_records(geometry, scene, first, device)
     geometry.instance_from_mesh = to_device(_instance_from_mesh(scene).astype(np.float32), mat34, device)

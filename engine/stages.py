@@ -10,9 +10,8 @@ import warp as wp
 from engine import gpu
 from engine.buffers import Buffers, Scratch
 from engine.recipe import Rig
+from engine.views import span_of
 from engine.worlds import SceneOnDevice, Worlds
-
-RUN_PX = 256  # of a thread on the CPU, which copies the arguments of a kernel once for all of them
 
 
 @dataclass(frozen=True)
@@ -39,22 +38,14 @@ class Stages:
 
     def trace(self, worlds: Worlds, views: Any, buffers: Buffers, first: int, count: int) -> None:
         """Write the hits and the labels of pixels `first` to `first + count`."""
-        geometry, labels = worlds.geometry, buffers.labels
+        geometry, labels, span = worlds.geometry, buffers.labels, span_of(first, count, self.base.device)
         if not self.base.opens_view:
-            self._launch(gpu.trace.trace_primary, count, [geometry.trees, views, first, buffers.hit])
+            self._launch_runs(gpu.trace.trace_primary, span, [geometry.trees, views, span, buffers.hit])
         else:
             overflow = self._overflow(buffers, first)
             inputs = [geometry, views, worlds.opacities, first, buffers.hit, labels.mixed, overflow]
             self._launch(gpu.passage.pass_primary, count, inputs)
-        span = self._span(first, count)
         self._launch_runs(gpu.resolve.resolve_labels, span, [geometry, views, span, buffers.hit, buffers.labels])
-
-    def _span(self, first: int, count: int) -> Any:
-        """Return kernels.camera.Span of the pixels of a slice."""
-        span = gpu.camera.Span()
-        span.first, span.count = first, count
-        span.run = RUN_PX if wp.get_device(self.base.device).is_cpu else 1
-        return span
 
     def _overflow(self, buffers: Buffers, first: int) -> wp.array:
         """Return the counter of a slice: threads on the CPU do not share one."""
@@ -68,7 +59,11 @@ class Stages:
             self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
         own.radiance.zero_()
         sampling = gpu.sample.Sampling()
-        sampling.span, sampling.sample_count, sampling.key = self._span(first, count), self.rig.spp, self.key
+        sampling.span, sampling.sample_count, sampling.key = (
+            span_of(first, count, self.base.device),
+            self.rig.spp,
+            self.key,
+        )
         if own.layers is not None:
             own.layers.overflow = self._overflow(buffers, first)
         for sample in range(self.rig.spp):
@@ -82,16 +77,17 @@ class Stages:
             self._launch_runs(gpu.point.find_points, sampling.span, inputs)
             inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
             self._launch_runs(gpu.shade.light_points, sampling.span, inputs)
-            self._trace_shadows(worlds, own, own.points, own.radiance, count)
+            self._trace_shadows(worlds, own, own.points, own.radiance, sampling.span)
         inputs = [views, sampling.span, self.rig.spp, self.srgb, own.radiance, buffers.color]
         self._launch_runs(gpu.film.develop, sampling.span, inputs)
 
-    def _trace_shadows(self, worlds: Worlds, own: Scratch, points: Any, radiance: Any, count: int) -> None:
+    def _trace_shadows(self, worlds: Worlds, own: Scratch, points: Any, radiance: Any, span: Any) -> None:
         if not self.base.opens_shadow:
-            self._launch(gpu.shadow.trace_shadow, count, [worlds.geometry.trees, points, own.rays, radiance])
+            inputs = [worlds.geometry.trees, span, points, own.rays, radiance]
+            self._launch_runs(gpu.shadow.trace_shadow, span, inputs)
             return
         inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, points, own.rays, radiance]
-        self._launch(gpu.shadow_passage.pass_shadow, count, [*inputs, own.layers.overflow])
+        self._launch(gpu.shadow_passage.pass_shadow, span.count, [*inputs, own.layers.overflow])
 
     def _shade_layers(
         self, worlds: Worlds, views: Any, buffers: Buffers, own: Scratch, sampling: Any, count: int
@@ -109,7 +105,7 @@ class Stages:
             self._launch(gpu.passage.fade_points, count, inputs)
             inputs = [views, lights, sampling, points, own.rays, layers.radiance]
             self._launch_runs(gpu.shade.light_points, sampling.span, inputs)
-            self._trace_shadows(worlds, own, points, layers.radiance, count)
+            self._trace_shadows(worlds, own, points, layers.radiance, sampling.span)
             layers.open_rays.zero_()
             is_last = int(layer == gpu.passage.MAX_LAYERS - 1)
             self._launch(gpu.passage.add_layer, count, [is_last, layers, layers, own.radiance])

@@ -17,6 +17,8 @@ from engine import gpu
 from engine.errors import UserError
 from engine.scene.model import Mesh
 
+ONLY_LEAF = -1  # code of a leaf that is block 0 alone, see kernels/native/traverse.cpp
+
 
 @dataclass(frozen=True)
 class MeshTrees:
@@ -26,6 +28,7 @@ class MeshTrees:
     block: NDArray[np.float32]
     first_node: NDArray[np.int32]  # [mesh]
     first_block: NDArray[np.int32]  # [mesh]
+    root_code: NDArray[np.int32]  # [mesh], where a traversal begins: node 0, or the only leaf
     stack_entries: int  # the most that a traversal of one of them may need
 
 
@@ -45,6 +48,7 @@ def build_mesh_trees(meshes: Sequence[Mesh], lanes: int) -> MeshTrees:
         block=np.concatenate([block for _, block, _ in parts]) if parts else empty,
         first_node=np.concatenate([[0], np.cumsum(nodes)])[:-1].astype(np.int32),
         first_block=np.concatenate([[0], np.cumsum(blocks)])[:-1].astype(np.int32),
+        root_code=np.array([ONLY_LEAF if n == b == 1 else 0 for n, b in zip(nodes, blocks, strict=True)], np.int32),
         stack_entries=max((need for _, _, need in parts), default=0),
     )
 

@@ -13,6 +13,15 @@ from engine.draft import Draft
 from engine.randomize.philox import philox
 from engine.recipe import Rig
 
+RUN_PX = 256  # of a thread on the CPU, which copies the arguments of a kernel once for all of them
+
+
+def span_of(first: int, count: int, device: str) -> Any:
+    """Return kernels.camera.Span of some pixels; a launch over it has a thread for every `run` of them."""
+    span = gpu.camera.Span()
+    span.first, span.count, span.run = first, count, RUN_PX if wp.get_device(device).is_cpu else 1
+    return span
+
 
 def upload_views(draft: Draft, rig: Rig, words: tuple[int, int], device: str) -> Any:
     """Return kernels.camera.Views of a draft, view-major; `words` is the key of the random numbers of pixels."""

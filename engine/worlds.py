@@ -80,12 +80,12 @@ def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
     mat34 = gpu.transform.mat34
     geometry = copied(base.geometry)
     geometry.world_from_mesh = wp.empty((rows, count), dtype=mat34, device=device)
-    geometry.trees.mesh_from_world = wp.empty((rows, count), dtype=mat34, device=device)
+    geometry.trees.record = wp.empty((rows, count, 16), dtype=wp.float32, device=device)
     low = wp.empty((rows, count), dtype=wp.vec3, device=device)
     high = wp.empty((rows, count), dtype=wp.vec3, device=device)
     poses = rows_to_device(draft.world_from_instance.astype(np.float32), mat34, device)
     visible = rows_to_device(draft.visible.astype(np.uint8), wp.uint8, device)
-    outputs = [geometry.world_from_mesh, geometry.trees.mesh_from_world, low, high]
+    outputs = [geometry.world_from_mesh, geometry.trees.record, low, high]
     wp.launch(gpu.geometry.place_meshes, (rows, count), [geometry, poses, visible, *outputs], device=device)
     geometry.trees.top_node, geometry.trees.top_stride = build_top_trees(low, high, base.stack_entries)
     opacities = None if base.opacities is None else opacities_of_rows(base.opacities, draft, device)

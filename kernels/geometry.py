@@ -9,16 +9,17 @@ BOX_MARGIN = wp.constant(1.0e-6)  # of the largest coordinate: clears the float3
 
 @wp.struct
 class Trees:
-    """What traversal needs, kept small: Warp passes structs by value. Layout: native/traverse.cpp."""
+    """What traversal needs. Layout: native/traverse.cpp."""
 
     placement_count: int
     node: wp.array[float]  # wide nodes of all meshes
     block: wp.array[float]  # triangles of all meshes in blocks of four
     first_node: wp.array[int]  # [placement]
     first_block: wp.array[int]  # [placement]
+    root_code: wp.array[int]  # [placement], 0, or the code of a leaf if that is all of the mesh's tree
     top_node: wp.array[float]  # wide nodes over the placements of every row
     top_stride: int  # floats of a row in top_node
-    mesh_from_world: wp.array2d[mat34]  # [row, placement]
+    record: wp.array3d[float]  # [row, placement, 16], columns of the world-to-mesh matrix, and the three above
 
 
 @wp.struct
@@ -55,7 +56,7 @@ def place_meshes(
     world_from_instance: wp.array2d[mat34],
     visible: wp.array2d[wp.uint8],
     out_world_from_mesh: wp.array2d[mat34],
-    out_mesh_from_world: wp.array2d[mat34],
+    out_record: wp.array3d[float],
     out_low_m: wp.array2d[wp.vec3],
     out_high_m: wp.array2d[wp.vec3],
 ):
@@ -65,11 +66,19 @@ def place_meshes(
     world_from_mesh = compose(world_from_instance[row, instance], geometry.instance_from_mesh[placement])
     out_world_from_mesh[row, placement] = world_from_mesh
     if visible[row, instance] == wp.uint8(0):
-        out_mesh_from_world[row, placement] = mat34()
+        for k in range(16):
+            out_record[row, placement, k] = 0.0
         out_low_m[row, placement] = wp.vec3(1.0, 1.0, 1.0)
         out_high_m[row, placement] = wp.vec3(-1.0, -1.0, -1.0)
         return
-    out_mesh_from_world[row, placement] = invert(world_from_mesh)
+    mesh_from_world = invert(world_from_mesh)
+    for column in range(4):
+        for axis in range(3):
+            out_record[row, placement, 4 * column + axis] = mesh_from_world[axis, column]
+    out_record[row, placement, 3] = wp.cast(geometry.trees.first_node[placement], float)
+    out_record[row, placement, 7] = wp.cast(geometry.trees.first_block[placement], float)
+    out_record[row, placement, 11] = wp.cast(geometry.trees.root_code[placement], float)
+    out_record[row, placement, 15] = 0.0
     low = geometry.low_m[placement]
     high = geometry.high_m[placement]
     box_low = transform_point(world_from_mesh, low)

@@ -5,12 +5,12 @@ opacityThreshold); what stays of a transparent surface is what Storm's previewSu
 """
 
 from enum import IntEnum
-from pathlib import Path
 
 import warp as wp
 
 from .camera import Ray
 from .geometry import Geometry, Trees
+from .native_source import native
 from .surface import corner_uv, own_material, uv_at
 from .texture import TextureInputs, Textures, lookup_input, select_channel
 from .trace import Hit, unpack_barycentric
@@ -47,8 +47,7 @@ class Opacities:
     label_opacity: float  # above it, a surface that is no cut-out is labelled
 
 
-@wp.func_native("#define OMM_AFTER\n" + (Path(__file__).parent / "native" / "traverse.cpp").read_text(encoding="utf-8")
-                + "\n#undef OMM_AFTER\n")  # fmt: skip
+@wp.func_native("#define OMM_AFTER\n" + native("traverse", "traverse_one") + "\n#undef OMM_AFTER\n")
 def traverse_after(
     trees: Trees, row: int, origin: wp.vec3, direction: wp.vec3, after: Hit, t_max: float, only_any: int
 ) -> wp.vec4:

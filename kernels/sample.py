@@ -22,6 +22,7 @@ AMBIENT_DIMENSION = 2  # shift of the directions of the ambient term, likewise
 R2_X = wp.constant(0.7548776662466927)  # Roberts' R2 sequence: 1 / plastic number and its square
 R2_Y = wp.constant(0.5698402909980532)
 
+
 @wp.struct
 class Sampling:
     """Which sub-pixel sample of which pixels a launch computes."""

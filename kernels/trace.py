@@ -3,12 +3,11 @@
 Two levels: a tree over the placements of a row, and a tree over the triangles of each mesh.
 """
 
-from pathlib import Path
-
 import warp as wp
 
-from .camera import Ray, Views, camera_ray, pixel_of
+from .camera import Ray, Span, Views
 from .geometry import Trees
+from .native_source import native
 
 MISS = wp.constant(-1)
 FAR_M = wp.constant(1.0e30)  # no scene reaches so far; float32 still has room above it
@@ -32,9 +31,14 @@ def unpack_barycentric(packed: wp.uint32) -> wp.vec3:
     return wp.vec3(1.0 - u - v, u, v)
 
 
-@wp.func_native((Path(__file__).parent / "native" / "traverse.cpp").read_text(encoding="utf-8"))
+@wp.func_native(native("traverse", "traverse_one"))
 def traverse(trees: Trees, row: int, origin: wp.vec3, direction: wp.vec3, t_max: float, only_any: int) -> wp.vec4:
     """Return (t, placement, triangle, weights), integers as bits; t < 0: nothing. See native/traverse.cpp."""
+
+
+@wp.func_native(native("lanes", "camera", "traverse", "trace", constants={"FAR_M": float(FAR_M)}))
+def trace_run(trees: Trees, views: Views, span: Span, out_hit: wp.array[Hit], thread: int):
+    """Write the hits of a run of pixels; see native/trace.cpp."""
 
 
 @wp.func
@@ -56,9 +60,6 @@ def is_blocked(trees: Trees, row: int, ray: Ray, t_max: float) -> bool:
 
 
 @wp.kernel(enable_backward=False)
-def trace_primary(trees: Trees, views: Views, first: int, out_hit: wp.array[Hit]):
-    """Write the hit of the ray through the centre of pixel `first + i` for thread i."""
-    i = first + wp.tid()
-    pixel = pixel_of(views, i)
-    ray = camera_ray(views, pixel[0], float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
-    out_hit[i] = trace_closest(trees, views.row[pixel[0]], ray)
+def trace_primary(trees: Trees, views: Views, span: Span, out_hit: wp.array[Hit]):
+    """Write the hits of the rays through the centres of a span's pixels; `out_hit` has all pixels of the launch."""
+    trace_run(trees, views, span, out_hit, wp.tid())

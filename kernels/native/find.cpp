@@ -26,7 +26,7 @@
     auto point_at = [&](const Pixels& pixels, const Rows& rows, const Ray& ray, const Met& met) {
         const Triangle tri = triangle_of(geometry, met, materials.used_inputs != 0);
         F m[12], r[24], own[8];
-        matrix_of(geometry.trees.mesh_from_world, met, m);
+        inverse_of(geometry.trees, met, m);
         // cross(A a, A b) = det(A) A^-T cross(a, b)
         const F det = m[0] * (m[5] * m[10] - m[6] * m[9]) - m[1] * (m[4] * m[10] - m[6] * m[8]) + m[2] * (m[4] * m[9] - m[5] * m[8]);
         const V3 flat = transform_normal(m, omm::cross(tri.edge_1, tri.edge_2));

@@ -18,7 +18,7 @@
                 if (wants_material) material = own_material(geometry, met, triangle);
                 if (wants_normal) {
                     F m[12];
-                    matrix_of(geometry.trees.mesh_from_world, met, m);
+                    inverse_of(geometry.trees, met, m);
                     const Ray ray = center_ray(views, pixels);
                     const V3 face = transform_normal(m, omm::cross(triangle.edge_1, triangle.edge_2));
                     const V3 n = omm::select3(is_faceted(triangle.smooth), face, transform_normal(m, triangle.smooth));

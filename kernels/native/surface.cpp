@@ -81,6 +81,17 @@
         omm::records(p, last);
         for (int k = 4; k < 8; ++k) m[k + 4] = last[k];
     };
+    // World to mesh, in the same order.
+    auto inverse_of = [&](const auto& trees, const Met& met, F* m) {
+        const float* p[OMM_WIDTH];
+        for (int l = 0; l < OMM_WIDTH; ++l)
+            p[l] = trees.record.data + 16 * ((size_t)omm::get_int(met.row, l) * trees.placement_count + omm::get_int(met.placement, l));
+        F columns[16];
+        omm::records(p, columns);
+        for (int l = 0; l < OMM_WIDTH; ++l) p[l] += 8;
+        omm::records(p, columns + 8);
+        for (int k = 0; k < 12; ++k) m[k] = columns[4 * (k % 4) + k / 4];
+    };
     auto transform_vector = [&](const F* m, V3 v) {
         return V3{m[0] * v.x + m[1] * v.y + m[2] * v.z, m[4] * v.x + m[5] * v.y + m[6] * v.z, m[8] * v.x + m[9] * v.y + m[10] * v.z};
     };

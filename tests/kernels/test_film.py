@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from engine import gpu
 from engine.device_arrays import to_device
 from engine.device_color import linear_of_srgb, srgb_table
+from engine.views import span_of
 
 SIDE_PX = 1024
 
@@ -22,10 +23,9 @@ def developed(radiance: NDArray[np.float32]) -> NDArray[np.uint8]:
     out.rgb = wp.zeros((1, SIDE_PX, SIDE_PX, 3), dtype=wp.uint8, device="cpu")
     out.linear = wp.zeros((1, SIDE_PX, SIDE_PX), dtype=wp.vec3, device="cpu")
     colors = to_device(np.repeat(radiance[:, None], 3, axis=1), wp.vec3, "cpu")
-    span = gpu.camera.Span()
-    span.first, span.count, span.run = 0, len(radiance), 64
+    span = span_of(0, len(radiance), "cpu")
     inputs = [views, span, 1, srgb_table("cpu"), colors, out]
-    wp.launch(gpu.film.develop, len(radiance) // span.run, inputs, device="cpu")
+    wp.launch(gpu.film.develop, -(-len(radiance) // span.run), inputs, device="cpu")
     assert np.array_equal(out.rgb.numpy()[..., 0], out.rgb.numpy()[..., 2])
     kept, codes = out.linear.numpy().reshape(-1, 3)[:, 0], out.rgb.numpy().reshape(-1, 3)[:, 0]
     order = np.argsort(kept, kind="stable")  # pixels come in tiles

@@ -15,6 +15,7 @@ from engine.errors import UserError
 from engine.render import Renderer
 from engine.scene.model import Light, LightKind, Scene
 from engine.tree import build_mesh_trees, build_top_trees
+from engine.views import span_of
 from engine.worlds import upload_scene, upload_worlds
 from tests.kernels.scenes import LABELS, camera, draft_of, look_at, mesh, pose, quad, render, rig, scene, sphere
 
@@ -55,7 +56,8 @@ def cast(stage: Scene, origin: NDArray[np.float32], direction: NDArray[np.float3
     views.center_px = to_device(np.full((count, 2), 0.5, np.float32), wp.vec2, "cpu")
     views.orthographic = wp.zeros(count, dtype=wp.int32, device="cpu")
     hits = wp.empty(count, dtype=gpu.trace.Hit, device="cpu")
-    wp.launch(gpu.trace.trace_primary, count, [trees, views, 0, hits], device="cpu")
+    span = span_of(0, count, "cpu")
+    wp.launch(gpu.trace.trace_primary, -(-count // span.run), [trees, views, span, hits], device="cpu")
     found = hits.numpy()
     return found["t"], found["placement"]
 

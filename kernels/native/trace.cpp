@@ -1,0 +1,20 @@
+// The nearest hits of a run of pixels (kernels/trace.py). Needs camera.cpp and traverse.cpp.
+// In:  trees, views, span, thread. Out: out_hit.
+
+    const int end = span.first + span.count;
+    for (int i = thread * span.run; i < (thread + 1) * span.run && i < span.count; i += OMM_WIDTH) {
+        const int index = span.first + i;
+        const Pixels pixels = pixels_of(views, index, end);
+        const Ray ray = center_ray(views, pixels);
+        const Rows rows = view_rows(views, pixels);
+        for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) {
+            const float from[3] = {omm::get(ray.origin.x, l), omm::get(ray.origin.y, l), omm::get(ray.origin.z, l)};
+            const float towards[3] = {omm::get(ray.direction.x, l), omm::get(ray.direction.y, l), omm::get(ray.direction.z, l)};
+            const Found found = walk(trees, omm::get_int(rows.each, l), from, towards, 0, FAR_M, false);
+            auto& hit = out_hit.data[index + l];
+            hit.t = found.placement >= 0 ? found.t : -1.0f;
+            hit.placement = found.placement;
+            hit.triangle = found.triangle;
+            hit.uv = found.weights;
+        }
+    }
