@@ -55,15 +55,12 @@ class Stages:
     def shade(self, worlds: Worlds, views: Any, buffers: Buffers, own: Scratch, first: int, count: int) -> None:
         """Write the colours of pixels `first` to `first + count`."""
         geometry, lights = worlds.geometry, worlds.lights
+        span = span_of(first, count, self.base.device)
         if not self._centers_only:
-            self._launch(gpu.resolve.mark_edges, count, [views, buffers.labels, first, buffers.edge])
+            self._launch_runs(gpu.resolve.mark_edges, span, [views, buffers.labels, span, buffers.edge])
         own.radiance.zero_()
         sampling = gpu.sample.Sampling()
-        sampling.span, sampling.sample_count, sampling.key = (
-            span_of(first, count, self.base.device),
-            self.rig.spp,
-            self.key,
-        )
+        sampling.span, sampling.sample_count, sampling.key = span, self.rig.spp, self.key
         if own.layers is not None:
             own.layers.overflow = self._overflow(buffers, first)
         for sample in range(self.rig.spp):
@@ -72,14 +69,14 @@ class Stages:
                 self._shade_layers(worlds, views, buffers, own, sampling, count)
                 continue
             if not self._centers_only:
-                self._launch(gpu.sample.trace_samples, count, [geometry.trees, views, sampling, own.hits])
+                self._launch_runs(gpu.sample.trace_samples, span, [geometry.trees, views, sampling, own.hits])
             inputs = [geometry, views, worlds.materials, sampling, own.hits, own.points]
-            self._launch_runs(gpu.point.find_points, sampling.span, inputs)
+            self._launch_runs(gpu.point.find_points, span, inputs)
             inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
-            self._launch_runs(gpu.shade.light_points, sampling.span, inputs)
-            self._trace_shadows(worlds, own, own.points, own.radiance, sampling.span)
-        inputs = [views, sampling.span, self.rig.spp, self.srgb, own.radiance, buffers.color]
-        self._launch_runs(gpu.film.develop, sampling.span, inputs)
+            self._launch_runs(gpu.shade.light_points, span, inputs)
+            self._trace_shadows(worlds, own, own.points, own.radiance, span)
+        inputs = [views, span, self.rig.spp, self.srgb, own.radiance, buffers.color]
+        self._launch_runs(gpu.film.develop, span, inputs)
 
     def _trace_shadows(self, worlds: Worlds, own: Scratch, points: Any, radiance: Any, span: Any) -> None:
         if not self.base.opens_shadow:

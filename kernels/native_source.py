@@ -12,7 +12,8 @@ def native(*names: str, constants: dict[str, float] | None = None) -> str:
     """
     lines = []
     for name, value in (constants or {}).items():
-        kind, text = ("int", str(int(value))) if isinstance(value, int) else ("float", f"{float(value)!r}f")
+        whole = "int" if value < 2**31 else "unsigned int"
+        kind, text = (whole, f"{int(value)}") if isinstance(value, int) else ("float", f"{float(value)!r}f")
         lines.append(f"    const {kind} {name} = {text};\n")
     folder = Path(__file__).parent / "native"
     return "".join(lines) + "".join((folder / f"{name}.cpp").read_text(encoding="utf-8") for name in names)

@@ -5,11 +5,12 @@ Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3
 
 import warp as wp
 
-MULTIPLIER_0 = wp.constant(wp.uint32(0xD2511F53))
-MULTIPLIER_1 = wp.constant(wp.uint32(0xCD9E8D57))
-WEYL_0 = wp.constant(wp.uint32(0x9E3779B9))  # golden ratio
-WEYL_1 = wp.constant(wp.uint32(0xBB67AE85))  # sqrt(3) - 1
-ROUNDS = wp.constant(10)
+from .native_source import native
+
+CONSTANTS = {
+    "MULTIPLIER_0": 0xD2511F53, "MULTIPLIER_1": 0xCD9E8D57, "ROUNDS": 10,
+    "WEYL_0": 0x9E3779B9, "WEYL_1": 0xBB67AE85,  # golden ratio, sqrt(3) - 1
+}  # fmt: skip
 UNIT_24_BIT = wp.constant(1.0 / 16777216.0)  # 2^-24: every float32 in [0, 1) reached this way is exact
 
 vec4u = wp.types.vector(length=4, dtype=wp.uint32)
@@ -23,33 +24,16 @@ class RandomKey:
     high: wp.uint32
 
 
-@wp.func
-def multiply_high(a: wp.uint32, b: wp.uint32) -> wp.uint32:
-    """Return the upper 32 bits of a product."""
-    return wp.uint32((wp.uint64(a) * wp.uint64(b)) >> wp.uint64(32))
-
-
-@wp.func
+@wp.func_native(
+    native("philox", constants=CONSTANTS)
+    + """
+    unsigned int c[4] = {counter[0], counter[1], counter[2], counter[3]};
+    philox(c, key.low, key.high);
+    return wp::vec_t<4, wp::uint32>(c[0], c[1], c[2], c[3]);
+"""
+)
 def philox(counter: vec4u, key: RandomKey) -> vec4u:
     """Return four random words."""
-    c0 = counter[0]
-    c1 = counter[1]
-    c2 = counter[2]
-    c3 = counter[3]
-    k0 = key.low
-    k1 = key.high
-    for _ in range(ROUNDS):
-        high_0 = multiply_high(MULTIPLIER_0, c0)
-        low_0 = MULTIPLIER_0 * c0
-        high_1 = multiply_high(MULTIPLIER_1, c2)
-        low_1 = MULTIPLIER_1 * c2
-        c0 = high_1 ^ c1 ^ k0
-        c1 = low_1
-        c2 = high_0 ^ c3 ^ k1
-        c3 = low_0
-        k0 = k0 + WEYL_0
-        k1 = k1 + WEYL_1
-    return vec4u(c0, c1, c2, c3)
 
 
 @wp.func

@@ -2,12 +2,14 @@
 
 import warp as wp
 
-from .camera import Span, Views, pixel_of
+from .camera import Span, Views
 from .geometry import Geometry
 from .native_source import native
 from .trace import FAR_M, Hit
 
-EDGE_COS = wp.constant(0.9)  # neighbours whose normals differ by more than 26 degrees lie across an edge
+EDGE_COS = 0.9  # neighbours whose normals differ by more than 26 degrees lie across an edge
+PLANE_BEND = 0.02  # of the inverse depth, by which a pixel may leave the line between its opposite neighbours
+CONSTANTS = {"EDGE_COS": EDGE_COS, "PLANE_BEND": PLANE_BEND, "FAR_M": float(FAR_M)}
 
 
 @wp.struct
@@ -32,49 +34,16 @@ def resolve_labels(geometry: Geometry, views: Views, span: Span, hit: wp.array[H
     resolve_run(geometry, views, span, hit, out_labels, wp.tid())
 
 
-@wp.func
-def is_same_surface(labels: LabelImages, view: int, y: int, x: int, other_y: int, other_x: int) -> bool:
-    """Return whether two pixels see one smooth surface: one instance, one material and nearly one normal."""
-    if labels.instance[view, y, x] != labels.instance[view, other_y, other_x]:
-        return False
-    if labels.mixed.shape[0] > 0 and labels.mixed[view, other_y, other_x] != wp.uint8(0):
-        return False
-    if labels.depth_m[view, y, x] >= FAR_M:
-        return labels.depth_m[view, other_y, other_x] >= FAR_M
-    if labels.material[view, y, x] != labels.material[view, other_y, other_x]:
-        return False
-    return wp.dot(labels.normal[view, y, x], labels.normal[view, other_y, other_x]) >= EDGE_COS
-
-
-@wp.func
-def is_continuous(labels: LabelImages, view: int, y: int, x: int, dy: int, dx: int) -> bool:
-    """Return whether a pixel lies between its opposite neighbours in inverse depth, as a plane does."""
-    near = 1.0 / labels.depth_m[view, y - dy, x - dx]
-    here = 1.0 / labels.depth_m[view, y, x]
-    far = 1.0 / labels.depth_m[view, y + dy, x + dx]
-    return wp.abs(near + far - 2.0 * here) <= 0.02 * here
+@wp.func_native(native("lanes", "camera", "edges", constants=CONSTANTS))
+def edge_run(views: Views, labels: LabelImages, span: Span, out_edge: wp.array[wp.uint8], thread: int):
+    """Write which pixels of a run lie across an edge; see native/edges.cpp."""
 
 
 @wp.kernel(enable_backward=False)
-def mark_edges(views: Views, labels: LabelImages, first: int, out_edge: wp.array[wp.uint8]):
-    """Write 1 for every pixel whose four neighbours are not all its own smooth surface, in the order of `pixel_of`."""
-    index = first + wp.tid()
-    pixel = pixel_of(views, index)
-    view = pixel[0]
-    y = pixel[1]
-    x = pixel[2]
-    edge = bool(False)
-    if labels.mixed.shape[0] > 0:
-        edge = labels.mixed[view, y, x] != wp.uint8(0)
-    for k in range(4):
-        side = 2 * (k & 1) - 1
-        other_y = wp.clamp(y + wp.where(k < 2, side, 0), 0, views.height - 1)
-        other_x = wp.clamp(x + wp.where(k < 2, 0, side), 0, views.width - 1)
-        if not edge:
-            edge = not is_same_surface(labels, view, y, x, other_y, other_x)
-    if not edge and labels.depth_m[view, y, x] < FAR_M:
-        if x > 0 and x < views.width - 1:
-            edge = not is_continuous(labels, view, y, x, 0, 1)
-        if not edge and y > 0 and y < views.height - 1:
-            edge = not is_continuous(labels, view, y, x, 1, 0)
-    out_edge[index] = wp.uint8(wp.where(edge, 1, 0))
+def mark_edges(views: Views, labels: LabelImages, span: Span, out_edge: wp.array[wp.uint8]):
+    """Write 1 for every pixel that sees something else than one smooth surface together with its four neighbours.
+
+    One smooth surface: one instance, one material, nearly one normal, and inverse depths as a plane has them.
+    `out_edge` has all pixels of the launch, in the order of `pixel_of`.
+    """
+    edge_run(views, labels, span, out_edge, wp.tid())

@@ -11,16 +11,21 @@ are filtered by their footprint, and only the points on lights differ.
 
 import warp as wp
 
-from .camera import Ray, Span, Views, camera_ray, pixel_of
+from .camera import Ray, Span, Views, camera_ray
 from .geometry import Trees
-from .random import RandomKey, uniform4
-from .trace import Hit, trace_closest
+from .native_source import native
+from .random import CONSTANTS as PHILOX
+from .random import RandomKey
+from .trace import FAR_M, Hit
 
-JITTER_DIMENSION = wp.constant(0)  # dimensions of a pixel's counter: sub-pixel position,
+JITTER_DIMENSION = 0  # dimensions of a pixel's counter: sub-pixel position,
 LIGHT_DIMENSION = 1  # shift of the points on lights and shuffle of the curve, drawn per view by the host,
 AMBIENT_DIMENSION = 2  # shift of the directions of the ambient term, likewise
-R2_X = wp.constant(0.7548776662466927)  # Roberts' R2 sequence: 1 / plastic number and its square
-R2_Y = wp.constant(0.5698402909980532)
+R2_X = 0.7548776662466927  # Roberts' R2 sequence: 1 / plastic number and its square
+R2_Y = 0.5698402909980532
+CONSTANTS = {
+    **PHILOX, "JITTER_DIMENSION": JITTER_DIMENSION, "R2_X": R2_X, "R2_Y": R2_Y, "FAR_M": float(FAR_M),
+}  # fmt: skip
 
 
 @wp.struct
@@ -44,25 +49,16 @@ class HitBuffers:
     offset_px: wp.array[wp.vec2]  # [i], of the sample in its pixel
 
 
-@wp.func
-def random_of(views: Views, pixel: wp.vec3i, dimension: int, key: RandomKey) -> wp.vec4:
-    """Return four uniform numbers that belong to a pixel of a frame."""
-    return uniform4(views.world[pixel[0]], views.frame[pixel[0]], pixel[1] * views.width + pixel[2], dimension, key)
-
-
-@wp.func
-def shifted(offset: wp.vec2, sample: int) -> wp.vec2:
-    """Return point `sample` of the R2 sequence, shifted on the torus."""
-    x = offset[0] + R2_X * float(sample)
-    y = offset[1] + R2_Y * float(sample)
-    return wp.vec2(x - wp.floor(x), y - wp.floor(y))
-
-
-@wp.func
+@wp.func_native(
+    native("philox", "offset", constants=CONSTANTS)
+    + """
+    float out[2];
+    sample_offset(views, pixel[0], pixel[1], pixel[2], sampling.sample, sampling.key, out);
+    return wp::vec2(out[0], out[1]);
+"""
+)
 def sample_offset(views: Views, pixel: wp.vec3i, sampling: Sampling) -> wp.vec2:
     """Return where a sub-pixel sample lies in its pixel."""
-    r = random_of(views, pixel, JITTER_DIMENSION, sampling.key)
-    return shifted(wp.vec2(r[0], r[1]), sampling.sample)
 
 
 @wp.func
@@ -71,13 +67,12 @@ def ray_through(views: Views, pixel: wp.vec3i, offset_px: wp.vec2) -> Ray:
     return camera_ray(views, pixel[0], float(pixel[2]) + offset_px[0], float(pixel[1]) + offset_px[1])
 
 
+@wp.func_native(native("lanes", "camera", "traverse", "philox", "offset", "samples", constants=CONSTANTS))
+def sample_run(trees: Trees, views: Views, sampling: Sampling, out_hits: HitBuffers, thread: int):
+    """Write the hits of a run of pixels; see native/samples.cpp."""
+
+
 @wp.kernel(enable_backward=False)
 def trace_samples(trees: Trees, views: Views, sampling: Sampling, out_hits: HitBuffers):
-    """Write the hit of the present sub-pixel sample for pixels that lie across an edge."""
-    i = wp.tid()
-    if out_hits.edge[sampling.span.first + i] == wp.uint8(0):
-        return
-    pixel = pixel_of(views, sampling.span.first + i)
-    offset_px = sample_offset(views, pixel, sampling)
-    out_hits.offset_px[i] = offset_px
-    out_hits.sample[i] = trace_closest(trees, views.row[pixel[0]], ray_through(views, pixel, offset_px))
+    """Write the hits of the present sub-pixel sample for pixels that lie across an edge."""
+    sample_run(trees, views, sampling, out_hits, wp.tid())

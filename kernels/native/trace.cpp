@@ -10,11 +10,6 @@
         for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) {
             const float from[3] = {omm::get(ray.origin.x, l), omm::get(ray.origin.y, l), omm::get(ray.origin.z, l)};
             const float towards[3] = {omm::get(ray.direction.x, l), omm::get(ray.direction.y, l), omm::get(ray.direction.z, l)};
-            const Found found = walk(trees, omm::get_int(rows.each, l), from, towards, 0, FAR_M, false);
-            auto& hit = out_hit.data[index + l];
-            hit.t = found.placement >= 0 ? found.t : -1.0f;
-            hit.placement = found.placement;
-            hit.triangle = found.triangle;
-            hit.uv = found.weights;
+            store_hit(out_hit.data[index + l], walk(trees, omm::get_int(rows.each, l), from, towards, 0, FAR_M, false));
         }
     }

@@ -37,6 +37,12 @@
     };
     struct Line { float o[4], d[4], r[4]; int near_side[3]; };  // origin, direction, its reciprocal, and where a near side is
 
+    auto store_hit = [](auto& hit, const Found& found) {
+        hit.t = found.placement >= 0 ? found.t : -1.0f;
+        hit.placement = found.placement;
+        hit.triangle = found.triangle;
+        hit.uv = found.weights;
+    };
     auto walk = [&](const auto& trees, int row, const float* world_o, const float* world_d, const auto& after, float t_max, bool only_any) {
         const int LANES = OMM_LANES;
 #if defined(OMM_AFTER)

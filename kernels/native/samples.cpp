@@ -1,0 +1,29 @@
+// The nearest hits of the present sub-pixel sample, for pixels of a run that lie across an edge (kernels/sample.py). Needs
+// camera.cpp, traverse.cpp and offset.cpp. In: trees, views, sampling, thread. Out: out_hits.sample, out_hits.offset_px.
+
+    const auto span = sampling.span;
+    const int end = span.first + span.count;
+    for (int i = thread * span.run; i < (thread + 1) * span.run && i < span.count; i += OMM_WIDTH) {
+        const int index = span.first + i;
+        bool is_any = false;
+        for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) is_any = is_any || out_hits.edge.data[index + l];
+        if (!is_any) continue;
+        const Pixels pixels = pixels_of(views, index, end);
+        F x = omm::to_float(pixels.x), y = omm::to_float(pixels.y);
+        for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) {
+            if (!out_hits.edge.data[index + l]) continue;
+            float offset[2];
+            sample_offset(views, omm::get_int(pixels.view, l), omm::get_int(pixels.y, l), omm::get_int(pixels.x, l), sampling.sample, sampling.key, offset);
+            out_hits.offset_px.data[i + l] = wp::vec2(offset[0], offset[1]);
+            omm::set(x, l, omm::get(x, l) + offset[0]);
+            omm::set(y, l, omm::get(y, l) + offset[1]);
+        }
+        const Ray ray = camera_ray(views, pixels, x, y);
+        const Rows rows = view_rows(views, pixels);
+        for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) {
+            if (!out_hits.edge.data[index + l]) continue;
+            const float from[3] = {omm::get(ray.origin.x, l), omm::get(ray.origin.y, l), omm::get(ray.origin.z, l)};
+            const float towards[3] = {omm::get(ray.direction.x, l), omm::get(ray.direction.y, l), omm::get(ray.direction.z, l)};
+            store_hit(out_hits.sample.data[i + l], walk(trees, omm::get_int(rows.each, l), from, towards, 0, FAR_M, false));
+        }
+    }
