@@ -129,8 +129,12 @@ def reloaded(path: Path, source: Path, drawn: DrawnWorld) -> tuple[Scene, DrawnW
     return again, DrawnWorld(drawn.recipe, cameras, draft, 0)
 
 
-def same_world(scene: Scene, drawn: DrawnWorld, path: Path, *, look: float = 1.0e-4) -> tuple[Note, ...]:
-    """Write, open again and compare: poses, ids by path, depth and colour of every pixel."""
+def same_world(scene: Scene, drawn: DrawnWorld, path: Path, *, odd_px: float = 1.5e-3) -> tuple[Note, ...]:
+    """Write, open again and compare: poses, ids by path, depth and colour of every pixel.
+
+    Rounded poses turn a shadow's edge or a grazing light: `odd_px` of the pixels may differ by more than 0.1 % of the
+    mean colour.
+    """
     notes = write_world(path, scene, drawn)
     again, other = reloaded(path, scene.source, drawn)
     visible = drawn.draft.visible[0].copy()
@@ -154,7 +158,8 @@ def same_world(scene: Scene, drawn: DrawnWorld, path: Path, *, look: float = 1.0
     assert np.abs(depths[0] - depths[1]).max() <= 1.0e-3 * (1.0 + depths[0].max())
     assert first.rgb_linear is not None
     assert second.rgb_linear is not None
-    assert np.abs(first.rgb_linear - second.rgb_linear)[0][same].mean() <= look * max(first.rgb_linear.mean(), 1e-3)
+    colors = np.abs(first.rgb_linear - second.rgb_linear)[0][same].max(axis=1)
+    assert (colors > 1.0e-3 * max(first.rgb_linear.mean(), 1e-3)).mean() <= odd_px
     return notes
 
 
@@ -260,7 +265,7 @@ def test_shaken_scenes_of_blender_are_the_same_when_opened_again(shared_dir: Pat
     scene, draft, drawn = authored(scene, recipe_for(scene, 120, 90))
     shaken(draft, 1, 0.5)
     path = tmp_path / "out.usda"
-    notes = same_world(scene, drawn, path, look=2.0e-3)
+    notes = same_world(scene, drawn, path)
     assert [note for note in notes if note.level == "error"] == []
     assert faults(path) <= faults(scene.source)
 
@@ -271,7 +276,7 @@ def test_thousands_of_elements_of_houdini_are_the_same_when_opened_again(shared_
     scene, draft, drawn = authored(scene, recipe_for(scene, 120, 90))
     shaken(draft, 2, 1.0)
     assert len(scene.instances.path) > 4000
-    assert same_world(scene, drawn, tmp_path / "out.usdc", look=2.0e-3) == ()
+    assert same_world(scene, drawn, tmp_path / "out.usdc", odd_px=1.0e-2) == ()
 
 
 def test_users_of_a_prim_keep_what_the_world_changed_on_it_alone(tmp_path: Path) -> None:
