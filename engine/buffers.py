@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import warp as wp
+from numpy.typing import DTypeLike
 
 from engine import gpu
 from engine.recipe import Rig
@@ -13,8 +17,27 @@ from engine.worlds import SceneOnDevice
 
 LANES, WARP_THREADS = 8, 32  # pixels that lie together on the CPU and on CUDA: OMM_GROUP of native/point.cpp
 BYTES_PX = 64  # hits, edges and images of a pixel
-SCRATCH_BYTES_PX = 640  # what shading a pixel needs; on the CPU only the pixels of a slice have it
+SCRATCH_BYTES_PX = 640  # what shading a pixel needs; only the pixels of a slice have it
 LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a view: what a pixel holds, on the device and on the host."""
+
+    dtype: Any
+    scalar: DTypeLike
+    channels: tuple[int, ...]  # of a pixel on the host
+    trailing: tuple[int, ...] = ()  # axes that are none of `dtype`
+
+
+IMAGES: Mapping[str, Image] = MappingProxyType({
+    "rgb": Image(wp.uint8, np.uint8, (3,), (3,)),
+    "rgb_linear": Image(wp.vec3, np.float32, (3,)),
+    "depth_m": Image(wp.float32, np.float32, ()),
+    "normal": Image(wp.vec3, np.float32, (3,)),
+    "instance": Image(wp.int32, np.int32, ()),
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,9 +46,15 @@ class Buffers:
 
     hit: Any
     edge: Any
-    overflow: Any  # [slice], rays that met more surfaces than are followed
     labels: Any  # kernels.resolve.LabelImages
     color: Any  # kernels.film.ColorImages
+
+    def set_image(self, name: str, image: wp.array) -> None:
+        """Have an image written to some memory."""
+        if name in ("rgb", "rgb_linear"):
+            setattr(self.color, "linear" if name == "rgb_linear" else "rgb", image)
+        else:
+            setattr(self.labels, name, image)
 
 
 @dataclass(frozen=True)
@@ -40,25 +69,24 @@ class Scratch:
     layer_points: Any  # of the layers behind the first
 
 
-def new_buffers(base: SceneOnDevice, rig: Rig, views: int, *, slices: int, shaded: bool, linear: bool) -> Buffers:
-    """Return the memory of a launch; images that nobody asked for are empty."""
-    shape, device = (views, rig.height, rig.width), base.device
-    pixels = views * rig.height * rig.width
+def new_image(name: str, views: int, rig: Rig, device: str) -> wp.array:
+    """Return memory of an image of all views."""
+    image = IMAGES[name]
+    return wp.empty((views, rig.height, rig.width, *image.trailing), dtype=image.dtype, device=device)
+
+
+def new_buffers(base: SceneOnDevice, rig: Rig, views: int, *, shaded: bool, marks_edges: bool) -> Buffers:
+    """Return the memory of a launch except the images of `IMAGES`; those that nobody needs stay empty."""
+    device, pixels = base.device, views * rig.height * rig.width
+    shape, nothing = (views, rig.height, rig.width), (0, 0, 0)
     labels, color = gpu.resolve.LabelImages(), gpu.film.ColorImages()
-    labels.depth_m = wp.empty(shape, dtype=wp.float32, device=device)
-    labels.normal = wp.empty(shape, dtype=wp.vec3, device=device)
-    labels.instance = wp.empty(shape, dtype=wp.int32, device=device)
-    nothing = (0, 0, 0)
-    labels.material = wp.empty(shape if shaded else nothing, dtype=wp.int32, device=device)
+    labels.normal = color.linear = wp.empty(nothing, dtype=wp.vec3, device=device)
+    labels.material = wp.empty(shape if marks_edges else nothing, dtype=wp.int32, device=device)
     is_open = shaded and base.opens_view
     labels.mixed = wp.empty(shape if is_open else nothing, dtype=wp.uint8, device=device)
-    if shaded:
-        color.rgb = wp.empty((*shape, 3), dtype=wp.uint8, device=device)
-        color.linear = wp.empty(shape if linear else (0, 0, 0), dtype=wp.vec3, device=device)
     hit = wp.empty(pixels, dtype=gpu.trace.Hit, device=device)
     edge = wp.zeros(pixels if shaded else 0, dtype=wp.uint8, device=device)
-    overflow = wp.zeros(slices, dtype=wp.int32, device=device)
-    return Buffers(hit, edge, overflow, labels, color)
+    return Buffers(hit, edge, labels, color)
 
 
 def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> Scratch:
@@ -83,6 +111,7 @@ def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> 
     layers.weight = wp.empty(behind, dtype=wp.float32, device=device)
     layers.radiance = wp.zeros(behind, dtype=wp.vec3, device=device)
     layers.open_rays = wp.zeros(1, dtype=wp.int32, device=device)
+    layers.turn = wp.zeros(1, dtype=wp.int32, device=device)
     return Scratch(radiance, hits, points, rays, layers, _new_points(behind, group, device))
 
 

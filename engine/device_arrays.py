@@ -1,4 +1,4 @@
-"""Host values as device arrays; a value that all rows share is stored once and read with stride 0."""
+"""Host values as device arrays, parts of records as arrays, and copies of structs."""
 
 from __future__ import annotations
 
@@ -12,20 +12,6 @@ from numpy.typing import NDArray
 def to_device(values: NDArray[Any], dtype: Any, device: str) -> wp.array:
     """Return host values as a device array; trailing axes that belong to `dtype` are folded into it."""
     return wp.array(np.ascontiguousarray(values), dtype=dtype, device=device)
-
-
-def rows_to_device(values: NDArray[Any], dtype: Any, device: str) -> wp.array:
-    """Return `[row, ...]` values as a device array; rows that are all equal become one row with stride 0."""
-    rows = len(values)
-    if rows < 2 or not (values[1:] == values[:1]).all():
-        return to_device(values, dtype, device)
-    shared = to_device(values[:1], dtype, device)
-    strides = (0, *shared.strides[1:])
-    view = wp.array(
-        ptr=shared.ptr, dtype=shared.dtype, shape=(rows, *shared.shape[1:]), strides=strides, device=device, copy=False
-    )
-    view._owner = shared  # the view has no memory of its own
-    return view
 
 
 def part_of(records: wp.array, first: int, dtype: Any, corners: int | None = None) -> wp.array:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from engine import gpu
 from engine.atlas import Atlas
-from engine.device_arrays import copied, rows_to_device, to_device
+from engine.device_arrays import copied, to_device
 from engine.draft import Draft
+from engine.inputs import Field, Inputs, field
 from engine.scene.model import IesProfile, Light, LightKind, Scene
 
 WIDEST_CONE_RAD = 4.0  # of a light without a cone: above any angle
@@ -41,12 +42,20 @@ def lights_on_device(scene: Scene, atlas: Atlas, device: str) -> Any:
     return out
 
 
-def lights_of_rows(base: Any, draft: Draft, device: str) -> Any:
-    """Return the lights with the rows of a draft."""
+def light_fields(draft: Draft) -> list[Field]:
+    """Return what rows change about lights."""
+    return [
+        field("light", gpu.transform.mat34, draft.world_from_light, may_share=True),
+        field("radiance", wp.vec3, draft.radiance, may_share=True),
+        field("ambient", wp.vec3, draft.ambient, may_share=True),
+    ]
+
+
+def lights_of_rows(base: Any, inputs: Inputs) -> Any:
+    """Return the lights with the rows in `inputs`."""
     lights = copied(base)
-    lights.world_from_light = rows_to_device(draft.world_from_light.astype(np.float32), gpu.transform.mat34, device)
-    lights.radiance = rows_to_device(draft.radiance, wp.vec3, device)
-    lights.ambient = rows_to_device(draft.ambient, wp.vec3, device)
+    lights.world_from_light = inputs.array("light")
+    lights.radiance, lights.ambient = inputs.array("radiance"), inputs.array("ambient")
     return lights
 
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from engine import gpu
 from engine.atlas import Atlas
-from engine.device_arrays import copied, rows_to_device, to_device
+from engine.device_arrays import copied, to_device
 from engine.draft import Draft
+from engine.inputs import Field, Inputs
 from engine.scene.model import Material, TextureInput
 
 NO_INPUT = -1
@@ -75,13 +76,23 @@ def _inputs_on_device(inputs: Sequence[TextureInput], device: str) -> Any:
     return table
 
 
-def materials_of_rows(base: MaterialTable, draft: Draft, device: str) -> Any:
-    """Return kernels.material.Materials with the rows of a draft."""
+def material_fields(base: MaterialTable, draft: Draft) -> list[Field]:
+    """Return what rows change about materials: constants of the table, and of every instance its tint and material."""
+    count = len(draft.world)
+    parts = (
+        ((..., slice(0, 3)), draft.base_color),
+        ((..., 3), draft.roughness),
+        ((..., 4), draft.metallic),
+    )
+    shape = (count, *base.record.shape)
+    record = Field("material", wp.float32, shape, np.float32, parts, start=base.record, may_share=True)
+    looks = (((..., slice(0, 3)), draft.tint), ((..., 3), draft.material.view(np.float32)))
+    instance = Field("look", wp.float32, (*draft.tint.shape[:2], 4), np.float32, looks, may_share=True)
+    return [record, instance]
+
+
+def materials_of_rows(base: MaterialTable, inputs: Inputs) -> Any:
+    """Return kernels.material.Materials with the rows in `inputs`."""
     materials = copied(base.device)
-    record = np.repeat(base.record[None], len(draft.world), axis=0)
-    record[..., 0:3], record[..., 3], record[..., 4] = draft.base_color, draft.roughness, draft.metallic
-    materials.record = rows_to_device(record, wp.float32, device)
-    instance = np.empty((*draft.tint.shape[:2], 4), np.float32)
-    instance[..., :3], instance[..., 3] = draft.tint, draft.material.view(np.float32)
-    materials.instance = rows_to_device(instance, wp.float32, device)
+    materials.record, materials.instance = inputs.array("material"), inputs.array("look")
     return materials

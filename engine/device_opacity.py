@@ -10,8 +10,9 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.device_arrays import copied, rows_to_device, to_device
+from engine.device_arrays import copied, to_device
 from engine.draft import Draft
+from engine.inputs import Field, Inputs, field
 from engine.scene.model import Material, Scene, Texture, Wrap
 
 
@@ -73,8 +74,13 @@ def opacities_on_device(materials: Sequence[Material], kinds: NDArray[np.int32],
     return out
 
 
-def opacities_of_rows(base: Any, draft: Draft, device: str) -> Any:
-    """Return the opacities with the rows of a draft."""
+def opacity_fields(draft: Draft) -> list[Field]:
+    """Return what rows change about opacities: the material of an instance."""
+    return [field("override", wp.int32, draft.material, np.int32, may_share=True)]
+
+
+def opacities_of_rows(base: Any, inputs: Inputs) -> Any:
+    """Return the opacities with the rows in `inputs`."""
     opacities = copied(base)
-    opacities.override = rows_to_device(draft.material, wp.int32, device)
+    opacities.override = inputs.array("override")
     return opacities

@@ -6,6 +6,7 @@ A randomiser changes these arrays through `Draw`, whose values are keyed by (see
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,3 +40,9 @@ class Draft:
     focus_distance_m: NDArray[np.float64]  # [row, camera], 0: pinhole
     shutter_s: NDArray[np.float64]  # [row, camera, 2], opening and closing, relative to the frame's time
     drawn: dict[str, NDArray[np.generic]] = field(default_factory=dict)  # `p.<randomiser>.<key>` -> [row] or [row, k]
+
+
+def rows_of(draft: Draft, rows: slice) -> Draft:
+    """Return some rows of a draft; its arrays are views."""
+    parts = {name: values[rows] for name, values in vars(draft).items() if isinstance(values, np.ndarray)}
+    return dataclasses.replace(draft, **parts, drawn={name: values[rows] for name, values in draft.drawn.items()})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,3 +41,25 @@ class Frames:
     depth_m: NDArray[np.float32] | None  # [view, y, x], planar, +inf where nothing was hit
     normal: NDArray[np.float32] | None  # [view, y, x, 3], world, unit, towards the camera; 0 where nothing was hit
     instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background
+
+    @staticmethod
+    def image_names() -> tuple[str, ...]:
+        """Return the names of all images."""
+        return tuple(field.name for field in fields(Frames) if field.name != "keys")
+
+
+@dataclass(frozen=True)
+class DeviceFrames:
+    """Images of a batch as Warp arrays on the device that rendered them; shapes, units and None as in `Frames`.
+
+    They are the caller's alone, and other libraries can look at them without a copy: `torch.from_dlpack(frames.rgb)`,
+    `cupy.asarray(frames.depth_m)`, on the CPU `frames.rgb.numpy()`. On CUDA they are in order on the present stream of
+    Warp, which DLPack tells the other library to wait for.
+    """
+
+    keys: FrameKeys
+    rgb: Any
+    rgb_linear: Any
+    depth_m: Any
+    normal: Any
+    instance: Any

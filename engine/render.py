@@ -1,44 +1,42 @@
-"""Rendering a batch: primary rays, labels of the pixel centres, then light, in launches that share nothing but buffers.
+"""Rendering batches: drafts in, frames out, on the host or on the device.
 
-On the CPU a launch runs on one thread but releases the interpreter, so that slices of the pixels go over a thread pool;
-every pixel belongs to one slice, and results do not depend on the slices or the number of threads.
+What a batch needs is kept for the next one of the same layout: memory, recorded launches, on CUDA a graph. Drafts that
+do not fit are rendered in parts; what a view shows does not depend on that.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import SimpleQueue
+from typing import Any
 
 import numpy as np
 import warp as wp
+from numpy.typing import NDArray
 
 from engine import gpu
-from engine.buffers import (
-    BYTES_PX,
-    LAYER_BYTES_PX,
-    SCRATCH_BYTES_PX,
-    Buffers,
-    Scratch,
-    new_buffers,
-    new_scratch,
-)
+from engine.batch import BatchValues, batch_values
+from engine.batch_cpu import CpuBatch
+from engine.batch_cuda import SLICE_PX, CudaBatch, Streams
+from engine.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, SCRATCH_BYTES_PX
 from engine.device_color import srgb_table
-from engine.draft import Draft
+from engine.draft import Draft, rows_of
 from engine.errors import UserError
-from engine.frames import FrameKeys, Frames, Lenses
+from engine.frames import DeviceFrames, FrameKeys, Frames, Lenses
+from engine.host_memory import HostMemory, device_view
 from engine.randomize.philox import stream_key
 from engine.recipe import Rig
 from engine.scene.model import Scene
 from engine.stages import Stages
-from engine.views import upload_views
-from engine.worlds import SceneOnDevice, upload_scene, upload_worlds
+from engine.worlds import upload_scene
 
-SLICE_PX = 8192  # on the CPU: the buffers of a slice stay in the second-level cache
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
+KEPT_LAYOUTS = 4  # whose memory is kept
+ROOM_SHARE = 0.4  # of the memory that is there when a renderer begins, for one batch; two are under way on CUDA
 LABEL_MODULES = ("geometry", "top", "trace", "resolve")
 LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
@@ -54,6 +52,30 @@ class Outputs:
     normal: bool
     instance: bool
 
+    def images(self, *, shaded: bool) -> tuple[str, ...]:
+        """Return the names of the images, which are fields of `Frames`."""
+        wanted = {"rgb": self.rgb and shaded, "rgb_linear": self.rgb_linear and shaded, "depth_m": self.depth,
+                  "normal": self.normal, "instance": self.instance}  # fmt: skip
+        return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+
+
+class Pending:
+    """Frames that are being rendered."""
+
+    def __init__(self, keys: FrameKeys, parts: list[Callable[[], dict[str, NDArray[Any]]]]) -> None:
+        self._keys, self._parts = keys, parts
+        self._frames: Frames | None = None
+
+    def wait(self) -> Frames:
+        """Return the frames once they are there; their arrays are nobody else's."""
+        if self._frames is None:
+            images = [part() for part in self._parts]
+            self._parts = []
+            joined = {name: np.concatenate([part[name] for part in images]) if len(images) > 1 else images[0][name]
+                      for name in images[0]}  # fmt: skip
+            self._frames = Frames(self._keys, **{name: joined.get(name) for name in Frames.image_names()})
+        return self._frames
+
 
 def load_kernels(quality: str, *, device: str, passing: bool = False) -> None:
     """Load the kernels of a quality; the first time a version runs on a machine they are compiled, once.
@@ -67,7 +89,7 @@ def load_kernels(quality: str, *, device: str, passing: bool = False) -> None:
 
 
 class Renderer:
-    """A scene kept warm on one device; `render` turns drafts into frames."""
+    """A scene kept warm on one device; `render` turns drafts into frames. Use it from one thread at a time."""
 
     def __init__(
         self, scene: Scene, rig: Rig, outputs: Outputs, *, seed: int, device: str, threads: int | None = None
@@ -87,18 +109,22 @@ class Renderer:
         self._words = stream_key(seed, "render.direct")
         key = gpu.random.RandomKey()
         key.low, key.high = self._words
-        self._on_cpu = wp.get_device(device).is_cpu
-        self._slice_px = SLICE_PX if self._on_cpu else LARGEST_LAUNCH_PX
-        self._thread_count = (threads or len(os.sched_getaffinity(0))) if self._on_cpu else 1
-        self._pool = ThreadPoolExecutor(self._thread_count) if self._thread_count > 1 else None
+        self._is_cpu = wp.get_device(device).is_cpu
+        self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
+        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         load_kernels(rig.quality, device=device)
-        self._base: SceneOnDevice = upload_scene(scene, rig, device=device, shaded=self.shaded)
-        srgb = srgb_table(device) if self.shaded else None
-        self._stages = Stages(self._base, rig, self._slice_px, key, srgb)
+        base = upload_scene(scene, rig, device=device, shaded=self.shaded)
+        self._stages = Stages(base, rig, self.shaded, key, srgb_table(device) if self.shaded else None)
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
-        needs = ((self._base.opens_view, VIEW_MODULE), (self._base.opens_shadow, SHADOW_MODULE))
+        needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow, SHADOW_MODULE))
         if modules := tuple(name for is_needed, name in needs if is_needed):
             gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)))
+        self._images = outputs.images(shaded=self.shaded)
+        self._memory = HostMemory(pinned=not self._is_cpu)
+        self._streams = None if self._is_cpu else Streams(device)
+        self._cpu: OrderedDict[object, CpuBatch] = OrderedDict()
+        self._cuda: OrderedDict[object, list[CudaBatch]] = OrderedDict()
+        self._largest_px = self._room_px()
 
     def close(self) -> None:
         """End the threads."""
@@ -106,80 +132,122 @@ class Renderer:
             self._pool.shutdown()
 
     def render(self, draft: Draft) -> Frames:
-        """Return the frames of every row and camera of a draft, view-major: view = row * cameras + camera."""
-        worlds = upload_worlds(self._base, draft)
-        views = upload_views(draft, self.rig, self._words, self.device)
-        view_count = len(draft.world) * draft.world_from_camera.shape[1]
-        self._check_size(view_count)
-        pixels = view_count * self.rig.width * self.rig.height
-        slices, linear = -(-pixels // self._slice_px), self.outputs.rgb_linear
-        buffers = new_buffers(self._base, self.rig, view_count, slices=slices, shaded=self.shaded, linear=linear)
-        self._over_slices(pixels, lambda first, count: self._stages.trace(worlds, views, buffers, first, count))
-        if self.shaded:
-            scratch: SimpleQueue[Scratch] = SimpleQueue()
-            for _ in range(self._thread_count):
-                scratch.put(new_scratch(self._base, self.rig, buffers, min(pixels, self._slice_px)))
+        """Return the frames of every row and camera of a draft, view-major: view = row * cameras + camera.
 
-            def shade(first: int, count: int) -> None:
-                own = scratch.get()
-                try:
-                    self._stages.shade(worlds, views, buffers, own, first, count)
-                finally:
-                    scratch.put(own)
+        Raises:
+            UserError: If a single view does not fit the memory, or a tree the traversal's stack.
+        """
+        return self.start(draft).wait()
 
-            self._over_slices(pixels, shade)
-        if self._base.opacities is not None:
-            self._count_lost(int(buffers.overflow.numpy().sum()))
-        return self._frames(draft, buffers)
+    def start(self, draft: Draft) -> Pending:
+        """Begin to render a draft as `render` does.
+
+        On CUDA the host goes on at once; `wait` for it before a second draft after this one is started, or that start
+        waits. On the CPU the frames are there when this returns.
+        """
+        parts = [self._start(values) for values in self._parts(draft)]
+        return Pending(frame_keys(draft), parts)
+
+    def render_on_device(self, draft: Draft) -> DeviceFrames:
+        """Return the frames of a draft as arrays of the device, which the caller owns; the host does not wait on CUDA.
+
+        Raises:
+            UserError: If they do not fit the memory at once.
+        """
+        parts = list(self._parts(draft))
+        if len(parts) > 1:
+            raise UserError(f"{self._size(draft)} do not fit the memory of {self.device} at once; take a smaller batch")
+        if self._is_cpu:
+            images = self._start(parts[0])()
+            arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in images.items()}
+        else:
+            batch = self._cuda_batch(parts[0])
+            batch.start(parts[0])
+            arrays = batch.copy_on_device()
+        return DeviceFrames(frame_keys(draft), **{name: arrays.get(name) for name in Frames.image_names()})
+
+    def _start(self, values: BatchValues) -> Callable[[], dict[str, NDArray[Any]]]:
+        """Begin to render a part and return what waits for its images."""
+        if self._is_cpu:
+            images, lost = self._cpu_batch(values).render(values, self._memory, self._pool)
+            self._count_lost(lost)
+            return lambda: images
+        batch = self._cuda_batch(values)
+        batch.start(values)
+        finish = batch.copy_out(self._memory)
+
+        def wait() -> dict[str, NDArray[Any]]:
+            images, lost = finish()
+            self._count_lost(lost)
+            return images
+
+        return wait
+
+    def _cpu_batch(self, values: BatchValues) -> CpuBatch:
+        batch = self._cpu.pop(values.layout, None) or CpuBatch(self._stages, values, self._images, self._threads)
+        self._cpu[values.layout] = batch
+        if len(self._cpu) > KEPT_LAYOUTS:
+            self._cpu.popitem(last=False)
+        return batch
+
+    def _cuda_batch(self, values: BatchValues) -> CudaBatch:
+        """Return the one of a layout's two batches that was used less recently."""
+        assert self._streams is not None
+        pair = self._cuda.pop(values.layout, [])
+        self._cuda[values.layout] = pair
+        if len(self._cuda) > KEPT_LAYOUTS:
+            wp.synchronize_device(self.device)
+            self._cuda.popitem(last=False)
+        if len(pair) < 2:
+            pair.append(CudaBatch(self._stages, values, self._images, self._streams))
+            return pair[-1]
+        pair.reverse()
+        return pair[-1]
+
+    def _parts(self, draft: Draft) -> Iterator[BatchValues]:
+        """Yield the values of parts that fit, in the order of their views.
+
+        Raises:
+            UserError: If a single view does not fit.
+        """
+        rows, cameras = draft.world_from_camera.shape[:2]
+        most = self._largest_px // (self.rig.width * self.rig.height)
+        if most < 1:
+            need = self.rig.width * self.rig.height * BYTES_PX / 2**30
+            raise UserError(
+                f"a view of {self.rig.width}x{self.rig.height} px needs {need:.1f} GiB; {self.device} has room for "
+                f"{self._largest_px / 1e6:.0f} million pixels at a time; take a smaller rig.width and rig.height"
+            )
+        step = max(1, most // cameras)
+        for first in range(0, rows, step):
+            part = draft if step >= rows else rows_of(draft, slice(first, first + step))
+            for camera in range(0, cameras, most):
+                yield batch_values(self._stages, part, self._words, slice(camera, camera + most))
+
+    def _room_px(self) -> int:
+        """Return the most pixels that a batch may have."""
+        if self._is_cpu:
+            room, scratch = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), 0
+        else:
+            room = wp.get_device(self.device).free_memory
+            scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._stages.base.opens_view else 0) if self.shaded else 0
+        free = int(ROOM_SHARE * room)
+        small = free // (BYTES_PX + scratch)  # every pixel with scratch memory of its own
+        return min(LARGEST_LAUNCH_PX, small if small < SLICE_PX else (free - SLICE_PX * scratch) // BYTES_PX)
+
+    def _size(self, draft: Draft) -> str:
+        rows, cameras = draft.world_from_camera.shape[:2]
+        return f"{rows * cameras} views of {self.rig.width}x{self.rig.height} px"
 
     def _count_lost(self, rays: int) -> None:
         """Add to the rays that met more surfaces than are followed; say so the first time."""
         if rays and not self.lost_rays:
-            lit, crossed = gpu.passage.MAX_LAYERS, int(gpu.opacity.MAX_CROSSED)
+            lit, crossed = int(gpu.passage.MAX_LAYERS), int(gpu.opacity.MAX_CROSSED)
             reason = (
                 f"rays met more than {lit} transparent surfaces or {crossed} surfaces in all; what lies behind is lost"
             )
-            warnings.warn(f"{rays} {reason}", stacklevel=3)
+            warnings.warn(f"{rays} {reason}", stacklevel=4)
         self.lost_rays += rays
-
-    def _check_size(self, views: int) -> None:
-        """Refuse a launch that the memory or 32-bit pixel numbers cannot hold.
-
-        Raises:
-            UserError: With the size, and what to do.
-        """
-        pixels = views * self.rig.width * self.rig.height
-        device = wp.get_device(self.device)
-        room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") if self._on_cpu else device.free_memory
-        scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._base.opens_view else 0)
-        need = pixels * (BYTES_PX + (scratch if self.shaded and not self._on_cpu else 0))
-        if pixels > LARGEST_LAUNCH_PX or need > room:
-            size = f"{views} views of {self.rig.width}x{self.rig.height} px"
-            raise UserError(
-                f"{size} need {need / 2**30:.1f} GiB in one launch, {room / 2**30:.1f} GiB are there and "
-                f"{LARGEST_LAUNCH_PX} px is the most; take batch=1 or a smaller rig"
-            )
-
-    def _over_slices(self, pixels: int, work: Callable[[int, int], None]) -> None:
-        step = self._slice_px
-        slices = [(first, min(step, pixels - first)) for first in range(0, pixels, step)]
-        if self._pool is None:
-            for first, count in slices:
-                work(first, count)
-        else:
-            for _ in self._pool.map(lambda part: work(*part), slices):
-                pass
-
-    def _frames(self, draft: Draft, buffers: Buffers) -> Frames:
-        labels, color, want = buffers.labels, buffers.color, self.outputs
-        return Frames(
-            keys=frame_keys(draft),
-            rgb=color.rgb.numpy() if self.shaded and want.rgb else None,
-            rgb_linear=color.linear.numpy() if self.shaded and want.rgb_linear else None,
-            depth_m=labels.depth_m.numpy() if want.depth else None,
-            normal=labels.normal.numpy() if want.normal else None,
-            instance=labels.instance.numpy() if want.instance else None,
-        )
 
 
 def frame_keys(draft: Draft) -> FrameKeys:

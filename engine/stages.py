@@ -1,4 +1,4 @@
-"""The stages of a launch, kernel after kernel, for a run of pixels: rays, labels, then light and colour."""
+"""The stages of a launch, kernel after kernel, for a slice of pixels: rays, labels, then light and colour."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import warp as wp
 
 from engine import gpu
 from engine.buffers import Buffers, Scratch
+from engine.device_arrays import copied
+from engine.program import Program
 from engine.recipe import Rig
-from engine.views import span_of
 from engine.worlds import SceneOnDevice, Worlds
 
 
@@ -20,91 +21,123 @@ class Stages:
 
     base: SceneOnDevice
     rig: Rig
-    slice_px: int  # pixels that a launch has at most
+    shaded: bool
     key: Any  # kernels.random.RandomKey of the pixels
     srgb: Any  # kernels.film.SrgbTable; None at quality `labels`
 
     @property
-    def _centers_only(self) -> bool:
-        """Whether rgb is what the pixels' centres see: one sample goes there, and then no pixel is an edge."""
-        return self.rig.spp == 1 and not self.base.opens_view
+    def marks_edges(self) -> bool:
+        """Return whether pixels across an edge get rays of their own, and not the one through their centre."""
+        return self.shaded and (self.rig.spp > 1 or self.base.opens_view)
 
-    def _launch(self, kernel: Any, count: int, arguments: list[Any]) -> None:
-        wp.launch(kernel, count, arguments, device=self.base.device, record_tape=False)
 
-    def _launch_runs(self, kernel: Any, span: Any, arguments: list[Any]) -> None:
-        """Launch a kernel whose threads have `span.run` pixels each."""
-        self._launch(kernel, -(-span.count // span.run), arguments)
+@dataclass(frozen=True)
+class Target:
+    """What the launches of a slice read and write."""
 
-    def trace(self, worlds: Worlds, views: Any, buffers: Buffers, first: int, count: int) -> None:
-        """Write the hits and the labels of pixels `first` to `first + count`."""
-        geometry, labels, span = worlds.geometry, buffers.labels, span_of(first, count, self.base.device)
-        if not self.base.opens_view:
-            self._launch_runs(gpu.trace.trace_primary, span, [geometry.trees, views, span, buffers.hit])
+    worlds: Worlds
+    views: Any  # kernels.camera.Views
+    buffers: Buffers
+    scratch: Scratch | None  # None: nothing is shaded
+    overflow: wp.array  # [1], rays that met more surfaces than are followed
+    span: Any  # kernels.camera.Span
+
+
+class SlicePrograms:
+    """The launches of a slice, recorded; which pixels it has is set before each run."""
+
+    def __init__(self, stages: Stages, target: Target, slice_px: int) -> None:
+        """Record launches for slices of up to `slice_px` pixels."""
+        self._stages, self._target, self._slice_px = stages, target, slice_px
+        self._spans = [target.span]
+        self.trace, self.shade = Program(stages.base.device), Program(stages.base.device)
+        self._record_trace()
+        if stages.shaded:
+            self._record_shade()
+
+    def set_span(self, first: int, count: int) -> None:
+        """Have the next runs work on pixels `first` to `first + count`."""
+        for span in self._spans:
+            span.first, span.count = first, count
+
+    def _runs(self, program: Program, kernel: Any, arguments: list[Any]) -> None:
+        """Record a kernel whose threads have `span.run` pixels each."""
+        program.launch(kernel, -(-self._slice_px // self._target.span.run), arguments)
+
+    def _record_trace(self) -> None:
+        at, program = self._target, self.trace
+        geometry, buffers = at.worlds.geometry, at.buffers
+        if not self._stages.base.opens_view:
+            self._runs(program, gpu.trace.trace_primary, [geometry.trees, at.views, at.span, buffers.hit])
         else:
-            overflow = self._overflow(buffers, first)
-            inputs = [geometry, views, worlds.opacities, first, buffers.hit, labels.mixed, overflow]
-            self._launch(gpu.passage.pass_primary, count, inputs)
-        self._launch_runs(gpu.resolve.resolve_labels, span, [geometry, views, span, buffers.hit, buffers.labels])
+            opacities, mixed = at.worlds.opacities, buffers.labels.mixed
+            inputs = [geometry, at.views, opacities, at.span, buffers.hit, mixed, at.overflow]
+            program.launch(gpu.passage.pass_primary, self._slice_px, inputs)
+        self._runs(program, gpu.resolve.resolve_labels, [geometry, at.views, at.span, buffers.hit, buffers.labels])
 
-    def _overflow(self, buffers: Buffers, first: int) -> wp.array:
-        """Return the counter of a slice: threads on the CPU do not share one."""
-        index = first // self.slice_px
-        return buffers.overflow[index : index + 1]
-
-    def shade(self, worlds: Worlds, views: Any, buffers: Buffers, own: Scratch, first: int, count: int) -> None:
-        """Write the colours of pixels `first` to `first + count`."""
-        geometry, lights = worlds.geometry, worlds.lights
-        span = span_of(first, count, self.base.device)
-        if not self._centers_only:
-            self._launch_runs(gpu.resolve.mark_edges, span, [views, buffers.labels, span, buffers.edge])
-        own.radiance.zero_()
-        sampling = gpu.sample.Sampling()
-        sampling.span, sampling.sample_count, sampling.key = span, self.rig.spp, self.key
-        if own.layers is not None:
-            own.layers.overflow = self._overflow(buffers, first)
-        for sample in range(self.rig.spp):
-            sampling.sample = sample
-            if self.base.opens_view:
-                self._shade_layers(worlds, views, buffers, own, sampling, count)
+    def _record_shade(self) -> None:
+        stages, at, program = self._stages, self._target, self.shade
+        own = at.scratch
+        assert own is not None
+        if stages.marks_edges:
+            inputs = [at.views, at.buffers.labels, at.span, at.buffers.edge]
+            self._runs(program, gpu.resolve.mark_edges, inputs)
+        program.call(own.radiance.zero_)
+        for sample in range(stages.rig.spp):
+            sampling = gpu.sample.Sampling()
+            sampling.span, sampling.sample = at.span, sample
+            sampling.sample_count, sampling.key = stages.rig.spp, stages.key
+            self._spans.append(sampling.span)
+            if stages.base.opens_view:
+                self._record_layers(own, sampling)
                 continue
-            if not self._centers_only:
-                self._launch_runs(gpu.sample.trace_samples, span, [geometry.trees, views, sampling, own.hits])
-            inputs = [geometry, views, worlds.materials, sampling, own.hits, own.points]
-            self._launch_runs(gpu.point.find_points, span, inputs)
-            inputs = [views, lights, sampling, own.points, own.rays, own.radiance]
-            self._launch_runs(gpu.shade.light_points, span, inputs)
-            self._trace_shadows(worlds, own, own.points, own.radiance, span)
-        inputs = [views, span, self.rig.spp, self.srgb, own.radiance, buffers.color]
-        self._launch_runs(gpu.film.develop, span, inputs)
+            if stages.marks_edges:
+                inputs = [at.worlds.geometry.trees, at.views, sampling, own.hits]
+                self._runs(program, gpu.sample.trace_samples, inputs)
+            self._find_points(program, sampling, own.hits, own.points)
+            self._light_points(program, sampling, own.points, own.radiance)
+        inputs = [at.views, at.span, stages.rig.spp, stages.srgb, own.radiance, at.buffers.color]
+        self._runs(program, gpu.film.develop, inputs)
 
-    def _trace_shadows(self, worlds: Worlds, own: Scratch, points: Any, radiance: Any, span: Any) -> None:
-        if not self.base.opens_shadow:
-            inputs = [worlds.geometry.trees, span, points, own.rays, radiance]
-            self._launch_runs(gpu.shadow.trace_shadow, span, inputs)
+    def _find_points(self, program: Program, sampling: Any, hits: Any, points: Any) -> None:
+        at = self._target
+        inputs = [at.worlds.geometry, at.views, at.worlds.materials, sampling, hits, points]
+        self._runs(program, gpu.point.find_points, inputs)
+
+    def _light_points(self, program: Program, sampling: Any, points: Any, radiance: wp.array) -> None:
+        at = self._target
+        assert at.scratch is not None
+        rays, worlds = at.scratch.rays, at.worlds
+        self._runs(program, gpu.shade.light_points, [at.views, worlds.lights, sampling, points, rays, radiance])
+        if not self._stages.base.opens_shadow:
+            inputs = [worlds.geometry.trees, at.span, points, rays, radiance]
+            self._runs(program, gpu.shadow.trace_shadow, inputs)
             return
-        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, points, own.rays, radiance]
-        self._launch(gpu.shadow_passage.pass_shadow, span.count, [*inputs, own.layers.overflow])
+        arriving = gpu.shadow_passage.Arriving()
+        arriving.radiance, arriving.overflow = radiance, at.overflow
+        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, at.span, points, rays, arriving]
+        program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, inputs)
 
-    def _shade_layers(
-        self, worlds: Worlds, views: Any, buffers: Buffers, own: Scratch, sampling: Any, count: int
-    ) -> None:
-        """Add one sample of every pixel: surface after surface along its ray, until no ray goes on."""
-        geometry, lights, opacities, layers = worlds.geometry, worlds.lights, worlds.opacities, own.layers
-        for layer in range(gpu.passage.MAX_LAYERS):
-            layers.index = own.hits.layer = layer
-            points = own.points if layer == 0 else own.layer_points
-            inputs = [geometry, views, opacities, sampling, layers, own.hits]
-            self._launch(gpu.passage.pass_samples, count, inputs)
-            inputs = [geometry, views, worlds.materials, sampling, own.hits, points]
-            self._launch_runs(gpu.point.find_points, sampling.span, inputs)
-            inputs = [geometry, views, opacities, sampling, own.hits, points, layers]
-            self._launch(gpu.passage.fade_points, count, inputs)
-            inputs = [views, lights, sampling, points, own.rays, layers.radiance]
-            self._launch_runs(gpu.shade.light_points, sampling.span, inputs)
-            self._trace_shadows(worlds, own, points, layers.radiance, sampling.span)
-            layers.open_rays.zero_()
-            is_last = int(layer == gpu.passage.MAX_LAYERS - 1)
-            self._launch(gpu.passage.add_layer, count, [is_last, layers, layers, own.radiance])
-            if not layers.open_rays.numpy()[0]:
-                return
+    def _record_layers(self, own: Scratch, sampling: Any) -> None:
+        """Record one sample of every pixel: surface after surface along its ray, until no ray goes on."""
+        own.layers.overflow = self._target.overflow
+        program, behind = self.shade, Program(self._stages.base.device)
+        program.call(own.layers.turn.zero_)
+        self._record_layer(program, own, sampling, first=True)
+        self._record_layer(behind, own, sampling, first=False)
+        program.call(lambda: wp.capture_while(own.layers.open_rays, behind.run))
+
+    def _record_layer(self, program: Program, own: Scratch, sampling: Any, *, first: bool) -> None:
+        at, layers, hits = self._target, copied(own.layers), copied(own.hits)
+        layers.index = hits.layer = 0 if first else 1
+        points = own.points if first else own.layer_points
+        geometry, views, opacities = at.worlds.geometry, at.views, at.worlds.opacities
+        inputs = [geometry, views, opacities, sampling, layers, hits]
+        program.launch(gpu.passage.pass_samples, self._slice_px, inputs)
+        self._find_points(program, sampling, hits, points)
+        inputs = [geometry, views, opacities, sampling, hits, points, layers]
+        program.launch(gpu.passage.fade_points, self._slice_px, inputs)
+        self._light_points(program, sampling, points, layers.radiance)
+        program.call(layers.open_rays.zero_)
+        program.launch(gpu.passage.add_layer, self._slice_px, [at.span, layers, layers, own.radiance])
+        program.launch(gpu.passage.turn_layer, 1, [layers])

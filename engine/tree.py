@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import warp as wp
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine import gpu
 from engine.errors import UserError
+from engine.program import Program
 from engine.scene.model import Mesh
 
 ONLY_LEAF = -1  # code of a leaf that is block 0 alone, see kernels/native/traverse.cpp
@@ -53,34 +55,28 @@ def build_mesh_trees(meshes: Sequence[Mesh], lanes: int) -> MeshTrees:
     )
 
 
-def build_top_trees(low_m: wp.array, high_m: wp.array, mesh_entries: int) -> tuple[wp.array, int]:
-    """Return the wide nodes over the boxes of every row, one row after the other, and how many floats a row has.
+def top_build(low_m: wp.array, high_m: wp.array, node: wp.array, lanes: int) -> Any:
+    """Return kernels.top.TopBuild for boxes [row, placement]; `node` has `top_nodes` wide nodes for every row.
 
-    They are built on the device of the boxes, a row a thread. What a traversal may need of its stack is known before,
-    except where that bound is too large for it: then the trees themselves are asked, which waits for the device.
-
-    Args:
-        low_m: Lower corners, [row, placement]; above the upper ones where a placement is hidden.
-        high_m: Upper corners, [row, placement].
-        mesh_entries: Stack entries that a traversal of one mesh may need.
-    Raises:
-        UserError: If a traversal could overflow its stack.
+    Boxes whose lower corner is above the upper one are left out: hidden placements have such. `lanes`: children of a
+    wide node.
     """
     top, (rows, count), device = gpu.top, low_m.shape, low_m.device
-    lanes = lanes_of(device)
     job = top.TopBuild()
     job.placement_count, job.lanes, job.sah_depth = count, lanes, top.sah_depth(count, lanes)
     job.row_floats = top.top_nodes(count, lanes) * 8 * lanes
-    job.low_m, job.high_m = low_m, high_m
+    job.low_m, job.high_m, job.node = low_m, high_m, node
     job.order = wp.empty((rows, count), dtype=wp.int32, device=device)
-    job.node = wp.empty(rows * job.row_floats, dtype=wp.float32, device=device)
-    need = wp.empty(rows, dtype=wp.int32, device=device)
-    wp.launch(top.build_top, rows, [job, need], device=device, record_tape=False)
-    entries = top.top_stack_entries(count, lanes)
-    if mesh_entries + entries + 1 > gpu.bvh.STACK_ENTRIES:
-        entries = int(need.numpy().max(initial=0))
-    check_stack(mesh_entries, entries)
-    return job.node, job.row_floats
+    if not device.is_cpu:
+        job.spare = wp.empty((rows, count), dtype=wp.int32, device=device)
+        job.todo = wp.empty((rows, 8 * top.level_parts(count)), dtype=wp.int32, device=device)
+    return job
+
+
+def record_top_build(job: Any, need: wp.array, program: Program) -> None:
+    """Record the launch that builds the trees over the boxes of some rows, on the device that walks them."""
+    rows, threads = job.low_m.shape[0], 1 if wp.get_device(program.device).is_cpu else gpu.top.TOP_THREADS
+    program.launch(gpu.top.build_top, (rows, threads), [job, need], block_dim=gpu.top.TOP_THREADS)
 
 
 def check_stack(mesh_entries: int, top_entries: int) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import warp as wp
 
 from engine import gpu
-from engine.device_arrays import rows_to_device, to_device
 from engine.draft import Draft
+from engine.inputs import Field, Inputs, field
 from engine.randomize.philox import philox
 from engine.recipe import Rig
 
@@ -23,29 +23,47 @@ def span_of(first: int, count: int, device: str) -> Any:
     return span
 
 
-def upload_views(draft: Draft, rig: Rig, words: tuple[int, int], device: str) -> Any:
-    """Return kernels.camera.Views of a draft, view-major; `words` is the key of the random numbers of pixels."""
-    rows, cameras = draft.world_from_camera.shape[:2]
-    count = rows * cameras
-    row, camera = np.divmod(np.arange(count, dtype=np.int32), np.int32(cameras))
+def view_fields(draft: Draft, rig: Rig, words: tuple[int, int], cameras: slice = slice(None)) -> list[Field]:
+    """Return the cameras of a draft, view-major; `words` is the key of the random numbers of pixels.
+
+    Args:
+        draft: Rows with all cameras of the rig.
+        rig: Exposure, and whether cameras clip.
+        words: Key of the random streams.
+        cameras: Which of the cameras; each sees the same whatever the others are.
+    """
+    rows, all_cameras = draft.world_from_camera.shape[:2]
+    chosen = np.arange(all_cameras, dtype=np.int32)[cameras]
+    count = rows * len(chosen)
+    row = np.repeat(np.arange(rows, dtype=np.int32), len(chosen))
+    frame = draft.step[row] * all_cameras + np.tile(chosen, rows)
+
+    def of(name: str) -> np.ndarray[Any, Any]:
+        values = getattr(draft, name)[:, cameras]
+        return values.reshape(count, *values.shape[2:])
+
+    fields = [
+        field("row", wp.int32, row, np.int32),
+        field("world", wp.int32, draft.world[row].astype(np.uint32).view(np.int32), np.int32),
+        field("frame", wp.int32, frame, np.int32),
+        field("world_from_camera", gpu.transform.mat34, of("world_from_camera")),
+        field("focal_px", wp.vec2, of("focal_px")),
+        field("center_px", wp.vec2, of("center_px")),
+        field("orthographic", wp.int32, of("orthographic"), np.int32),
+        field("exposure", wp.float32, of("exposure") * np.exp2(of("exposure_ev") + rig.exposure_ev)),
+    ]
+    if rig.clip:
+        fields.append(field("clip_m", wp.vec2, of("clip_m")))
+    for name in ("light", "ambient"):
+        shift = philox((draft.world[row], frame, 0, getattr(gpu.sample, f"{name.upper()}_DIMENSION")), words)
+        fields.append(field(f"{name}_shift", gpu.random.vec4u, shift, np.uint32))
+    return fields
+
+
+def views_of(fields: list[Field], inputs: Inputs, rig: Rig) -> Any:
+    """Return kernels.camera.Views of `view_fields` that are in `inputs`."""
     views = gpu.camera.Views()
     views.width, views.height = rig.width, rig.height
-    views.row = to_device(row, wp.int32, device)
-    views.world = to_device(draft.world[row].astype(np.uint32).view(np.int32), wp.int32, device)
-    views.frame = to_device((draft.step[row] * cameras + camera).astype(np.int32), wp.int32, device)
-    pose = draft.world_from_camera.reshape(count, 3, 4).astype(np.float32)
-    views.world_from_camera = to_device(pose, gpu.transform.mat34, device)
-    views.focal_px = to_device(draft.focal_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
-    views.center_px = to_device(draft.center_px.reshape(count, 2).astype(np.float32), wp.vec2, device)
-    views.orthographic = to_device(draft.orthographic.reshape(count).astype(np.int32), wp.int32, device)
-    if rig.clip:
-        clip_m = draft.clip_m.reshape(count, 2).astype(np.float32)
-        views.clip_m = to_device(clip_m, wp.vec2, device)
-    stops = draft.exposure_ev + rig.exposure_ev
-    exposure = (draft.exposure * np.exp2(stops)).reshape(count).astype(np.float32)
-    counter = (draft.world[row], draft.step[row] * cameras + camera, 0)
-    for name in ("light", "ambient"):
-        shift = philox((*counter, getattr(gpu.sample, f"{name.upper()}_DIMENSION")), words)
-        setattr(views, f"{name}_shift", to_device(shift, gpu.random.vec4u, device))
-    views.exposure = rows_to_device(exposure, wp.float32, device)
+    for each in fields:
+        setattr(views, each.name, inputs.array(each.name))
     return views

@@ -14,15 +14,23 @@ import warp as wp
 
 from engine import gpu
 from engine.atlas import pack_textures
-from engine.device_arrays import copied, rows_to_device
+from engine.device_arrays import copied
 from engine.device_geometry import geometry_on_device
-from engine.device_lights import lights_of_rows, lights_on_device
-from engine.device_materials import MaterialTable, materials_of_rows, materials_on_device
-from engine.device_opacity import opacities_of_rows, opacities_on_device, opacity_kinds, opacity_textures
+from engine.device_lights import light_fields, lights_of_rows, lights_on_device
+from engine.device_materials import MaterialTable, material_fields, materials_of_rows, materials_on_device
+from engine.device_opacity import (
+    opacities_of_rows,
+    opacities_on_device,
+    opacity_fields,
+    opacity_kinds,
+    opacity_textures,
+)
 from engine.draft import Draft
+from engine.inputs import Field, Inputs, field
+from engine.program import Program
 from engine.recipe import Rig
 from engine.scene.model import Scene
-from engine.tree import build_mesh_trees, build_top_trees, lanes_of
+from engine.tree import build_mesh_trees, check_stack, lanes_of, record_top_build, top_build
 
 
 @dataclass(frozen=True)
@@ -39,16 +47,41 @@ class SceneOnDevice:
     opens_shadow: bool  # shadow rays may pass surfaces
     stack_entries: int  # that a traversal of one mesh may need
 
+    @property
+    def is_stack_safe(self) -> bool:
+        """Return whether no tree over the placements can overflow a traversal's stack, however it comes out."""
+        entries = gpu.top.top_stack_entries(self.geometry.trees.placement_count, lanes_of(self.device))
+        return self.stack_entries + entries + 1 <= int(gpu.bvh.STACK_ENTRIES)
+
+    @property
+    def needs_poses(self) -> bool:
+        """Return whether anything asks where a mesh is, rather than where the world is seen from it."""
+        if self.opacities is not None:
+            return True
+        normal = int(gpu.material.MaterialInput.NORMAL)
+        return self.materials is not None and bool(self.materials.device.used_inputs >> normal & 1)
+
 
 @dataclass(frozen=True)
 class Worlds:
-    """A batch of rows on the device."""
+    """The rows of a batch on the device; their poses and looks are read from `inputs`."""
 
-    draft: Draft
+    inputs: Inputs
+    rows: int
     geometry: Any  # kernels.geometry.Geometry
-    materials: Any  # kernels.material.Materials
-    lights: Any  # kernels.light.Lights
+    materials: Any  # kernels.material.Materials; None at quality `labels`
+    lights: Any  # kernels.light.Lights; None at quality `labels`
     opacities: Any  # kernels.opacity.Opacities, or None
+    need: wp.array  # [row], stack entries that a traversal of the row's tree may need
+
+
+@dataclass(frozen=True)
+class Building:
+    """What placing rows and building their trees needs, some rows at a time."""
+
+    rows: int
+    placing: Any  # kernels.geometry.Placing
+    top: Any  # kernels.top.TopBuild
 
 
 def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneOnDevice:
@@ -74,22 +107,66 @@ def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneO
     return dataclasses.replace(base, materials=materials, lights=lights)
 
 
-def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
-    """Return a batch: poses composed and inverted, and a tree over the placements of every row, all on the device."""
-    device, rows, count = base.device, len(draft.world), base.geometry.trees.placement_count
-    mat34 = gpu.transform.mat34
-    geometry = copied(base.geometry)
-    geometry.world_from_mesh = wp.empty((rows, count), dtype=mat34, device=device)
-    geometry.trees.record = wp.empty((rows, count, 16), dtype=wp.float32, device=device)
-    low = wp.empty((rows, count), dtype=wp.vec3, device=device)
-    high = wp.empty((rows, count), dtype=wp.vec3, device=device)
-    poses = rows_to_device(draft.world_from_instance.astype(np.float32), mat34, device)
-    visible = rows_to_device(draft.visible.astype(np.uint8), wp.uint8, device)
-    outputs = [geometry.world_from_mesh, geometry.trees.record, low, high]
-    wp.launch(gpu.geometry.place_meshes, (rows, count), [geometry, poses, visible, *outputs], device=device)
-    geometry.trees.top_node, geometry.trees.top_stride = build_top_trees(low, high, base.stack_entries)
-    opacities = None if base.opacities is None else opacities_of_rows(base.opacities, draft, device)
+def world_fields(base: SceneOnDevice, draft: Draft) -> list[Field]:
+    """Return what rows change about a scene."""
+    pose = field("pose", gpu.transform.mat34, draft.world_from_instance, may_share=True)
+    fields = [pose, field("visible", wp.uint8, draft.visible, np.uint8, may_share=True)]
+    if base.opacities is not None:
+        fields += opacity_fields(draft)
     if base.materials is None:
-        return Worlds(draft, geometry, None, None, opacities)
-    materials = materials_of_rows(base.materials, draft, device)
-    return Worlds(draft, geometry, materials, lights_of_rows(base.lights, draft, device), opacities)
+        return fields
+    return [*fields, *material_fields(base.materials, draft), *light_fields(draft)]
+
+
+def new_worlds(base: SceneOnDevice, inputs: Inputs, rows: int) -> Worlds:
+    """Return the memory of a batch whose `world_fields` are in `inputs`."""
+    device, count = base.device, base.geometry.trees.placement_count
+    geometry = copied(base.geometry)
+    placed = rows if base.needs_poses else 0
+    geometry.world_from_mesh = wp.empty((placed, count), dtype=gpu.transform.mat34, device=device)
+    geometry.trees.record = wp.empty((rows, count, 16), dtype=wp.float32, device=device)
+    geometry.trees.top_stride = gpu.top.top_nodes(count, lanes_of(device)) * 8 * lanes_of(device)
+    geometry.trees.top_node = wp.empty(rows * geometry.trees.top_stride, dtype=wp.float32, device=device)
+    need = wp.empty(rows, dtype=wp.int32, device=device)
+    opacities = None if base.opacities is None else opacities_of_rows(base.opacities, inputs)
+    if base.materials is None:
+        return Worlds(inputs, rows, geometry, None, None, opacities, need)
+    materials = materials_of_rows(base.materials, inputs)
+    return Worlds(inputs, rows, geometry, materials, lights_of_rows(base.lights, inputs), opacities, need)
+
+
+def new_building(worlds: Worlds, rows: int, device: str) -> Building:
+    """Return what building the trees of `rows` rows at a time needs."""
+    count = worlds.geometry.trees.placement_count
+    placing = gpu.geometry.Placing()
+    placing.world_from_instance, placing.visible = worlds.inputs.array("pose"), worlds.inputs.array("visible")
+    placing.low_m = wp.empty((rows, count), dtype=wp.vec3, device=device)
+    placing.high_m = wp.empty((rows, count), dtype=wp.vec3, device=device)
+    boxes = placing.low_m, placing.high_m
+    return Building(rows, placing, top_build(*boxes, worlds.geometry.trees.top_node, lanes_of(device)))
+
+
+def record_building(worlds: Worlds, building: Building, program: Program) -> None:
+    """Record the launches that compose and invert poses and build a tree over the placements of every row."""
+    geometry, placing, shape = worlds.geometry, building.placing, building.placing.low_m.shape
+    arguments = [geometry, placing, geometry.trees.record, geometry.world_from_mesh, placing]
+    program.launch(gpu.geometry.place_meshes, shape, arguments)
+    record_top_build(building.top, worlds.need, program)
+
+
+def upload_worlds(base: SceneOnDevice, draft: Draft) -> Worlds:
+    """Return a batch of its own, placed.
+
+    Raises:
+        UserError: If a traversal could overflow its stack.
+    """
+    fields, rows = world_fields(base, draft), len(draft.world)
+    worlds = new_worlds(base, Inputs(fields, base.device), rows)
+    worlds.inputs.write(fields)
+    worlds.inputs.upload()
+    program = Program(base.device)
+    record_building(worlds, new_building(worlds, rows, base.device), program)
+    program.run()
+    if not base.is_stack_safe:
+        check_stack(base.stack_entries, int(worlds.need.numpy().max(initial=0)))
+    return worlds

@@ -47,29 +47,40 @@ class Geometry:
     color: wp.array2d[wp.vec3]  # [triangle, corner], linear; empty: white
     opacity: wp.array2d[float]  # [triangle, corner]; empty: 1
     placement_color: wp.array[wp.vec4]  # [placement], linear, with opacity; multiplies the two above
-    world_from_mesh: wp.array2d[mat34]  # [row, placement]
+    world_from_mesh: wp.array2d[mat34]  # [row, placement]; empty: nothing needs it
+
+
+@wp.struct
+class Placing:
+    """Where every row puts the instances, and what becomes of it."""
+
+    first_row: int  # of a launch
+    world_from_instance: wp.array2d[mat34]  # [row, instance]
+    visible: wp.array2d[wp.uint8]  # [row, instance]
+    low_m: wp.array2d[wp.vec3]  # [row of the launch, placement], scratch
+    high_m: wp.array2d[wp.vec3]  # [row of the launch, placement], scratch
 
 
 @wp.kernel(enable_backward=False)
 def place_meshes(
-    geometry: Geometry,
-    world_from_instance: wp.array2d[mat34],
-    visible: wp.array2d[wp.uint8],
-    out_world_from_mesh: wp.array2d[mat34],
-    out_record: wp.array3d[float],
-    out_low_m: wp.array2d[wp.vec3],
-    out_high_m: wp.array2d[wp.vec3],
-):
-    """Write every placement's pose and its bounds in the world; a hidden one gets an empty box, which no tree keeps."""
-    row, placement = wp.tid()
+    geometry: Geometry, placing: Placing, out_record: wp.array3d[float], out_world_from_mesh: wp.array2d[mat34],
+    out_placing: Placing,
+):  # fmt: skip
+    """Write every placement's record and its bounds in the world; a hidden one gets an empty box, which no tree keeps.
+
+    `out_world_from_mesh` may be empty: not every scene needs it.
+    """
+    i, placement = wp.tid()
+    row = placing.first_row + i
     instance = geometry.instance[placement]
-    world_from_mesh = compose(world_from_instance[row, instance], geometry.instance_from_mesh[placement])
-    out_world_from_mesh[row, placement] = world_from_mesh
-    if visible[row, instance] == wp.uint8(0):
+    world_from_mesh = compose(placing.world_from_instance[row, instance], geometry.instance_from_mesh[placement])
+    if out_world_from_mesh.shape[0] > 0:
+        out_world_from_mesh[row, placement] = world_from_mesh
+    if placing.visible[row, instance] == wp.uint8(0):
         for k in range(16):
             out_record[row, placement, k] = 0.0
-        out_low_m[row, placement] = wp.vec3(1.0, 1.0, 1.0)
-        out_high_m[row, placement] = wp.vec3(-1.0, -1.0, -1.0)
+        out_placing.low_m[i, placement] = wp.vec3(1.0, 1.0, 1.0)
+        out_placing.high_m[i, placement] = wp.vec3(-1.0, -1.0, -1.0)
         return
     mesh_from_world = invert(world_from_mesh)
     for column in range(4):
@@ -94,5 +105,5 @@ def place_meshes(
         box_high = wp.max(box_high, q)
     largest = wp.max(wp.max(wp.abs(box_low)), wp.max(wp.abs(box_high)))
     margin = BOX_MARGIN * largest
-    out_low_m[row, placement] = box_low - wp.vec3(margin, margin, margin)
-    out_high_m[row, placement] = box_high + wp.vec3(margin, margin, margin)
+    out_placing.low_m[i, placement] = box_low - wp.vec3(margin, margin, margin)
+    out_placing.high_m[i, placement] = box_high + wp.vec3(margin, margin, margin)

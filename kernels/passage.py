@@ -7,7 +7,7 @@ Light is linear in what a surface sends out, so that every layer is lit like an 
 
 import warp as wp
 
-from .camera import Views, camera_ray, pixel_of
+from .camera import Span, Views, camera_ray, pixel_of
 from .geometry import Geometry
 from .opacity import (
     MAX_CROSSED,
@@ -25,7 +25,7 @@ from .sample import HitBuffers, Sampling, ray_through, sample_offset
 from .surface import ANISOTROPY_SHARE, footprint_of
 from .trace import FAR_M, MISS, Hit
 
-MAX_LAYERS = 64  # surfaces of one ray that are lit; what lies behind them is lost, and counted
+MAX_LAYERS = wp.constant(64)  # surfaces of one ray that are lit; what lies behind them is lost, and counted
 MIXED = wp.constant(0.005)  # of opacity: a pixel whose mean is so near to 0 or 1 has no hole and no rim inside
 
 
@@ -33,7 +33,8 @@ MIXED = wp.constant(0.005)  # of opacity: a pixel whose mean is so near to 0 or 
 class Layers:
     """What is left of the light behind each sample's present surface."""
 
-    index: int  # 0: the first surface
+    index: int  # 0: the first surface; 1: any behind it
+    turn: wp.array[int]  # [1], which surface it is
     transmission: wp.array[float]  # [i], share that the surfaces so far let through; 0: the ray has ended
     weight: wp.array[float]  # [i], of the present surface's light
     radiance: wp.array[wp.vec3]  # [i], light of the present surface
@@ -74,11 +75,14 @@ def is_mixed(geometry: Geometry, opacities: Opacities, material: int, hit: Hit, 
 
 @wp.kernel(enable_backward=False)
 def pass_primary(
-    geometry: Geometry, views: Views, opacities: Opacities, first: int, out_hit: wp.array[Hit],
+    geometry: Geometry, views: Views, opacities: Opacities, span: Span, out_hit: wp.array[Hit],
     out_mixed: wp.array3d[wp.uint8], out_overflow: wp.array[int],
 ):  # fmt: skip
-    """Write the first labelled hit of the ray through the centre of pixel `first + i`, and whether rgb needs more."""
-    i = first + wp.tid()
+    """Write the first labelled hit of the ray through the centre of every pixel, and whether rgb needs more."""
+    i = wp.tid()
+    if i >= span.count:
+        return
+    i += span.first
     pixel = pixel_of(views, i)
     view = pixel[0]
     row = views.row[view]
@@ -115,6 +119,8 @@ def pass_samples(
 ):  # fmt: skip
     """Write the next surface that the present sample's ray must light, for pixels that lie across an edge."""
     i = wp.tid()
+    if i >= sampling.span.count:
+        return
     is_edge = out_hits.edge[sampling.span.first + i] != wp.uint8(0)
     pixel = pixel_of(views, sampling.span.first + i)
     limits_m = clip_range(views, pixel[0])
@@ -161,6 +167,8 @@ def fade_points(
 ):  # fmt: skip
     """Write the weight of the present surface and what it lets through; dim the diffuse part of a transparent one."""
     i = wp.tid()
+    if i >= sampling.span.count:
+        return
     transmission = out_layers.transmission[i]
     out_layers.weight[i] = transmission
     out_layers.transmission[i] = 0.0
@@ -188,12 +196,23 @@ def fade_points(
 
 
 @wp.kernel(enable_backward=False)
-def add_layer(is_last: int, layers: Layers, out_layers: Layers, out_radiance: wp.array[wp.vec3]):
+def add_layer(span: Span, layers: Layers, out_layers: Layers, out_radiance: wp.array[wp.vec3]):
     """Add the light of the present surface to the pixel's, and say whether any ray goes on."""
     i = wp.tid()
+    if i >= span.count:
+        return
     out_radiance[i] = out_radiance[i] + layers.radiance[i] * layers.weight[i]
     out_layers.radiance[i] = wp.vec3(0.0, 0.0, 0.0)
     if layers.transmission[i] > 0.0:
         wp.atomic_max(out_layers.open_rays, 0, 1)
-        if is_last != 0:
+        if layers.turn[0] == MAX_LAYERS - 1:
             wp.atomic_add(out_layers.overflow, 0, 1)
+
+
+@wp.kernel(enable_backward=False)
+def turn_layer(out_layers: Layers):
+    """Go on to the next surface, unless this was the last one that is lit; a kernel of one thread."""
+    turn = out_layers.turn[0] + 1
+    out_layers.turn[0] = turn
+    if turn == MAX_LAYERS:
+        out_layers.open_rays[0] = 0

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from .camera import Ray
+from .camera import Ray, Span
 from .geometry import Geometry
 from .light import ALL_PLACEMENTS
 from .opacity import MAX_CROSSED, Opacities, is_same_crossing, material_of, next_hit, start_at, stopped_share
@@ -17,6 +17,14 @@ class Blocking:
 
     group: int  # row of `link`, or ALL_PLACEMENTS
     link: wp.array2d[wp.uint8]  # [set, placement]
+
+
+@wp.struct
+class Arriving:
+    """Where light goes that arrives."""
+
+    radiance: wp.array[wp.vec3]  # [i], added to
+    overflow: wp.array[int]  # [1], rays that met more surfaces than are followed
 
 
 @wp.func
@@ -54,12 +62,14 @@ def arriving_share(
 
 @wp.kernel(enable_backward=False)
 def pass_shadow(
-    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], point: Points, rays: ShadowRays,
-    out_radiance: wp.array[wp.vec3], out_overflow: wp.array[int],
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], span: Span, point: Points,
+    rays: ShadowRays, out_light: Arriving,
 ):  # fmt: skip
     """Add the light of every shadow ray as far as it arrives; `link` is Lights.link."""
     i = wp.tid()
-    radiance = out_radiance[i]
+    if i >= span.count:
+        return
+    radiance = out_light.radiance[i]
     ray = Ray()
     ray.origin = vector_at(point.value, point_index(point, i, ORIGIN_FIELD), point.group)
     row = wp.cast(point.value[point_index(point, i, ROW_FIELD)], wp.int32)
@@ -73,6 +83,6 @@ def pass_shadow(
             blocking.group = wp.cast(rays.value[at + LINK_FIELD * rays.group], wp.int32)
             share = arriving_share(geometry, opacities, blocking, row, ray, distance * SHORT_OF_LIGHT)
             if share < 0.0:
-                wp.atomic_add(out_overflow, 0, 1)
+                wp.atomic_add(out_light.overflow, 0, 1)
             radiance += vector_at(rays.value, at + RADIANCE_FIELD * rays.group, rays.group) * wp.max(share, 0.0)
-    out_radiance[i] = radiance
+    out_light.radiance[i] = radiance

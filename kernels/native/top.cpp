@@ -1,5 +1,5 @@
 // Body of a Warp native function: the wide nodes over the placements of one row (layout: traverse.cpp).
-// In:  job (kernels/top.py), row. Out: the row's nodes; in out_need[row] the stack entries that a traversal of them may need.
+// In:  job (kernels/top.py), row of the launch. Out: the row's nodes; in out_need the stack entries that a traversal of them may need.
 //
 // Top down: of the parts of a node the one with the largest surface is split, until there are as many as lanes. Splits
 // are those of the binned surface-area heuristic (Wald, "On fast construction of SAH-based bounding volume
@@ -12,7 +12,7 @@
     const wp::vec3* low = (const wp::vec3*)job.low_m.data + (size_t)row * count_all;
     const wp::vec3* high = (const wp::vec3*)job.high_m.data + (size_t)row * count_all;
     int* order = job.order.data + (size_t)row * count_all;
-    float* nodes = job.node.data + (size_t)row * job.row_floats;
+    float* nodes = job.node.data + (size_t)(job.first_row + row) * job.row_floats;
 
     struct Part { int first, last; float box[6]; };
     struct Todo { int node, first, last, depth, used; };
@@ -179,4 +179,4 @@
             todo[todo_count++] = {node_count++, part[i].first, part[i].last, at.depth + 1, at.used + count - 1};
         }
     }
-    out_need.data[row] = need;
+    out_need.data[job.first_row + row] = need;

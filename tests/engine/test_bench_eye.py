@@ -17,7 +17,7 @@ from bench.eye_clock import Timing, Turn, clocked, logged_launches, take_turns
 from bench.eye_growth import Eye, _array_bytes
 from bench.eye_scene import comparison_subject, draft_of, eye_rig, own_subject, peers_scene_module
 from bench.peers import PROGRAMS, Images, Peer, PeerMissingError, Program, Work, differences, start_peer
-from engine.device_arrays import rows_to_device
+from engine.inputs import Inputs, field
 
 WORK = Work("cpu", 1, 8, 4, 1)
 
@@ -121,8 +121,10 @@ def test_the_log_holds_every_launch_of_a_render() -> None:
 
 def test_shared_rows_count_once() -> None:
     equal, different = np.zeros((5, 3), np.float32), np.arange(15, dtype=np.float32).reshape(5, 3)
-    assert _array_bytes(rows_to_device(equal, wp.float32, "cpu")) == 3 * 4
-    assert _array_bytes(rows_to_device(different, wp.float32, "cpu")) == 5 * 3 * 4
+    fields = [field(str(i), wp.float32, values, may_share=True) for i, values in enumerate((equal, different))]
+    inputs = Inputs(fields, "cpu")
+    assert _array_bytes(inputs.array("0")) == 3 * 4
+    assert _array_bytes(inputs.array("1")) == 5 * 3 * 4
 
 
 def images(*, far_m: float = 2.0) -> Images:

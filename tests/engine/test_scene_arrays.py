@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import types
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -190,3 +191,13 @@ def test_the_file_is_what_the_safetensors_library_reads(tmp_path: Path) -> None:
     assert read.keys() == arrays.keys()
     for name, array in arrays.items():
         assert np.array_equal(read[name], array)
+
+
+def test_arrays_declared_by_an_alias_are_arrays() -> None:
+    """NumPy 2.5 declares `NDArray[T]` by a `type` statement, which hides the class that it stands for."""
+
+    class Alias:
+        __value__ = NDArray
+
+    hint = types.GenericAlias(Alias, (np.float32,))
+    assert module._dtype(hint) == module._dtype(NDArray[np.float32]) == np.float32

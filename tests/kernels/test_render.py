@@ -7,9 +7,13 @@ import dataclasses
 import numpy as np
 import pytest
 
+import engine.batch_cpu
 import engine.render
 from engine.errors import UserError
+from engine.frames import Frames
+from engine.recipe import Rig
 from engine.render import Outputs, Renderer
+from engine.rig import authored_draft
 from engine.scene.model import Light, LightKind, Material
 from tests.kernels.scenes import (
     ALL,
@@ -59,7 +63,8 @@ def test_a_world_is_the_same_in_any_batch(name: str) -> None:
 
 def test_threads_and_slices_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     first = frames_of([0, 1])
-    monkeypatch.setattr(engine.render, "SLICE_PX", 100)
+    monkeypatch.setattr(engine.batch_cpu, "SLICE_PX", 512)
+    monkeypatch.setattr(engine.batch_cpu, "LEAST_SLICE_PX", 256)
     second = frames_of([0, 1], threads=3)
     for name in ("rgb", "rgb_linear", "depth_m", "normal", "instance"):
         assert_same(getattr(first, name), getattr(second, name))
@@ -156,13 +161,80 @@ def test_views_of_one_launch_may_have_their_own_lens() -> None:
     assert_same(frames.depth_m[1], far.depth_m[0])
 
 
-def test_a_launch_too_large_for_the_memory_is_refused_in_one_line() -> None:
-    setup = dataclasses.replace(SETUP, width=32768, height=32768)
-    renderer = Renderer(STAGE, setup, LABELS, seed=0, device="cpu", threads=1)
-    draft = draft_of(STAGE, setup, CAMERA, list(range(64)))
-    with pytest.raises(UserError, match=r"64 views of 32768x32768 px need .* batch=1") as caught:
-        renderer.render(draft)
+def roomy(monkeypatch: pytest.MonkeyPatch, setup: Rig, views: float) -> Renderer:
+    """Return a renderer that has room for some views of the stage at a time."""
+    renderer = Renderer(STAGE, setup, ALL, seed=0, device="cpu", threads=1)
+    monkeypatch.setattr(renderer, "_largest_px", int(views * setup.width * setup.height))
+    return renderer
+
+
+def test_a_view_too_large_for_the_memory_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    draft = draft_of(STAGE, SETUP, CAMERA, [0])
+    with pytest.raises(UserError, match=r"a view of 40x28 px needs .* rig\.width") as caught:
+        roomy(monkeypatch, SETUP, 0.9).render(draft)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("views", [1, 2, 3, 5])
+def test_batches_that_do_not_fit_are_rendered_in_parts(monkeypatch: pytest.MonkeyPatch, views: int) -> None:
+    """Rows are parted, and the cameras of a row where even they are too many; nothing shows."""
+    aside = dataclasses.replace(CAMERA, world_from_camera=look_at((-2.0, -3.0, 1.0), (0, 0, 0.4)))
+    cameras = (CAMERA, aside, dataclasses.replace(CAMERA, focal_length_mm=40.0))
+    draft = authored_draft(STAGE, SETUP, cameras, np.arange(3), np.zeros(3, np.int32))
+    draft.world_from_instance[:, 2, 0, 3] += (0.0, 0.1, 0.2)
+    whole = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1).render(draft)
+    parted = roomy(monkeypatch, SETUP, views).render(draft)
+    for name in Frames.image_names():
+        assert_same(getattr(whole, name), getattr(parted, name))
+    assert_same(whole.keys.world_from_camera, parted.keys.world_from_camera)
+    with pytest.raises(UserError, match="9 views of 40x28 px do not fit the memory of cpu at once"):
+        roomy(monkeypatch, SETUP, views).render_on_device(draft)
+
+
+def test_frames_never_change_later() -> None:
+    """Memory is used again, but not while anybody looks at it."""
+    renderer = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=2)
+    drafts = [draft_of(STAGE, SETUP, CAMERA, [world, world + 1]) for world in range(4)]
+    for world, draft in enumerate(drafts):
+        draft.world_from_instance[:, 2, 0, 3] += 0.1 * world
+    frames = [renderer.render(draft) for draft in drafts]
+    rgb = [frame.rgb.copy() for frame in frames if frame.rgb is not None]
+    assert len({image.tobytes() for image in rgb}) == 4
+    places = set()
+    for draft, image in zip(drafts, rgb, strict=True):
+        again = renderer.render(draft).rgb
+        assert again is not None
+        places.add(again.ctypes.data)
+        assert_same(again, image)
+    assert len(places) <= 2, "memory that nobody looks at is not used again"  # of this turn and of the last
+    for frame, image in zip(frames, rgb, strict=True):
+        assert_same(frame.rgb, image)
+
+
+def test_batches_of_other_layouts_take_turns() -> None:
+    """More layouts than are kept: rows, equal rows, other cameras."""
+    renderer = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1)
+    for turn in range(2):
+        for count in range(1, engine.render.KEPT_LAYOUTS + 2):
+            draft = draft_of(STAGE, SETUP, CAMERA, list(range(count)))
+            draft.world_from_instance[1:, 2, 2, 3] += 0.05 * turn
+            alone = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1).render(draft)
+            assert_same(renderer.render(draft).rgb_linear, alone.rgb_linear)
+
+
+def test_frames_on_the_device_are_those_of_the_host_and_open_to_others() -> None:
+    """NumPy takes the arrays by DLPack without a copy; they are not written again."""
+    renderer = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1)
+    drafts = [draft_of(STAGE, SETUP, CAMERA, [world]) for world in (0, 1)]
+    drafts[1].world_from_instance[:, 2, 0, 3] += 0.3
+    here = [renderer.render_on_device(draft) for draft in drafts]
+    for draft, frames in zip(drafts, here, strict=True):
+        expected = renderer.render(draft)
+        for name in Frames.image_names():
+            image = getattr(frames, name)
+            other = np.from_dlpack(image)
+            assert other.ctypes.data == image.ptr
+            assert_same(other, getattr(expected, name))
 
 
 def test_an_orthographic_camera_has_parallel_rays() -> None:

@@ -10,7 +10,8 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.tree import build_top_trees, lanes_of
+from engine.program import Program
+from engine.tree import record_top_build, top_build
 
 Boxes = NDArray[np.float32]
 COUNTS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 20, 100, 1000)
@@ -19,16 +20,13 @@ COUNTS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 20, 100, 1000)
 def built(low: Boxes, high: Boxes, lanes: int) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the nodes [row, node, float] and the stack entries [row] of boxes [row, placement, 3]."""
     rows, count = low.shape[:2]
-    job = gpu.top.TopBuild()
-    job.placement_count, job.lanes, job.sah_depth = count, lanes, gpu.top.sah_depth(count, lanes)
     nodes = gpu.top.top_nodes(count, lanes)
-    job.row_floats = nodes * 8 * lanes
-    job.low_m = wp.array(low, dtype=wp.vec3, device="cpu")
-    job.high_m = wp.array(high, dtype=wp.vec3, device="cpu")
-    job.order = wp.empty((rows, count), dtype=int, device="cpu")
-    job.node = wp.empty(rows * job.row_floats, dtype=float, device="cpu")
+    corners = [wp.array(side, dtype=wp.vec3, device="cpu") for side in (low, high)]
+    job = top_build(*corners, wp.empty(rows * nodes * 8 * lanes, dtype=float, device="cpu"), lanes)
     need = wp.empty(rows, dtype=int, device="cpu")
-    wp.launch(gpu.top.build_top, rows, [job, need], device="cpu")
+    program = Program("cpu")
+    record_top_build(job, need, program)
+    program.run()
     return job.node.numpy().reshape(rows, nodes, 8 * lanes), need.numpy()
 
 
@@ -127,15 +125,6 @@ def test_the_tree_is_about_as_good_as_one_by_the_full_surface_heuristic(lanes: i
     ours = walk(built(low, high, lanes)[0][0], lanes)[1]
     assert ours < 1.1 * surface_of_sweep(low[0].astype(np.float64), high[0].astype(np.float64), lanes)
 
-
-def test_the_renderer_reserves_what_the_builder_needs() -> None:
-    low, high = boxes("hidden", 2, 100)
-    corners = [wp.array(side, dtype=wp.vec3, device="cpu") for side in (low, high)]
-    nodes, row_floats = build_top_trees(*corners, mesh_entries=10)
-    lanes = lanes_of("cpu")
-    for row, values in enumerate(nodes.numpy().reshape(2, row_floats)):
-        found, _, _ = walk(values.reshape(-1, 8 * lanes), lanes)
-        assert sorted(found) == np.flatnonzero(low[row, :, 0] <= high[row, :, 0]).tolist()
 
 
 def test_a_rows_tree_does_not_depend_on_the_other_rows() -> None:

@@ -14,7 +14,7 @@ from engine.device_arrays import to_device
 from engine.errors import UserError
 from engine.render import Renderer
 from engine.scene.model import Light, LightKind, Scene
-from engine.tree import build_mesh_trees, build_top_trees
+from engine.tree import build_mesh_trees
 from engine.views import span_of
 from engine.worlds import upload_scene, upload_worlds
 from tests.kernels.scenes import LABELS, camera, draft_of, look_at, mesh, pose, quad, render, rig, scene, sphere
@@ -193,11 +193,17 @@ def test_trees_of_every_shape_hold_every_triangle_once() -> None:
 
 
 def test_trees_too_deep_for_the_stack_are_refused() -> None:
-    low, high = (to_device(np.full((1, 3, 3), side, np.float32), wp.vec3, "cpu") for side in (0.0, 1.0))
-    build_top_trees(low, high, 10)
-    build_top_trees(low, high, gpu.bvh.STACK_ENTRIES - 4)  # the bound is too large for it, the tree itself is not
+    """Three placements need three entries; the bound that holds for any tree over them is larger."""
+    setup, ball = rig(size_px=(8, 8), quality="labels"), sphere(0.5)
+    stage = scene([(ball, pose(at=(x, 0, 0))) for x in (-1, 0, 1)])
+    draft = draft_of(stage, setup, camera(pose(at=(0, 0, 5))), [0])
+    base = upload_scene(stage, setup, device="cpu", shaded=False)
+    assert base.is_stack_safe
+    deep = dataclasses.replace(base, stack_entries=gpu.bvh.STACK_ENTRIES - 4)
+    assert not deep.is_stack_safe
+    upload_worlds(deep, draft)
     with pytest.raises(UserError, match="stack"):
-        build_top_trees(low, high, gpu.bvh.STACK_ENTRIES - 3)
+        upload_worlds(dataclasses.replace(base, stack_entries=gpu.bvh.STACK_ENTRIES - 3), draft)
 
 
 def test_placements_may_share_a_mesh_under_other_instances() -> None:

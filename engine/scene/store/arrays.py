@@ -276,10 +276,16 @@ def _is_optional(kind: Any) -> bool:
 
 
 @functools.cache
+def _without_alias(kind: Any) -> Any:
+    """Return the type that a generic alias stands for: NumPy 2.5 declares `NDArray` by a `type` statement."""
+    origin = typing.get_origin(kind)
+    return origin.__value__[typing.get_args(kind)] if hasattr(origin, "__value__") else kind
+
+
 def _dtype(kind: Any) -> np.dtype[Any] | None:
     """Return the element type of `NDArray[...]`, optional or not; None for any other type."""
     candidates: Iterable[Any] = typing.get_args(kind) if _is_optional(kind) else (kind,)
-    for candidate in candidates:
+    for candidate in map(_without_alias, candidates):
         if typing.get_origin(candidate) is np.ndarray:
             return np.dtype(typing.get_args(typing.get_args(candidate)[1])[0])
     return None

@@ -1,0 +1,116 @@
+"""Batches on the CPU: a launch runs on one thread but releases the interpreter, so slices go over a pool of threads.
+
+Every row and every pixel belongs to one slice; results do not depend on the slices or on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
+
+from numpy.typing import NDArray
+
+from engine.batch import BatchMemory, BatchValues, Worker
+from engine.buffers import IMAGES
+from engine.host_memory import HostMemory, device_view
+from engine.stages import Stages
+from engine.tree import check_stack
+from engine.views import RUN_PX
+
+SLICE_PX = 8192  # the buffers of a slice stay in the second-level cache
+LEAST_SLICE_PX = 2048  # below, starting launches costs more than it evens out
+
+
+class CpuBatch:
+    """Memory and programs of batches of one layout."""
+
+    def __init__(self, stages: Stages, values: BatchValues, images: tuple[str, ...], threads: int) -> None:
+        """Reserve memory; `images` are those of `IMAGES` that leave the renderer."""
+        kept = () if not stages.marks_edges or "normal" in images else ("normal",)
+        kept += tuple(name for name in ("depth_m", "instance") if name not in images)
+        self._memory, self._stages, self._images = BatchMemory(stages, values, kept), stages, images
+        self._rows, pixels = values.rows, self._memory.pixels
+        self._slices = list(slices_of(pixels, threads))
+        slice_px = max((count for _, count in self._slices), default=RUN_PX)
+        self._workers = [Worker(self._memory, rows=1, slice_px=slice_px) for _ in range(threads)]
+
+    def render(
+        self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None
+    ) -> tuple[dict[str, NDArray[Any]], int]:
+        """Return the images of a batch [view, y, x, ...] and how many rays met more surfaces than are followed.
+
+        Raises:
+            UserError: If a traversal could overflow its stack.
+        """
+        self._memory.inputs.write(values.fields)
+        out = {}
+        rig = self._stages.rig
+        for name in self._images:
+            image = IMAGES[name]
+            out[name] = memory.take((values.views, rig.height, rig.width, *image.channels), image.scalar)
+            self._memory.buffers.set_image(name, device_view(out[name], image.dtype))
+        for worker in self._workers:
+            worker.overflow.zero_()
+        self._each(pool, range(self._rows), _build)
+        base = self._stages.base
+        if not base.is_stack_safe:
+            check_stack(base.stack_entries, int(self._memory.worlds.need.numpy().max(initial=0)))
+        if self._stages.marks_edges:  # an edge depends on the labels of neighbours, which may be of another slice
+            self._each(pool, self._slices, _trace)
+            self._each(pool, self._slices, _shade)
+        else:
+            self._each(pool, self._slices, _trace_and_shade)
+        return out, sum(int(worker.overflow.numpy()[0]) for worker in self._workers)
+
+    def _each(self, pool: ThreadPoolExecutor | None, parts: Any, work: Callable[[Worker, Any], None]) -> None:
+        """Do some work on all parts."""
+        if pool is None or len(parts) == 1:
+            for part in parts:
+                work(self._workers[0], part)
+            return
+        idle: SimpleQueue[Worker] = SimpleQueue()
+        for worker in self._workers:
+            idle.put(worker)
+
+        def one(part: Any) -> None:
+            worker = idle.get()
+            try:
+                work(worker, part)
+            finally:
+                idle.put(worker)
+
+        for _ in pool.map(one, parts):
+            pass
+
+
+def slices_of(pixels: int, threads: int) -> Iterator[tuple[int, int]]:
+    """Yield first pixel and count of slices, ever smaller ones towards the end, so that all threads end together."""
+    first = 0
+    while first < pixels:
+        even = -(-(pixels - first) // (2 * threads))
+        size = min(SLICE_PX, max(LEAST_SLICE_PX, -(-even // RUN_PX) * RUN_PX)) if threads > 1 else SLICE_PX
+        yield first, min(size, pixels - first)
+        first += size
+
+
+def _build(worker: Worker, row: int) -> None:
+    worker.set_row(row)
+    worker.build.run()
+
+
+def _trace(worker: Worker, part: tuple[int, int]) -> None:
+    worker.slices.set_span(*part)
+    worker.slices.trace.run()
+
+
+def _shade(worker: Worker, part: tuple[int, int]) -> None:
+    worker.slices.set_span(*part)
+    worker.slices.shade.run()
+
+
+def _trace_and_shade(worker: Worker, part: tuple[int, int]) -> None:
+    worker.slices.set_span(*part)
+    worker.slices.trace.run()
+    worker.slices.shade.run()
