@@ -73,7 +73,7 @@ def is_mixed(geometry: Geometry, opacities: Opacities, material: int, hit: Hit, 
     return kind == int(OpacityKind.TRANSPARENT) or mean > MIXED
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
 def pass_primary(
     geometry: Geometry, views: Views, opacities: Opacities, span: Span, out_hit: wp.array[Hit],
     out_mixed: wp.array3d[wp.uint8], out_overflow: wp.array[int],
@@ -112,7 +112,7 @@ def pass_primary(
         out_mixed[view, pixel[1], pixel[2]] = wp.uint8(wp.where(mixed, 1, 0))
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
 def pass_samples(
     geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, out_layers: Layers,
     out_hits: HitBuffers,

@@ -72,7 +72,7 @@ def sample_run(trees: Trees, views: Views, sampling: Sampling, out_hits: HitBuff
     """Write the hits of a run of pixels; see native/samples.cpp."""
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
 def trace_samples(trees: Trees, views: Views, sampling: Sampling, out_hits: HitBuffers):
     """Write the hits of the present sub-pixel sample for pixels that lie across an edge."""
     sample_run(trees, views, sampling, out_hits, wp.tid())

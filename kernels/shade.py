@@ -65,7 +65,7 @@ def light_run(
     """Light the points of a run of pixels; see native/shade.cpp."""
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=96)
 def light_points(
     views: Views, lights: Lights, sampling: Sampling, point: Points, out_rays: ShadowRays,
     out_radiance: wp.array[wp.vec3],

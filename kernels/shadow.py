@@ -18,7 +18,7 @@ def shadow_run(
     """Add the light that arrives at a run of pixels; see native/shadow.cpp."""
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
 def trace_shadow(trees: Trees, span: Span, point: Points, rays: ShadowRays, out_radiance: wp.array[wp.vec3]):
     """Add the light of every shadow ray that nothing blocks."""
     shadow_run(trees, span, point, rays, out_radiance, wp.tid())

@@ -60,7 +60,7 @@ def arriving_share(
     return wp.where(share > 0.0, -1.0, 0.0)
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
 def pass_shadow(
     geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], span: Span, point: Points,
     rays: ShadowRays, out_light: Arriving,

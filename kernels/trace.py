@@ -59,7 +59,7 @@ def is_blocked(trees: Trees, row: int, ray: Ray, t_max: float) -> bool:
     return traverse(trees, row, ray.origin, ray.direction, t_max, 1)[0] >= 0.0
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
 def trace_primary(trees: Trees, views: Views, span: Span, out_hit: wp.array[Hit]):
     """Write the hits of the rays through the centres of a span's pixels; `out_hit` has all pixels of the launch."""
     trace_run(trees, views, span, out_hit, wp.tid())

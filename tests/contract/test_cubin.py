@@ -1,31 +1,48 @@
-"""Every kernel compiles to machine code of an H100 (sm_90), on a machine without a GPU: NVRTC comes with Warp."""
+"""Every kernel compiles to machine code of an A100 (sm_80) and an H100 (sm_90) on a machine without a GPU, within bounds.
+
+NVRTC comes with Warp. More registers mean fewer threads at a time, and a frame that grows is registers that spill:
+kernel_ceilings.json holds what every kernel may need. `python -m tests.contract.cubin` records it anew.
+"""
 
 from __future__ import annotations
 
-import importlib
+import json
 import struct
 from pathlib import Path
 
 import pytest
-import warp as wp
 
-from engine import gpu
+from tests.contract.cubin import ARCHES, CEILINGS, Needs, compiled, needs
 from tests.contract.test_kernels import kernels
 
-SM = 90
 ELF_MAGIC = b"\x7fELF"
 EM_CUDA = 190  # e_machine of a cubin
 KERNEL_MODULES = sorted({kernel.source.module.removeprefix("kernels.") for kernel in kernels()})
+MOST_REGISTERS = {"trace": 64, "sample": 64, "shadow": 64, "passage": 64, "shadow_passage": 64, "shade": 96, "point": 96}
+TRAVERSAL_FRAME_BYTES = 192 * 8 + 384  # the stack of traverse.cpp, and the ray in both frames with what spills
 
 
+@pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("name", KERNEL_MODULES)
-def test_kernels_compile_for_sm_90(name: str, tmp_path: Path) -> None:
+def test_kernels_compile_and_need_no_more_than_recorded(name: str, arch: int, tmp_path: Path) -> None:
     """The result is an ELF file for CUDA that holds every kernel of the module."""
-    module = getattr(gpu, name) if "." not in name else importlib.import_module(f"engine.kernels.{name}")
-    (path,) = wp.compile_aot_module(module, arch=SM, use_ptx=False, module_dir=tmp_path)
-    cubin = path.read_bytes()
-    assert path.suffix == ".cubin"
+    cubin = compiled(name, arch, tmp_path)
     assert cubin[:4] == ELF_MAGIC
     assert struct.unpack_from("<H", cubin, 18) == (EM_CUDA,)
-    expected = {kernel.node.name for kernel in kernels() if kernel.source.module == f"kernels.{name}"}
-    assert {kernel for kernel in expected if f".text.{kernel}_".encode() not in cubin} == set()
+    found = needs(cubin)
+    assert set(found) == {kernel.node.name for kernel in kernels() if kernel.source.module == f"kernels.{name}"}
+    ceilings = json.loads(CEILINGS.read_text(encoding="utf-8"))[f"sm_{arch}"]
+    for kernel, need in found.items():
+        ceiling = Needs(**ceilings[f"{name}.{kernel}"])
+        for field in ("registers", "frame_bytes", "shared_bytes"):
+            assert getattr(need, field) <= getattr(ceiling, field), f"{name}.{kernel}: {field}; {need}"
+
+
+def test_recorded_ceilings_are_within_the_design() -> None:
+    """Registers decide how many rays are under way; beyond its stack a traversal keeps everything in them."""
+    for arch, table in json.loads(CEILINGS.read_text(encoding="utf-8")).items():
+        for kernel, row in table.items():
+            module = kernel.partition(".")[0]
+            assert row["registers"] <= MOST_REGISTERS.get(module, 96), f"{arch} {kernel}"
+            if row["frame_bytes"] > 512:
+                assert row["frame_bytes"] <= TRAVERSAL_FRAME_BYTES, f"{arch} {kernel}"
