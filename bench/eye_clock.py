@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import warp as wp
 
-WORLD_MODULES = ("geometry", "bvh")  # kernel modules that place meshes and build trees, before there are pixels
+WORLD_MODULES = ("geometry", "top", "bvh")  # kernel modules that place meshes and build trees, before there are pixels
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,9 @@ class Launch:
 
 @dataclass
 class LaunchLog:
-    """Launches in the order they ended; `calls` repeats those that make pixels."""
+    """Launches in the order they ended."""
 
     launches: list[Launch] = field(default_factory=list)
-    calls: list[Callable[[], object]] = field(default_factory=list)
 
     def cpu_s(self) -> dict[str, float]:
         """Return the processor time of every kernel, summed over its launches and threads."""
@@ -128,8 +127,6 @@ def logged_launches() -> Iterator[LaunchLog]:
         begun, cpu = time.perf_counter(), time.thread_time()
         out = call()
         log.launches.append(Launch(name, begun, time.perf_counter(), time.thread_time() - cpu))
-        if not _is_of_world(name):
-            log.calls.append(call)
         return out
 
     def logged(kernel: Any, *arguments: Any, **options: Any) -> Any:
@@ -145,25 +142,20 @@ def logged_launches() -> Iterator[LaunchLog]:
         wp.launch, wp.Launch.launch = launch, replay
 
 
-class GraphReplay:
-    """The launches of one render that make pixels, as one CUDA graph, clocked by events on the device."""
+class ReplayClock:
+    """What queues work on a CUDA device, clocked by events on the device."""
 
-    def __init__(self, calls: Sequence[Callable[[], object]], device: str) -> None:
-        """Capture the calls; they were made once before, so every kernel is loaded."""
-        self.device = wp.get_device(device)
-        with wp.ScopedDevice(self.device), wp.ScopedCapture() as capture:
-            for call in calls:
-                call()
-        self._graph = capture.graph
+    def __init__(self, queue: Callable[[], object], device: str) -> None:
+        self.device, self._queue = wp.get_device(device), queue
         self._begun = wp.Event(self.device, enable_timing=True)
         self._ended = wp.Event(self.device, enable_timing=True)
 
     def step(self) -> Turn:
-        """Return the time of one replay."""
+        """Return the time of one run."""
         cpu = time.process_time()
         with wp.ScopedDevice(self.device):
             wp.record_event(self._begun)
-            wp.capture_launch(self._graph)
+            self._queue()
             wp.record_event(self._ended)
         wp.synchronize_event(self._ended)
         return Turn(1e-3 * wp.get_event_elapsed_time(self._begun, self._ended), time.process_time() - cpu)

@@ -12,11 +12,11 @@ from typing import Any
 
 import warp as wp
 
-from bench.eye_clock import GraphReplay, Turn, clocked, logged_launches, take_turns
+from bench.eye_clock import ReplayClock, Turn, clocked, logged_launches, take_turns
 from bench.eye_scene import Subject, draft_of, eye_rig, own_subject
 from engine.draft import Draft
 from engine.render import Outputs, Renderer
-from engine.worlds import upload_scene, upload_worlds
+from engine.render.worlds import upload_scene, upload_worlds
 
 LABELS = Outputs(rgb=False, rgb_linear=False, depth=True, normal=True, instance=True)
 SHADED = Outputs(rgb=True, rgb_linear=False, depth=True, normal=True, instance=True)
@@ -36,8 +36,8 @@ class Eye:
         begun = time.perf_counter()
         self.renderer = Renderer(subject.scene, self.rig, outputs, seed=0, device=device, threads=threads)
         self.build_s = time.perf_counter() - begun
-        self._graph: GraphReplay | None = None
-        self._graph_draft: Draft | None = None
+        self._clock: ReplayClock | None = None
+        self._clocked: Draft | None = None
 
     def close(self) -> None:
         """End the renderer."""
@@ -52,13 +52,11 @@ class Eye:
         return clocked(lambda: self.renderer.render(draft))
 
     def pixels(self, draft: Draft) -> Turn:
-        """Return the time of the launches that make pixels; on a GPU as one graph, without copies."""
+        """Return the time of the launches that make pixels; on a GPU of the whole graph, without copies to the host."""
         if not wp.get_device(self.device).is_cpu:
-            if self._graph is None or self._graph_draft is not draft:
-                with logged_launches() as log:
-                    self.renderer.render(draft)
-                self._graph, self._graph_draft = GraphReplay(log.calls, self.device), draft
-            return self._graph.step()
+            if self._clock is None or self._clocked is not draft:
+                self._clock, self._clocked = ReplayClock(self.renderer.replay(draft), self.device), draft
+            return self._clock.step()
         with logged_launches() as log:
             turn = clocked(lambda: self.renderer.render(draft))
         return log.pixels() if log.launches else turn

@@ -21,7 +21,7 @@ class ColorImages:
 
 @wp.struct
 class SrgbTable:
-    """8-bit sRGB codes (IEC 61966-2-1) by the leading bits of a linear float; engine/device_color.py fills it."""
+    """8-bit sRGB codes (IEC 61966-2-1) by the leading bits of a linear float; engine/render/color.py fills it."""
 
     begin: wp.array[float]  # [code], the least linear value that rounds to it; one more at the end: infinity
     code: wp.array[int]  # [run], of the run's least float

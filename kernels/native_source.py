@@ -1,9 +1,10 @@
 """The C++ of native functions, put together from the files of `native/`."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 
-def native(*names: str, constants: dict[str, float] | None = None) -> str:
+def native(*names: str, constants: Mapping[str, float] | None = None) -> str:
     """Return the text of some files one after the other; what a file needs comes before it.
 
     Args:

@@ -21,8 +21,15 @@ from engine import gpu
 ARCHES = (80, 90)  # sm_80: A100, sm_90: H100, H200
 CEILINGS = Path(__file__).with_name("kernel_ceilings.json")
 REGISTER_COUNT, FRAME_SIZE = 0x2F, 0x11  # attributes of a .nv.info section whose value is (symbol, number)
-WORD_ATTRIBUTES, SIZED_ATTRIBUTE = (1, 2, 3), 4  # formats: 0 to 2 bytes in place of a size, or a size and that many bytes
-ELF_HEADER, ELF_SECTION, ELF_SYMBOL = struct.Struct("<40xQ10xHHH"), struct.Struct("<II8x8xQQII16x"), struct.Struct("<I20x")
+WORD_ATTRIBUTES, SIZED_ATTRIBUTE = (
+    (1, 2, 3),
+    4,
+)  # formats: 0 to 2 bytes in place of a size, or a size and that many bytes
+ELF_HEADER, ELF_SECTION, ELF_SYMBOL = (
+    struct.Struct("<40xQ10xHHH"),
+    struct.Struct("<II8x8xQQII16x"),
+    struct.Struct("<I20x"),
+)
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ def needs(cubin: bytes) -> dict[str, Needs]:
     """Return what every kernel of a cubin needs, by its name in Python.
 
     A cubin is an ELF file (System V ABI, 64 bits). `.nv.info` holds attributes by symbol, `.nv.shared.<kernel>` is as
-    large as the kernel's shared memory: https://docs.nvidia.com/cuda/cuda-binary-utilities (cuobjdump --dump-resource-usage
-    shows the same).
+    large as the kernel's shared memory: https://docs.nvidia.com/cuda/cuda-binary-utilities, whose
+    cuobjdump --dump-resource-usage shows the same.
     """
     offset, size, count, names = ELF_HEADER.unpack_from(cubin)
     sections = [ELF_SECTION.unpack_from(cubin, offset + i * size) for i in range(count)]

@@ -1,4 +1,4 @@
-"""Every kernel compiles to machine code of an A100 (sm_80) and an H100 (sm_90) on a machine without a GPU, within bounds.
+"""Every kernel compiles to machine code of an A100 (sm_80) and an H100 (sm_90), without a GPU and within bounds.
 
 NVRTC comes with Warp. More registers mean fewer threads at a time, and a frame that grows is registers that spill:
 kernel_ceilings.json holds what every kernel may need. `python -m tests.contract.cubin` records it anew.
@@ -18,7 +18,15 @@ from tests.contract.test_kernels import kernels
 ELF_MAGIC = b"\x7fELF"
 EM_CUDA = 190  # e_machine of a cubin
 KERNEL_MODULES = sorted({kernel.source.module.removeprefix("kernels.") for kernel in kernels()})
-MOST_REGISTERS = {"trace": 64, "sample": 64, "shadow": 64, "passage": 64, "shadow_passage": 64, "shade": 96, "point": 96}
+MOST_REGISTERS = {
+    "trace": 64,
+    "sample": 64,
+    "shadow": 64,
+    "passage": 64,
+    "shadow_passage": 64,
+    "shade": 96,
+    "point": 96,
+}
 TRAVERSAL_FRAME_BYTES = 192 * 8 + 384  # the stack of traverse.cpp, and the ray in both frames with what spills
 
 

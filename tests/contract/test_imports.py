@@ -24,18 +24,6 @@ VAGUE_NAMES = {"utils", "util", "common", "manager", "base", "handler", "helpers
 DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
     ("engine.gpu",),
     (
-        "engine.atlas",
-        "engine.tree",
-        "engine.device_arrays",
-        "engine.device_color",
-        "engine.device_geometry",
-        "engine.device_lights",
-        "engine.device_materials",
-        "engine.device_opacity",
-        "engine.worlds",
-        "engine.buffers",
-        "engine.views",
-        "engine.stages",
         "engine.render",
         "engine.sensors",
         "engine.labels",

@@ -7,9 +7,9 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.device_arrays import to_device
-from engine.device_color import linear_of_srgb, srgb_table
-from engine.views import span_of
+from engine.render.arrays import to_device
+from engine.render.color import linear_of_srgb, srgb_table
+from engine.render.views import span_of
 
 SIDE_PX = 1024
 

@@ -6,7 +6,7 @@ import numpy as np
 import warp as wp
 
 from engine import gpu
-from engine.inputs import Field, Inputs, field, layout_of
+from engine.render.inputs import Field, Inputs, field, layout_of
 
 
 def test_values_arrive_where_the_device_looks_for_them() -> None:

@@ -8,7 +8,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.buffers import LANES
+from engine.render.buffers import LANES
 
 COUNT = 1 << 16
 RESULTS = ("sine", "cosine", "atan2", "acos", "asin", "log2", "exp2", "pow", "unit")

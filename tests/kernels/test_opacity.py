@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.device_opacity import opacity_kinds
 from engine.render import Renderer
+from engine.render.opacity import opacity_kinds
 from engine.scene.model import Light, LightKind, Material, Mesh, Scene, Texture, TextureInput, Wrap
 from tests.kernels.scenes import (
     ALL,
@@ -251,7 +251,7 @@ def test_batches_and_threads_leave_no_trace_behind_glass(monkeypatch: pytest.Mon
     setup = rig(size_px=(40, 28))
     draft = draft_of(stage, setup, ABOVE, [0, 1, 2])
     together = Renderer(stage, setup, ALL, seed=0, device="cpu", threads=1).render(draft)
-    monkeypatch.setattr("engine.render.SLICE_PX", 100)
+    monkeypatch.setattr("engine.render.batch_cpu.SLICE_PX", 256)
     alone = Renderer(stage, setup, ALL, seed=0, device="cpu", threads=3).render(draft_of(stage, setup, ABOVE, [2]))
     for name in ("rgb", "rgb_linear", "depth_m", "normal", "instance"):
         assert getattr(alone, name)[0].tobytes() == getattr(together, name)[2].tobytes()

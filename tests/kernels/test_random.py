@@ -7,8 +7,8 @@ import pytest
 import warp as wp
 
 from engine import gpu
-from engine.buffers import LANES
 from engine.randomize.philox import philox, stream_key, uniform
+from engine.render.buffers import LANES
 
 # Known answers of Philox4x32-10 from the authors' Random123 library: counter, key, output.
 KNOWN = [

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-import engine.batch_cpu
-import engine.render
+import engine.render.batch_cpu
+import engine.render.renderer
 from engine.errors import UserError
 from engine.frames import Frames
 from engine.recipe import Rig
@@ -39,7 +39,7 @@ CAMERA = camera(look_at((2.0, -3.0, 2.0), (0, 0, 0.4)))
 SETUP = rig(size_px=(40, 28))
 
 
-def frames_of(worlds: list[int], *, threads: int = 1, setup: object = SETUP, seed: int = 0) -> engine.render.Frames:
+def frames_of(worlds: list[int], *, threads: int = 1, setup: object = SETUP, seed: int = 0) -> Frames:
     renderer = Renderer(STAGE, setup, ALL, seed=seed, device="cpu", threads=threads)  # type: ignore[arg-type]
     draft = draft_of(STAGE, setup, CAMERA, worlds)  # type: ignore[arg-type]
     for row, world in enumerate(worlds):
@@ -63,8 +63,8 @@ def test_a_world_is_the_same_in_any_batch(name: str) -> None:
 
 def test_threads_and_slices_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     first = frames_of([0, 1])
-    monkeypatch.setattr(engine.batch_cpu, "SLICE_PX", 512)
-    monkeypatch.setattr(engine.batch_cpu, "LEAST_SLICE_PX", 256)
+    monkeypatch.setattr(engine.render.batch_cpu, "SLICE_PX", 512)
+    monkeypatch.setattr(engine.render.batch_cpu, "LEAST_SLICE_PX", 256)
     second = frames_of([0, 1], threads=3)
     for name in ("rgb", "rgb_linear", "depth_m", "normal", "instance"):
         assert_same(getattr(first, name), getattr(second, name))
@@ -215,7 +215,7 @@ def test_batches_of_other_layouts_take_turns() -> None:
     """More layouts than are kept: rows, equal rows, other cameras."""
     renderer = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1)
     for turn in range(2):
-        for count in range(1, engine.render.KEPT_LAYOUTS + 2):
+        for count in range(1, engine.render.renderer.KEPT_LAYOUTS + 2):
             draft = draft_of(STAGE, SETUP, CAMERA, list(range(count)))
             draft.world_from_instance[1:, 2, 2, 3] += 0.05 * turn
             alone = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1).render(draft)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine import gpu
-from engine.atlas import mip_levels
+from engine.render.atlas import mip_levels
 from engine.scene.model import Light, LightKind, Material, Texture, TextureInput, Wrap
 from tests.kernels.scenes import IDENTITY, camera, look_at, quad, render, rig, scene
 

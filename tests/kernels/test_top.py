@@ -10,8 +10,8 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.program import Program
-from engine.tree import record_top_build, top_build
+from engine.render.program import Program
+from engine.render.tree import record_top_build, top_build
 
 Boxes = NDArray[np.float32]
 COUNTS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 20, 100, 1000)
@@ -124,7 +124,6 @@ def test_the_tree_is_about_as_good_as_one_by_the_full_surface_heuristic(lanes: i
     low, high = boxes("spread", 1, 1000)
     ours = walk(built(low, high, lanes)[0][0], lanes)[1]
     assert ours < 1.1 * surface_of_sweep(low[0].astype(np.float64), high[0].astype(np.float64), lanes)
-
 
 
 def test_a_rows_tree_does_not_depend_on_the_other_rows() -> None:

@@ -10,13 +10,13 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.device_arrays import to_device
 from engine.errors import UserError
 from engine.render import Renderer
+from engine.render.arrays import to_device
+from engine.render.tree import build_mesh_trees
+from engine.render.views import span_of
+from engine.render.worlds import upload_scene, upload_worlds
 from engine.scene.model import Light, LightKind, Scene
-from engine.tree import build_mesh_trees
-from engine.views import span_of
-from engine.worlds import upload_scene, upload_worlds
 from tests.kernels.scenes import LABELS, camera, draft_of, look_at, mesh, pose, quad, render, rig, scene, sphere
 
 

@@ -19,20 +19,20 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.batch import BatchValues, batch_values
-from engine.batch_cpu import CpuBatch
-from engine.batch_cuda import SLICE_PX, CudaBatch, Streams
-from engine.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, SCRATCH_BYTES_PX
-from engine.device_color import srgb_table
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.frames import DeviceFrames, FrameKeys, Frames, Lenses
-from engine.host_memory import HostMemory, device_view
 from engine.randomize.philox import stream_key
 from engine.recipe import Rig
+from engine.render.batch import BatchValues, batch_values
+from engine.render.batch_cpu import CpuBatch
+from engine.render.batch_cuda import SLICE_PX, CudaBatch, Streams
+from engine.render.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, SCRATCH_BYTES_PX
+from engine.render.color import srgb_table
+from engine.render.host_memory import HostMemory, device_view
+from engine.render.stages import Stages
+from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
-from engine.stages import Stages
-from engine.worlds import upload_scene
 
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 KEPT_LAYOUTS = 4  # whose memory is kept
@@ -165,6 +165,19 @@ class Renderer:
             batch.start(parts[0])
             arrays = batch.copy_on_device()
         return DeviceFrames(frame_keys(draft), **{name: arrays.get(name) for name in Frames.image_names()})
+
+    def replay(self, draft: Draft) -> Callable[[], None]:
+        """Return what renders a draft again, on Warp's present stream and without copies out: to measure it.
+
+        Raises:
+            UserError: On the CPU, or if the draft does not fit the memory at once.
+        """
+        (values,) = self._parts(draft)
+        if self._is_cpu:
+            raise UserError("only a CUDA device replays; render again on the CPU")
+        batch = self._cuda_batch(values)
+        batch.start(values)
+        return batch.replay
 
     def _start(self, values: BatchValues) -> Callable[[], dict[str, NDArray[Any]]]:
         """Begin to render a part and return what waits for its images."""

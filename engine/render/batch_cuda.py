@@ -13,11 +13,11 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from engine.batch import BatchMemory, BatchValues, Worker
-from engine.buffers import IMAGES
-from engine.host_memory import HostMemory, device_view
-from engine.stages import Stages
-from engine.tree import check_stack
+from engine.render.batch import BatchMemory, BatchValues, Worker
+from engine.render.buffers import IMAGES
+from engine.render.host_memory import HostMemory, device_view
+from engine.render.stages import Stages
+from engine.render.tree import check_stack
 
 SLICE_PX = 1 << 22  # what is shaded at a time: enough to fill any device, 3 GB of scratch memory
 
@@ -35,7 +35,7 @@ class CudaBatch:
     def __init__(self, stages: Stages, values: BatchValues, images: tuple[str, ...], streams: Streams) -> None:
         """Reserve memory; `images` are those of `IMAGES` that leave the renderer."""
         device = stages.base.device
-        kept = ("normal",) if stages.marks_edges and "normal" not in images else ()
+        kept: tuple[str, ...] = ("normal",) if stages.marks_edges and "normal" not in images else ()
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._images, self._streams = images, streams
         self.memory = BatchMemory(stages, values, (*images, *kept))

@@ -9,9 +9,9 @@ import warp as wp
 
 from engine import gpu
 from engine.draft import Draft
-from engine.inputs import Field, Inputs, field
 from engine.randomize.philox import philox
 from engine.recipe import Rig
+from engine.render.inputs import Field, Inputs, field
 
 RUN_PX = 256  # of a thread on the CPU, which copies the arguments of a kernel once for all of them
 

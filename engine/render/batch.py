@@ -8,13 +8,13 @@ from typing import Any
 
 import warp as wp
 
-from engine.buffers import Buffers, new_buffers, new_image, new_scratch
 from engine.draft import Draft
-from engine.inputs import Field, Inputs, layout_of
-from engine.program import Program
-from engine.stages import SlicePrograms, Stages, Target
-from engine.views import span_of, view_fields, views_of
-from engine.worlds import Building, Worlds, new_building, new_worlds, record_building, world_fields
+from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch
+from engine.render.inputs import Field, Inputs, layout_of
+from engine.render.program import Program
+from engine.render.stages import SlicePrograms, Stages, Target
+from engine.render.views import span_of, view_fields, views_of
+from engine.render.worlds import Building, Worlds, new_building, new_worlds, record_building, world_fields
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import DTypeLike
 
 from engine import gpu
 from engine.recipe import Rig
-from engine.worlds import SceneOnDevice
+from engine.render.worlds import SceneOnDevice
 
 LANES, WARP_THREADS = 8, 32  # pixels that lie together on the CPU and on CUDA: OMM_GROUP of native/point.cpp
 BYTES_PX = 64  # hits, edges and images of a pixel

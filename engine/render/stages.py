@@ -8,11 +8,11 @@ from typing import Any
 import warp as wp
 
 from engine import gpu
-from engine.buffers import Buffers, Scratch
-from engine.device_arrays import copied
-from engine.program import Program
 from engine.recipe import Rig
-from engine.worlds import SceneOnDevice, Worlds
+from engine.render.arrays import copied
+from engine.render.buffers import Buffers, Scratch
+from engine.render.program import Program
+from engine.render.worlds import SceneOnDevice, Worlds
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine import gpu
 from engine.errors import UserError
-from engine.program import Program
+from engine.render.program import Program
 from engine.scene.model import Mesh
 
 ONLY_LEAF = -1  # code of a leaf that is block 0 alone, see kernels/native/traverse.cpp

@@ -10,9 +10,9 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.device_arrays import copied, to_device
 from engine.draft import Draft
-from engine.inputs import Field, Inputs, field
+from engine.render.arrays import copied, to_device
+from engine.render.inputs import Field, Inputs, field
 from engine.scene.model import Material, Scene, Texture, Wrap
 
 

@@ -10,9 +10,9 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.device_arrays import part_of, to_device
+from engine.render.arrays import part_of, to_device
+from engine.render.tree import MeshTrees
 from engine.scene.model import Mesh, Scene
-from engine.tree import MeshTrees
 
 PLACEMENT_FLOATS, TRIANGLE_FLOATS = 8, 32  # of the records in kernels/native/surface.cpp
 

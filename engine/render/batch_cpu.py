@@ -12,12 +12,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from engine.batch import BatchMemory, BatchValues, Worker
-from engine.buffers import IMAGES
-from engine.host_memory import HostMemory, device_view
-from engine.stages import Stages
-from engine.tree import check_stack
-from engine.views import RUN_PX
+from engine.render.batch import BatchMemory, BatchValues, Worker
+from engine.render.buffers import IMAGES
+from engine.render.host_memory import HostMemory, device_view
+from engine.render.stages import Stages
+from engine.render.tree import check_stack
+from engine.render.views import RUN_PX
 
 SLICE_PX = 8192  # the buffers of a slice stay in the second-level cache
 LEAST_SLICE_PX = 2048  # below, starting launches costs more than it evens out
@@ -28,7 +28,7 @@ class CpuBatch:
 
     def __init__(self, stages: Stages, values: BatchValues, images: tuple[str, ...], threads: int) -> None:
         """Reserve memory; `images` are those of `IMAGES` that leave the renderer."""
-        kept = () if not stages.marks_edges or "normal" in images else ("normal",)
+        kept: tuple[str, ...] = () if not stages.marks_edges or "normal" in images else ("normal",)
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._memory, self._stages, self._images = BatchMemory(stages, values, kept), stages, images
         self._rows, pixels = values.rows, self._memory.pixels

@@ -8,7 +8,7 @@ import numpy as np
 import warp as wp
 
 from engine import gpu
-from engine.device_arrays import to_device
+from engine.render.arrays import to_device
 
 CODES = 256
 

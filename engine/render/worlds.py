@@ -13,24 +13,24 @@ import numpy as np
 import warp as wp
 
 from engine import gpu
-from engine.atlas import pack_textures
-from engine.device_arrays import copied
-from engine.device_geometry import geometry_on_device
-from engine.device_lights import light_fields, lights_of_rows, lights_on_device
-from engine.device_materials import MaterialTable, material_fields, materials_of_rows, materials_on_device
-from engine.device_opacity import (
+from engine.draft import Draft
+from engine.recipe import Rig
+from engine.render.arrays import copied
+from engine.render.atlas import pack_textures
+from engine.render.geometry import geometry_on_device
+from engine.render.inputs import Field, Inputs, field
+from engine.render.lights import light_fields, lights_of_rows, lights_on_device
+from engine.render.materials import MaterialTable, material_fields, materials_of_rows, materials_on_device
+from engine.render.opacity import (
     opacities_of_rows,
     opacities_on_device,
     opacity_fields,
     opacity_kinds,
     opacity_textures,
 )
-from engine.draft import Draft
-from engine.inputs import Field, Inputs, field
-from engine.program import Program
-from engine.recipe import Rig
+from engine.render.program import Program
+from engine.render.tree import build_mesh_trees, check_stack, lanes_of, record_top_build, top_build
 from engine.scene.model import Scene
-from engine.tree import build_mesh_trees, check_stack, lanes_of, record_top_build, top_build
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.atlas import Atlas
-from engine.device_arrays import copied, to_device
 from engine.draft import Draft
-from engine.inputs import Field, Inputs
+from engine.render.arrays import copied, to_device
+from engine.render.atlas import Atlas
+from engine.render.inputs import Field, Inputs
 from engine.scene.model import Material, TextureInput
 
 NO_INPUT = -1

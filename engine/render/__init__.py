@@ -1,0 +1,5 @@
+"""Drafts to frames: scenes and batches on a device, their kernels in order, and the images back."""
+
+from engine.render.renderer import Outputs, Pending, Renderer, load_kernels
+
+__all__ = ["Outputs", "Pending", "Renderer", "load_kernels"]
