@@ -1,7 +1,7 @@
 """The C++ of native functions, put together from the files of `native/`."""
 
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Mapping
 
 
 def native(*names: str, constants: Mapping[str, float] | None = None) -> str:
