@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.config import compose
     from engine.errors import UserError
     from engine.factory import generate
+    from engine.online import stream
     from engine.recipe import Job, Recipe
     from engine.scene import Scene, SceneOptions, load_scene
 
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "compose",
     "generate",
+    "stream",
     "load_scene",
     "Recipe",
     "Job",
@@ -32,6 +34,7 @@ __all__ = [
 _HOME = {
     "compose": "engine.config",
     "generate": "engine.factory",
+    "stream": "engine.online",
     "load_scene": "engine.scene",
     "Recipe": "engine.recipe",
     "Job": "engine.recipe",

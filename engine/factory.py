@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from engine.dataset.finalise import finalise
 from engine.dataset.manifest import JobFacts, Manifest
 from engine.draft import Draft
 from engine.errors import Stopped, UserError
-from engine.frames import Frames
+from engine.frames import DeviceFrames, Frames
 from engine.labels.extract import labels_from_frames
 from engine.labels.model import Labels
 from engine.progress import Progress
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 FOLDERS = ("roots", "trusted_roots")  # of `Loading`, as texts
 CPU_BATCH_PX = 4_000_000  # a batch on the CPU: large enough to keep all threads busy, about 0.3 GB
-CUDA_BYTES_PX = 1024  # buffers of a pixel on CUDA, where a slice is the whole batch; measured high
-CUDA_SHARE = 0.5  # of the free memory that a batch may take
+CUDA_BATCH_PX = 16_000_000  # on CUDA: enough to fill a device, about 1 GB; a renderer parts what does not fit
+LABEL_IMAGES = ("depth_m", "instance")  # that labels are made of
 REPORT_LINES = 15  # of the load report on the screen; all of it is in dataset.json
 
 
@@ -69,9 +70,26 @@ class Factory:
 
     def make(self, worlds: Sequence[int]) -> tuple[Draft, Frames, Labels]:
         """Return drafts, frames and labels of some worlds."""
+        return self.start(worlds)()
+
+    def start(self, worlds: Sequence[int]) -> Callable[[], tuple[Draft, Frames, Labels]]:
+        """Begin to render some worlds and return what waits for them, as `make` does; on CUDA two may be under way."""
         draft = self.draft(worlds)
-        frames = self.renderer.render(draft)
-        return draft, frames, labels_from_frames(frames, self.scene.instances.class_id)
+        pending = self.renderer.start(draft)
+
+        def finish() -> tuple[Draft, Frames, Labels]:
+            frames = pending.wait()
+            return draft, frames, labels_from_frames(frames, self.scene.instances.class_id)
+
+        return finish
+
+    def make_on_device(self, worlds: Sequence[int], *, labels: bool) -> tuple[Draft, DeviceFrames, Labels | None]:
+        """Return drafts, frames that stay on the device, and labels, for which some images are copied to the host."""
+        draft = self.draft(worlds)
+        if not labels:
+            return draft, self.renderer.render_on_device(draft), None
+        frames, pending = self.renderer.render_on_both(draft, LABEL_IMAGES)
+        return draft, frames, labels_from_frames(pending.wait(), self.scene.instances.class_id)
 
 
 def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
@@ -196,11 +214,16 @@ def _try_draft(recipe: Recipe, scene: Scene, cameras: Sequence[Camera], world: i
 
 
 def _fill(shard: Shard, factory: Factory, worlds: Sequence[int], size: int, progress: Progress | None) -> None:
-    for batch in _batches(worlds, size):
-        draft, frames, labels = factory.make(batch)
-        shard.add(frames, labels, Drawn(draft.world, draft.step, draft.drawn))
-        if progress is not None:
-            progress.update(len(frames.keys.world))
+    """Render batch after batch; on CUDA the next one is rendered while one is labelled and written."""
+    waiting: deque[Callable[[], tuple[Draft, Frames, Labels]]] = deque()
+    for batch in (*_batches(worlds, size), None):
+        if batch is not None:
+            waiting.append(factory.start(batch))
+        if batch is None or len(waiting) > 1:
+            draft, frames, labels = waiting.popleft()()
+            shard.add(frames, labels, Drawn(draft.world, draft.step, draft.drawn))
+            if progress is not None:
+                progress.update(len(frames.keys.world))
 
 
 def _batches(worlds: Sequence[int], size: int) -> Iterator[Sequence[int]]:
@@ -210,12 +233,8 @@ def _batches(worlds: Sequence[int], size: int) -> Iterator[Sequence[int]]:
 
 def _auto_batch(recipe: Recipe, frames: int, device: str) -> int:
     """Return how many worlds share a launch; it changes speed and memory, never a byte."""
-    import warp as wp
-
     pixels = recipe.rig.width * recipe.rig.height * frames
-    if device == "cpu":
-        return max(1, CPU_BATCH_PX // pixels)
-    return max(1, int(wp.get_device(device).free_memory * CUDA_SHARE) // (CUDA_BYTES_PX * pixels))
+    return max(1, (CPU_BATCH_PX if device == "cpu" else CUDA_BATCH_PX) // pixels)
 
 
 def _stop_if_asked() -> None:

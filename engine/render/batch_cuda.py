@@ -96,8 +96,10 @@ class CudaBatch:
                 worker.slices.set_span(first, min(SLICE_PX, pixels - first))
                 worker.slices.shade.run()
 
-    def copy_out(self, memory: HostMemory) -> Callable[[], tuple[dict[str, NDArray[Any]], int]]:
-        """Queue copies of the images [view, y, x, ...] to the host.
+    def copy_out(
+        self, memory: HostMemory, images: tuple[str, ...]
+    ) -> Callable[[], tuple[dict[str, NDArray[Any]], int]]:
+        """Queue copies of some images [view, y, x, ...] to the host.
 
         Returns:
             What waits for the copies and returns them, and how many rays met more surfaces than are followed.
@@ -105,7 +107,7 @@ class CudaBatch:
         rig, stream = self.memory.stages.rig, self._streams.copy
         stream.wait_event(self._rendered)
         out = {}
-        for name in self._images:
+        for name in images:
             image = IMAGES[name]
             out[name] = memory.take((self.memory.views_count, rig.height, rig.width, *image.channels), image.scalar)
             wp.copy(device_view(out[name], image.dtype, pinned=True), self.memory.images[name], stream=stream)
@@ -125,6 +127,7 @@ class CudaBatch:
         """Return copies of the images on the device, in order on its present stream."""
         present = wp.get_stream(self.memory.stages.base.device)
         present.wait_event(self._rendered)
+        present.wait_event(self._copied)  # so that the event, recorded again, also stands for copies to the host
         out = {name: wp.clone(self.memory.images[name]) for name in self._images}
         present.record_event(self._copied)
         return out

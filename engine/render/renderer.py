@@ -154,17 +154,28 @@ class Renderer:
         Raises:
             UserError: If they do not fit the memory at once.
         """
+        return self.render_on_both(draft, ())[0]
+
+    def render_on_both(self, draft: Draft, on_host: tuple[str, ...]) -> tuple[DeviceFrames, Pending]:
+        """Return the frames of a draft as `render_on_device` does, and those images `on_host` for the host as well.
+
+        Raises:
+            UserError: If they do not fit the memory at once.
+        """
         parts = list(self._parts(draft))
         if len(parts) > 1:
             raise UserError(f"{self._size(draft)} do not fit the memory of {self.device} at once; take a smaller batch")
+        (values,) = parts
+        keys, arrays = frame_keys(draft), {}
         if self._is_cpu:
-            images = self._start(parts[0])()
-            arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in images.items()}
+            finish = self._start(values)
+            arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in finish().items()}
         else:
-            batch = self._cuda_batch(parts[0])
-            batch.start(parts[0])
+            batch = self._cuda_batch(values)
+            batch.start(values)
+            finish = self._counted(batch.copy_out(self._memory, on_host))
             arrays = batch.copy_on_device()
-        return DeviceFrames(frame_keys(draft), **{name: arrays.get(name) for name in Frames.image_names()})
+        return DeviceFrames(keys, **{name: arrays.get(name) for name in Frames.image_names()}), Pending(keys, [finish])
 
     def replay(self, draft: Draft) -> Callable[[], None]:
         """Return what renders a draft again, on Warp's present stream and without copies out: to measure it.
@@ -187,7 +198,12 @@ class Renderer:
             return lambda: images
         batch = self._cuda_batch(values)
         batch.start(values)
-        finish = batch.copy_out(self._memory)
+        return self._counted(batch.copy_out(self._memory, self._images))
+
+    def _counted(
+        self, finish: Callable[[], tuple[dict[str, NDArray[Any]], int]]
+    ) -> Callable[[], dict[str, NDArray[Any]]]:
+        """Return what waits for images and counts the rays that were lost."""
 
         def wait() -> dict[str, NDArray[Any]]:
             images, lost = finish()

@@ -25,7 +25,7 @@ MOST_REGISTERS = {
     "passage": 64,
     "shadow_passage": 64,
     "shade": 96,
-    "point": 96,
+    "point": 128,
 }
 TRAVERSAL_FRAME_BYTES = 192 * 8 + 384  # the stack of traverse.cpp, and the ray in both frames with what spills
 

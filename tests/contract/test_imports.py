@@ -29,6 +29,7 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
         "engine.labels",
     ),
     ("engine.factory",),
+    ("engine.online",),
     ("engine.workers", "engine.run", "engine.preview", "engine.warm"),
 )
 # Host modules that are also command lines or public names, and what they may import inside a function.

@@ -1,0 +1,163 @@
+"""Worlds without a disk: batches of images on the device with their labels and drawn values, made while you train.
+
+A world is the one that `engine.run` writes: it depends on (recipe, seed, world) alone, not on batch, rank or order.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import find_usd
+from engine.errors import UserError
+from engine.factory import Factory, build_factory, load_recipe_scene
+from engine.frames import DeviceFrames, FrameKeys
+from engine.labels.model import Labels
+from engine.recipe import LARGEST_WORLD, Job, Recipe
+from engine.write.rows import Drawn
+
+PREFETCH = 2  # batches made ahead, and held on the device
+EVERY_WORLD = range(LARGEST_WORLD + 1)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some worlds: views are world-major, then step, then camera; rows are world-major, then step."""
+
+    frames: DeviceFrames
+    labels: Labels | None  # of every instance that a view sees; None: not asked for
+    drawn: Drawn  # what randomisers drew for every row
+
+    @property
+    def keys(self) -> FrameKeys:
+        """Return which frame every view is, and its camera."""
+        return self.frames.keys
+
+
+class Stream:
+    """An iterator over batches, made ahead by a thread of its own; `close` it, or use it in a `with` block."""
+
+    def __init__(self, factory: Factory, batches: Iterator[range], *, labels: bool) -> None:
+        """Begin to make batches; `stream` is the way to one."""
+        self.recipe, self.scene = factory.recipe, factory.scene
+        self._queue: queue.Queue[Batch | BaseException | None] = queue.Queue(PREFETCH)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(
+            target=_make, args=(factory, batches, labels, self._queue, self._stop), name="ommatidia-stream", daemon=True
+        )
+        self._is_over = False
+        self._thread.start()
+
+    @property
+    def class_id(self) -> NDArray[np.int32]:
+        """Return the class of every instance, [instance]; index it with `frames.instance` for a class image."""
+        return self.scene.instances.class_id
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Batch:
+        """Return the next batch; its arrays are the caller's.
+
+        Raises:
+            StopIteration: After the last one, and when closed.
+            UserError: What stopped the making of it.
+        """
+        if self._is_over:
+            raise StopIteration
+        item = self._queue.get()
+        if isinstance(item, Batch):
+            return item
+        self._is_over = True
+        self._thread.join()
+        if item is None:
+            raise StopIteration
+        raise item
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop making batches and wait for the thread."""
+        self._is_over = True
+        self._stop.set()
+        while self._thread.is_alive():
+            try:  # the thread may be waiting for room
+                self._queue.get(timeout=0.05)
+            except queue.Empty:
+                continue
+
+
+def stream(
+    recipe: Recipe,
+    job: Job | None = None,
+    *,
+    batch: int,
+    worlds: range = EVERY_WORLD,
+    rank: int = 0,
+    ranks: int = 1,
+    labels: bool = True,
+) -> Stream:
+    """Return worlds in batches, made ahead while you work on the last one.
+
+    Args:
+        recipe: What is made, as `engine.compose` returns it.
+        job: Where the scene lies and which device renders; None: a shipped scene, the first GPU or else the CPU.
+        batch: Worlds of a batch; the last one may have fewer.
+        worlds: Which worlds, in this order; all of them would take a while.
+        rank: Which part of them is made here: `worlds[rank::ranks]`.
+        ranks: How many share the worlds.
+        labels: Whether batches have tables of instances, with masks; they are made on the host.
+    Raises:
+        UserError: If a number is out of range, or the recipe, the scene or the device does not allow it.
+    """
+    if batch < 1:
+        raise UserError(f"batch must be at least 1, got {batch}")
+    if not 0 <= rank < ranks:
+        raise UserError(f"rank must be in 0..{ranks - 1} (ranks={ranks}), got {rank}")
+    if not worlds or min(worlds) < 0 or max(worlds) > LARGEST_WORLD:
+        raise UserError(f"worlds must be some of 0..{LARGEST_WORLD}, got {worlds}")
+    from engine.device import resolve_device
+
+    device = resolve_device("auto" if job is None else job.device)
+    if job is None:
+        usd = find_usd(recipe.scene.usd, recipe.scene.name, ())
+        job = Job(None, usd, 1, None, device, 0, 0, 1, 1)
+    recipe, scene = load_recipe_scene(recipe, job)
+    factory = build_factory(recipe, scene, device=device)
+    mine = worlds[rank::ranks]
+    batches = (mine[at : at + batch] for at in range(0, len(mine), batch))
+    return Stream(factory, batches, labels=labels)
+
+
+def _make(
+    factory: Factory,
+    batches: Iterator[range],
+    labels: bool,
+    out: queue.Queue[Batch | BaseException | None],
+    stop: threading.Event,
+) -> None:
+    """Put batches into a queue until there are no more, one cannot be made, or somebody says stop."""
+    try:
+        for worlds in batches:
+            if stop.is_set():
+                return
+            draft, frames, table = factory.make_on_device(worlds, labels=labels)
+            out.put(Batch(frames, table, Drawn(draft.world, draft.step, draft.drawn)))
+        out.put(None)
+    except BaseException as error:  # noqa: BLE001 - it is raised where the batch is waited for
+        out.put(error)
+    finally:
+        factory.renderer.close()
