@@ -8,12 +8,12 @@ from enum import IntEnum
 
 import warp as wp
 
-from .camera import Ray
+from .camera import Ray, Views
 from .geometry import Geometry, Trees
 from .native_source import native
 from .surface import corner_uv, own_material, uv_at
 from .texture import TextureInputs, Textures, lookup_input, select_channel
-from .trace import Hit, unpack_barycentric
+from .trace import FAR_M, Hit, unpack_barycentric
 
 NO_INPUT = wp.constant(-1)
 OPACITY_INPUT = wp.constant(8)  # column of `input`: MaterialInput.OPACITY of material.py; a test holds them together
@@ -154,3 +154,22 @@ def stopped_share(geometry: Geometry, opacities: Opacities, material: int, hit: 
         there = opacity_at(geometry, opacities, material, hit, wp.vec2(0.0, 0.0)) >= opacities.constant[material][1]
         return wp.where(there, 1.0, 0.0)
     return opacity_at(geometry, opacities, material, hit, footprint)
+
+
+@wp.func
+def clip_range(views: Views, view: int) -> wp.vec2:
+    """Return the planar depths between which a camera sees; they bound `t`, which is planar depth."""
+    if views.clip_m.shape[0] == 0:
+        return wp.vec2(0.0, FAR_M)
+    limits_m = views.clip_m[view]
+    return wp.vec2(wp.max(limits_m[0], 0.0), wp.min(limits_m[1], FAR_M))
+
+
+@wp.func
+def is_labelled(geometry: Geometry, opacities: Opacities, material: int, hit: Hit) -> bool:
+    """Return whether a surface is there for the labels, at the hit exactly."""
+    kind = opacities.kind[material]
+    if kind == int(OpacityKind.OPAQUE):
+        return True
+    share = stopped_share(geometry, opacities, material, hit, wp.vec2(0.0, 0.0))
+    return share > wp.where(kind == int(OpacityKind.CUTOUT), 0.5, opacities.label_opacity)

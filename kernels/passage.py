@@ -13,6 +13,8 @@ from .opacity import (
     MAX_CROSSED,
     Opacities,
     OpacityKind,
+    clip_range,
+    is_labelled,
     is_same_crossing,
     material_of,
     next_hit,
@@ -23,7 +25,7 @@ from .opacity import (
 from .point import DIFFUSE_FIELD, GONE, Points, point_index
 from .sample import HitBuffers, Sampling, ray_through, sample_offset
 from .surface import ANISOTROPY_SHARE, footprint_of
-from .trace import FAR_M, MISS, Hit
+from .trace import MISS, Hit
 
 MAX_LAYERS = wp.constant(64)  # surfaces of one ray that are lit; what lies behind them is lost, and counted
 MIXED = wp.constant(0.005)  # of opacity: a pixel whose mean is so near to 0 or 1 has no hole and no rim inside
@@ -40,25 +42,6 @@ class Layers:
     radiance: wp.array[wp.vec3]  # [i], light of the present surface
     open_rays: wp.array[int]  # [1], not 0: some ray goes on
     overflow: wp.array[int]  # [1], rays that had more layers than are lit, or crossed more surfaces than are followed
-
-
-@wp.func
-def clip_range(views: Views, view: int) -> wp.vec2:
-    """Return the planar depths between which a camera sees; they bound `t`, which is planar depth."""
-    if views.clip_m.shape[0] == 0:
-        return wp.vec2(0.0, FAR_M)
-    limits_m = views.clip_m[view]
-    return wp.vec2(wp.max(limits_m[0], 0.0), wp.min(limits_m[1], FAR_M))
-
-
-@wp.func
-def is_labelled(geometry: Geometry, opacities: Opacities, material: int, hit: Hit) -> bool:
-    """Return whether a surface is there for the labels, at the hit exactly."""
-    kind = opacities.kind[material]
-    if kind == int(OpacityKind.OPAQUE):
-        return True
-    share = stopped_share(geometry, opacities, material, hit, wp.vec2(0.0, 0.0))
-    return share > wp.where(kind == int(OpacityKind.CUTOUT), 0.5, opacities.label_opacity)
 
 
 @wp.func

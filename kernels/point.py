@@ -47,7 +47,7 @@ def find_run(
     """Write the points of a run of pixels; see native/find.cpp."""
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=96)
 def find_points(
     geometry: Geometry, views: Views, materials: Materials, sampling: Sampling, hits: HitBuffers, out_point: Points
 ):

@@ -12,6 +12,7 @@ from engine.draft import Draft
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch
 from engine.render.inputs import Field, Inputs, layout_of
 from engine.render.program import Program
+from engine.render.silhouettes import SilhouettePrograms
 from engine.render.stages import SlicePrograms, Stages, Target
 from engine.render.views import span_of, view_fields, views_of
 from engine.render.worlds import Building, Worlds, new_building, new_worlds, record_building, world_fields
@@ -61,9 +62,10 @@ class BatchMemory:
         self.worlds: Worlds = new_worlds(base, self.inputs, values.rows)
         self.views: Any = views_of(values.of_views, self.inputs, rig)
         self.buffers: Buffers = new_buffers(
-            base, rig, values.views, shaded=stages.shaded, marks_edges=stages.marks_edges
-        )
-        self.images = {name: new_image(name, values.views, rig, base.device) for name in images}
+            base, rig, values.views, shaded=stages.shaded, marks_edges=stages.marks_edges,
+            silhouettes=stages.silhouette_margin_px is not None,
+        )  # fmt: skip
+        self.images = {name: new_image(name, base, rig, values.views) for name in images}
         for name, image in self.images.items():
             self.buffers.set_image(name, image)
         self.pixels = values.views * rig.width * rig.height
@@ -72,13 +74,14 @@ class BatchMemory:
 class Worker:
     """What works on a part of a batch: programs for some rows and for a slice of pixels, and their scratch memory."""
 
-    def __init__(self, memory: BatchMemory, *, rows: int, slice_px: int) -> None:
+    def __init__(self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int) -> None:
         """Reserve scratch memory and record the launches.
 
         Args:
             memory: Of the batch.
             rows: Placed by one run of `build`.
             slice_px: Pixels of one run of the other programs, at most.
+            window_px: Of one run of the silhouettes' program; 0: they are not asked for.
         """
         stages, device = memory.stages, memory.stages.base.device
         self.overflow = wp.zeros(1, dtype=wp.int32, device=device)
@@ -89,6 +92,7 @@ class Worker:
         scratch = new_scratch(stages.base, stages.rig, memory.buffers, slice_px) if stages.shaded else None
         target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span)
         self.slices = SlicePrograms(stages, target, slice_px)
+        self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
 
     def set_row(self, first: int) -> None:
         """Have the next run of `build` begin at a row."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine.render.batch import BatchMemory, BatchValues, Worker
 from engine.render.buffers import IMAGES
 from engine.render.host_memory import HostMemory, device_view
+from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
 from engine.render.views import RUN_PX
@@ -34,7 +35,9 @@ class CpuBatch:
         self._rows, pixels = values.rows, self._memory.pixels
         self._slices = list(slices_of(pixels, threads))
         slice_px = max((count for _, count in self._slices), default=RUN_PX)
-        self._workers = [Worker(self._memory, rows=1, slice_px=slice_px) for _ in range(threads)]
+        self._windows = list(slices_of(window_pixels(stages, values.views), threads))
+        window_px = max((count for _, count in self._windows), default=0)
+        self._workers = [Worker(self._memory, rows=1, slice_px=slice_px, window_px=window_px) for _ in range(threads)]
 
     def render(
         self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None
@@ -46,15 +49,14 @@ class CpuBatch:
         """
         self._memory.inputs.write(values.fields)
         out = {}
-        rig = self._stages.rig
+        base, rig = self._stages.base, self._stages.rig
         for name in self._images:
             image = IMAGES[name]
-            out[name] = memory.take((values.views, rig.height, rig.width, *image.channels), image.scalar)
+            out[name] = memory.take(image.shape(base, rig, values.views, image.channels), image.scalar)
             self._memory.buffers.set_image(name, device_view(out[name], image.dtype))
         for worker in self._workers:
             worker.overflow.zero_()
         self._each(pool, range(self._rows), _build)
-        base = self._stages.base
         if not base.is_stack_safe:
             check_stack(base.stack_entries, int(self._memory.worlds.need.numpy().max(initial=0)))
         if self._stages.marks_edges:  # an edge depends on the labels of neighbours, which may be of another slice
@@ -62,6 +64,9 @@ class CpuBatch:
             self._each(pool, self._slices, _shade)
         else:
             self._each(pool, self._slices, _trace_and_shade)
+        if self._workers[0].silhouettes is not None:
+            self._workers[0].silhouettes.clear.run()
+            self._each(pool, self._windows, _count)
         return out, sum(int(worker.overflow.numpy()[0]) for worker in self._workers)
 
     def _each(self, pool: ThreadPoolExecutor | None, parts: Any, work: Callable[[Worker, Any], None]) -> None:
@@ -114,3 +119,9 @@ def _trace_and_shade(worker: Worker, part: tuple[int, int]) -> None:
     worker.slices.set_span(*part)
     worker.slices.trace.run()
     worker.slices.shade.run()
+
+
+def _count(worker: Worker, part: tuple[int, int]) -> None:
+    assert worker.silhouettes is not None
+    worker.silhouettes.set_span(*part)
+    worker.silhouettes.count.run()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engine.render.batch import BatchMemory, BatchValues, Worker
 from engine.render.buffers import IMAGES
 from engine.render.host_memory import HostMemory, device_view
+from engine.render.silhouettes import CUDA_SLICE_PX, window_pixels
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
 
@@ -39,7 +40,9 @@ class CudaBatch:
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._images, self._streams = images, streams
         self.memory = BatchMemory(stages, values, (*images, *kept))
-        self._worker = Worker(self.memory, rows=values.rows, slice_px=min(self.memory.pixels, SLICE_PX))
+        self._window_px = window_pixels(stages, values.views)
+        slice_px, window_px = min(self.memory.pixels, SLICE_PX), min(self._window_px, CUDA_SLICE_PX)
+        self._worker = Worker(self.memory, rows=values.rows, slice_px=slice_px, window_px=window_px)
         self._graph: Any = None
         self._rendered, self._copied = wp.Event(device), wp.Event(device)
         self._is_used = False
@@ -95,6 +98,12 @@ class CudaBatch:
             for first in range(0, pixels, SLICE_PX):
                 worker.slices.set_span(first, min(SLICE_PX, pixels - first))
                 worker.slices.shade.run()
+        if worker.silhouettes is None:
+            return
+        worker.silhouettes.clear.run()
+        for first in range(0, self._window_px, CUDA_SLICE_PX):
+            worker.silhouettes.set_span(first, min(CUDA_SLICE_PX, self._window_px - first))
+            worker.silhouettes.count.run()
 
     def copy_out(
         self, memory: HostMemory, images: tuple[str, ...]
@@ -104,12 +113,13 @@ class CudaBatch:
         Returns:
             What waits for the copies and returns them, and how many rays met more surfaces than are followed.
         """
-        rig, stream = self.memory.stages.rig, self._streams.copy
+        stages, stream = self.memory.stages, self._streams.copy
         stream.wait_event(self._rendered)
         out = {}
         for name in images:
             image = IMAGES[name]
-            out[name] = memory.take((self.memory.views_count, rig.height, rig.width, *image.channels), image.scalar)
+            shape = image.shape(stages.base, stages.rig, self.memory.views_count, image.channels)
+            out[name] = memory.take(shape, image.scalar)
             wp.copy(device_view(out[name], image.dtype, pinned=True), self.memory.images[name], stream=stream)
         lost = memory.take((1,), np.int32)
         wp.copy(device_view(lost, wp.int32, pinned=True), self._worker.overflow, stream=stream)

@@ -18,17 +18,23 @@ from engine.render.worlds import SceneOnDevice
 LANES, WARP_THREADS = 8, 32  # pixels that lie together on the CPU and on CUDA: OMM_GROUP of native/point.cpp
 BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; only the pixels of a slice have it
+PLACEMENT_BYTES, SILHOUETTE_BYTES = 256, 24  # of a placement of a row: pose, look, tree; of an instance of a view
 LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image of a view: what a pixel holds, on the device and on the host."""
+    """One output of a view: what a pixel, or an instance, holds on the device and on the host."""
 
     dtype: Any
     scalar: DTypeLike
     channels: tuple[int, ...]  # of a pixel on the host
     trailing: tuple[int, ...] = ()  # axes that are none of `dtype`
+    of_instances: bool = False  # [view, instance, ...] and not [view, y, x, ...]
+
+    def shape(self, base: SceneOnDevice, rig: Rig, views: int, last: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the shape of some views; `last` is `channels` on the host, `trailing` on the device."""
+        return (views, *((base.instance_count,) if self.of_instances else (rig.height, rig.width)), *last)
 
 
 IMAGES: Mapping[str, Image] = MappingProxyType({
@@ -37,6 +43,7 @@ IMAGES: Mapping[str, Image] = MappingProxyType({
     "depth_m": Image(wp.float32, np.float32, ()),
     "normal": Image(wp.vec3, np.float32, (3,)),
     "instance": Image(wp.int32, np.int32, ()),
+    "silhouette": Image(wp.int32, np.int32, (6,), (6,), of_instances=True),
 })  # fmt: skip
 
 
@@ -48,10 +55,13 @@ class Buffers:
     edge: Any
     labels: Any  # kernels.resolve.LabelImages
     color: Any  # kernels.film.ColorImages
+    silhouettes: Any  # kernels.silhouette.SilhouetteTable; None: not asked for
 
     def set_image(self, name: str, image: wp.array) -> None:
         """Have an image written to some memory."""
-        if name in ("rgb", "rgb_linear"):
+        if name == "silhouette":
+            self.silhouettes.value = image
+        elif name in ("rgb", "rgb_linear"):
             setattr(self.color, "linear" if name == "rgb_linear" else "rgb", image)
         else:
             setattr(self.labels, name, image)
@@ -69,13 +79,15 @@ class Scratch:
     layer_points: Any  # of the layers behind the first
 
 
-def new_image(name: str, views: int, rig: Rig, device: str) -> wp.array:
+def new_image(name: str, base: SceneOnDevice, rig: Rig, views: int) -> wp.array:
     """Return memory of an image of all views."""
     image = IMAGES[name]
-    return wp.empty((views, rig.height, rig.width, *image.trailing), dtype=image.dtype, device=device)
+    return wp.empty(image.shape(base, rig, views, image.trailing), dtype=image.dtype, device=base.device)
 
 
-def new_buffers(base: SceneOnDevice, rig: Rig, views: int, *, shaded: bool, marks_edges: bool) -> Buffers:
+def new_buffers(
+    base: SceneOnDevice, rig: Rig, views: int, *, shaded: bool, marks_edges: bool, silhouettes: bool
+) -> Buffers:
     """Return the memory of a launch except the images of `IMAGES`; those that nobody needs stay empty."""
     device, pixels = base.device, views * rig.height * rig.width
     shape, nothing = (views, rig.height, rig.width), (0, 0, 0)
@@ -86,7 +98,7 @@ def new_buffers(base: SceneOnDevice, rig: Rig, views: int, *, shaded: bool, mark
     labels.mixed = wp.empty(shape if is_open else nothing, dtype=wp.uint8, device=device)
     hit = wp.empty(pixels, dtype=gpu.trace.Hit, device=device)
     edge = wp.zeros(pixels if shaded else 0, dtype=wp.uint8, device=device)
-    return Buffers(hit, edge, labels, color)
+    return Buffers(hit, edge, labels, color, gpu.silhouette.SilhouetteTable() if silhouettes else None)
 
 
 def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> Scratch:

@@ -27,7 +27,7 @@ from engine.recipe import Rig
 from engine.render.batch import BatchValues, batch_values
 from engine.render.batch_cpu import CpuBatch
 from engine.render.batch_cuda import SLICE_PX, CudaBatch, Streams
-from engine.render.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, SCRATCH_BYTES_PX
+from engine.render.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, PLACEMENT_BYTES, SCRATCH_BYTES_PX, SILHOUETTE_BYTES
 from engine.render.color import srgb_table
 from engine.render.host_memory import HostMemory, device_view
 from engine.render.stages import Stages
@@ -40,6 +40,7 @@ ROOM_SHARE = 0.4  # of the memory that is there when a renderer begins, for one 
 LABEL_MODULES = ("geometry", "top", "trace", "resolve")
 LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
+SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,13 @@ class Outputs:
     depth: bool
     normal: bool
     instance: bool
+    silhouette_margin_px: int | None = None  # whole silhouettes, also beyond the frame by so much; None: none
 
     def images(self, *, shaded: bool) -> tuple[str, ...]:
         """Return the names of the images, which are fields of `Frames`."""
         wanted = {"rgb": self.rgb and shaded, "rgb_linear": self.rgb_linear and shaded, "depth_m": self.depth,
-                  "normal": self.normal, "instance": self.instance}  # fmt: skip
+                  "normal": self.normal, "instance": self.instance,
+                  "silhouette": self.silhouette_margin_px is not None}  # fmt: skip
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
 
@@ -114,9 +117,12 @@ class Renderer:
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
         load_kernels(rig.quality, device=device)
         base = upload_scene(scene, rig, device=device, shaded=self.shaded)
-        self._stages = Stages(base, rig, self.shaded, key, srgb_table(device) if self.shaded else None)
+        margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
+        self._stages = Stages(base, rig, self.shaded, key, table, margin_px)
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
-        needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow, SHADOW_MODULE))
+        asked, passing = margin_px is not None, margin_px is not None and base.opens_view
+        needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow, SHADOW_MODULE),
+                 *zip((asked, passing), SILHOUETTE_MODULES, strict=True))  # fmt: skip
         if modules := tuple(name for is_needed, name in needs if is_needed):
             gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)))
         self._images = outputs.images(shaded=self.shaded)
@@ -240,9 +246,9 @@ class Renderer:
             UserError: If a single view does not fit.
         """
         rows, cameras = draft.world_from_camera.shape[:2]
-        most = self._largest_px // (self.rig.width * self.rig.height)
+        most = self._largest_px // self._view_px()
         if most < 1:
-            need = self.rig.width * self.rig.height * BYTES_PX / 2**30
+            need = self._view_px() * BYTES_PX / 2**30
             raise UserError(
                 f"a view of {self.rig.width}x{self.rig.height} px needs {need:.1f} GiB; {self.device} has room for "
                 f"{self._largest_px / 1e6:.0f} million pixels at a time; take a smaller rig.width and rig.height"
@@ -252,6 +258,13 @@ class Renderer:
             part = draft if step >= rows else rows_of(draft, slice(first, first + step))
             for camera in range(0, cameras, most):
                 yield batch_values(self._stages, part, self._words, slice(camera, camera + most))
+
+    def _view_px(self) -> int:
+        """Return the pixels of a view, and as many more as have room where its world and its silhouettes are."""
+        base = self._stages.base
+        instance_bytes = 0 if self.outputs.silhouette_margin_px is None else SILHOUETTE_BYTES
+        beside = base.instance_count * instance_bytes + base.geometry.trees.placement_count * PLACEMENT_BYTES
+        return self.rig.width * self.rig.height + beside // BYTES_PX
 
     def _room_px(self) -> int:
         """Return the most pixels that a batch may have."""

@@ -24,6 +24,7 @@ class Stages:
     shaded: bool
     key: Any  # kernels.random.RandomKey of the pixels
     srgb: Any  # kernels.film.SrgbTable; None at quality `labels`
+    silhouette_margin_px: int | None = None  # of the window around the frame; None: not asked for
 
     @property
     def marks_edges(self) -> bool:

@@ -48,6 +48,11 @@ class SceneOnDevice:
     stack_entries: int  # that a traversal of one mesh may need
 
     @property
+    def instance_count(self) -> int:
+        """Return how many instances a world has, the background included."""
+        return len(self.scene.instances.path)
+
+    @property
     def is_stack_safe(self) -> bool:
         """Return whether no tree over the placements can overflow a traversal's stack, however it comes out."""
         entries = gpu.top.top_stack_entries(self.geometry.trees.placement_count, lanes_of(self.device))

@@ -23,9 +23,11 @@ MOST_REGISTERS = {
     "sample": 64,
     "shadow": 64,
     "passage": 64,
+    "silhouette": 64,
+    "silhouette_passage": 64,
     "shadow_passage": 64,
     "shade": 96,
-    "point": 128,
+    "point": 96,
 }
 TRAVERSAL_FRAME_BYTES = 192 * 8 + 384  # the stack of traverse.cpp, and the ray in both frames with what spills
 

@@ -18,6 +18,7 @@ from engine.scene.taxonomy import Taxonomy
 
 ALL = Outputs(rgb=True, rgb_linear=True, depth=True, normal=True, instance=True)
 LABELS = Outputs(rgb=False, rgb_linear=False, depth=True, normal=True, instance=True)
+EVERYTHING = dataclasses.replace(ALL, silhouette_margin_px=3)
 IDENTITY = np.eye(3, 4)
 
 

@@ -19,7 +19,19 @@ from engine.render import Renderer
 from engine.render.program import Program
 from engine.render.tree import record_top_build, top_build
 from engine.scene.model import Material
-from tests.kernels.scenes import ALL, LABELS, camera, draft_of, look_at, pose, quad, rig, scene, sphere, with_ambient
+from tests.kernels.scenes import (
+    EVERYTHING,
+    LABELS,
+    camera,
+    draft_of,
+    look_at,
+    pose,
+    quad,
+    rig,
+    scene,
+    sphere,
+    with_ambient,
+)
 from tests.kernels.test_render import CAMERA, LAMP, SETUP, STAGE
 from tests.kernels.test_top import boxes, walk
 
@@ -44,6 +56,9 @@ def assert_alike(first: Frames, second: Frames) -> None:
             far = np.abs(np.where(finite, a, 0.0) - np.where(finite, b, 0.0)) > tolerance
             assert (np.isfinite(a) == np.isfinite(b))[same].all()
             assert far[same].mean() <= 2e-3, name
+    if first.silhouette is not None and second.silhouette is not None:
+        counts = first.silhouette[..., :2].astype(int) - second.silhouette[..., :2]
+        assert np.abs(counts).max() <= max(2, round(1e-4 * first.instance.size))
 
 
 def moved(setup, worlds):  # type: ignore[no-untyped-def]
@@ -56,7 +71,7 @@ def moved(setup, worlds):  # type: ignore[no-untyped-def]
 def test_both_devices_show_the_same(spp: int) -> None:
     setup = with_ambient(rig(size_px=(160, 120), spp=spp), 0.1, 2.0)
     draft = moved(setup, [0, 1, 2])
-    here, there = (Renderer(STAGE, setup, ALL, seed=3, device=device).render(draft) for device in ("cpu", CUDA))
+    here, there = (Renderer(STAGE, setup, EVERYTHING, seed=3, device=device).render(draft) for device in ("cpu", CUDA))
     assert_alike(here, there)
 
 
@@ -68,13 +83,13 @@ def test_both_devices_see_through_the_same(threshold: float) -> None:
     )
     setup = rig(size_px=(96, 64), spp=2)
     draft = draft_of(stage, setup, camera(look_at((1.5, -2.0, 2.5), (0, 0, 0.4))), [0])
-    here, there = (Renderer(stage, setup, ALL, seed=3, device=device).render(draft) for device in ("cpu", CUDA))
+    here, there = (Renderer(stage, setup, EVERYTHING, seed=3, device=device).render(draft) for device in ("cpu", CUDA))
     assert_alike(here, there)
 
 
 def test_a_world_is_the_same_in_any_batch_and_at_any_time() -> None:
     """Batches overlap: the second one renders while the first is copied out, and the graph is used again."""
-    renderer = Renderer(STAGE, SETUP, ALL, seed=0, device=CUDA)
+    renderer = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device=CUDA)
     drafts = [moved(SETUP, [world, 2 * world + 1]) for world in range(6)]
     pending = [renderer.start(draft) for draft in drafts]
     frames = [each.wait() for each in pending]
@@ -89,10 +104,11 @@ def test_a_world_is_the_same_in_any_batch_and_at_any_time() -> None:
 
 def test_slices_and_parts_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     draft = moved(SETUP, [0, 1, 2])
-    whole = Renderer(STAGE, SETUP, ALL, seed=0, device=CUDA).render(draft)
+    whole = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device=CUDA).render(draft)
     monkeypatch.setattr("engine.render.batch_cuda.SLICE_PX", 512)
-    sliced = Renderer(STAGE, SETUP, ALL, seed=0, device=CUDA)
-    monkeypatch.setattr(sliced, "_largest_px", 2 * SETUP.width * SETUP.height)
+    sliced = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device=CUDA)
+    monkeypatch.setattr("engine.render.batch_cuda.CUDA_SLICE_PX", 512)
+    monkeypatch.setattr(sliced, "_largest_px", 2 * sliced._view_px())
     parted = sliced.render(draft)
     for name in Frames.image_names():
         assert getattr(whole, name).tobytes() == getattr(parted, name).tobytes()
@@ -102,7 +118,7 @@ def test_slices_and_parts_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_torch_and_cupy_take_device_frames_without_a_copy() -> None:
     torch, cupy = pytest.importorskip("torch"), pytest.importorskip("cupy")
-    renderer = Renderer(STAGE, SETUP, ALL, seed=0, device=CUDA)
+    renderer = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device=CUDA)
     drafts = [moved(SETUP, [world]) for world in range(4)]
     kept = [renderer.render_on_device(draft) for draft in drafts]
     for draft, frames in zip(drafts, kept, strict=True):

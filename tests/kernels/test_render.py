@@ -17,6 +17,7 @@ from engine.rig import authored_draft
 from engine.scene.model import Light, LightKind, Material
 from tests.kernels.scenes import (
     ALL,
+    EVERYTHING,
     IDENTITY,
     LABELS,
     camera,
@@ -163,8 +164,8 @@ def test_views_of_one_launch_may_have_their_own_lens() -> None:
 
 def roomy(monkeypatch: pytest.MonkeyPatch, setup: Rig, views: float) -> Renderer:
     """Return a renderer that has room for some views of the stage at a time."""
-    renderer = Renderer(STAGE, setup, ALL, seed=0, device="cpu", threads=1)
-    monkeypatch.setattr(renderer, "_largest_px", int(views * setup.width * setup.height))
+    renderer = Renderer(STAGE, setup, EVERYTHING, seed=0, device="cpu", threads=1)
+    monkeypatch.setattr(renderer, "_largest_px", int(views * renderer._view_px()))
     return renderer
 
 
@@ -182,7 +183,7 @@ def test_batches_that_do_not_fit_are_rendered_in_parts(monkeypatch: pytest.Monke
     cameras = (CAMERA, aside, dataclasses.replace(CAMERA, focal_length_mm=40.0))
     draft = authored_draft(STAGE, SETUP, cameras, np.arange(3), np.zeros(3, np.int32))
     draft.world_from_instance[:, 2, 0, 3] += (0.0, 0.1, 0.2)
-    whole = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1).render(draft)
+    whole = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device="cpu", threads=1).render(draft)
     parted = roomy(monkeypatch, SETUP, views).render(draft)
     for name in Frames.image_names():
         assert_same(getattr(whole, name), getattr(parted, name))
@@ -193,7 +194,7 @@ def test_batches_that_do_not_fit_are_rendered_in_parts(monkeypatch: pytest.Monke
 
 def test_frames_never_change_later() -> None:
     """Memory is used again, but not while anybody looks at it."""
-    renderer = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=2)
+    renderer = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device="cpu", threads=2)
     drafts = [draft_of(STAGE, SETUP, CAMERA, [world, world + 1]) for world in range(4)]
     for world, draft in enumerate(drafts):
         draft.world_from_instance[:, 2, 0, 3] += 0.1 * world
@@ -213,18 +214,18 @@ def test_frames_never_change_later() -> None:
 
 def test_batches_of_other_layouts_take_turns() -> None:
     """More layouts than are kept: rows, equal rows, other cameras."""
-    renderer = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1)
+    renderer = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device="cpu", threads=1)
     for turn in range(2):
         for count in range(1, engine.render.renderer.KEPT_LAYOUTS + 2):
             draft = draft_of(STAGE, SETUP, CAMERA, list(range(count)))
             draft.world_from_instance[1:, 2, 2, 3] += 0.05 * turn
-            alone = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1).render(draft)
+            alone = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device="cpu", threads=1).render(draft)
             assert_same(renderer.render(draft).rgb_linear, alone.rgb_linear)
 
 
 def test_frames_on_the_device_are_those_of_the_host_and_open_to_others() -> None:
     """NumPy takes the arrays by DLPack without a copy; they are not written again."""
-    renderer = Renderer(STAGE, SETUP, ALL, seed=0, device="cpu", threads=1)
+    renderer = Renderer(STAGE, SETUP, EVERYTHING, seed=0, device="cpu", threads=1)
     drafts = [draft_of(STAGE, SETUP, CAMERA, [world]) for world in (0, 1)]
     drafts[1].world_from_instance[:, 2, 0, 3] += 0.3
     here = [renderer.render_on_device(draft) for draft in drafts]
