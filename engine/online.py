@@ -127,7 +127,7 @@ def stream(
         raise UserError(f"batch must be at least 1, got {batch}")
     if not 0 <= rank < ranks:
         raise UserError(f"rank must be in 0..{ranks - 1} (ranks={ranks}), got {rank}")
-    if not worlds or min(worlds) < 0 or max(worlds) > LARGEST_WORLD:
+    if not worlds or not all(0 <= end <= LARGEST_WORLD for end in (worlds[0], worlds[-1])):
         raise UserError(f"worlds must be some of 0..{LARGEST_WORLD}, got {worlds}")
     from engine.device import resolve_device
 
