@@ -11,7 +11,7 @@ from .shade import SHORT_OF_LIGHT, ShadowRays
 CONSTANTS = {"SHORT_OF_LIGHT": float(SHORT_OF_LIGHT)}
 
 
-@wp.func_native(native("lanes", "traverse", "point", "rays", "shadow", constants=CONSTANTS))
+@wp.func_native(native("lanes", "traverse", "traverse_group", "point", "rays", "shadow", constants=CONSTANTS))
 def shadow_run(
     trees: Trees, span: Span, point: Points, rays: ShadowRays, out_radiance: wp.array[wp.vec3], thread: int
 ):  # fmt: skip

@@ -1,5 +1,5 @@
 // The nearest hits of the present sub-pixel sample, for pixels of a run that lie across an edge (kernels/sample.py). Needs
-// camera.cpp, traverse.cpp and offset.cpp. In: trees, views, sampling, thread. Out: out_hits.sample, out_hits.offset_px.
+// camera.cpp, traverse.cpp, traverse_group.cpp and offset.cpp. In: trees, views, sampling, thread. Out: out_hits.sample, out_hits.offset_px.
 
     const auto span = sampling.span;
     const int end = span.first + span.count;
@@ -20,6 +20,16 @@
         }
         const Ray ray = camera_ray(views, pixels, x, y);
         const Rows rows = view_rows(views, pixels);
+#if !defined(__CUDA_ARCH__)
+        if (rows.one >= 0) {
+            int asked = 0;
+            for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) asked |= out_hits.edge.data[index + l] ? 1 << l : 0;
+            const V3 from = with_twins(ray.origin, asked), towards = with_twins(ray.direction, asked);
+            const Bests best = walk_group(trees, rows.one, from, towards, asked, omm::splat(FAR_M), false);
+            for (; asked; asked &= asked - 1) store_hit(out_hits.sample.data[i + __builtin_ctz(asked)], found_at(best, __builtin_ctz(asked)));
+            continue;
+        }
+#endif
         for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) {
             if (!out_hits.edge.data[index + l]) continue;
             const float from[3] = {omm::get(ray.origin.x, l), omm::get(ray.origin.y, l), omm::get(ray.origin.z, l)};

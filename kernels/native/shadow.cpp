@@ -1,4 +1,4 @@
-// Which shadow rays of a run of pixels arrive (kernels/shadow.py). Needs traverse.cpp and rays.cpp.
+// Which shadow rays of a run of pixels arrive (kernels/shadow.py). Needs rays.cpp, traverse.cpp and traverse_group.cpp.
 // In:  trees, span, point, rays, thread. Out: out_radiance (added to).
 
     for (int i = thread * span.run; i < (thread + 1) * span.run && i < span.count; i += OMM_WIDTH) {
@@ -11,6 +11,17 @@
             M arrives = far_m > 0.0f;
             if (!omm::any(arrives)) continue;
             F open = omm::select(arrives, omm::splat(1.0f), omm::splat(0.0f));
+            is_lit = true;
+#if !defined(__CUDA_ARCH__)
+            const int left = span.count - i, asked = bits_of(arrives) & (left < 8 ? (1 << left) - 1 : OMM_ALL);
+            if (asked == 0) continue;
+            const int row = p.row[__builtin_ctz(asked)];
+            if ((bits_of(p.row != row) & asked) == 0) {
+                const Bests best = walk_group(trees, row, with_twins(p.origin_m, asked), with_twins(ray.direction, asked), asked, far_m, true);
+                sum = omm::select3(mask_of(asked) & (best.placement < 0), omm::add(sum, ray.radiance), sum);
+                continue;
+            }
+#endif
             for (int l = 0; l < OMM_WIDTH && i + l < span.count; ++l) {
                 if (!omm::get_bool(arrives, l)) continue;
                 const float from[3] = {omm::get(p.origin_m.x, l), omm::get(p.origin_m.y, l), omm::get(p.origin_m.z, l)};
@@ -19,7 +30,6 @@
             }
             const M is_open = open > 0.0f;
             sum = omm::select3(is_open, omm::add(sum, ray.radiance), sum);
-            is_lit = true;
         }
         if (!is_lit) continue;
         float* radiance = (float*)(out_radiance.data + i);

@@ -1,4 +1,4 @@
-// The nearest hits of a run of pixels (kernels/trace.py). Needs camera.cpp and traverse.cpp.
+// The nearest hits of a run of pixels (kernels/trace.py). Needs camera.cpp, traverse.cpp and, on the CPU, traverse_group.cpp.
 // In:  trees, views, span, thread. Out: out_hit.
 
     const int end = span.first + span.count;
@@ -7,6 +7,13 @@
         const Pixels pixels = pixels_of(views, index, end);
         const Ray ray = center_ray(views, pixels);
         const Rows rows = view_rows(views, pixels);
+#if !defined(__CUDA_ARCH__)
+        if (rows.one >= 0) {
+            const Bests best = walk_group(trees, rows.one, ray.origin, ray.direction, OMM_ALL, omm::splat(FAR_M), false);
+            for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) store_hit(out_hit.data[index + l], found_at(best, l));
+            continue;
+        }
+#endif
         for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) {
             const float from[3] = {omm::get(ray.origin.x, l), omm::get(ray.origin.y, l), omm::get(ray.origin.z, l)};
             const float towards[3] = {omm::get(ray.direction.x, l), omm::get(ray.direction.y, l), omm::get(ray.direction.z, l)};

@@ -39,6 +39,10 @@
     };
     struct Line { float o[4], d[4], r[4]; int near_side[3]; };  // origin, direction, its reciprocal, and where a near side is
 
+    auto found_of = [](float t, float v, float w, float det, int placement, int triangle) {
+        auto fixed = [](float x) { x = x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); return (unsigned int)(x * 65535.0f + 0.5f); };
+        return Found{t, placement, triangle, fixed(v / det) | fixed(w / det) << 16};
+    };
     auto store_hit = [](auto& hit, const Found& found) {
         hit.t = found.placement >= 0 ? found.t : -1.0f;
         hit.placement = found.placement;
@@ -153,6 +157,7 @@
             *(f4*)line.r = (f4)((is_large & (i4)(1.0f / d)) | (~is_large & ((i4)huge | sign)));
         };
         auto enter_mesh = [&](const float* m) {
+#pragma clang fp contract(off)
             const i4 xyz = {-1, -1, -1, 0};  // the integers beside the columns are no floats: denormals would be slow
             const f4 c0 = (f4)(*(const i4*)m & xyz), c1 = (f4)(*(const i4*)(m + 4) & xyz);
             const f4 c2 = (f4)(*(const i4*)(m + 8) & xyz), c3 = (f4)(*(const i4*)(m + 12) & xyz);
@@ -300,6 +305,5 @@
                 }
             }
         }
-        auto fixed = [](float x) { x = x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); return (unsigned int)(x * 65535.0f + 0.5f); };
-        return Found{best, hit_placement, hit_triangle, fixed(hit_v / hit_det) | fixed(hit_w / hit_det) << 16};
+        return found_of(best, hit_v, hit_w, hit_det, hit_placement, hit_triangle);
     };
