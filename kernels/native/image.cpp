@@ -5,19 +5,13 @@
 
     // The factor that a light's image puts on its radiance; 1 for other lanes than `wanted`.
     auto image_radiance = [&](const auto& lights, int light, V2 uv, F footprint, M wanted) {
-        V3 out = omm::vec3(1.0f, 1.0f, 1.0f);
-        const int texture = lights.texture.data[light];
-        const auto size = lights.textures.size_px.data[texture];
-        const F texels = omm::sqrt(omm::splat((float)size[0] * (float)size[1]));
-        const F level = level_of(footprint, texels, omm::splat((float)lights.textures.level_count.data[texture]));
-        for (int l = 0; l < OMM_WIDTH; ++l) {
-            if (!omm::get_bool(wanted, l)) continue;
-            const wp::vec4 texel = trilinear(lights.textures, texture, omm::get(uv.x, l), omm::get(uv.y, l), omm::get(level, l));
-            omm::set(out.x, l, texel[0]);
-            omm::set(out.y, l, texel[1]);
-            omm::set(out.z, l, texel[2]);
-        }
-        return out;
+        const V3 one = omm::vec3(1.0f, 1.0f, 1.0f);
+        if (!omm::any(wanted)) return one;
+        const Picture picture = picture_of(lights.textures, omm::splat_int(lights.texture.data[light]));
+        const F texels = omm::sqrt(omm::to_float(picture.width) * omm::to_float(picture.height));
+        const F level = level_of(footprint, texels, omm::to_float(picture.levels));
+        const Texel texel = trilinear(lights.textures, picture, uv.x, uv.y, level);
+        return omm::select3(wanted, {texel.c[0], texel.c[1], texel.c[2]}, one);
     };
     // The pose of a light in every lane's row, 12 floats.
     auto pose_of = [&](const auto& lights, const Rows& rows, int light, F* pose) {

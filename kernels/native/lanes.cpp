@@ -101,6 +101,10 @@
             for (int l = 0; l < OMM_WIDTH; ++l) set_int(out, l, p[get_int(index, l)]);
             return out;
         }
+        // Whether all lanes name the same element, and elements if that is known.
+        OMM_FN bool is_same(I index) { return all(index == splat_int(get_int(index, 0))); }
+        OMM_FN F pick(const float* p, I index, bool same) { return same ? splat(p[get_int(index, 0)]) : gather(p, index); }
+        OMM_FN I pick_int(const int* p, I index, bool same) { return same ? splat_int(p[get_int(index, 0)]) : gather_int(p, index); }
         OMM_FN F min(F a, F b) { return select(a < b, a, b); }
         OMM_FN F max(F a, F b) { return select(a > b, a, b); }
         OMM_FN F clamp(F a, float low, float high) { return min(max(a, splat(low)), splat(high)); }

@@ -1,6 +1,7 @@
 // One lookup (kernels/texture.py). In: textures, texture, uv, footprint. Out: the texel. Needs texture.cpp.
 
-    const auto size = textures.size_px.data[texture];
-    const F texels = omm::sqrt(omm::splat((float)size[0] * (float)size[1]));
-    const F level = level_of(omm::splat(footprint), texels, omm::splat((float)textures.level_count.data[texture]));
-    return trilinear(textures, texture, uv[0], uv[1], omm::get(level, 0));
+    const Picture picture = picture_of(textures, omm::splat_int(texture));
+    const F texels = omm::sqrt(omm::to_float(picture.width) * omm::to_float(picture.height));
+    const F level = level_of(omm::splat(footprint), texels, omm::to_float(picture.levels));
+    const Texel texel = trilinear(textures, picture, omm::splat(uv[0]), omm::splat(uv[1]), level);
+    return wp::vec4(omm::get(texel.c[0], 0), omm::get(texel.c[1], 0), omm::get(texel.c[2], 0), omm::get(texel.c[3], 0));

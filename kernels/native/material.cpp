@@ -10,34 +10,27 @@
         V2 uv[2];
         F footprint[2];  // width of the pixel in either set of texture coordinates
     };
-    struct Texel { F c[4]; };
 
     // What texture inputs deliver: `scale * texel + bias` at `uv_from_st * (s, t, 1)`; 1 for lanes without one.
     auto lookup_inputs = [&](const auto& inputs, const auto& textures, I index, const Look& look) {
-        Texel out;
-        for (int c = 0; c < 4; ++c) out.c[c] = omm::splat(1.0f);
-        F u = omm::splat(0.0f), v = u, width = u, stretch = u, levels = omm::splat(1.0f);
-        for (int l = 0; l < OMM_WIDTH; ++l) {
-            const int k = omm::get_int(index, l);
-            if (k < 0) continue;
-            const int set = inputs.uv_set.data[k] != 0, texture = inputs.texture.data[k];
-            const auto to_u = inputs.u_from_st.data[k], to_v = inputs.v_from_st.data[k];
-            const auto size = textures.size_px.data[texture];
-            const float s = omm::get(look.uv[set].x, l), t = omm::get(look.uv[set].y, l);
-            const float det = to_u[0] * to_v[1] - to_u[1] * to_v[0];
-            omm::set(u, l, to_u[0] * s + to_u[1] * t + to_u[2]);
-            omm::set(v, l, to_v[0] * s + to_v[1] * t + to_v[2]);
-            omm::set(width, l, omm::get(look.footprint[set], l));
-            omm::set(stretch, l, (det < 0.0f ? -det : det) * (float)size[0] * (float)size[1]);
-            omm::set(levels, l, (float)textures.level_count.data[texture]);
+        const M has_one = index >= 0;
+        const I k = omm::select_int(has_one, index, omm::splat_int(0));
+        const bool same = omm::is_same(k);
+        const M is_second = omm::pick_int(inputs.uv_set.data, k, same) != 0;
+        const F s = omm::select(is_second, look.uv[1].x, look.uv[0].x), t = omm::select(is_second, look.uv[1].y, look.uv[0].y);
+        F to_u[3], to_v[3];
+        for (int a = 0; a < 3; ++a) {
+            to_u[a] = omm::pick((const float*)inputs.u_from_st.data, k * 3 + a, same);
+            to_v[a] = omm::pick((const float*)inputs.v_from_st.data, k * 3 + a, same);
         }
-        const F level = level_of(width, omm::sqrt(stretch), levels);
-        for (int l = 0; l < OMM_WIDTH; ++l) {
-            const int k = omm::get_int(index, l);
-            if (k < 0) continue;
-            const wp::vec4 texel = trilinear(textures, inputs.texture.data[k], omm::get(u, l), omm::get(v, l), omm::get(level, l));
-            const auto factor = inputs.scale.data[k], bias = inputs.bias.data[k];
-            for (int c = 0; c < 4; ++c) omm::set(out.c[c], l, texel[c] * factor[c] + bias[c]);
+        const Picture picture = picture_of(textures, omm::pick_int(inputs.texture.data, k, same));
+        const F stretch = omm::abs(to_u[0] * to_v[1] - to_u[1] * to_v[0]) * omm::to_float(picture.width) * omm::to_float(picture.height);
+        const F footprint = omm::select(is_second, look.footprint[1], look.footprint[0]);
+        const F level = level_of(footprint, omm::sqrt(stretch), omm::to_float(picture.levels));
+        Texel out = trilinear(textures, picture, to_u[0] * s + to_u[1] * t + to_u[2], to_v[0] * s + to_v[1] * t + to_v[2], level);
+        for (int c = 0; c < 4; ++c) {
+            const F scale = omm::pick((const float*)inputs.scale.data, k * 4 + c, same), bias = omm::pick((const float*)inputs.bias.data, k * 4 + c, same);
+            out.c[c] = omm::select(has_one, out.c[c] * scale + bias, omm::splat(1.0f));
         }
         return out;
     };
