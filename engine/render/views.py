@@ -54,8 +54,9 @@ def view_fields(draft: Draft, rig: Rig, words: tuple[int, int], cameras: slice =
     ]
     if rig.clip:
         fields.append(field("clip_m", wp.vec2, of("clip_m")))
-    for name in ("light", "ambient"):
-        shift = philox((draft.world[row], frame, 0, getattr(gpu.sample, f"{name.upper()}_DIMENSION")), words)
+    dimension = np.array([[gpu.sample.LIGHT_DIMENSION], [gpu.sample.AMBIENT_DIMENSION]])
+    shifts = philox((draft.world[row], frame, 0, dimension), words)
+    for name, shift in zip(("light", "ambient"), shifts, strict=True):
         fields.append(field(f"{name}_shift", gpu.random.vec4u, shift, np.uint32))
     return fields
 

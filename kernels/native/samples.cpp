@@ -26,7 +26,7 @@
             for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) asked |= out_hits.edge.data[index + l] ? 1 << l : 0;
             const V3 from = with_twins(ray.origin, asked), towards = with_twins(ray.direction, asked);
             const Bests best = walk_group(trees, rows.one, from, towards, asked, omm::splat(FAR_M), false);
-            for (; asked; asked &= asked - 1) store_hit(out_hits.sample.data[i + __builtin_ctz(asked)], found_at(best, __builtin_ctz(asked)));
+            store_hits(out_hits.sample.data + i, best, asked);
             continue;
         }
 #endif

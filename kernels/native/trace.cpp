@@ -10,7 +10,7 @@
 #if !defined(__CUDA_ARCH__)
         if (rows.one >= 0) {
             const Bests best = walk_group(trees, rows.one, ray.origin, ray.direction, OMM_ALL, omm::splat(FAR_M), false);
-            for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) store_hit(out_hit.data[index + l], found_at(best, l));
+            store_hits(out_hit.data + index, best, end - index < 8 ? (1 << (end - index)) - 1 : OMM_ALL);
             continue;
         }
 #endif

@@ -39,10 +39,6 @@
     };
     struct Line { float o[4], d[4], r[4]; int near_side[3]; };  // origin, direction, its reciprocal, and where a near side is
 
-    auto found_of = [](float t, float v, float w, float det, int placement, int triangle) {
-        auto fixed = [](float x) { x = x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); return (unsigned int)(x * 65535.0f + 0.5f); };
-        return Found{t, placement, triangle, fixed(v / det) | fixed(w / det) << 16};
-    };
     auto store_hit = [](auto& hit, const Found& found) {
         hit.t = found.placement >= 0 ? found.t : -1.0f;
         hit.placement = found.placement;
@@ -305,5 +301,6 @@
                 }
             }
         }
-        return found_of(best, hit_v, hit_w, hit_det, hit_placement, hit_triangle);
+        auto fixed = [](float x) { x = x < 0.0f ? 0.0f : (x > 1.0f ? 1.0f : x); return (unsigned int)(x * 65535.0f + 0.5f); };
+        return Found{best, hit_placement, hit_triangle, fixed(hit_v / hit_det) | fixed(hit_w / hit_det) << 16};
     };

@@ -10,9 +10,8 @@
 
     const int OMM_ALL = 255;
     struct Bundle {  // the rays on a level of the tree
-        V3 o, d, r;
-        float lane_o[3][8], lane_r[3][8];
-        float low_o[3], high_o[3], low_r[3], high_r[3];  // over all lanes
+        F o[3], d[3], r[3], far_r[3];  // reciprocals of d, widened for far sides
+        float low_o[3], high_o[3], low_r[3], high_r[3];  // over all lanes; set for inner nodes only, as the next two
         bool is_aligned;  // directions have the same signs
         int near_side[3];
     };
@@ -44,31 +43,35 @@
         int placement = -1, depth = 0, kx = 0, ky = 1, kz = 2, done = 0;
         F sx, sy, sz;
 
-        auto component = [](const V3& v, int a) { return a == 0 ? v.x : (a == 1 ? v.y : v.z); };
+        auto lane = [](const F& value, int l) { return ((const float*)&value)[l]; };  // in memory, where bundles are
         auto reciprocal = [&](F d) {
             const M is_large = omm::abs(d) > 1.0f / OMM_HUGE_SLOPE;
             return omm::select(is_large, 1.0f / d, omm::with_sign(omm::splat(OMM_HUGE_SLOPE), d));
         };
-        auto bundle = [&](Bundle& out, V3 o, V3 d) {
-            out.o = o;
-            out.d = d;
-            out.r = {reciprocal(d.x), reciprocal(d.y), reciprocal(d.z)};
+        auto set_lines = [&](Bundle& out, V3 o, V3 d) {
+            const F from[3] = {o.x, o.y, o.z}, to[3] = {d.x, d.y, d.z};
+            for (int a = 0; a < 3; ++a) {
+                out.o[a] = from[a];
+                out.d[a] = to[a];
+                out.r[a] = reciprocal(to[a]);
+                out.far_r[a] = out.r[a] * OMM_WIDEN;
+            }
+        };
+        auto set_interval = [&](Bundle& out) {
             out.is_aligned = true;
             for (int a = 0; a < 3; ++a) {
-                const F from = component(o, a), r = component(out.r, a);
-                omm::store(out.lane_o[a], from);
-                omm::store(out.lane_r[a], r);
-                out.low_o[a] = least(from);
-                out.high_o[a] = most(from);
-                out.low_r[a] = least(r);
-                out.high_r[a] = most(r);
+                out.low_o[a] = least(out.o[a]);
+                out.high_o[a] = most(out.o[a]);
+                out.low_r[a] = least(out.r[a]);
+                out.high_r[a] = most(out.r[a]);
                 const bool is_up = out.low_r[a] >= 0.0f;
                 if (!is_up && out.high_r[a] >= 0.0f) out.is_aligned = false;
                 out.near_side[a] = is_up ? a * 8 : (a + 3) * 8;
             }
         };
-        // Children that some of the rays may meet, as bits.
-        auto meet_any = [&](const float* n) {
+        // Children that some of the rays may meet, as bits, and where at the earliest.
+        auto meet_any = [&](const float* n, float* enter) {
+            omm::store(enter, omm::splat(0.0f));
             if (!rays->is_aligned) return OMM_ALL;
             F t0 = omm::splat(0.0f), t1 = omm::splat(most(last_box_t));
             for (int a = 0; a < 3; ++a) {
@@ -81,29 +84,35 @@
                 t0 = omm::select(e > t0, e, t0);
                 t1 = omm::select(l < t1, l, t1);
             }
+            omm::store(enter, t0);
             return bits_of(t0 <= t1);
         };
-        // Rays of an entry that meet a child, as bits, and where the first of them does.
-        auto meet_box = [&](const float* n, int i, int candidates, float& enter) {
+        // Rays of an entry that meet a child, as bits.
+        auto meet_box = [&](const float* n, int i, int candidates) {
             F t0 = omm::splat(0.0f), t1 = last_box_t;
             for (int a = 0; a < 3; ++a) {
-                const F r = component(rays->r, a), low = n[8 * a + i] - component(rays->o, a), high = n[8 * a + 24 + i] - component(rays->o, a);
-                const M is_up = r >= 0.0f;
-                const F e = omm::select(is_up, low, high) * r, l = omm::select(is_up, high, low) * (r * OMM_WIDEN);
+                const F low = n[8 * a + i] - rays->o[a], high = n[8 * a + 24 + i] - rays->o[a];
+                F near = low, far = high;
+                if (!rays->is_aligned) {
+                    near = omm::select(rays->r[a] >= 0.0f, low, high);
+                    far = omm::select(rays->r[a] >= 0.0f, high, low);
+                } else if (rays->near_side[a] != 8 * a) {
+                    near = high;
+                    far = low;
+                }
+                const F e = near * rays->r[a], l = far * rays->far_r[a];
                 t0 = omm::select(e > t0, e, t0);
                 t1 = omm::select(l < t1, l, t1);
             }
-            const int met = bits_of(t0 <= t1) & candidates;
-            if (!only_any) enter = least(omm::select(mask_of(met), t0, omm::splat(3.0e38f)));
-            return met;
+            return bits_of(t0 <= t1) & candidates;
         };
         // Children that one ray meets, as bits, and where.
         auto meet_boxes = [&](const float* n, int l, float* enter) {
             F t0 = omm::splat(0.0f), t1 = omm::splat(last_box_t[l]);
             for (int a = 0; a < 3; ++a) {
-                const float o = rays->lane_o[a][l], r = rays->lane_r[a][l];
+                const float o = lane(rays->o[a], l), r = lane(rays->r[a], l);
                 const int near_side = r >= 0.0f ? a * 8 : (a + 3) * 8, far_side = (2 * a + 3) * 8 - near_side;
-                const F e = (omm::load(n + near_side) - o) * r, x = (omm::load(n + far_side) - o) * (r * OMM_WIDEN);
+                const F e = (omm::load(n + near_side) - o) * r, x = (omm::load(n + far_side) - o) * lane(rays->far_r[a], l);
                 t0 = omm::select(e > t0, e, t0);
                 t1 = omm::select(x < t1, x, t1);
             }
@@ -126,25 +135,27 @@
         auto enter_mesh = [&](int p, int candidates) {
 #pragma clang fp contract(off)
             const float* m = record_of(p);
-            const V3 o = world.o, d = world.d;
+            const V3 o = {world.o[0], world.o[1], world.o[2]}, d = {world.d[0], world.d[1], world.d[2]};
             const V3 from = {m[0] * o.x + m[4] * o.y + m[8] * o.z + m[12], m[1] * o.x + m[5] * o.y + m[9] * o.z + m[13],
                              m[2] * o.x + m[6] * o.y + m[10] * o.z + m[14]};
             const V3 to = {m[0] * d.x + m[4] * d.y + m[8] * d.z, m[1] * d.x + m[5] * d.y + m[9] * d.z, m[2] * d.x + m[6] * d.y + m[10] * d.z};
-            bundle(mesh, from, to);
+            set_lines(mesh, from, to);
             const F x = omm::abs(to.x), y = omm::abs(to.y), z = omm::abs(to.z);
             const I axis = omm::select_int(x > y, omm::select_int(x > z, omm::splat_int(0), omm::splat_int(2)),
                                            omm::select_int(y > z, omm::splat_int(1), omm::splat_int(2)));
             kz = axis[__builtin_ctz(candidates)];
             kx = kz == 2 ? 0 : kz + 1;
             ky = kx == 2 ? 0 : kx + 1;
-            sz = component(mesh.r, kz);
-            sx = component(to, kx) * sz;
-            sy = component(to, ky) * sz;
+            sz = mesh.r[kz];
+            sx = mesh.d[kx] * sz;
+            sy = mesh.d[ky] * sz;
             placement = p;
             rays = &mesh;
             nodes = trees.node.data + (size_t)64 * ((const int*)m)[3];
             blocks = trees.block.data + (size_t)40 * ((const int*)m)[7];
-            return bits_of(axis == kz) & candidates;
+            const int together = bits_of(axis == kz) & candidates;
+            if (((const int*)m)[11] >= 0 && (together & (together - 1))) set_interval(mesh);
+            return together;
         };
         auto take = [&](M closer, F t, F v, F w, F det, int name) {
             best.t = omm::select(closer, t, best.t);
@@ -161,7 +172,7 @@
         };
         auto meet_triangles = [&](const float* b, int candidates) {
 #pragma clang fp contract(off)
-            const F ox = component(mesh.o, kx), oy = component(mesh.o, ky), oz = component(mesh.o, kz);
+            const F ox = mesh.o[kx], oy = mesh.o[ky], oz = mesh.o[kz];
             for (int i = 0; i < 4; ++i) {
                 const int name = ((const int*)(b + 36))[i];
                 if (name < 0) continue;
@@ -187,8 +198,8 @@
         // The four triangles of a block at once, for one ray.
         auto meet_block = [&](const float* b, int l) {
 #pragma clang fp contract(off)
-            const float ox = mesh.lane_o[kx][l], oy = mesh.lane_o[ky][l], oz = mesh.lane_o[kz][l];
-            const float slope_x = sx[l], slope_y = sy[l], slope_z = sz[l];
+            const float ox = lane(mesh.o[kx], l), oy = lane(mesh.o[ky], l), oz = lane(mesh.o[kz], l);
+            const float slope_x = lane(sx, l), slope_y = lane(sy, l), slope_z = lane(sz, l);
             f4 px[3], py[3], pz[3];
             for (int c = 0; c < 3; ++c) {
                 const float* p = b + 12 * c;
@@ -212,7 +223,8 @@
             }
         };
 
-        bundle(world, origin, direction);
+        set_lines(world, origin, direction);
+        set_interval(world);
         Entry at = {0, lanes, 0.0f};
         for (;;) {
             const bool is_alone = (at.lanes & (at.lanes - 1)) == 0;
@@ -221,11 +233,11 @@
                 const float* n = nodes + (size_t)64 * at.code;
                 const int* child = (const int*)(n + 48);
                 float enter[8];
-                int met = is_alone ? meet_boxes(n, __builtin_ctz(at.lanes), enter) : meet_any(n);
+                int met = is_alone ? meet_boxes(n, __builtin_ctz(at.lanes), enter) : meet_any(n, enter);
                 for (; met; met &= met - 1) {
                     const int i = __builtin_ctz(met);
                     Entry entry = {child[i], at.lanes, enter[i]};
-                    if (!is_alone) entry.lanes = meet_box(n, i, at.lanes, entry.t);
+                    if (!is_alone) entry.lanes = meet_box(n, i, at.lanes);
                     if (entry.lanes) push(base, entry);
                 }
             } else if (placement < 0) {
@@ -257,8 +269,18 @@
             }
         }
     };
-    auto found_at = [&](const Bests& best, int l) {
-        return found_of(best.t[l], best.v[l], best.w[l], best.det[l], best.placement[l], best.triangle[l]);
+    // Write the hits of those lanes whose bits are set; the first lane's goes to `out`.
+    auto store_hits = [&](auto* out, const Bests& best, int lanes) {
+        auto fixed = [&](F x) { return omm::to_int(omm::clamp(x, 0.0f, 1.0f) * 65535.0f + 0.5f); };
+        const I weights = fixed(best.v / best.det) | (fixed(best.w / best.det) << 16);
+        const F t = omm::select(best.placement >= 0, best.t, omm::splat(-1.0f));
+        for (; lanes; lanes &= lanes - 1) {
+            const int l = __builtin_ctz(lanes);
+            out[l].t = t[l];
+            out[l].placement = best.placement[l];
+            out[l].triangle = best.triangle[l];
+            out[l].uv = (unsigned int)weights[l];
+        }
     };
     // Vectors with a twin of a lane that is asked in the place of each one that is not: an interval over all stays narrow.
     auto with_twins = [&](V3 v, int lanes) {
