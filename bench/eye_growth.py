@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import warp as wp
 
 from bench.eye_clock import ReplayClock, Turn, clocked, logged_launches, take_turns
@@ -21,6 +22,7 @@ from engine.render.worlds import upload_scene, upload_worlds
 LABELS = Outputs(rgb=False, rgb_linear=False, depth=True, normal=True, instance=True)
 SHADED = Outputs(rgb=True, rgb_linear=False, depth=True, normal=True, instance=True)
 MEMORY_WORLDS = 17  # one, and sixteen more
+REFIT_TURNS = 5
 
 
 class Eye:
@@ -69,6 +71,8 @@ def growth(device: str, *, quick: bool) -> dict[str, list[dict[str, float]]]:
 
     def add(table: str, subject: Subject, size_px: tuple[int, int], worlds: int) -> None:
         point = _point(subject, size_px, worlds, device, budget_s)
+        if table == "triangles":
+            point["refit_s"] = refit_s(subject, size_px, device)
         value = {"worlds": worlds, "side_px": size_px[0], "instances": subject.instance_count,
                  "triangles": subject.triangle_count}[table]  # fmt: skip
         tables.setdefault(table, []).append({table: value, **point})
@@ -104,6 +108,18 @@ def _point(
             out[f"{quality}_cpu_ns_per_px"] = 1e9 * found["whole"].cpu_s / pixels
             out[f"{quality}_build_s"] = eye.build_s
     return out
+
+
+def refit_s(subject: Subject, size_px: tuple[int, int], device: str) -> float:
+    """Return how long a renderer takes to follow all meshes of a subject when their points move, the best of some."""
+    growing = [
+        tuple(dataclasses.replace(mesh, points_m=mesh.points_m * scale) for mesh in subject.scene.meshes)
+        for scale in np.linspace(1.0, 1.1, 1 + REFIT_TURNS, dtype=np.float32)
+    ]
+    with closing(Eye(subject, size_px, quality="labels", device=device)) as eye:
+        scenes = [dataclasses.replace(subject.scene, meshes=meshes) for meshes in growing]
+        turns = [clocked(lambda scene=scene: eye.renderer.move(scene)) for scene in scenes]
+    return min(turn.wall_s for turn in turns[1:])  # before the first one meshes are made ready to move
 
 
 def world_scaling(subject: Subject, device: str, *, worlds: int, budget_s: float) -> dict[str, float]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import passage as passage
     from kernels import point as point
     from kernels import random as random
+    from kernels import refit as refit
     from kernels import resolve as resolve
     from kernels import sample as sample
     from kernels import shade as shade

@@ -13,11 +13,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.warm", description=(__doc__ or "").split(":")[0])
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda:N")
     parsed = parser.parse_args(arguments)
+    from engine import gpu
     from engine.device import resolve_device
     from engine.render import load_kernels
+    from engine.render.motion import MODULE
 
     try:
-        load_kernels("direct", device=resolve_device(parsed.device), passing=True)
+        device = resolve_device(parsed.device)
+        load_kernels("direct", device=device, passing=True)
+        gpu.load((MODULE,), device=device, threads=1)
     except UserError as error:
         sys.stderr.write(f"ommatidia: {error}\n")
         return error.exit_code

@@ -12,6 +12,7 @@ CPU_LANES = 8
 CUDA_LANES = 4
 STACK_ENTRIES = 192  # STACK of traverse.cpp; the host checks what its trees need
 BLOCK_FLOATS = 40  # of four triangles, see traverse.cpp
+BLOCK_TRIANGLES = 4
 LEAF_TRIANGLES = 4
 
 _NATIVE = Path(__file__).parent / "native"

@@ -67,7 +67,9 @@ def ray_through(views: Views, pixel: wp.vec3i, offset_px: wp.vec2) -> Ray:
     return camera_ray(views, pixel[0], float(pixel[2]) + offset_px[0], float(pixel[1]) + offset_px[1])
 
 
-@wp.func_native(native("lanes", "camera", "traverse", "traverse_group", "philox", "offset", "samples", constants=CONSTANTS))
+@wp.func_native(
+    native("lanes", "camera", "traverse", "traverse_group", "philox", "offset", "samples", constants=CONSTANTS)
+)
 def sample_run(trees: Trees, views: Views, sampling: Sampling, out_hits: HitBuffers, thread: int):
     """Write the hits of a run of pixels; see native/samples.cpp."""
 

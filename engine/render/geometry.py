@@ -42,6 +42,12 @@ def geometry_on_device(scene: Scene, trees: MeshTrees, device: str) -> Any:
     return geometry
 
 
+def pose_placements(geometry: Any, scene: Scene) -> None:
+    """Write where every placement stands in its instance, in place."""
+    poses = to_device(_instance_from_mesh(scene).astype(np.float32), gpu.transform.mat34, "cpu")
+    wp.copy(geometry.instance_from_mesh, poses)
+
+
 def _place_records(geometry: Any, scene: Scene, first_triangle: NDArray[np.int64], device: str) -> None:
     """Set the records of placements, and the arrays that are views of them."""
     placed = scene.placements

@@ -22,7 +22,7 @@ def opacity_kinds(scene: Scene) -> NDArray[np.int32]:
     A material with a texture is opaque if every texel is: many files connect an alpha channel that holds nothing.
     """
     kind = gpu.opacity.OpacityKind
-    display = _least_display_opacity(scene)
+    display = least_display_opacity(scene)
     kinds = np.zeros(len(scene.materials), np.int32)
     for i, material in enumerate(scene.materials):
         least = _least_opacity(material, scene.textures) * (display if material.uses_display_opacity else 1.0)
@@ -48,7 +48,8 @@ def _least_opacity(material: Material, textures: Sequence[Texture]) -> float:
     return min(driven.scale[driven.channel] * end + driven.bias[driven.channel] for end in ends)
 
 
-def _least_display_opacity(scene: Scene) -> float:
+def least_display_opacity(scene: Scene) -> float:
+    """Return the least displayOpacity that anything may have."""
     placed = scene.placements.color
     constant = 1.0 if placed is None or not len(placed) else float(placed[:, 3].min())
     varying = [float(mesh.opacity.min()) for mesh in scene.meshes if mesh.opacity is not None and mesh.opacity.size]

@@ -6,6 +6,7 @@ do not fit are rendered in parts; what a view shows does not depend on that.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import warnings
 from collections import OrderedDict
@@ -30,6 +31,7 @@ from engine.render.batch_cuda import SLICE_PX, CudaBatch, Streams
 from engine.render.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, PLACEMENT_BYTES, SCRATCH_BYTES_PX, SILHOUETTE_BYTES
 from engine.render.color import srgb_table
 from engine.render.host_memory import HostMemory, device_view
+from engine.render.motion import Motion, Mover
 from engine.render.stages import Stages
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
@@ -131,6 +133,7 @@ class Renderer:
         self._cpu: OrderedDict[object, CpuBatch] = OrderedDict()
         self._cuda: OrderedDict[object, list[CudaBatch]] = OrderedDict()
         self._largest_px = self._room_px()
+        self._mover = Mover()
 
     def close(self) -> None:
         """End the threads."""
@@ -195,6 +198,25 @@ class Renderer:
         batch = self._cuda_batch(values)
         batch.start(values)
         return batch.replay
+
+    def move(self, scene: Scene) -> Motion:
+        """Show the scene as it is at another time; drafts are to be those of this scene from now on.
+
+        Meshes that are the same object are left alone. Where points and normals moved, trees are refitted in place, and
+        what is kept for batches stays. Where more than that differs, or a tree has become bad, it is built anew, which
+        gives up what is kept. On CUDA this waits for what is being rendered.
+
+        Raises:
+            UserError: If the scenes differ in more than meshes, poses and what a draft holds; nothing has moved.
+        """
+        with wp.ScopedStream(None if self._streams is None else self._streams.render, sync_exit=True):
+            base, motion = self._mover.move(self._stages.base, scene)
+            if motion.rebuilt:  # programs hold the arrays from before
+                wp.synchronize_device(self.device)
+                self._cpu.clear()
+                self._cuda.clear()
+            self._stages = dataclasses.replace(self._stages, base=base)
+        return motion
 
     def _start(self, values: BatchValues) -> Callable[[], dict[str, NDArray[Any]]]:
         """Begin to render a part and return what waits for its images."""

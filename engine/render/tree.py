@@ -1,7 +1,7 @@
 """Acceleration structures: one tree a mesh, shared by all worlds, and one over the placements of every row.
 
-Trees of meshes are built once, on the CPU; a CUDA device receives copies with nodes of four children. Trees over
-placements are built on the device for every batch.
+Trees of meshes are built on the CPU; a CUDA device receives copies with nodes of four children. Where meshes move they
+are refitted on the device (refit.py). Trees over placements are built on the device for every batch.
 """
 
 from __future__ import annotations
@@ -23,15 +23,51 @@ ONLY_LEAF = -1  # code of a leaf that is block 0 alone, see kernels/native/trave
 
 
 @dataclass(frozen=True)
+class MeshTree:
+    """The tree of one mesh."""
+
+    node: NDArray[np.float32]
+    block: NDArray[np.float32]
+    stack_entries: int  # that a traversal of it may need
+
+
+@dataclass(frozen=True)
+class TreeSpans:
+    """Where the trees of all meshes lie in their arrays: those of mesh m from [m] to [m + 1]."""
+
+    node: NDArray[np.int32]  # [mesh + 1]
+    block: NDArray[np.int32]  # [mesh + 1]
+    stack_entries: NDArray[np.int32]  # [mesh], that a traversal of one may need
+
+
+@dataclass(frozen=True)
 class MeshTrees:
     """Trees of all meshes, one after the other."""
 
     node: NDArray[np.float32]
     block: NDArray[np.float32]
-    first_node: NDArray[np.int32]  # [mesh]
-    first_block: NDArray[np.int32]  # [mesh]
-    root_code: NDArray[np.int32]  # [mesh], where a traversal begins: node 0, or the only leaf
-    stack_entries: int  # the most that a traversal of one of them may need
+    spans: TreeSpans
+
+    @property
+    def first_node(self) -> NDArray[np.int32]:
+        """Return where the nodes of every mesh begin, [mesh]."""
+        return self.spans.node[:-1]
+
+    @property
+    def first_block(self) -> NDArray[np.int32]:
+        """Return where the blocks of every mesh begin, [mesh]."""
+        return self.spans.block[:-1]
+
+    @property
+    def root_code(self) -> NDArray[np.int32]:
+        """Return where a traversal of every mesh begins, [mesh]: node 0, or the only leaf."""
+        is_leaf = (np.diff(self.spans.node) == 1) & (np.diff(self.spans.block) == 1)
+        return np.where(is_leaf, ONLY_LEAF, 0).astype(np.int32)
+
+    @property
+    def stack_entries(self) -> int:
+        """Return the most entries that a traversal of one of them may need."""
+        return int(self.spans.stack_entries.max(initial=0))
 
 
 def lanes_of(device: wp.DeviceLike) -> int:
@@ -41,17 +77,19 @@ def lanes_of(device: wp.DeviceLike) -> int:
 
 def build_mesh_trees(meshes: Sequence[Mesh], lanes: int) -> MeshTrees:
     """Return the trees of all meshes; every mesh has at least one triangle."""
-    parts = [_mesh_tree(mesh, lanes) for mesh in meshes]
-    nodes = [len(node) // (8 * lanes) for node, _, _ in parts]
-    blocks = [len(block) // gpu.bvh.BLOCK_FLOATS for _, block, _ in parts]
+    return join_trees([build_mesh_tree(mesh, lanes) for mesh in meshes], lanes)
+
+
+def join_trees(parts: Sequence[MeshTree], lanes: int) -> MeshTrees:
+    """Return trees one after the other."""
+    nodes = [len(part.node) // (8 * lanes) for part in parts]
+    blocks = [len(part.block) // gpu.bvh.BLOCK_FLOATS for part in parts]
+    node_ends, block_ends = (np.cumsum([0, *counts], dtype=np.int32) for counts in (nodes, blocks))
     empty = np.zeros(0, np.float32)
     return MeshTrees(
-        node=np.concatenate([node for node, _, _ in parts]) if parts else empty,
-        block=np.concatenate([block for _, block, _ in parts]) if parts else empty,
-        first_node=np.concatenate([[0], np.cumsum(nodes)])[:-1].astype(np.int32),
-        first_block=np.concatenate([[0], np.cumsum(blocks)])[:-1].astype(np.int32),
-        root_code=np.array([ONLY_LEAF if n == b == 1 else 0 for n, b in zip(nodes, blocks, strict=True)], np.int32),
-        stack_entries=max((need for _, _, need in parts), default=0),
+        node=np.concatenate([part.node for part in parts]) if parts else empty,
+        block=np.concatenate([part.block for part in parts]) if parts else empty,
+        spans=TreeSpans(node_ends, block_ends, np.array([part.stack_entries for part in parts], np.int32)),
     )
 
 
@@ -91,8 +129,10 @@ def check_stack(mesh_entries: int, top_entries: int) -> None:
         raise UserError(f"trees need {need} stack entries, the traversal has {limit}: split the deepest mesh")
 
 
-def _mesh_tree(mesh: Mesh, lanes: int) -> tuple[NDArray[np.float32], NDArray[np.float32], int]:
+def build_mesh_tree(mesh: Mesh, lanes: int) -> MeshTree:
+    """Return the tree of a mesh."""
     corner = mesh.points_m[mesh.triangle].astype(np.float32)  # [triangle, corner, 3]
+    corner += 0.0  # makes -0 to 0: which of them is the lower end of a box would be a matter of chance
     bounds = [wp.array(f(corner, axis=1), dtype=wp.vec3, device="cpu") for f in (np.min, np.max)]
     tree = wp.Bvh(*bounds, constructor="sah", leaf_size=gpu.bvh.LEAF_TRIANGLES)
     count = len(mesh.triangle)
@@ -106,4 +146,4 @@ def _mesh_tree(mesh: Mesh, lanes: int) -> tuple[NDArray[np.float32], NDArray[np.
     wp.launch(gpu.bvh.collapse_tree, 1, [job], device="cpu", record_tape=False)
     nodes, blocks, need = job.out.numpy().tolist()
     node = job.node.numpy()[: nodes * 8 * lanes].copy()
-    return node, job.block.numpy()[: blocks * gpu.bvh.BLOCK_FLOATS].copy(), need
+    return MeshTree(node, job.block.numpy()[: blocks * gpu.bvh.BLOCK_FLOATS].copy(), need)

@@ -29,7 +29,7 @@ from engine.render.opacity import (
     opacity_textures,
 )
 from engine.render.program import Program
-from engine.render.tree import build_mesh_trees, check_stack, lanes_of, record_top_build, top_build
+from engine.render.tree import TreeSpans, build_mesh_trees, check_stack, lanes_of, record_top_build, top_build
 from engine.scene.model import Scene
 
 
@@ -46,6 +46,7 @@ class SceneOnDevice:
     opens_view: bool  # rays of the camera may pass surfaces, or are clipped
     opens_shadow: bool  # shadow rays may pass surfaces
     stack_entries: int  # that a traversal of one mesh may need
+    spans: TreeSpans  # of the meshes' trees
 
     @property
     def instance_count(self) -> int:
@@ -96,7 +97,8 @@ def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneO
     kinds = opacity_kinds(scene)
     opens_view = bool(kinds.any()) or rig.clip
     opens_shadow = shaded and (bool(kinds.any()) or any(light.shading is not None for light in scene.lights))
-    base = SceneOnDevice(device, scene, geometry, None, None, None, opens_view, opens_shadow, trees.stack_entries)
+    need, spans = trees.stack_entries, trees.spans
+    base = SceneOnDevice(device, scene, geometry, None, None, None, opens_view, opens_shadow, need, spans)
     if not shaded and not opens_view:
         return base
     atlas = pack_textures(scene.textures if shaded else opacity_textures(scene, kinds), device)

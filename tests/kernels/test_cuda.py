@@ -32,6 +32,8 @@ from tests.kernels.scenes import (
     sphere,
     with_ambient,
 )
+from tests.kernels.test_refit import BALL, TALL, bent, scrambled
+from tests.kernels.test_refit import STAGE as MOVING
 from tests.kernels.test_render import CAMERA, LAMP, SETUP, STAGE
 from tests.kernels.test_top import boxes, walk
 
@@ -155,6 +157,23 @@ def test_trees_built_by_blocks_are_complete_and_as_good(kind: str, count: int) -
             surface += area
         surfaces.append(surface)
     assert surfaces[1] == pytest.approx(surfaces[0], rel=1e-3)
+
+
+def test_meshes_move_between_batches_under_way() -> None:
+    """Batches are started before the ones in front of them have ended; in the middle a tree is built anew."""
+    stages = [bent(BALL, 0.1), bent(BALL, 0.2, bent(TALL, 0.2)), scrambled(BALL), bent(TALL, 0.3), MOVING]
+    draft = draft_of(MOVING, SETUP, CAMERA, [0, 1, 2])
+    renderer = Renderer(MOVING, SETUP, EVERYTHING, seed=0, device=CUDA)
+    motions, pending = [], [renderer.start(draft)]
+    for stage in stages:
+        motions.append(renderer.move(stage))
+        pending.append(renderer.start(draft))
+    assert [bool(motion.rebuilt) for motion in motions] == [False, False, True, False, False]
+    for stage, each in zip([MOVING, *stages], pending, strict=True):
+        found, new = each.wait(), Renderer(stage, SETUP, EVERYTHING, seed=0, device=CUDA).render(draft)
+        for name in Frames.image_names():
+            assert getattr(found, name).tobytes() == getattr(new, name).tobytes()
+        assert_alike(found, Renderer(stage, SETUP, EVERYTHING, seed=0, device="cpu").render(draft))
 
 
 def test_labels_alone_need_no_light_kernels() -> None:
