@@ -15,12 +15,12 @@ from .camera import Ray, Span, Views, camera_ray
 from .geometry import Trees
 from .native_source import native
 from .random import CONSTANTS as PHILOX
-from .random import RandomKey
+from .random import RandomKey, philox, vec4u
 from .trace import FAR_M, Hit
 
 JITTER_DIMENSION = 0  # dimensions of a pixel's counter: sub-pixel position,
-LIGHT_DIMENSION = 1  # shift of the points on lights and shuffle of the curve, drawn per view by the host,
-AMBIENT_DIMENSION = 2  # shift of the directions of the ambient term, likewise
+LIGHT_DIMENSION = wp.constant(1)  # shift of the points on lights and shuffle of the curve, drawn per view,
+AMBIENT_DIMENSION = wp.constant(2)  # shift of the directions of the ambient term, likewise
 R2_X = 0.7548776662466927  # Roberts' R2 sequence: 1 / plastic number and its square
 R2_Y = 0.5698402909980532
 CONSTANTS = {
@@ -78,3 +78,13 @@ def sample_run(trees: Trees, views: Views, sampling: Sampling, out_hits: HitBuff
 def trace_samples(trees: Trees, views: Views, sampling: Sampling, out_hits: HitBuffers):
     """Write the hits of the present sub-pixel sample for pixels that lie across an edge."""
     sample_run(trees, views, sampling, out_hits, wp.tid())
+
+
+@wp.kernel(enable_backward=False)
+def shift_views(key: RandomKey, out_views: Views):
+    """Write the random words that shift the points of every view on lights and its ambient directions."""
+    view = wp.tid()
+    world = wp.uint32(out_views.world[view])
+    frame = wp.uint32(out_views.frame[view])
+    out_views.light_shift[view] = philox(vec4u(world, frame, wp.uint32(0), wp.uint32(LIGHT_DIMENSION)), key)
+    out_views.ambient_shift[view] = philox(vec4u(world, frame, wp.uint32(0), wp.uint32(AMBIENT_DIMENSION)), key)

@@ -8,6 +8,7 @@ from typing import Any
 
 import warp as wp
 
+from engine import gpu
 from engine.draft import Draft
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch
 from engine.render.inputs import Field, Inputs, layout_of
@@ -38,10 +39,10 @@ class BatchValues:
         return self.rows, self.views, layout_of(self.fields)
 
 
-def batch_values(stages: Stages, draft: Draft, words: tuple[int, int], cameras: slice) -> BatchValues:
+def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     """Return the values of a draft seen by some of its cameras."""
     rows = len(draft.world)
-    of_views = view_fields(draft, stages.rig, words, cameras)
+    of_views = view_fields(draft, stages.rig, cameras)
     return BatchValues(rows, len(of_views[0].parts[0][1]), world_fields(stages.base, draft), of_views)
 
 
@@ -60,7 +61,10 @@ class BatchMemory:
         self.stages, self.views_count = stages, values.views
         self.inputs = Inputs(values.fields, base.device)
         self.worlds: Worlds = new_worlds(base, self.inputs, values.rows)
-        self.views: Any = views_of(values.of_views, self.inputs, rig)
+        self.views: Any = views_of(values.of_views, self.inputs, rig, base.device, shaded=stages.shaded)
+        self.begin = Program(base.device)  # of a batch, once its inputs are there
+        if stages.shaded:
+            self.begin.launch(gpu.sample.shift_views, values.views, [stages.key, self.views])
         self.buffers: Buffers = new_buffers(
             base, rig, values.views, shaded=stages.shaded, marks_edges=stages.marks_edges,
             silhouettes=stages.silhouette_margin_px is not None,

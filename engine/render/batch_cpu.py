@@ -21,7 +21,7 @@ from engine.render.tree import check_stack
 from engine.render.views import RUN_PX
 
 SLICE_PX = 8192  # the buffers of a slice stay in the second-level cache
-LEAST_SLICE_PX = 2048  # below, starting launches costs more than it evens out
+LEAST_SLICE_PX = 4096  # below, starting launches costs more than it evens out
 
 
 class CpuBatch:
@@ -48,6 +48,7 @@ class CpuBatch:
             UserError: If a traversal could overflow its stack.
         """
         self._memory.inputs.write(values.fields)
+        self._memory.begin.run()
         out = {}
         base, rig = self._stages.base, self._stages.rig
         for name in self._images:

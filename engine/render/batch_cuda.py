@@ -84,6 +84,7 @@ class CudaBatch:
 
     def _begin(self) -> None:
         self.memory.inputs.upload()
+        self.memory.begin.run()
         self._worker.build.run()
 
     def _render(self) -> None:

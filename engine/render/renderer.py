@@ -111,9 +111,8 @@ class Renderer:
         """
         self.rig, self.outputs, self.device = rig, outputs, device
         self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
-        self._words = stream_key(seed, "render.direct")
         key = gpu.random.RandomKey()
-        key.low, key.high = self._words
+        key.low, key.high = stream_key(seed, "render.direct")
         self._is_cpu = wp.get_device(device).is_cpu
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
         self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
@@ -279,7 +278,7 @@ class Renderer:
         for first in range(0, rows, step):
             part = draft if step >= rows else rows_of(draft, slice(first, first + step))
             for camera in range(0, cameras, most):
-                yield batch_values(self._stages, part, self._words, slice(camera, camera + most))
+                yield batch_values(self._stages, part, slice(camera, camera + most))
 
     def _view_px(self) -> int:
         """Return the pixels of a view, and as many more as have room where its world and its silhouettes are."""

@@ -9,7 +9,6 @@ import warp as wp
 
 from engine import gpu
 from engine.draft import Draft
-from engine.randomize.philox import philox
 from engine.recipe import Rig
 from engine.render.inputs import Field, Inputs, field
 
@@ -23,13 +22,12 @@ def span_of(first: int, count: int, device: str) -> Any:
     return span
 
 
-def view_fields(draft: Draft, rig: Rig, words: tuple[int, int], cameras: slice = slice(None)) -> list[Field]:
-    """Return the cameras of a draft, view-major; `words` is the key of the random numbers of pixels.
+def view_fields(draft: Draft, rig: Rig, cameras: slice = slice(None)) -> list[Field]:
+    """Return the cameras of a draft, view-major.
 
     Args:
         draft: Rows with all cameras of the rig.
         rig: Exposure, and whether cameras clip.
-        words: Key of the random streams.
         cameras: Which of the cameras; each sees the same whatever the others are.
     """
     rows, all_cameras = draft.world_from_camera.shape[:2]
@@ -54,17 +52,16 @@ def view_fields(draft: Draft, rig: Rig, words: tuple[int, int], cameras: slice =
     ]
     if rig.clip:
         fields.append(field("clip_m", wp.vec2, of("clip_m")))
-    dimension = np.array([[gpu.sample.LIGHT_DIMENSION], [gpu.sample.AMBIENT_DIMENSION]])
-    shifts = philox((draft.world[row], frame, 0, dimension), words)
-    for name, shift in zip(("light", "ambient"), shifts, strict=True):
-        fields.append(field(f"{name}_shift", gpu.random.vec4u, shift, np.uint32))
     return fields
 
 
-def views_of(fields: list[Field], inputs: Inputs, rig: Rig) -> Any:
-    """Return kernels.camera.Views of `view_fields` that are in `inputs`."""
+def views_of(fields: list[Field], inputs: Inputs, rig: Rig, device: str, *, shaded: bool) -> Any:
+    """Return kernels.camera.Views of `view_fields` that are in `inputs`; random words are there if they are shaded."""
     views = gpu.camera.Views()
     views.width, views.height = rig.width, rig.height
     for each in fields:
         setattr(views, each.name, inputs.array(each.name))
+    count = len(views.row) if shaded else 0
+    for name in ("light_shift", "ambient_shift"):
+        setattr(views, name, wp.empty(count, dtype=gpu.random.vec4u, device=device))
     return views
