@@ -15,6 +15,8 @@
 // computed without fused multiply-add, so that two triangles see their common edge with opposite signs, exactly.
 // Boxes: the far side is widened by three roundings (Ize, "Robust BVH ray traversal", JCGT 2(2), 2013). Where a ray grazes
 // a surface the t of a triangle differs from that of its flat box by more; SLACK keeps such a box, or ties would be lost.
+// A ray with a slope of 0 in the plane of a side is inside: 0 times an infinite reciprocal is no number, and every minimum
+// and maximum keeps the other operand then.
 // Record of a placement in a row, 16 floats: the columns of the world-to-mesh matrix, of which each is followed by an
 // integer as bits: where the mesh's nodes and its blocks begin, the code of its root (0, or a leaf if the mesh is one), 0.
 // One loop and one stack for both levels: a SENTINEL below a mesh's entries says when to return to the world's ray.
@@ -29,7 +31,8 @@
 
 
     const int OMM_STACK = 192, OMM_SENTINEL = 0x7fffffff;
-    const float OMM_WIDEN = 1.0000005f, OMM_HUGE_SLOPE = 1.0e36f;
+    const float OMM_WIDEN = 1.0000005f;
+    const float OMM_LEAST_SLOPE = 1.2e-38f;  // the least float with all its digits and a reciprocal; anything less is 0
     const float OMM_SLACK = 1.0e-4f;  // of t
 
     struct Found {
@@ -84,15 +87,13 @@
 #if defined(__CUDA_ARCH__)
         auto lowest = [](int mask) { return __ffs(mask) - 1; };
         auto prepare = [&](Line& line) {
-            for (int a = 0; a < 3; ++a) {
-                const float d = line.d[a], size = fabsf(d);
-                line.r[a] = size > 1.0f / OMM_HUGE_SLOPE ? 1.0f / d : copysignf(OMM_HUGE_SLOPE, d);
-            }
+            for (int a = 0; a < 3; ++a) line.r[a] = 1.0f / line.d[a];
         };
         auto enter_mesh = [&](const float* m) {
             for (int a = 0; a < 3; ++a) {
                 mesh.o[a] = m[a] * world.o[0] + m[4 + a] * world.o[1] + m[8 + a] * world.o[2] + m[12 + a];
-                mesh.d[a] = m[a] * world.d[0] + m[4 + a] * world.d[1] + m[8 + a] * world.d[2];
+                const float d = m[a] * world.d[0] + m[4 + a] * world.d[1] + m[8 + a] * world.d[2];
+                mesh.d[a] = fabsf(d) > OMM_LEAST_SLOPE ? d : 0.0f;
             }
         };
         auto meet_boxes = [&](const float* n, float* enter) {
@@ -146,19 +147,15 @@
         typedef bool b8 __attribute__((ext_vector_type(8)));
         typedef bool b4 __attribute__((ext_vector_type(4)));
         auto lowest = [](int mask) { return __builtin_ctz(mask); };
-        auto prepare = [&](Line& line) {
-            const f4 d = *(const f4*)line.d;
-            const i4 sign = (i4)d & (int)0x80000000, is_large = ((f4)((i4)d & 0x7fffffff) > 1.0f / OMM_HUGE_SLOPE);
-            const f4 huge = OMM_HUGE_SLOPE - f4{};
-            *(f4*)line.r = (f4)((is_large & (i4)(1.0f / d)) | (~is_large & ((i4)huge | sign)));
-        };
+        auto prepare = [&](Line& line) { *(f4*)line.r = 1.0f / *(const f4*)line.d; };
         auto enter_mesh = [&](const float* m) {
 #pragma clang fp contract(off)
             const i4 xyz = {-1, -1, -1, 0};  // the integers beside the columns are no floats: denormals would be slow
             const f4 c0 = (f4)(*(const i4*)m & xyz), c1 = (f4)(*(const i4*)(m + 4) & xyz);
             const f4 c2 = (f4)(*(const i4*)(m + 8) & xyz), c3 = (f4)(*(const i4*)(m + 12) & xyz);
             *(f4*)mesh.o = c0 * world.o[0] + c1 * world.o[1] + c2 * world.o[2] + c3;
-            *(f4*)mesh.d = c0 * world.d[0] + c1 * world.d[1] + c2 * world.d[2];
+            const i4 d = (i4)(c0 * world.d[0] + c1 * world.d[1] + c2 * world.d[2]);
+            *(i4*)mesh.d = d & ((f4)(d & 0x7fffffff) > OMM_LEAST_SLOPE);
         };
         auto meet_boxes = [&](const float* n, float* enter) {
             f8 t0 = first_box_t - f8{}, t1 = last_box_t - f8{};

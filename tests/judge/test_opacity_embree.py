@@ -9,11 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.scene.model import Material, Mesh, Scene, Texture, TextureInput, Wrap
-from tests.judge.test_trace_embree import PLANE_TOLERANCE_M, SIZE_PX, pixel_directions
-from tests.kernels.scenes import LABELS, camera, look_at, pose, quad, render, rig, scene, sphere
+from tests.judge.embree import Judge, Rays
+from tests.kernels.scenes import LABELS, camera, draft_of, look_at, pose, quad, render, rig, scene, sphere
 
 pytestmark = pytest.mark.judge
 
+SIZE_PX = 384
+PLANE_TOLERANCE_M = 2e-5  # at 10 m; a surface seen at a grazing angle moves the depth by more than its distance
 CLOSE = 1e-3  # of opacity: either answer is right there
 
 
@@ -68,17 +70,9 @@ def opacity_of(stage: Scene, material: Material, st: NDArray[np.float64]) -> NDA
     return opacity
 
 
-def first_labelled(stage: Scene, eye: NDArray[np.float64], direction: NDArray[np.float64]) -> tuple[NDArray, ...]:
+def first_labelled(stage: Scene, judge: Judge, rays: Rays) -> tuple[NDArray, ...]:
     """Return depth, instance and whether both are sure, of rays [i, 3]: all hits of Embree, tested in turn."""
-    import open3d
-
-    caster = open3d.t.geometry.RaycastingScene()
-    for index, matrix in zip(stage.placements.mesh, stage.placements.world_from_mesh, strict=True):
-        mesh = stage.meshes[index]
-        points = (mesh.points_m @ matrix[:, :3].T + matrix[:, 3]).astype(np.float32)
-        caster.add_triangles(open3d.core.Tensor(points), open3d.core.Tensor(mesh.triangle.astype(np.uint32)))
-    rays = np.concatenate([np.broadcast_to(eye, direction.shape), direction], axis=1).astype(np.float32)
-    found = {k: v.numpy() for k, v in caster.list_intersections(open3d.core.Tensor(rays)).items()}
+    found = {k: v.numpy() for k, v in judge.caster.list_intersections(rays.tensor()).items()}
     placement, triangle, t = found["geometry_ids"].astype(int), found["primitive_ids"].astype(int), found["t_hit"]
     weight = found["primitive_uvs"].astype(np.float64)
     there = np.zeros(len(t), np.bool_)
@@ -92,8 +86,8 @@ def first_labelled(stage: Scene, eye: NDArray[np.float64], direction: NDArray[np
         opacity = opacity_of(stage, material, st)
         limit = material.opacity_threshold if material.opacity_threshold > 0.0 else 0.5
         there[rows], sure[rows] = opacity >= limit, np.abs(opacity - limit) > CLOSE
-    depth = np.full(len(direction), np.inf)
-    instance, certain = np.zeros(len(direction), int), np.ones(len(direction), np.bool_)
+    depth = np.full(len(rays.direction), np.inf)
+    instance, certain = np.zeros(len(rays.direction), int), np.ones(len(rays.direction), np.bool_)
     ray = found["ray_ids"].astype(int)
     for k in np.lexsort((placement, t, ray)):
         if np.isinf(depth[ray[k]]):
@@ -107,17 +101,13 @@ def first_labelled(stage: Scene, eye: NDArray[np.float64], direction: NDArray[np
 def test_labels_behind_cut_outs_and_panes_agree_with_embree(seed: int) -> None:
     """Only rays that graze an edge may differ, at most 1 in 100,000; of cards in one place the first is seen."""
     stage, cam = random_scene(seed), camera(look_at((7.0, -6.0, 4.0), (0, 0, 0)))
-    frames = render(stage, cam, rig(size_px=(SIZE_PX, SIZE_PX), quality="labels"), outputs=LABELS)
-    assert frames.depth_m is not None
-    assert frames.instance is not None
-    assert frames.normal is not None
-    direction = pixel_directions(cam)
-    depth, ids, certain = first_labelled(stage, cam.world_from_camera[:, 3], direction.reshape(-1, 3))
-    found = frames.instance[0].ravel()
+    setup = rig(size_px=(SIZE_PX, SIZE_PX), quality="labels")
+    judge = Judge(stage, draft_of(stage, setup, cam, [0]))
+    seen = judge.seen(render(stage, cam, setup, outputs=LABELS))
+    depth, ids, certain = first_labelled(stage, judge, judge.rays(seen.x_px, seen.y_px))
     assert certain.mean() > 0.999
-    differs = (found != ids) & certain
+    differs = (seen.instance != ids) & certain
     assert differs.sum() <= 1e-5 * SIZE_PX**2
     hit = certain & ~differs & (ids > 0)
     assert hit.mean() > 0.5
-    cosine = np.abs((frames.normal[0] * direction).sum(axis=-1)).ravel()
-    assert (np.abs(frames.depth_m[0].ravel() - depth)[hit] * cosine[hit]).max() < PLANE_TOLERANCE_M
+    assert (np.abs(seen.depth_m[hit] - depth[hit]) * seen.cosine[hit]).max() < PLANE_TOLERANCE_M

@@ -54,6 +54,30 @@ def sphere(radius_m: float, *, rings: int = 24) -> Mesh:
     return mesh(radius_m * ring.reshape(-1, 3), triangles)
 
 
+def grid(squares: int) -> Mesh:
+    """Return unit squares of two triangles in the plane z = 0 around the origin; their diagonals take turns."""
+    index = np.arange((squares + 1) ** 2).reshape(squares + 1, squares + 1)
+    a, b, c, d = (corner.ravel() for corner in (index[:-1, :-1], index[1:, :-1], index[1:, 1:], index[:-1, 1:]))
+    y, x = (axis.ravel() for axis in np.indices((squares, squares)))
+    even = ((x + y) % 2 == 0)[:, None, None]
+    halves = [np.stack([np.stack(t, 1) for t in pair], 1) for pair in (((a, b, c), (a, c, d)), ((a, b, d), (b, c, d)))]
+    i, j = np.indices((squares + 1, squares + 1)).reshape(2, -1) - squares / 2
+    return mesh(np.stack([i, j, 0 * i], 1), np.where(even, *halves).reshape(-1, 3))
+
+
+def box(squares: int) -> Mesh:
+    """Return a closed cube around the origin whose faces are grids of unit squares."""
+    face = grid(squares)
+    points, triangles = [], []
+    for axis in range(3):
+        for side in (-1, 1):
+            turned = np.roll(face.points_m * [1, side, 1] + [0, 0, side * squares / 2], axis + 1, axis=1)
+            triangles.append(face.triangle + len(face.points_m) * len(points))
+            points.append(turned)
+    corners, index = np.unique(np.concatenate(points), axis=0, return_inverse=True)  # faces share their borders
+    return mesh(corners, index.reshape(-1)[np.concatenate(triangles)])
+
+
 def pose(*, at: object = (0, 0, 0), axes: object | None = None) -> NDArray[np.float64]:
     """Return a 3x4 map with the given origin and columns of axes."""
     out = np.eye(3, 4)

@@ -1,4 +1,4 @@
-"""Rays meet what they should: closed forms, Warp's own mesh queries, shared edges, batches and threads."""
+"""Rays meet what they should: closed forms, ties, hidden and moved instances, and trees of any shape."""
 
 from __future__ import annotations
 
@@ -6,112 +6,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-import warp as wp
-from numpy.typing import NDArray
 
 from engine import gpu
 from engine.errors import UserError
 from engine.render import Renderer
-from engine.render.arrays import to_device
 from engine.render.tree import build_mesh_trees
-from engine.render.views import span_of
 from engine.render.worlds import upload_scene, upload_worlds
-from engine.scene.model import Light, LightKind, Scene
+from engine.scene.model import Light, LightKind
+from tests.kernels.rays import cast, trees_of
 from tests.kernels.scenes import LABELS, camera, draft_of, look_at, mesh, pose, quad, render, rig, scene, sphere
-
-
-@wp.kernel(enable_backward=False)
-def query_meshes(
-    mesh_id: wp.array[wp.uint64], from_world: wp.array[wp.mat44], origin: wp.array[wp.vec3],
-    direction: wp.array[wp.vec3], out_t: wp.array[float], out_placement: wp.array[int],
-):  # fmt: skip
-    """The reference: Warp's mesh query against every placement in turn."""
-    i = wp.tid()
-    best = float(1.0e30)  # noqa: UP018 - Warp needs a variable, not a constant
-    out_placement[i] = -1
-    for k in range(mesh_id.shape[0]):
-        o = wp.transform_point(from_world[k], origin[i])
-        d = wp.transform_vector(from_world[k], direction[i])
-        hit = wp.mesh_query_ray(mesh_id[k], o, d, best)
-        if hit.result and hit.t < best:
-            best = hit.t
-            out_placement[i] = k
-    out_t[i] = best
-
-
-def cast(stage: Scene, origin: NDArray[np.float32], direction: NDArray[np.float32]) -> tuple[NDArray, NDArray]:
-    """Return t and placement of rays through our own traversal, one orthographic pixel a ray."""
-    setup = rig(size_px=(1, 1), quality="labels")
-    draft = draft_of(stage, setup, camera(pose()), [0])
-    base = upload_scene(stage, setup, device="cpu", shaded=False)
-    trees = upload_worlds(base, draft).geometry.trees
-    views = gpu.camera.Views()
-    views.width = views.height = 1
-    count = len(origin)
-    frame = np.zeros((count, 3, 4), np.float32)
-    frame[:, :, 2], frame[:, :, 3] = -direction, origin
-    views.row = wp.zeros(count, dtype=wp.int32, device="cpu")
-    views.world_from_camera = to_device(frame, gpu.transform.mat34, "cpu")
-    views.focal_px = to_device(np.ones((count, 2), np.float32), wp.vec2, "cpu")
-    views.center_px = to_device(np.full((count, 2), 0.5, np.float32), wp.vec2, "cpu")
-    views.orthographic = wp.zeros(count, dtype=wp.int32, device="cpu")
-    hits = wp.empty(count, dtype=gpu.trace.Hit, device="cpu")
-    span = span_of(0, count, "cpu")
-    wp.launch(gpu.trace.trace_primary, -(-count // span.run), [trees, views, span, hits], device="cpu")
-    found = hits.numpy()
-    return found["t"], found["placement"]
-
-
-def random_poses(rng: np.random.Generator, count: int) -> list[NDArray[np.float64]]:
-    """Return rotated, mirrored, non-uniformly scaled poses, some tiny, some huge."""
-    poses = []
-    for i in range(count):
-        axes = np.linalg.qr(rng.normal(size=(3, 3)))[0] * rng.uniform(0.3, 2.0, 3) * 10.0 ** rng.integers(-2, 2)
-        axes[:, 0] *= -1 if i % 3 == 0 else 1
-        poses.append(pose(at=rng.uniform(-6, 6, 3), axes=axes))
-    return poses
-
-
-def test_hits_are_those_of_warps_mesh_query() -> None:
-    """Over mirrored, tiny and huge placements; a ray may only differ where two surfaces or an edge are near."""
-    rng = np.random.default_rng(1)
-    ball, plate = sphere(1.0), quad(2.0)
-    placed = [(ball if i % 2 else plate, p) for i, p in enumerate(random_poses(rng, 60))]
-    count = 40_000
-    origin = rng.uniform(-12, 12, (count, 3)).astype(np.float32)
-    direction = (rng.uniform(-6, 6, (count, 3)) - origin).astype(np.float32)
-    t, placement = cast(scene(placed), origin, direction)
-    meshes = {id(m): wp.Mesh(to_device(m.points_m, wp.vec3, "cpu"), to_device(m.triangle.reshape(-1), wp.int32, "cpu"))
-              for m in (ball, plate)}  # fmt: skip
-    inverse = np.array([np.linalg.inv(np.vstack([p, [0, 0, 0, 1]])) for _, p in placed], np.float32)
-    out_t, out_placement = wp.empty(count, dtype=float, device="cpu"), wp.empty(count, dtype=int, device="cpu")
-    ids = wp.array(np.array([meshes[id(m)].id for m, _ in placed], np.uint64), device="cpu")
-    inputs = [ids, wp.array(inverse, dtype=wp.mat44, device="cpu"), to_device(origin, wp.vec3, "cpu"),
-              to_device(direction, wp.vec3, "cpu"), out_t, out_placement]  # fmt: skip
-    wp.launch(query_meshes, count, inputs, device="cpu")
-    expected, same = out_placement.numpy(), placement == out_placement.numpy()
-    assert (expected >= 0).mean() > 0.3
-    assert (~same).sum() <= count * 1e-4
-    hit = same & (expected >= 0)
-    assert np.abs(t[hit] - out_t.numpy()[hit]).max() < 1e-4
-
-
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_no_ray_slips_through_shared_edges_and_vertices(axis: int) -> None:
-    """Rays from inside a closed ball leave it somewhere, also exactly along axes and at vertices and edge midpoints."""
-    ball = sphere(1.0, rings=16)
-    corner = ball.points_m[ball.triangle]
-    middle = 0.5 * (corner + np.roll(corner, 1, axis=1))
-    rng = np.random.default_rng(axis)
-    inside = rng.uniform(-0.2, 0.2, (20, 3)).astype(np.float32)
-    inside[0] = 0.0
-    targets = np.concatenate([ball.points_m, middle.reshape(-1, 3), np.eye(3)[[axis]], -np.eye(3)[[axis]]])
-    origin = np.repeat(inside, len(targets), axis=0)
-    direction = np.tile(targets, (len(inside), 1)).astype(np.float32) - origin
-    for p in (pose(), pose(at=(30, -20, 10), axes=2.0 * np.linalg.qr(rng.normal(size=(3, 3)))[0])):
-        world_o = (origin @ p[:, :3].T + p[:, 3]).astype(np.float32)
-        world_d = (direction @ p[:, :3].T).astype(np.float32)
-        assert (cast(scene([(ball, p)]), world_o, world_d)[1] == 0).all()
 
 
 def test_of_two_surfaces_in_one_place_the_lower_placement_wins() -> None:
@@ -119,7 +22,7 @@ def test_of_two_surfaces_in_one_place_the_lower_placement_wins() -> None:
     stage = scene([(quad(2.0), pose()), (plate, pose()), (plate, pose())])
     rng = np.random.default_rng(3)
     origin = np.concatenate([rng.uniform(-0.9, 0.9, (500, 2)), np.full((500, 1), 3.0)], axis=1).astype(np.float32)
-    t, placement = cast(stage, origin, np.tile(np.array([[0, 0, -1]], np.float32), (500, 1)))
+    t, placement, _ = cast(trees_of(stage), origin, np.tile(np.array([[0, 0, -1]], np.float32), (500, 1)))
     assert (placement == 0).all()
     assert t == pytest.approx(np.full(500, 3.0), abs=1e-6)
 
@@ -128,11 +31,11 @@ def test_ties_hold_where_rays_graze() -> None:
     """Along a surface the t of a triangle is less exact than that of its box, which must not hide its twin."""
     rng, plate = np.random.default_rng(4), quad(2.0)
     poses = [pose(at=rng.uniform(-9, 9, 3), axes=np.linalg.qr(rng.normal(size=(3, 3)))[0]) for _ in range(80)]
-    stage = scene([(plate, p) for p in poses for _ in range(2)])
+    trees = trees_of(scene([(plate, p) for p in poses for _ in range(2)]))
     for p in poses:
         inside = np.concatenate([rng.uniform(-0.9, 0.9, (500, 2)), np.zeros((500, 1))], axis=1) @ p[:, :3].T + p[:, 3]
         out = rng.normal(size=(500, 3)) * np.array([8.0, 8.0, 0.05]) @ p[:, :3].T
-        _, placement = cast(stage, (inside + out).astype(np.float32), -out.astype(np.float32))
+        _, placement, _ = cast(trees, (inside + out).astype(np.float32), -out.astype(np.float32))
         assert (placement[placement >= 0] % 2 == 0).all()
 
 
