@@ -56,7 +56,7 @@
     };
     auto view_rows = [&](const auto& views, const Pixels& p) {
         const I each = omm::bits(of_view(views.row, 0, p));
-        return Rows{each, p.one_view >= 0 ? omm::get_int(each, 0) : -1};
+        return Rows{each, p.one_view >= 0 || omm::is_same(each) ? omm::get_int(each, 0) : -1};
     };
     // A float of every lane's row: `offset` within element [row, column] of an array.
     auto of_row = [&](const auto& array, const Rows& rows, int column, int offset) {

@@ -44,16 +44,12 @@
         F sx, sy, sz;
 
         auto lane = [](const F& value, int l) { return ((const float*)&value)[l]; };  // in memory, where bundles are
-        auto reciprocal = [&](F d) {
-            const M is_large = omm::abs(d) > 1.0f / OMM_HUGE_SLOPE;
-            return omm::select(is_large, 1.0f / d, omm::with_sign(omm::splat(OMM_HUGE_SLOPE), d));
-        };
         auto set_lines = [&](Bundle& out, V3 o, V3 d) {
             const F from[3] = {o.x, o.y, o.z}, to[3] = {d.x, d.y, d.z};
             for (int a = 0; a < 3; ++a) {
                 out.o[a] = from[a];
                 out.d[a] = to[a];
-                out.r[a] = reciprocal(to[a]);
+                out.r[a] = 1.0f / to[a];
                 out.far_r[a] = out.r[a] * OMM_WIDEN;
             }
         };
@@ -66,6 +62,8 @@
                 out.high_r[a] = most(out.r[a]);
                 const bool is_up = out.low_r[a] >= 0.0f;
                 if (!is_up && out.high_r[a] >= 0.0f) out.is_aligned = false;
+                const bool is_flat = out.high_r[a] > 3.4e38f || out.low_r[a] < -3.4e38f;  // for some: 0 times infinity
+                if (is_flat && out.low_r[a] != out.high_r[a]) out.is_aligned = false;
                 out.near_side[a] = is_up ? a * 8 : (a + 3) * 8;
             }
         };
@@ -138,7 +136,9 @@
             const V3 o = {world.o[0], world.o[1], world.o[2]}, d = {world.d[0], world.d[1], world.d[2]};
             const V3 from = {m[0] * o.x + m[4] * o.y + m[8] * o.z + m[12], m[1] * o.x + m[5] * o.y + m[9] * o.z + m[13],
                              m[2] * o.x + m[6] * o.y + m[10] * o.z + m[14]};
-            const V3 to = {m[0] * d.x + m[4] * d.y + m[8] * d.z, m[1] * d.x + m[5] * d.y + m[9] * d.z, m[2] * d.x + m[6] * d.y + m[10] * d.z};
+            auto steep = [&](F slope) { return omm::from_bits(omm::bits(slope) & (omm::abs(slope) > OMM_LEAST_SLOPE)); };
+            const V3 to = {steep(m[0] * d.x + m[4] * d.y + m[8] * d.z), steep(m[1] * d.x + m[5] * d.y + m[9] * d.z),
+                           steep(m[2] * d.x + m[6] * d.y + m[10] * d.z)};
             set_lines(mesh, from, to);
             const F x = omm::abs(to.x), y = omm::abs(to.y), z = omm::abs(to.z);
             const I axis = omm::select_int(x > y, omm::select_int(x > z, omm::splat_int(0), omm::splat_int(2)),

@@ -15,6 +15,9 @@ from engine.render.worlds import upload_scene, upload_worlds
 from engine.scene.model import Scene
 from tests.kernels.scenes import camera, draft_of, pose, rig
 
+Trees, Hit, Ray = gpu.geometry.Trees, gpu.trace.Hit, gpu.camera.Ray
+trace_closest = gpu.trace.trace_closest
+
 
 def trees_of(stage: Scene) -> Any:
     """Return the trees of a scene's one world on the CPU."""
@@ -23,8 +26,23 @@ def trees_of(stage: Scene) -> Any:
     return upload_worlds(base, draft_of(stage, setup, camera(pose()), [0])).geometry.trees
 
 
+@wp.kernel(enable_backward=False)
+def trace_alone(
+    trees: Trees, origin: wp.array[wp.vec3], direction: wp.array[wp.vec3], out_hit: wp.array[Hit]
+):  # fmt: skip
+    """Trace one ray after the other."""
+    i = wp.tid()
+    ray = Ray()
+    ray.origin = origin[i]
+    ray.direction = direction[i]
+    out_hit[i] = trace_closest(trees, 0, ray)
+
+
 def cast(trees: Any, origin: NDArray[np.float32], direction: NDArray[np.float32]) -> tuple[NDArray, ...]:
-    """Return t, placement and triangle of rays [ray, 3], one perspective view of one pixel a ray."""
+    """Return t, placement and triangle of rays [ray, 3], one perspective view of one pixel a ray.
+
+    Neighbours are traced together, whatever their directions; each must find what it finds alone, to the bit.
+    """
     count = len(origin)
     frame = np.zeros((count, 3, 4), np.float32)
     frame[:, :, 2], frame[:, :, 3] = -direction, origin
@@ -38,5 +56,10 @@ def cast(trees: Any, origin: NDArray[np.float32], direction: NDArray[np.float32]
     hits = wp.empty(count, dtype=gpu.trace.Hit, device="cpu")
     span = span_of(0, count, "cpu")
     wp.launch(gpu.trace.trace_primary, -(-count // span.run), [trees, views, span, hits], device="cpu")
+    alone = wp.empty(count, dtype=gpu.trace.Hit, device="cpu")
+    starts, slopes = views.world_from_camera.numpy()[:, :, 3], -views.world_from_camera.numpy()[:, :, 2]
+    rays = [to_device(values, wp.vec3, "cpu") for values in (starts, slopes)]
+    wp.launch(trace_alone, count, [trees, *rays, alone], device="cpu")
     found = hits.numpy()
+    assert found.tobytes() == alone.numpy().tobytes()
     return found["t"], found["placement"], found["triangle"]

@@ -62,6 +62,17 @@ def test_a_world_is_the_same_in_any_batch(name: str) -> None:
     assert_same(getattr(frames_of([4, 2]), name)[1], together[2])
 
 
+@pytest.mark.parametrize("spp", [1, 4])
+def test_rays_traced_together_and_alone_show_the_same(spp: int) -> None:
+    """In images of 91 pixels groups of eight cross from world to world, where each ray is traced alone."""
+    setup = dataclasses.replace(SETUP, width=13, height=7, spp=spp)
+    together = frames_of([0, 1, 2, 3, 4], setup=setup)
+    for world in range(5):
+        alone = frames_of([world], setup=setup)
+        for name in ("rgb_linear", "depth_m", "normal", "instance"):
+            assert_same(getattr(alone, name)[0], getattr(together, name)[world])
+
+
 def test_threads_and_slices_leave_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
     first = frames_of([0, 1])
     monkeypatch.setattr(engine.render.batch_cpu, "SLICE_PX", 512)
