@@ -18,7 +18,8 @@ surface faces both suns, textures, an ambient term without rays, spp 1. What dif
   on one.
 - On a GPU ours is one graph clocked by events and leaves its images there, as theirs do.
 
-A ratio is the peer's time over ours, of the best turns and the smallest over the sizes; `*_median` is of medians.
+Everybody renders again and again for 50 ms, then the next one does; a turn's time is the mean of its frames. A ratio is
+the peer's time over ours, of the best turns and the smallest over the sizes; `*_median` is of medians.
 `*_cpu` is of the processor seconds of all threads, which other users of the cores hardly change: what a core is worth,
 however many of them each uses. Null: not measured.
 """

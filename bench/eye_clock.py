@@ -15,12 +15,13 @@ from typing import Any
 
 import warp as wp
 
+TURN_S = 0.05  # of a contestant, before the next one has its turn
 WORLD_MODULES = ("geometry", "top", "bvh")  # kernel modules that place meshes and build trees, before there are pixels
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One run of some work."""
+    """One run of some work, or the mean of several."""
 
     wall_s: float
     cpu_s: float  # of all threads
@@ -67,6 +68,9 @@ def clocked(work: Callable[[], object]) -> Turn:
 def take_turns(contestants: Mapping[str, Callable[[], Turn]], *, rounds: int, budget_s: float) -> dict[str, Timing]:
     """Return the timings of contestants that run one after the other, again and again (A B A B).
 
+    A turn is as many runs as last TURN_S: with fewer, who is fast would mostly fetch back what the others pushed out of
+    the caches.
+
     Args:
         contestants: What to run; each returns its own time.
         rounds: The least number of turns each gets.
@@ -77,9 +81,17 @@ def take_turns(contestants: Mapping[str, Callable[[], Turn]], *, rounds: int, bu
     done = 0
     while done < rounds or time.perf_counter() < end:
         for name, step in contestants.items():
-            turns[name].append(step())
+            turns[name].append(_turn(step))
         done += 1
     return {name: Timing(tuple(found)) for name, found in turns.items()}
+
+
+def _turn(step: Callable[[], Turn]) -> Turn:
+    """Return the mean time of runs that together last TURN_S."""
+    end, runs = time.perf_counter() + TURN_S, [step()]
+    while time.perf_counter() < end:
+        runs.append(step())
+    return Turn(statistics.fmean(run.wall_s for run in runs), statistics.fmean(run.cpu_s for run in runs))
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ Every row and every pixel belongs to one slice; results do not depend on the sli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from queue import SimpleQueue
 from typing import Any
 
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from engine.render.tree import check_stack
 from engine.render.views import RUN_PX
 
 SLICE_PX = 8192  # the buffers of a slice stay in the second-level cache
-LEAST_SLICE_PX = 4096  # below, starting launches costs more than it evens out
+LEAST_SLICE_PX = 2048  # below, starting launches costs more than it evens out
 
 
 class CpuBatch:
@@ -32,6 +32,7 @@ class CpuBatch:
         kept: tuple[str, ...] = () if not stages.marks_edges or "normal" in images else ("normal",)
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._memory, self._stages, self._images = BatchMemory(stages, values, kept), stages, images
+        self._place: dict[str, int] = {}  # address of each image
         self._rows, pixels = values.rows, self._memory.pixels
         self._slices = list(slices_of(pixels, threads))
         slice_px = max((count for _, count in self._slices), default=RUN_PX)
@@ -54,7 +55,9 @@ class CpuBatch:
         for name in self._images:
             image = IMAGES[name]
             out[name] = memory.take(image.shape(base, rig, values.views, image.channels), image.scalar)
-            self._memory.buffers.set_image(name, device_view(out[name], image.dtype))
+            if self._place.get(name) != out[name].ctypes.data:  # mostly it is where it was, and the caller let go of
+                self._place[name] = out[name].ctypes.data
+                self._memory.buffers.set_image(name, device_view(out[name], image.dtype, owned=False))
         for worker in self._workers:
             worker.overflow.zero_()
         self._each(pool, range(self._rows), _build)
@@ -70,25 +73,26 @@ class CpuBatch:
             self._each(pool, self._windows, _count)
         return out, sum(int(worker.overflow.numpy()[0]) for worker in self._workers)
 
-    def _each(self, pool: ThreadPoolExecutor | None, parts: Any, work: Callable[[Worker, Any], None]) -> None:
-        """Do some work on all parts."""
-        if pool is None or len(parts) == 1:
-            for part in parts:
-                work(self._workers[0], part)
-            return
-        idle: SimpleQueue[Worker] = SimpleQueue()
-        for worker in self._workers:
-            idle.put(worker)
+    def _each(self, pool: ThreadPoolExecutor | None, parts: Sequence[Any], work: Callable[[Worker, Any], None]) -> None:
+        """Do some work on all parts; this thread takes its share, for it would only wait."""
+        todo = deque(parts)
 
-        def one(part: Any) -> None:
-            worker = idle.get()
-            try:
+        def take(worker: Worker) -> None:
+            while todo:
+                try:
+                    part = todo.popleft()
+                except IndexError:  # another thread took the last one
+                    return
                 work(worker, part)
-            finally:
-                idle.put(worker)
 
-        for _ in pool.map(one, parts):
-            pass
+        helpers = self._workers[1 : len(parts)] if pool is not None else []
+        futures = [pool.submit(take, worker) for worker in helpers] if pool is not None else []
+        try:
+            take(self._workers[0])
+        finally:
+            todo.clear()
+            for future in futures:
+                future.result()
 
 
 def slices_of(pixels: int, threads: int) -> Iterator[tuple[int, int]]:

@@ -28,7 +28,7 @@ class HostMemory:
             return np.empty(shape, dtype)
         free = self._free.setdefault(size, deque(maxlen=KEPT_BLOCKS))
         try:
-            block = free.popleft()
+            block = free.pop()  # the one used last: it may still be in the caches
         except IndexError:
             block = wp.empty(size, dtype=wp.uint8, device="cpu", pinned=self._pinned)
         return np.asarray(_Loan(free, block, tuple(shape), np.dtype(dtype)))
@@ -45,10 +45,14 @@ class _Loan:
         self._free.append(self._block)
 
 
-def device_view(values: NDArray[Any], dtype: Any, *, pinned: bool = False) -> wp.array:
-    """Return host memory as an array that kernels on the CPU and copies can use; it keeps the memory alive."""
+def device_view(values: NDArray[Any], dtype: Any, *, pinned: bool = False, owned: bool = True) -> wp.array:
+    """Return host memory as an array that kernels on the CPU and copies can use.
+
+    It keeps the memory alive, unless it is not `owned`: then somebody else must, while it is used.
+    """
     inner = getattr(dtype, "_shape_", ())
     shape = values.shape[: values.ndim - len(inner)]
     view = wp.array(ptr=values.ctypes.data, dtype=dtype, shape=shape, device="cpu", pinned=pinned)
-    view._owner = values
+    if owned:
+        view._owner = values
     return view

@@ -115,7 +115,7 @@ class Renderer:
         key.low, key.high = stream_key(seed, "render.direct")
         self._is_cpu = wp.get_device(device).is_cpu
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
-        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
+        self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None  # beside the caller's
         load_kernels(rig.quality, device=device)
         base = upload_scene(scene, rig, device=device, shaded=self.shaded)
         margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import warp as wp
 
+from bench import eye_clock
 from bench.eye import images_of
 from bench.eye_clock import Timing, Turn, clocked, logged_launches, take_turns
 from bench.eye_growth import Eye, _array_bytes
@@ -85,8 +86,9 @@ def test_closed_meshes_of_our_own_scene_face_outwards() -> None:
         assert (towards > 0).mean() > 0.99
 
 
-def test_contestants_take_turns() -> None:
+def test_contestants_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     """A B A B, at least as often as asked, and each keeps its own times."""
+    monkeypatch.setattr(eye_clock, "TURN_S", 0.0)
     order: list[str] = []
 
     def step(name: str, wall_s: float) -> Turn:
@@ -96,6 +98,18 @@ def test_contestants_take_turns() -> None:
     found = take_turns({"a": lambda: step("a", 1.0), "b": lambda: step("b", 3.0)}, rounds=3, budget_s=0.0)
     assert order == ["a", "b"] * 3
     assert (found["a"].best_s, found["b"].median_s, found["b"].cpu_s) == (1.0, 3.0, 6.0)
+
+
+def test_a_turn_is_the_mean_of_as_many_runs_as_fill_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eye_clock, "TURN_S", 0.02)
+    walls = iter([1.0, 2.0, 6.0])
+
+    def step() -> Turn:
+        time.sleep(0.008)
+        return Turn(next(walls), 0.5)
+
+    (turn,) = take_turns({"a": step}, rounds=1, budget_s=0.0)["a"].turns
+    assert turn == Turn(3.0, 0.5)
 
 
 def test_sleep_costs_no_processor_time() -> None:
