@@ -77,7 +77,7 @@ def _read(dataset: Path, image: Path) -> None:
     name = image.relative_to(dataset / "images").with_suffix(".png")
     simplejpeg.decode_jpeg(image.read_bytes())
     iio.imread(dataset / "depth" / name)
-    iio.imread(dataset / "instances" / name)
+    iio.imread((dataset / "masks" / name).with_suffix(".instance.png"))
 
 
 if __name__ == "__main__":

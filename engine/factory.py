@@ -128,8 +128,15 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
     return loaded, scene
 
 
-def build_factory(recipe: Recipe, scene: Scene, *, device: str, threads: int | None = None) -> Factory:
-    """Return a factory for a recipe with its scene loaded.
+def build_factory(
+    recipe: Recipe,
+    scene: Scene,
+    *,
+    device: str,
+    threads: int | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Factory:
+    """Return a factory for a recipe with its scene loaded; `say` is told what kernels are being compiled.
 
     Raises:
         UserError: If the recipe does not fit the scene, or the device is not there.
@@ -140,7 +147,7 @@ def build_factory(recipe: Recipe, scene: Scene, *, device: str, threads: int | N
     plan = apply.plan(recipe, scene, cameras)
     wanted = recipe.outputs
     outputs = Outputs("rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True)
-    renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads)
+    renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
     return Factory(recipe, scene, cameras, plan, renderer)
 
 
@@ -163,10 +170,9 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
 
     device = resolve_device(job.device)
     with ThreadPoolExecutor(1) as pool:  # where kernels must be compiled, the scene is read meanwhile
-        kernels = pool.submit(load_kernels, recipe.rig.quality, device=device)
+        say = None if progress is None else progress.say
+        kernels = pool.submit(load_kernels, recipe.rig.quality, device=device, say=say)
         recipe, scene = load_recipe_scene(recipe, job)
-        if progress is not None and not kernels.done():
-            progress.say("compiling the kernels for this machine; later runs find them cached")
         kernels.result()
     out = job.out or default_out(recipe)
     wanted = job.world_ids()
@@ -183,7 +189,7 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
         if progress is not None:
             progress.begin(len(mine) * frames, done_frames=(len(mine) - sum(map(len, shards))) * frames)
         if shards:
-            factory = build_factory(recipe, scene, device=device)
+            factory = build_factory(recipe, scene, device=device, say=say)
             size = job.batch or _auto_batch(recipe, frames, device)
             with closing(factory.renderer):
                 _make_shards(writer, factory, mine, size, progress)

@@ -5,6 +5,8 @@ A kernel module is imported when it is first used. `from engine.gpu import trace
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -38,6 +40,8 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import trace as trace
     from kernels import transform as transform
 
+SLOW_S = 0.3  # after which loading must be compiling
+
 
 def kernel_modules() -> tuple[str, ...]:
     """Return the names of all kernel modules, sorted; those of a sub-package are dotted, as in `bvh.trace`."""
@@ -46,12 +50,25 @@ def kernel_modules() -> tuple[str, ...]:
     return tuple(sorted(".".join(file.parts) for file in files))
 
 
-def load(names: tuple[str, ...], *, device: str, threads: int) -> None:
-    """Compile the kernels of some modules where no earlier run has, several at a time, and load them on a device."""
+def load(names: tuple[str, ...], *, device: str, threads: int, say: Callable[[str], None] | None = None) -> None:
+    """Compile the kernels of some modules where no earlier run has, several at a time, and load them on a device.
+
+    Args:
+        names: Of the modules.
+        device: `cpu` or `cuda:N`.
+        threads: How many are compiled at a time.
+        say: Is told what is being compiled, if anything is: loading alone takes milliseconds.
+    """
     import warp as wp
 
-    modules = [wp.get_module(f"{KERNELS_MODULE}.{name}") for name in names if __getattr__(name)]
-    wp.force_load(device, modules, max_workers=threads)
+    modules = {name: wp.get_module(f"{KERNELS_MODULE}.{name}") for name in names if __getattr__(name)}
+    with ThreadPoolExecutor(threads) as pool:
+        jobs = {pool.submit(wp.force_load, device, [module], max_workers=0): name for name, module in modules.items()}
+        if say is not None and (slow := wait(jobs, timeout=SLOW_S).not_done):
+            missing = ", ".join(name for job, name in jobs.items() if job in slow)
+            say(f"compiling kernels for {device}: {missing}; once, later runs find them cached")
+        for job in jobs:
+            job.result()
 
 
 def __getattr__(name: str) -> ModuleType:

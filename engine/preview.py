@@ -149,11 +149,15 @@ def preview(scene: Scene, options: PreviewOptions) -> tuple[Frames, Camera]:
     outputs = Outputs(rgb=shaded, rgb_linear=shaded, depth=True, normal=True, instance=True)
     cameras = rig_cameras(lit, rig)[:1]
     draft = authored_draft(lit, rig, cameras, np.zeros(1, np.int64), np.zeros(1, np.int32))
-    renderer = Renderer(lit, rig, outputs, seed=0, device=device)
+    renderer = Renderer(lit, rig, outputs, seed=0, device=device, say=_say)
     try:
         return renderer.render(draft), cameras[0]
     finally:
         renderer.close()
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 def _loading(parsed: argparse.Namespace) -> SceneOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
 from engine.errors import UserError
@@ -17,15 +18,20 @@ def main(arguments: list[str] | None = None) -> int:
     from engine.device import resolve_device
     from engine.render import load_kernels
     from engine.render.motion import MODULE
+    from engine.render.renderer import SILHOUETTE_MODULES
 
     try:
         device = resolve_device(parsed.device)
-        load_kernels("direct", device=device, passing=True)
-        gpu.load((MODULE,), device=device, threads=1)
+        load_kernels("direct", device=device, passing=True, say=_say)
+        gpu.load((MODULE, *SILHOUETTE_MODULES), device=device, threads=len(os.sched_getaffinity(0)), say=_say)
     except UserError as error:
         sys.stderr.write(f"ommatidia: {error}\n")
         return error.exit_code
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def main() -> None:
             rgb = torch.from_dlpack(batch.frames.rgb)  # [view, y, x, 3], uint8
             instance = torch.from_dlpack(batch.frames.instance)  # [view, y, x]
             if model is None:
-                class_of = torch.as_tensor(batches.class_id, device=rgb.device).long()
+                class_of = torch.tensor(batches.class_id, device=rgb.device).long()
                 model = network(torch, int(class_of.max()) + 1).to(rgb.device)
                 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
             target = class_of[instance.long()]

@@ -82,22 +82,33 @@ class Pending:
         return self._frames
 
 
-def load_kernels(quality: str, *, device: str, passing: bool = False) -> None:
+def load_kernels(
+    quality: str, *, device: str, passing: bool = False, say: Callable[[str], None] | None = None
+) -> None:  # fmt: skip
     """Load the kernels of a quality; the first time a version runs on a machine they are compiled, once.
 
     Those of scenes where rays pass surfaces come only with `passing`; a Renderer loads them where they are needed.
+    `say` is told what is being compiled.
     """
     threads = len(os.sched_getaffinity(0))
-    gpu.load(("bvh",), device="cpu", threads=1)
+    gpu.load(("bvh",), device="cpu", threads=1, say=say)
     modules = (*(LIGHT_MODULES if quality != "labels" else ()), *LABEL_MODULES)
-    gpu.load((*modules, *((VIEW_MODULE, SHADOW_MODULE) if passing else ())), device=device, threads=threads)
+    gpu.load((*modules, *((VIEW_MODULE, SHADOW_MODULE) if passing else ())), device=device, threads=threads, say=say)
 
 
 class Renderer:
     """A scene kept warm on one device; `render` turns drafts into frames. Use it from one thread at a time."""
 
     def __init__(
-        self, scene: Scene, rig: Rig, outputs: Outputs, *, seed: int, device: str, threads: int | None = None
+        self,
+        scene: Scene,
+        rig: Rig,
+        outputs: Outputs,
+        *,
+        seed: int,
+        device: str,
+        threads: int | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> None:
         """Upload the scene and load the kernels; the first time a version runs they are compiled.
 
@@ -108,6 +119,7 @@ class Renderer:
             seed: Key of every random number that a pixel uses.
             device: `cpu` or `cuda:N`.
             threads: Threads on the CPU; None: one for every core this process may use.
+            say: Is told what kernels are being compiled.
         """
         self.rig, self.outputs, self.device = rig, outputs, device
         self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
@@ -116,7 +128,7 @@ class Renderer:
         self._is_cpu = wp.get_device(device).is_cpu
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None  # beside the caller's
-        load_kernels(rig.quality, device=device)
+        load_kernels(rig.quality, device=device, say=say)
         base = upload_scene(scene, rig, device=device, shaded=self.shaded)
         margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
         self._stages = Stages(base, rig, self.shaded, key, table, margin_px)
@@ -125,7 +137,7 @@ class Renderer:
         needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow, SHADOW_MODULE),
                  *zip((asked, passing), SILHOUETTE_MODULES, strict=True))  # fmt: skip
         if modules := tuple(name for is_needed, name in needs if is_needed):
-            gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)))
+            gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)), say=say)
         self._images = outputs.images(shaded=self.shaded)
         self._memory = HostMemory(pinned=not self._is_cpu)
         self._streams = None if self._is_cpu else Streams(device)
