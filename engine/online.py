@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import queue
 import threading
+import weakref
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -24,6 +26,7 @@ from engine.recipe import LARGEST_WORLD, Job, Recipe
 from engine.write.rows import Drawn
 
 PREFETCH = 2  # batches made ahead, and held on the device
+WAIT_S = 0.05  # between two looks at whether anybody still wants batches
 EVERY_WORLD = range(LARGEST_WORLD + 1)
 
 
@@ -53,6 +56,7 @@ class Stream:
             target=_make, args=(factory, batches, labels, self._queue, self._stop), name="ommatidia-stream", daemon=True
         )
         self._is_over = False
+        self._end = weakref.finalize(self, _end, self._stop, self._thread)  # also when nobody closes it, and at exit
         self._thread.start()
 
     @property
@@ -70,9 +74,7 @@ class Stream:
             StopIteration: After the last one, and when closed.
             UserError: What stopped the making of it.
         """
-        if self._is_over:
-            raise StopIteration
-        item = self._queue.get()
+        item = self._take()
         if isinstance(item, Batch):
             return item
         self._is_over = True
@@ -80,6 +82,15 @@ class Stream:
         if item is None:
             raise StopIteration
         raise item
+
+    def _take(self) -> Batch | BaseException | None:
+        """Return what comes next; None: nothing, also when another thread closes the stream meanwhile."""
+        while not self._is_over:
+            try:
+                return self._queue.get(timeout=WAIT_S)
+            except queue.Empty:
+                continue
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -92,12 +103,7 @@ class Stream:
     def close(self) -> None:
         """Stop making batches and wait for the thread."""
         self._is_over = True
-        self._stop.set()
-        while self._thread.is_alive():
-            try:  # the thread may be waiting for room
-                self._queue.get(timeout=0.05)
-            except queue.Empty:
-                continue
+        self._end()
 
 
 def stream(
@@ -155,9 +161,26 @@ def _make(
             if stop.is_set():
                 return
             draft, frames, table = factory.make_on_device(worlds, labels=labels)
-            out.put(Batch(frames, table, Drawn(draft.world, draft.step, draft.drawn)))
-        out.put(None)
+            _put(Batch(frames, table, Drawn(draft.world, draft.step, draft.drawn)), out, stop)
+        _put(None, out, stop)
     except BaseException as error:  # noqa: BLE001 - it is raised where the batch is waited for
-        out.put(error)
+        _put(error, out, stop)
     finally:
         factory.renderer.close()
+
+
+def _put(
+    item: Batch | BaseException | None, out: queue.Queue[Batch | BaseException | None], stop: threading.Event
+) -> None:  # fmt: skip
+    """Wait for room and put an item there, unless somebody says stop."""
+    while not stop.is_set():
+        with suppress(queue.Full):
+            out.put(item, timeout=WAIT_S)
+            break
+
+
+def _end(stop: threading.Event, thread: threading.Thread) -> None:
+    """Have the thread end, and wait for it: it may be in the middle of a batch."""
+    stop.set()
+    if thread.ident is not None:
+        thread.join()

@@ -56,6 +56,15 @@ class Outputs:
     instance: bool
     silhouette_margin_px: int | None = None  # whole silhouettes, also beyond the frame by so much; None: none
 
+    def __post_init__(self) -> None:
+        """Check the margin.
+
+        Raises:
+            ValueError: If it is negative.
+        """
+        if self.silhouette_margin_px is not None and self.silhouette_margin_px < 0:
+            raise ValueError(f"silhouette_margin_px must be 0 or more, got {self.silhouette_margin_px}")
+
     def images(self, *, shaded: bool) -> tuple[str, ...]:
         """Return the names of the images, which are fields of `Frames`."""
         wanted = {"rgb": self.rgb and shaded, "rgb_linear": self.rgb_linear and shaded, "depth_m": self.depth,

@@ -64,6 +64,7 @@
                 if (!is_up && out.high_r[a] >= 0.0f) out.is_aligned = false;
                 const bool is_flat = out.high_r[a] > 3.4e38f || out.low_r[a] < -3.4e38f;  // for some: 0 times infinity
                 if (is_flat && out.low_r[a] != out.high_r[a]) out.is_aligned = false;
+                if (!omm::all((out.o[a] == out.o[a]) & (out.r[a] == out.r[a]))) out.is_aligned = false;  // no number
                 out.near_side[a] = is_up ? a * 8 : (a + 3) * 8;
             }
         };

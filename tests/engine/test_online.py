@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from pathlib import Path
@@ -71,6 +72,31 @@ def test_a_stream_without_an_end_ends_when_closed() -> None:
     assert threading.active_count() <= before
     with pytest.raises(StopIteration):
         next(batches)
+
+
+def test_a_stream_that_nobody_closes_ends_with_its_last_reader() -> None:
+    before = threading.active_count()
+    batches = engine.stream(*composed(), batch=1, labels=False)
+    next(batches)
+    assert threading.active_count() > before
+    del batches
+    gc.collect()
+    assert threading.active_count() == before
+
+
+def test_closing_wakes_a_reader_that_waits() -> None:
+    batches = engine.stream(*composed(), batch=1, labels=False)
+    ended = threading.Event()
+
+    def read() -> None:
+        for _ in batches:
+            pass
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
+    time.sleep(0.2)
+    batches.close()
+    assert ended.wait(5.0)
 
 
 def test_the_dataset_holds_the_same_pixels_and_labels(tmp_path: Path) -> None:

@@ -145,3 +145,5 @@ def test_silhouettes_come_only_when_asked_for() -> None:
     assert frames.silhouette is None
     with pytest.raises(ValueError, match="silhouette_margin_px"):
         Silhouettes.of(frames, width=SETUP.width, height=SETUP.height, margin_px=0)
+    with pytest.raises(ValueError, match="must be 0 or more, got -1"):
+        dataclasses.replace(LABELS, silhouette_margin_px=-1)
