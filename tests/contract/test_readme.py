@@ -38,6 +38,17 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     assert re.search(r"^\d+ drawn columns, such as \['p\.", done.stdout, re.MULTILINE)
 
 
+def test_the_stream_runs(tmp_path: Path) -> None:
+    program = tmp_path / "stream.py"
+    program.write_text(block("python", after="## Training without a disk"), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, program.name], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(re.findall(r"\(16, 64, 96, 3\) \d+ instances seen \d+$", done.stdout, re.MULTILINE)) == 4
+
+
 def test_files_that_the_documents_link_to_exist() -> None:
     for document in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))):
         for target in LINK.findall(document.read_text(encoding="utf-8")):
