@@ -48,7 +48,13 @@ def main() -> None:
         rows["disk_images_per_s"] = _from_disk(Path(folder) / "dataset")
     for labels in (False, True):
         name = "stream_with_labels" if labels else "stream"
-        with stream(recipe, job, batch=arguments.batch, worlds=range(3 * arguments.worlds), labels=labels) as batches:
+        with stream(
+            recipe,
+            job,
+            batch=arguments.batch,
+            worlds=range(3 * max(arguments.worlds, 2 * arguments.batch)),
+            labels=labels,
+        ) as batches:
             for _ in range(3):  # kernels are loaded, memory is there
                 next(batches)
             begun, images = time.perf_counter(), 0

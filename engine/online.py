@@ -25,7 +25,7 @@ from engine.labels.model import Labels
 from engine.recipe import LARGEST_WORLD, Job, Recipe
 from engine.write.rows import Drawn
 
-PREFETCH = 2  # batches made ahead, and held on the device
+PREFETCH = 2  # batches made ahead: one waits to be taken, one for room
 WAIT_S = 0.05  # between two looks at whether anybody still wants batches
 EVERY_WORLD = range(LARGEST_WORLD + 1)
 
@@ -50,7 +50,7 @@ class Stream:
     def __init__(self, factory: Factory, batches: Iterator[range], *, labels: bool) -> None:
         """Begin to make batches; `stream` is the way to one."""
         self.recipe, self.scene = factory.recipe, factory.scene
-        self._queue: queue.Queue[Batch | BaseException | None] = queue.Queue(PREFETCH)
+        self._queue: queue.Queue[Batch | BaseException | None] = queue.Queue(PREFETCH - 1)
         self._stop = threading.Event()
         self._thread = threading.Thread(
             target=_make, args=(factory, batches, labels, self._queue, self._stop), name="ommatidia-stream", daemon=True
@@ -162,6 +162,7 @@ def _make(
                 return
             draft, frames, table = factory.make_on_device(worlds, labels=labels)
             _put(Batch(frames, table, Drawn(draft.world, draft.step, draft.drawn)), out, stop)
+            del draft, frames, table  # whoever takes them is to be the only one that holds them
         _put(None, out, stop)
     except BaseException as error:  # noqa: BLE001 - it is raised where the batch is waited for
         _put(error, out, stop)
@@ -182,5 +183,5 @@ def _put(
 def _end(stop: threading.Event, thread: threading.Thread) -> None:
     """Have the thread end, and wait for it: it may be in the middle of a batch."""
     stop.set()
-    if thread.ident is not None:
+    if thread.ident is not None and thread is not threading.current_thread():  # the collector may run anywhere
         thread.join()

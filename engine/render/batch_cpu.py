@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
 from numpy.typing import NDArray
@@ -86,13 +86,16 @@ class CpuBatch:
                 work(worker, part)
 
         helpers = self._workers[1 : len(parts)] if pool is not None else []
-        futures = [pool.submit(take, worker) for worker in helpers] if pool is not None else []
+        futures: list[Future[None]] = []
         try:
+            if pool is not None:
+                futures.extend(pool.submit(take, worker) for worker in helpers)
             take(self._workers[0])
-        finally:
+        finally:  # nobody may still write when this returns
             todo.clear()
-            for future in futures:
-                future.result()
+            wait(futures)
+        for future in futures:
+            future.result()
 
 
 def slices_of(pixels: int, threads: int) -> Iterator[tuple[int, int]]:

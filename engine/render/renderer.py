@@ -32,6 +32,7 @@ from engine.render.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, PLACEMENT_BY
 from engine.render.color import srgb_table
 from engine.render.host_memory import HostMemory, device_view
 from engine.render.motion import Motion, Mover
+from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
@@ -180,6 +181,8 @@ class Renderer:
     def render_on_device(self, draft: Draft) -> DeviceFrames:
         """Return the frames of a draft as arrays of the device, which the caller owns; the host does not wait on CUDA.
 
+        Rays that are lost are counted on the CPU only: on CUDA that would mean to wait.
+
         Raises:
             UserError: If they do not fit the memory at once.
         """
@@ -187,6 +190,8 @@ class Renderer:
 
     def render_on_both(self, draft: Draft, on_host: tuple[str, ...]) -> tuple[DeviceFrames, Pending]:
         """Return the frames of a draft as `render_on_device` does, and those images `on_host` for the host as well.
+
+        On the CPU both are the same memory, and the host's frames have all images.
 
         Raises:
             UserError: If they do not fit the memory at once.
@@ -288,7 +293,10 @@ class Renderer:
             UserError: If a single view does not fit.
         """
         rows, cameras = draft.world_from_camera.shape[:2]
-        most = self._largest_px // self._view_px()
+        window_px = window_pixels(self._stages, 1)
+        if window_px > LARGEST_LAUNCH_PX:
+            raise UserError(f"a window of {window_px} px is too large; take a smaller silhouette_margin_px")
+        most = min(self._largest_px // self._view_px(), LARGEST_LAUNCH_PX // max(window_px, 1))
         if most < 1:
             need = self._view_px() * BYTES_PX / 2**30
             raise UserError(

@@ -106,7 +106,7 @@
                     t1 = fminf(t1, (n[far_side + i] - ray->o[a]) * ray->r[a] * OMM_WIDEN);
                 }
                 enter[i] = t0;
-                mask |= (t0 <= t1) << i;
+                mask |= (t0 <= t1 && ((const int*)(n + 6 * LANES))[i] != 0) << i;  // 0: no child; a ray of NaN meets every box
             }
             return mask;
         };
@@ -167,7 +167,9 @@
                 t1 = l < t1 ? l : t1;
             }
             *(f8*)enter = t0;
-            return (int)__builtin_bit_cast(unsigned char, __builtin_convertvector(t0 <= t1, b8));
+            typedef int i8 __attribute__((vector_size(32), aligned(4)));
+            const i8 met = (t0 <= t1) & (*(const i8*)(n + 6 * LANES) != 0);  // 0: no child; a ray of NaN meets every box
+            return (int)__builtin_bit_cast(unsigned char, __builtin_convertvector(met, b8));
         };
         auto meet_triangles = [&](const float* b) {
 #pragma clang fp contract(off)

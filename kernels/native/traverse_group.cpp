@@ -118,6 +118,7 @@
             omm::store(enter, t0);
             return bits_of(t0 <= t1);
         };
+        auto children_of = [&](const float* n) { return bits_of(omm::bits(omm::load(n + 48)) != 0); };
         auto prefetch = [&](const float* p, int bytes) {
             for (int k = 0; k < bytes; k += 64) __builtin_prefetch((const char*)p + k);
         };
@@ -235,7 +236,7 @@
                 const int* child = (const int*)(n + 48);
                 float enter[8];
                 int met = is_alone ? meet_boxes(n, __builtin_ctz(at.lanes), enter) : meet_any(n, enter);
-                for (; met; met &= met - 1) {
+                for (met &= children_of(n); met; met &= met - 1) {  // a ray of NaN meets every box, also of no child
                     const int i = __builtin_ctz(met);
                     Entry entry = {child[i], at.lanes, enter[i]};
                     if (!is_alone) entry.lanes = meet_box(n, i, at.lanes);

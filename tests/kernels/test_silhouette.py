@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.draft import Draft
+from engine.errors import UserError
 from engine.frames import Frames, Silhouettes
 from engine.recipe import Rig
 from engine.render import Renderer
@@ -147,3 +148,10 @@ def test_silhouettes_come_only_when_asked_for() -> None:
         Silhouettes.of(frames, width=SETUP.width, height=SETUP.height, margin_px=0)
     with pytest.raises(ValueError, match="must be 0 or more, got -1"):
         dataclasses.replace(LABELS, silhouette_margin_px=-1)
+
+
+def test_a_window_too_large_for_a_launch_is_refused() -> None:
+    outputs = dataclasses.replace(LABELS, silhouette_margin_px=30_000)
+    renderer = Renderer(crowd(), SETUP, outputs, seed=0, device="cpu", threads=1)
+    with pytest.raises(UserError, match="smaller silhouette_margin_px"):
+        renderer.render(draft_of(crowd(), SETUP, CAMERA, [0]))

@@ -141,3 +141,22 @@ def test_a_scene_without_geometry_shows_its_dome() -> None:
     assert frames.rgb_linear is not None
     assert not frames.instance.any()
     assert frames.rgb_linear == pytest.approx(np.full((1, 32, 32, 3), 0.4), rel=1e-6)
+
+
+@pytest.mark.parametrize("lanes", [slice(0, 1), slice(2, 5), slice(None)])
+def test_rays_that_are_no_numbers_meet_nothing_and_harm_nobody(lanes: slice) -> None:
+    """They meet every box, and must not take places without a child for the root."""
+    stage = scene([(sphere(0.5), pose(at=(x, y, 0))) for x in range(-6, 7) for y in range(-6, 7)])
+    trees = trees_of(stage)
+    origin = np.tile(np.array([[0.1, 0.1, 3.0]], np.float32), (8, 1))
+    direction = np.tile(np.array([[0.0, 0.0, -1.0]], np.float32), (8, 1))
+    expected = cast(trees, origin, direction)[1]
+    for values in (origin, direction):
+        before = values.copy()
+        values[lanes] = np.nan
+        placement = cast(trees, origin, direction)[1]
+        values[:] = before
+        others = np.ones(8, bool)
+        others[lanes] = False
+        assert (placement[lanes] == -1).all()
+        assert (placement[others] == expected[others]).all()
