@@ -8,7 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 import weakref
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -45,19 +46,26 @@ class Batch:
 
 
 class Stream:
-    """An iterator over batches, made ahead by a thread of its own; `close` it, or use it in a `with` block."""
+    """An iterator over batches, made ahead; `close` it, or use it in a `with` block.
+
+    On the CPU a thread of its own makes them; on CUDA `next` queues the rendering of the batches that follow.
+    """
 
     def __init__(self, factory: Factory, batches: Iterator[range], *, labels: bool) -> None:
         """Begin to make batches; `stream` is the way to one."""
         self.recipe, self.scene = factory.recipe, factory.scene
+        self._is_over, self._made = False, _made(factory, batches, labels)
+        self._ahead: deque[Batch] = deque()
         self._queue: queue.Queue[Batch | BaseException | None] = queue.Queue(PREFETCH - 1)
         self._stop = threading.Event()
-        self._thread = threading.Thread(
-            target=_make, args=(factory, batches, labels, self._queue, self._stop), name="ommatidia-stream", daemon=True
-        )
-        self._is_over = False
-        self._end = weakref.finalize(self, _end, self._stop, self._thread)  # also when nobody closes it, and at exit
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        if makes_in_a_thread(factory.renderer.device):
+            arguments = (self._made, self._queue, self._stop)
+            self._thread = threading.Thread(target=_make, args=arguments, name="ommatidia-stream", daemon=True)
+            self._end = weakref.finalize(
+                self, _end, self._stop, self._thread
+            )  # also when nobody closes it, and at exit
+            self._thread.start()
 
     @property
     def class_id(self) -> NDArray[np.int32]:
@@ -77,14 +85,17 @@ class Stream:
         item = self._take()
         if isinstance(item, Batch):
             return item
-        self._is_over = True
-        self._thread.join()
+        self.close()
         if item is None:
             raise StopIteration
         raise item
 
     def _take(self) -> Batch | BaseException | None:
         """Return what comes next; None: nothing, also when another thread closes the stream meanwhile."""
+        if self._thread is None:
+            while not self._is_over and len(self._ahead) < PREFETCH and (batch := next(self._made, None)) is not None:
+                self._ahead.append(batch)
+            return self._ahead.popleft() if self._ahead and not self._is_over else None
         while not self._is_over:
             try:
                 return self._queue.get(timeout=WAIT_S)
@@ -101,9 +112,12 @@ class Stream:
         self.close()
 
     def close(self) -> None:
-        """Stop making batches and wait for the thread."""
+        """Stop making batches, and wait for what makes them."""
         self._is_over = True
-        self._end()
+        if self._thread is None:
+            self._made.close()
+        else:
+            self._end()
 
 
 def stream(
@@ -148,26 +162,39 @@ def stream(
     return Stream(factory, batches, labels=labels)
 
 
-def _make(
-    factory: Factory,
-    batches: Iterator[range],
-    labels: bool,
-    out: queue.Queue[Batch | BaseException | None],
-    stop: threading.Event,
-) -> None:
-    """Put batches into a queue until there are no more, one cannot be made, or somebody says stop."""
+def makes_in_a_thread(device: str) -> bool:
+    """Return whether batches are made by a thread of their own: on the CPU, where rendering keeps its caller.
+
+    On CUDA the host only queues work, and must do so from the thread that trains: Warp's present stream belongs to the
+    device, and no other thread may touch the legacy stream, which PyTorch's default is, while a graph is captured.
+    """
+    return device == "cpu"
+
+
+def _made(factory: Factory, batches: Iterator[range], labels: bool) -> Generator[Batch, None, None]:
+    """Yield batch after batch."""
     try:
         for worlds in batches:
+            draft, frames, table = factory.make_on_device(worlds, labels=labels)
+            yield Batch(frames, table, Drawn(draft.world, draft.step, draft.drawn))
+            del draft, frames, table  # whoever takes them is to be the only one that holds them
+    finally:
+        factory.renderer.close()
+
+
+def _make(
+    made: Iterator[Batch], out: queue.Queue[Batch | BaseException | None], stop: threading.Event
+) -> None:  # fmt: skip
+    """Put batches into a queue until there are no more, one cannot be made, or somebody says stop."""
+    try:
+        for batch in made:
+            _put(batch, out, stop)
+            del batch
             if stop.is_set():
                 return
-            draft, frames, table = factory.make_on_device(worlds, labels=labels)
-            _put(Batch(frames, table, Drawn(draft.world, draft.step, draft.drawn)), out, stop)
-            del draft, frames, table  # whoever takes them is to be the only one that holds them
         _put(None, out, stop)
     except BaseException as error:  # noqa: BLE001 - it is raised where the batch is waited for
         _put(error, out, stop)
-    finally:
-        factory.renderer.close()
 
 
 def _put(

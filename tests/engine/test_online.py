@@ -99,6 +99,22 @@ def test_closing_wakes_a_reader_that_waits() -> None:
     assert ended.wait(5.0)
 
 
+def test_batches_made_by_who_takes_them_are_the_same(whole: list[Batch], monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on CUDA, where no thread stands between."""
+    monkeypatch.setattr("engine.online.makes_in_a_thread", lambda device: False)
+    before = threading.active_count()
+    with engine.stream(*composed(), batch=3, worlds=range(5, 13)) as batches:
+        first = next(batches)
+        assert by_world([first, *batches]) == by_world(whole)
+        with pytest.raises(StopIteration):
+            next(batches)
+    with engine.stream(*composed(), batch=1) as endless:
+        next(endless)
+    with pytest.raises(StopIteration):
+        next(endless)
+    assert threading.active_count() == before
+
+
 def test_the_dataset_holds_the_same_pixels_and_labels(tmp_path: Path) -> None:
     recipe, job = composed("count=3", f"out={tmp_path / 'ds'}", "write.images.format=png")
     engine.generate(recipe, job)
