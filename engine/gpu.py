@@ -16,6 +16,7 @@ from engine._layout import KERNELS_MODULE, kernels_folder, load_kernels
 if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __getattr__
     from kernels import bvh as bvh
     from kernels import camera as camera
+    from kernels import energy as energy
     from kernels import film as film
     from kernels import geometry as geometry
     from kernels import light as light

@@ -19,7 +19,7 @@ import rfc8785
 
 from engine.plain import MAX_INTEGER, from_plain, to_plain
 
-Quality = Literal["labels", "direct"]
+Quality = Literal["labels", "direct", "path"]
 Output = Literal["rgb", "depth", "normal", "instance"]
 
 LARGEST_SIDE_PX = 32768
@@ -119,6 +119,9 @@ class Rig:
     ambient_reach_m: float  # [m], something nearer than this keeps the ambient term away: contact shadows
     label_opacity: float  # a surface more opaque than this is labelled; cut-outs are, wherever they are there
     clip: bool  # leave out what is nearer or farther than the clipping range of an authored camera
+    energy_compensation: bool = True  # rough gloss gets back what bounces more than once between its facets
+    bounces: int = 8  # of light between surfaces; quality `path`
+    clamp_radiance: float = 0.0  # most that one sample's indirect light adds, 0: no limit; quality `path`
 
     def __post_init__(self) -> None:
         if not self.cameras:
@@ -132,6 +135,8 @@ class Rig:
             raise ValueError(f"ambient_radiance must not be negative, got {list(self.ambient_radiance)}")
         _check_between("ambient_reach_m", self.ambient_reach_m, 0.0, 1.0e6)
         _check_between("label_opacity", self.label_opacity, 0.0, 1.0)
+        _check_between("bounces", self.bounces, 0, 64)
+        _check_between("clamp_radiance", self.clamp_radiance, 0.0, 1.0e9)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,14 @@ from enum import IntEnum
 
 import warp as wp
 
+from .energy import Energy
 from .texture import TextureInputs, Textures
 
 MIN_ALPHA = 0.002  # a mirror of roughness 0 would need an exact reflection ray
+FULL_GRAZING = (
+    50.0  # times the reflectance at normal incidence, at most 1, is that at a grazing angle: 1 from ior 1.33 on
+)
+# (Lagarde and de Rousiers, "Moving Frostbite to physically based rendering", 2014)
 RECORD_FLOATS = 24  # of a material, see native/material.cpp
 
 
@@ -37,3 +42,4 @@ class Materials:
     input: wp.array2d[int]  # [material, MaterialInput], row of `inputs` or -1; also part of the record
     inputs: TextureInputs
     textures: Textures
+    energy: Energy

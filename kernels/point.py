@@ -3,8 +3,9 @@
 import warp as wp
 
 from .camera import Views
+from .energy import ENERGY_SIZE
 from .geometry import Geometry
-from .material import MIN_ALPHA, MaterialInput, Materials
+from .material import FULL_GRAZING, MIN_ALPHA, MaterialInput, Materials
 from .native_source import native
 from .sample import HitBuffers, Sampling
 from .surface import MIN_COS
@@ -13,13 +14,14 @@ from .texture import WRAPS
 GONE = wp.constant(-2)  # placement of a ray that ended at an earlier surface
 RAY_OFFSET = 4.0e-6  # of the largest coordinate: clears the float32 error of a hit
 RAY_OFFSET_M = 2.0e-5  # least offset, for points near the origin
-POINT_FLOATS = 35  # of a point, see native/point.cpp; where some of them begin:
+POINT_FLOATS = 38  # of a point, see native/point.cpp; where some of them begin:
 ROW_FIELD = wp.constant(2)
 ORIGIN_FIELD = wp.constant(7)
 DIFFUSE_FIELD = wp.constant(19)
 
 CONSTANTS = {
-    **WRAPS, **MaterialInput.__members__, "MIN_ALPHA": MIN_ALPHA, "MIN_COS": float(MIN_COS),
+    **WRAPS, **MaterialInput.__members__, "MIN_ALPHA": MIN_ALPHA, "FULL_GRAZING": FULL_GRAZING, "ENERGY_SIZE": ENERGY_SIZE,
+    "MIN_COS": float(MIN_COS),
     "GONE": int(GONE), "RAY_OFFSET": RAY_OFFSET, "RAY_OFFSET_M": RAY_OFFSET_M,
 }  # fmt: skip
 
@@ -39,7 +41,9 @@ def point_index(points: Points, i: int, field: int) -> int:
     return (block * POINT_FLOATS + field) * points.group + i - block * points.group
 
 
-@wp.func_native(native("lanes", "camera", "surface", "texture", "point", "material", "find", constants=CONSTANTS))
+@wp.func_native(
+    native("lanes", "camera", "surface", "texture", "point", "energy", "material", "find", constants=CONSTANTS)
+)
 def find_run(
     geometry: Geometry, views: Views, materials: Materials, sampling: Sampling, hits: HitBuffers,
     out_point: Points, thread: int,

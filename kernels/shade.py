@@ -11,6 +11,7 @@ import warp as wp
 
 from .camera import Views
 from .light import ALL_PLACEMENTS, LightKind, Lights
+from .material import MIN_ALPHA
 from .native_source import native
 from .point import Points
 from .sample import Sampling
@@ -26,7 +27,7 @@ LINK_FIELD = wp.constant(7)
 
 CONSTANTS = {
     **WRAPS, **LightKind.__members__, "ALL_PLACEMENTS": int(ALL_PLACEMENTS), "SHORT_OF_LIGHT": float(SHORT_OF_LIGHT),
-    "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE,
+    "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE, "MIN_ALPHA": MIN_ALPHA,
 }  # fmt: skip
 
 
@@ -55,7 +56,7 @@ def vector_at(value: wp.array[float], first: int, group: int) -> wp.vec3:
 
 
 @wp.func_native(
-    native("lanes", "camera", "texture", "point", "image", "bsdf", "light", "dome", "shaping", "sequence", "rays",
+    native("lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "light", "dome", "shaping", "sequence", "rays",
            "shade", constants=CONSTANTS)
 )  # fmt: skip
 def light_run(

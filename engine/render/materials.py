@@ -14,6 +14,7 @@ from engine import gpu
 from engine.draft import Draft
 from engine.render.arrays import copied, to_device
 from engine.render.atlas import Atlas
+from engine.render.energy import energy_on_device
 from engine.render.inputs import Field, Inputs
 from engine.scene.model import Material, TextureInput
 
@@ -30,8 +31,17 @@ class MaterialTable:
     record: NDArray[np.float32]  # [material, 24], layout: kernels/native/material.cpp
 
 
-def materials_on_device(materials: Sequence[Material], atlas: Atlas, device: str) -> MaterialTable:
-    """Return the materials of a scene; constants that a texture drives are 1 in their records."""
+def materials_on_device(
+    materials: Sequence[Material], atlas: Atlas, device: str, *, compensates: bool
+) -> MaterialTable:
+    """Return the materials of a scene; constants that a texture drives are 1 in their records.
+
+    Args:
+        materials: Of the scene.
+        atlas: Its textures.
+        device: Where to.
+        compensates: Rough lobes get back what bounces more than once between their facets.
+    """
     out = gpu.material.Materials()
     names = [member.name.lower() for member in gpu.material.MaterialInput]
     inputs = [m.textures[name] for m in materials for name in names if name in m.textures]
@@ -42,6 +52,7 @@ def materials_on_device(materials: Sequence[Material], atlas: Atlas, device: str
     out.input = to_device(table, wp.int32, device)
     out.inputs = _inputs_on_device(inputs, device)
     out.textures = atlas.textures
+    out.energy = energy_on_device(device, compensates=compensates)
     record = np.zeros((len(materials), gpu.material.RECORD_FLOATS), np.float32)
     for row, material in zip(record, materials, strict=True):
         row[CONSTANT_COLUMNS] = _constants(material)

@@ -102,7 +102,7 @@ def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneO
     if not shaded and not opens_view:
         return base
     atlas = pack_textures(scene.textures if shaded else opacity_textures(scene, kinds), device)
-    materials = materials_on_device(scene.materials, atlas, device)
+    materials = materials_on_device(scene.materials, atlas, device, compensates=rig.energy_compensation)
     if opens_view or opens_shadow:
         opacities = opacities_on_device(scene.materials, kinds, materials.device, device)
         opacities.label_opacity = rig.label_opacity

@@ -61,10 +61,12 @@
         for (int set = 0; set < 2; ++set) look.uv[set] = tri.uv[set];
         if (materials.used_inputs != 0) footprints(tri, area, ray.direction, met.t * spread_at(views, pixels, met.t), look.footprint);
         const V3 display = display_color(met);
-        p.bsdf = bsdf_at(materials, r, p.lit, {own[0], own[1], own[2]}, display, look);
+        Layers layers;
+        p.bsdf = bsdf_at(materials, r, p.lit, {own[0], own[1], own[2]}, display, look, layers);
         p.bsdf.normal = normal;
         const I bumps = input_row(materials, r, p.lit, NORMAL);
         if (omm::any(bumps >= 0)) p.bsdf.normal = mapped_normal(geometry, materials, bumps, look, met, tri, normal, p.face_normal, side);
+        share_energy(materials.energy, p.bsdf, layers, omm::dot(p.bsdf.normal, p.to_viewer));
         const F reach = omm::max(omm::max(omm::abs(p.position_m.x), omm::abs(p.position_m.y)), omm::abs(p.position_m.z));
         p.origin_m = omm::add(p.position_m, omm::scale(p.face_normal, omm::max(RAY_OFFSET * reach, omm::splat(RAY_OFFSET_M))));
         return p;

@@ -1,4 +1,5 @@
-// A direction from points towards a light, and the light that arrives from there (kernels/light.py). Needs image.cpp.
+// A direction from points towards a light, and the light that arrives from there (kernels/light.py). Needs image.cpp
+// and directions.cpp.
 // Source: UsdLux, https://openusd.org/release/api/usd_lux_page_front.html; Pharr, Jakob, Humphreys, PBRT 4, chapters 6
 // and 12.
 
@@ -12,30 +13,6 @@
         V2 uv;  // where that is looked up
     };
 
-    // A uniform point of the unit disk.
-    auto disk_point = [&](V2 u) {
-        F sine, cosine;
-        omm::sincos(u.y, sine, cosine);
-        const F r = omm::sqrt(u.x);
-        return V2{r * cosine, r * sine};
-    };
-    auto around = [&](V3 axis, F x, F y, F z) {
-        V3 t, b;
-        omm::basis(axis, t, b);
-        return omm::add(omm::add(omm::scale(t, x), omm::scale(b, y)), omm::scale(axis, z));
-    };
-    // A direction around a unit normal with density cos / pi.
-    auto cosine_direction = [&](V3 n, V2 u) {
-        const V2 p = disk_point(u);
-        return around(n, p.x, p.y, omm::sqrt(omm::max(1.0f - p.x * p.x - p.y * p.y, omm::splat(0.0f))));
-    };
-    // A uniform direction of a cone, given 1 - cos of its half angle.
-    auto cone_direction = [&](V3 axis, F versine, V2 u) {
-        F sine, cosine;
-        omm::sincos(u.y, sine, cosine);
-        const F v = u.x * versine, s = omm::sqrt(v * (2.0f - v));
-        return around(axis, s * cosine, s * sine, 1.0f - v);
-    };
     auto point_of = [&](const F* m, F x, F y, F z) {
         return V3{m[0] * x + m[1] * y + m[2] * z + m[3], m[4] * x + m[5] * y + m[6] * z + m[7], m[8] * x + m[9] * y + m[10] * z + m[11]};
     };

@@ -1,4 +1,4 @@
-// Materials at points of surfaces (kernels/material.py). Needs surface.cpp, texture.cpp and point.cpp.
+// Materials at points of surfaces (kernels/material.py). Needs surface.cpp, texture.cpp, point.cpp and energy.cpp.
 // Record of a material in a row, 24 floats, integers as bits: base colour, roughness, metallic, emission, specular colour
 // (negative: the metallic workflow), reflectance at normal incidence, coat, coat roughness, whether displayColor counts,
 // the rows of its texture inputs in the order of MaterialInput (-1: none). Record of an instance in a row, 4: tint, and
@@ -86,24 +86,24 @@
         const M valid = (index >= 0) & (det != 0.0f) & (omm::dot(mapped, face) > 0.0f);
         return omm::select3(valid, mapped, n);
     };
-    // A material at a point, but for its normal. Source: UsdPreviewSurface specification,
+    // A material at a point, but for its normal and for how its layers share energy. Source: UsdPreviewSurface specification,
     // https://openusd.org/release/spec_usdpreviewsurface.html
-    auto bsdf_at = [&](const auto& materials, const F* r, I active, V3 tint, V3 display, const Look& look) {
+    auto bsdf_at = [&](const auto& materials, const F* r, I active, V3 tint, V3 display, const Look& look, Layers& layers) {
         const F zero = omm::splat(0.0f), one = omm::splat(1.0f);
         V3 color = color_input(materials, r, active, BASE_COLOR, {r[0], r[1], r[2]}, look);
         color = omm::mul(omm::select3(omm::bits(r[14]) != 0, omm::mul(color, display), color), tint);
         const F roughness = omm::clamp(scalar_input(materials, r, active, ROUGHNESS, r[3], look), 0.0f, 1.0f);
         const F metallic = omm::clamp(scalar_input(materials, r, active, METALLIC, r[4], look), 0.0f, 1.0f);
-        const F reflectance = r[11], rest = 1.0f - metallic;
+        const F reflectance = r[11];
+        const F grazing = omm::min(reflectance * FULL_GRAZING, one);  // an ior of 1 reflects nothing at any angle
+        layers = Layers{color, omm::same(reflectance), grazing, color, metallic};
         Bsdf out;
-        out.diffuse = omm::scale(color, rest);
-        out.f0 = omm::add(omm::same(reflectance * rest), omm::scale(color, metallic));
-        out.f90 = omm::add(omm::same(rest), omm::scale(color, metallic));
         const M has_specular_color = r[8] >= 0.0f;
         if (omm::any(has_specular_color)) {
-            out.diffuse = omm::select3(has_specular_color, color, out.diffuse);
-            out.f0 = omm::select3(has_specular_color, color_input(materials, r, active, SPECULAR_COLOR, {r[8], r[9], r[10]}, look), out.f0);
-            out.f90 = omm::select3(has_specular_color, omm::same(one), out.f90);
+            const V3 specular = color_input(materials, r, active, SPECULAR_COLOR, {r[8], r[9], r[10]}, look);
+            layers.f0 = omm::select3(has_specular_color, specular, layers.f0);
+            layers.f90 = omm::select(has_specular_color, one, grazing);
+            layers.share = omm::select(has_specular_color, zero, metallic);
         }
         out.alpha = omm::max(roughness * roughness, omm::splat(MIN_ALPHA));
         out.coat = scalar_input(materials, r, active, CLEARCOAT, r[12], look);

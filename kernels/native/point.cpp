@@ -10,16 +10,18 @@
 #define OMM_POINT_FLOATS(X)                                                                                         \
     OMM_POINT_V3(X, position_m) OMM_POINT_V3(X, origin_m) OMM_POINT_V3(X, face_normal) OMM_POINT_V3(X, to_viewer)    \
     OMM_POINT_V3(X, bsdf.normal) OMM_POINT_V3(X, bsdf.diffuse) OMM_POINT_V3(X, bsdf.f0) OMM_POINT_V3(X, bsdf.f90)    \
-    OMM_POINT_V3(X, bsdf.emission) X(bsdf.alpha) X(bsdf.coat) X(bsdf.coat_f0) X(bsdf.coat_alpha)
+    OMM_POINT_V3(X, bsdf.emission) X(bsdf.alpha) X(bsdf.coat) X(bsdf.coat_f0) X(bsdf.coat_alpha)                      \
+    OMM_POINT_V3(X, bsdf.gloss)
 #define OMM_POINT_INTS(X) X(lit) X(is_edge) X(row) X(placement)
-#define OMM_POINT_FIELDS 35
+#define OMM_POINT_FIELDS 38
 
-    struct Bsdf {  // a material evaluated at a point
+    struct Bsdf {  // a material evaluated at a point for its viewer: what a layer takes away the layers below lack
         V3 normal, diffuse;  // albedo of the Lambert lobe
-        V3 f0, f90;  // reflectance at normal incidence and at a grazing angle
+        V3 f0, f90;  // factors on the GGX lobe at normal incidence and at a grazing angle
         F alpha;  // GGX roughness squared
         F coat, coat_f0, coat_alpha;
         V3 emission;
+        V3 gloss;  // albedo of the GGX lobes
     };
     struct Point {
         I lit;  // 0: nothing there to be lit; then emission is 0, placement -1 if a ray met nothing, to_viewer its origin's direction

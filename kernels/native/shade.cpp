@@ -88,13 +88,12 @@
     // Write the ray of the ambient term, with cosine density, where it is its turn; return what arrives in any case.
     auto ambient_slot = [&](int i, const Point& p, const Pixels& pixels, const Rows& rows, M asked, M lit, F stride, U n) {
         const int slot = out_rays.light_slots;
-        const F n_dot_v = omm::max(omm::dot(p.bsdf.normal, p.to_viewer), zero);
         const V3 radiance = {of_row(lights.ambient, rows, 0, 0), of_row(lights.ambient, rows, 0, 1), of_row(lights.ambient, rows, 0, 2)};
         if (!omm::any((radiance.x + radiance.y + radiance.z) > 0.0f)) {
             store_no_ray(out_rays, slot, i);
             return black;
         }
-        const V3 albedo = omm::add(p.bsdf.diffuse, reflectance_of_dome(p.bsdf, n_dot_v));
+        const V3 albedo = omm::add(p.bsdf.diffuse, p.bsdf.gloss);
         const V3 all = omm::select3(lit, omm::mul(radiance, albedo), black);
         if (!(lights.ambient_reach_m > 0.0f)) {  // nothing is near enough to keep it away
             store_no_ray(out_rays, slot, i);
