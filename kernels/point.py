@@ -20,8 +20,8 @@ ORIGIN_FIELD = wp.constant(7)
 DIFFUSE_FIELD = wp.constant(19)
 
 CONSTANTS = {
-    **WRAPS, **MaterialInput.__members__, "MIN_ALPHA": MIN_ALPHA, "FULL_GRAZING": FULL_GRAZING, "ENERGY_SIZE": ENERGY_SIZE,
-    "MIN_COS": float(MIN_COS),
+    **WRAPS, **MaterialInput.__members__, "MIN_ALPHA": MIN_ALPHA, "FULL_GRAZING": FULL_GRAZING,
+    "ENERGY_SIZE": ENERGY_SIZE, "MIN_COS": float(MIN_COS),
     "GONE": int(GONE), "RAY_OFFSET": RAY_OFFSET, "RAY_OFFSET_M": RAY_OFFSET_M,
 }  # fmt: skip
 

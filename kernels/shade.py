@@ -20,6 +20,8 @@ from .texture import WRAPS
 MAX_LIGHT_SLOTS = 8
 SHORT_OF_LIGHT = wp.constant(1.0 - 1.0e-4)  # of the way to a light: its own fitting, in the same plane, casts no shadow
 AMBIENT_OPEN_SHARE = 0.35  # of the ambient term, which a point in a corner still gets: no pit is black
+NARROW_ALPHA = 0.2  # gloss narrower than this gets samples of its own in the reflections of lights
+MOST_LOBE_SHARE = 0.5  # of a light's samples
 RAY_FLOATS = 8  # of a shadow ray, see native/rays.cpp; where its fields begin:
 DISTANCE_FIELD = wp.constant(3)
 RADIANCE_FIELD = wp.constant(4)
@@ -27,7 +29,8 @@ LINK_FIELD = wp.constant(7)
 
 CONSTANTS = {
     **WRAPS, **LightKind.__members__, "ALL_PLACEMENTS": int(ALL_PLACEMENTS), "SHORT_OF_LIGHT": float(SHORT_OF_LIGHT),
-    "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE, "MIN_ALPHA": MIN_ALPHA,
+    "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE, "MIN_ALPHA": MIN_ALPHA, "NARROW_ALPHA": NARROW_ALPHA,
+    "MOST_LOBE_SHARE": MOST_LOBE_SHARE,
 }  # fmt: skip
 
 
@@ -56,8 +59,8 @@ def vector_at(value: wp.array[float], first: int, group: int) -> wp.vec3:
 
 
 @wp.func_native(
-    native("lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "light", "dome", "shaping", "sequence", "rays",
-           "shade", constants=CONSTANTS)
+    native("lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "light", "light_hit", "dome",
+           "shaping", "sequence", "rays", "shade", constants=CONSTANTS)
 )  # fmt: skip
 def light_run(
     views: Views, lights: Lights, sampling: Sampling, point: Points, out_rays: ShadowRays,

@@ -11,6 +11,7 @@
         F distance_m;
         V3 radiance;  // without the light's image
         V2 uv;  // where that is looked up
+        F density;  // [1/sr]; 0: the light is no body, and no other sample can find it
     };
 
     auto point_of = [&](const F* m, F x, F y, F z) {
@@ -24,7 +25,9 @@
         out.direction = omm::scale(to_light, 1.0f / distance);
         out.distance_m = distance;
         const F cos_light = omm::max(-omm::dot(normal, out.direction), omm::splat(0.0f));
-        out.radiance = omm::scale(radiance, area_m2 * cos_light / (distance * distance));
+        const F solid_angle = area_m2 * cos_light / (distance * distance);
+        out.radiance = omm::scale(radiance, solid_angle);
+        out.density = omm::select(solid_angle > 0.0f, 1.0f / solid_angle, omm::splat(0.0f));
         return out;
     };
     // A uniform direction of the cone that a sphere fills.
@@ -37,7 +40,9 @@
         LightSample out = LightSample{};
         out.direction = cone_direction(omm::scale(to_center, 1.0f / distance), omm::min(versine, omm::splat(1.0f)), u);
         out.distance_m = omm::select(outside, distance - radius_m, omm::splat(0.0f));
-        out.radiance = omm::scale(radiance, omm::select(outside, TURN * versine, omm::splat(0.0f)));
+        const F solid_angle = TURN * versine;
+        out.radiance = omm::scale(radiance, omm::select(outside, solid_angle, omm::splat(0.0f)));
+        out.density = omm::select(outside, 1.0f / solid_angle, omm::splat(0.0f));
         return out;
     };
     // The sample of a point of that part of a cylinder's side that faces the point.
@@ -60,6 +65,7 @@
         out.direction = versine > 0.0f ? cone_direction(axis, omm::splat(versine), u) : axis;
         out.distance_m = omm::splat(DISTANT_M);
         out.radiance = versine > 0.0f ? omm::scale(radiance, omm::splat(TURN * versine)) : radiance;
+        out.density = omm::splat(versine > 0.0f ? 1.0f / (TURN * versine) : 0.0f);
         return out;
     };
     // A direction towards a light other than a dome, for two uniform numbers. For who looks at the lit side of a rectangle

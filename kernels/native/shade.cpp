@@ -19,7 +19,7 @@
     auto arrival_of = [&](int light, const Point& p, const Rows& rows, M asked, V2 u) {
         const auto control = lights.control.data[light];
         const bool is_dome = lights.kind.data[light] == DOME;
-        LightSample sample = is_dome ? sample_dome(lights, rows, light, p.bsdf, p.to_viewer, u) : sample_light(lights, rows, light, p.position_m, u);
+        LightSample sample = is_dome ? sample_dome(lights, rows, light, p.bsdf, p.to_viewer, u) : sample_seen_light(lights, rows, light, p.bsdf, p.to_viewer, p.position_m, u);
         if (!is_dome && control.shaping != NO_SHAPING) {
             F pose[12];
             pose_of(lights, rows, light, pose);
