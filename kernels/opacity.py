@@ -44,6 +44,8 @@ class Opacities:
     inputs: TextureInputs
     textures: Textures
     override: wp.array2d[int]  # [row, instance], material; -1: each triangle's own
+    ior: wp.array[float]  # [material]
+    solid: wp.array[int]  # [placement], 1: its mesh is closed, so that glass has an inside; empty: no path asks
     label_opacity: float  # above it, a surface that is no cut-out is labelled
 
 

@@ -26,6 +26,9 @@ CONSTANTS = {
 }  # fmt: skip
 
 
+MATERIAL = ("lanes", "camera", "surface", "texture", "point", "energy", "material", "find")
+
+
 @wp.struct
 class Points:
     """Points to be lit: blocks of `group` pixels, in a block field after field. Layout: native/point.cpp."""
@@ -41,14 +44,12 @@ def point_index(points: Points, i: int, field: int) -> int:
     return (block * POINT_FLOATS + field) * points.group + i - block * points.group
 
 
-@wp.func_native(
-    native("lanes", "camera", "surface", "texture", "point", "energy", "material", "find", constants=CONSTANTS)
-)
+@wp.func_native(native(*MATERIAL, "find_camera", constants=CONSTANTS))
 def find_run(
     geometry: Geometry, views: Views, materials: Materials, sampling: Sampling, hits: HitBuffers,
     out_point: Points, thread: int,
 ):  # fmt: skip
-    """Write the points of a run of pixels; see native/find.cpp."""
+    """Write the points of a run of pixels; see native/find_camera.cpp."""
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=96)

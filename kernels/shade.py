@@ -34,12 +34,20 @@ CONSTANTS = {
 }  # fmt: skip
 
 
+LIGHTING = (
+    "lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "light", "light_hit", "dome",
+    "shaping", "sequence", "rays", "shade",
+)  # fmt: skip
+
+
 @wp.struct
 class ShadowRays:
     """Rays that decide whether light arrives, and how much it would be. Layout: native/rays.cpp."""
 
     light_slots: int  # slots of lights; the ambient term's comes after them
+    has_ambient: int  # 0: its slot stays empty
     light_stride: int  # samples from one turn of a light to its next on a smooth surface; divides the sample count
+    count: wp.array[int]  # [1], of the points that have rays; empty: all of the span
     group: int  # pixels of a block
     slot_floats: int  # of all rays of a slot
     value: wp.array[float]  # direction, distance [m] (0: nothing to trace), radiance, row of Lights.link as bits
@@ -58,15 +66,12 @@ def vector_at(value: wp.array[float], first: int, group: int) -> wp.vec3:
     return wp.vec3(value[first], value[first + group], value[first + 2 * group])
 
 
-@wp.func_native(
-    native("lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "light", "light_hit", "dome",
-           "shaping", "sequence", "rays", "shade", constants=CONSTANTS)
-)  # fmt: skip
+@wp.func_native(native(*LIGHTING, "shade_camera", constants=CONSTANTS))
 def light_run(
     views: Views, lights: Lights, sampling: Sampling, point: Points, out_rays: ShadowRays,
     out_radiance: wp.array[wp.vec3], thread: int,
 ):  # fmt: skip
-    """Light the points of a run of pixels; see native/shade.cpp."""
+    """Light the points of a run of pixels; see native/shade_camera.cpp."""
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=96)

@@ -67,7 +67,7 @@ def pass_shadow(
 ):  # fmt: skip
     """Add the light of every shadow ray as far as it arrives; `link` is Lights.link."""
     i = wp.tid()
-    if i >= span.count:
+    if i >= span.count or (rays.count.shape[0] > 0 and i >= rays.count[0]):
         return
     radiance = out_light.radiance[i]
     ray = Ray()

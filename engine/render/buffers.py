@@ -77,6 +77,16 @@ class Scratch:
     rays: Any  # kernels.shade.ShadowRays
     layers: Any  # kernels.passage.Layers; None: no ray passes anything
     layer_points: Any  # of the layers behind the first
+    paths: PathScratch | None = None  # None: no path is traced
+
+
+@dataclass(frozen=True)
+class PathScratch:
+    """What paths of light need while a slice is shaded."""
+
+    rays: tuple[Any, Any]  # kernels.path.Paths, of a vertex and of its next
+    hit: Any
+    ends: Any  # kernels.path.Ends
 
 
 def new_image(name: str, base: SceneOnDevice, rig: Rig, views: int) -> wp.array:
@@ -110,12 +120,18 @@ def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> 
     hits.center, hits.edge = buffers.hit, buffers.edge
     hits.sample = wp.empty(count, dtype=gpu.trace.Hit, device=device)
     hits.offset_px = wp.empty(count, dtype=wp.vec2, device=device)
+    if traces_paths := rig.quality == "path":
+        lights = min(lights, 1)  # a path asks one light a vertex
     slots, rays.light_slots = lights + 1, lights
-    rays.light_stride = 2 if rig.spp % 2 == 0 else 1
+    rays.light_stride = 2 if rig.spp % 2 == 0 and not traces_paths else 1
+    rays.has_ambient = int(not traces_paths)
+    rays.count = wp.empty(0, dtype=wp.int32, device=device)
     rays.group, rays.slot_floats = group, count * gpu.shade.RAY_FLOATS
     rays.value = wp.empty(slots * rays.slot_floats, dtype=wp.float32, device=device)
     points = _new_points(count, group, device)
     radiance = wp.empty(count, dtype=wp.vec3, device=device)
+    if traces_paths:
+        return Scratch(radiance, hits, points, rays, None, None, new_path_scratch(base, count, group))
     if base.opacities is None:
         return Scratch(radiance, hits, points, rays, None, None)
     layers, behind = gpu.passage.Layers(), count if base.opens_view else 0
@@ -125,6 +141,24 @@ def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> 
     layers.open_rays = wp.zeros(1, dtype=wp.int32, device=device)
     layers.turn = wp.zeros(1, dtype=wp.int32, device=device)
     return Scratch(radiance, hits, points, rays, layers, _new_points(behind, group, device))
+
+
+def new_path_scratch(base: SceneOnDevice, count: int, group: int) -> PathScratch:
+    """Return what paths of `count` pixels at a time need."""
+    device, ends = base.device, gpu.path.Ends()
+    both = []
+    for _ in range(2):
+        paths = gpu.path.Paths()
+        paths.group = group
+        paths.value = wp.zeros(count * gpu.path.PATH_FLOATS, dtype=wp.float32, device=device)
+        paths.count = wp.zeros(1, dtype=wp.int32, device=device)
+        both.append(paths)
+    opens = count if base.opens_view else 0
+    ends.glass.through = wp.zeros(opens, dtype=wp.float32, device=device)
+    ends.glass.eta = wp.zeros(opens, dtype=wp.float32, device=device)
+    ends.point = _new_points(count, group, device)
+    ends.arrived = wp.zeros(count, dtype=wp.vec3, device=device)
+    return PathScratch((both[0], both[1]), wp.zeros(count, dtype=gpu.trace.Hit, device=device), ends)
 
 
 def _new_points(count: int, group: int, device: str) -> Any:

@@ -13,7 +13,7 @@ from engine import gpu
 from engine.draft import Draft
 from engine.render.arrays import copied, to_device
 from engine.render.inputs import Field, Inputs, field
-from engine.scene.model import Material, Scene, Texture, Wrap
+from engine.scene.model import Material, Mesh, Scene, Texture, Wrap
 
 
 def opacity_kinds(scene: Scene) -> NDArray[np.int32]:
@@ -64,15 +64,43 @@ def opacity_textures(scene: Scene, kinds: NDArray[np.int32]) -> tuple[Texture, .
                  for i, t in enumerate(scene.textures))  # fmt: skip
 
 
-def opacities_on_device(materials: Sequence[Material], kinds: NDArray[np.int32], uploaded: Any, device: str) -> Any:
-    """Return kernels.opacity.Opacities without rows; `uploaded` is kernels.material.Materials of the same scene."""
-    out = gpu.opacity.Opacities()
+def opacities_on_device(scene: Scene, kinds: NDArray[np.int32], uploaded: Any, device: str, *, bends: bool) -> Any:
+    """Return kernels.opacity.Opacities without rows.
+
+    Args:
+        scene: Whose materials they are.
+        kinds: `opacity_kinds` of it.
+        uploaded: kernels.material.Materials of it.
+        device: Where to.
+        bends: Light is bent by glass, for which it must be known what has an inside.
+    """
+    materials, out = scene.materials, gpu.opacity.Opacities()
     out.kind = to_device(kinds, wp.int32, device)
     constant = [(1.0 if "opacity" in m.textures else m.opacity, m.opacity_threshold) for m in materials]
     out.constant = to_device(np.array(constant, np.float32), wp.vec2, device)
     out.uses_display = to_device(np.array([m.uses_display_opacity for m in materials], np.int32), wp.int32, device)
+    out.ior = to_device(np.array([m.ior for m in materials], np.float32), wp.float32, device)
+    solid = (
+        [is_closed(mesh) for mesh in scene.meshes]
+        if bends and (kinds == gpu.opacity.OpacityKind.TRANSPARENT).any()
+        else []
+    )
+    out.solid = to_device(
+        np.array(solid, np.int32)[scene.placements.mesh] if solid else np.zeros(0, np.int32), wp.int32, device
+    )
     out.input, out.inputs, out.textures = uploaded.input, uploaded.inputs, uploaded.textures
     return out
+
+
+def is_closed(mesh: Mesh) -> bool:
+    """Return whether every edge of a mesh has two triangles, on its two sides; points at one place count as one."""
+    _, index = np.unique(mesh.points_m, axis=0, return_inverse=True)
+    corner = index.reshape(-1)[mesh.triangle].astype(np.int64)
+    corner = corner[(corner[:, 0] != corner[:, 1]) & (corner[:, 1] != corner[:, 2]) & (corner[:, 2] != corner[:, 0])]
+    ends = np.stack([corner, np.roll(corner, -1, axis=1)], axis=-1).reshape(-1, 2)
+    count = len(mesh.points_m)
+    there, back = np.sort(ends @ [count, 1]), np.sort(ends @ [1, count])
+    return len(there) > 0 and bool((there == back).all())
 
 
 def opacity_fields(draft: Draft) -> list[Field]:

@@ -42,6 +42,8 @@ KEPT_LAYOUTS = 4  # whose memory is kept
 ROOM_SHARE = 0.4  # of the memory that is there when a renderer begins, for one batch; two are under way on CUDA
 LABEL_MODULES = ("geometry", "top", "trace", "resolve")
 LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
+PATH_MODULES = ("path", "path_point", "path_light")  # of quality `path`
+PATH_PASSAGE_MODULE = "path_passage"
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 
@@ -102,7 +104,8 @@ def load_kernels(
     """
     threads = len(os.sched_getaffinity(0))
     gpu.load(("bvh",), device="cpu", threads=1, say=say)
-    modules = (*(LIGHT_MODULES if quality != "labels" else ()), *LABEL_MODULES)
+    light = () if quality == "labels" else LIGHT_MODULES + (PATH_MODULES if quality == "path" else ())
+    modules = (*light, *LABEL_MODULES)
     gpu.load((*modules, *((VIEW_MODULE, SHADOW_MODULE) if passing else ())), device=device, threads=threads, say=say)
 
 
@@ -144,7 +147,8 @@ class Renderer:
         self._stages = Stages(base, rig, self.shaded, key, table, margin_px)
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         asked, passing = margin_px is not None, margin_px is not None and base.opens_view
-        needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow, SHADOW_MODULE),
+        bends = base.opens_view and self.shaded and rig.quality == "path"
+        needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow, SHADOW_MODULE), (bends, PATH_PASSAGE_MODULE),
                  *zip((asked, passing), SILHOUETTE_MODULES, strict=True))  # fmt: skip
         if modules := tuple(name for is_needed, name in needs if is_needed):
             gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)), say=say)

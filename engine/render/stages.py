@@ -11,6 +11,7 @@ from engine import gpu
 from engine.recipe import Rig
 from engine.render.arrays import copied
 from engine.render.buffers import Buffers, Scratch
+from engine.render.paths import PathPrograms
 from engine.render.program import Program
 from engine.render.worlds import SceneOnDevice, Worlds
 
@@ -80,6 +81,7 @@ class SlicePrograms:
         stages, at, program = self._stages, self._target, self.shade
         own = at.scratch
         assert own is not None
+        paths = None if own.paths is None else PathPrograms(stages, at, self._slice_px, program)
         if stages.marks_edges:
             inputs = [at.views, at.buffers.labels, at.span, at.buffers.edge]
             self._runs(program, gpu.resolve.mark_edges, inputs)
@@ -89,6 +91,9 @@ class SlicePrograms:
             sampling.span, sampling.sample = at.span, sample
             sampling.sample_count, sampling.key = stages.rig.spp, stages.key
             self._spans.append(sampling.span)
+            if paths is not None and stages.base.opens_view:
+                paths.record_from_camera(sampling)
+                continue
             if stages.base.opens_view:
                 self._record_layers(own, sampling)
                 continue
@@ -97,6 +102,8 @@ class SlicePrograms:
                 self._runs(program, gpu.sample.trace_samples, inputs)
             self._find_points(program, sampling, own.hits, own.points)
             self._light_points(program, sampling, own.points, own.radiance)
+            if paths is not None:
+                paths.record_bounces(sampling)
         inputs = [at.views, at.span, stages.rig.spp, stages.srgb, own.radiance, at.buffers.color]
         self._runs(program, gpu.film.develop, inputs)
 

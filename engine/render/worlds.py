@@ -104,7 +104,7 @@ def upload_scene(scene: Scene, rig: Rig, *, device: str, shaded: bool) -> SceneO
     atlas = pack_textures(scene.textures if shaded else opacity_textures(scene, kinds), device)
     materials = materials_on_device(scene.materials, atlas, device, compensates=rig.energy_compensation)
     if opens_view or opens_shadow:
-        opacities = opacities_on_device(scene.materials, kinds, materials.device, device)
+        opacities = opacities_on_device(scene, kinds, materials.device, device, bends=rig.quality == "path")
         opacities.label_opacity = rig.label_opacity
         base = dataclasses.replace(base, opacities=opacities)
     if not shaded:

@@ -1,5 +1,4 @@
-// The shading points of a run of pixels (kernels/point.py). Needs material.cpp.
-// In:  geometry, views, materials, sampling, hits, thread. Out: out_point.
+// Shading points of hits (kernels/point.py). Needs material.cpp. In: geometry, materials.
 
     // Widths of a pixel in both sets of texture coordinates. An isotropic lookup blurs along the footprint's short axis: by
     // the square root of the stretch at a slant. `area` is the cross product of the triangle's edges in the world [m^2].
@@ -23,7 +22,8 @@
         }
         return omm::mul(met.color, {mixed(c[0].x, c[1].x, c[2].x, met), mixed(c[0].y, c[1].y, c[2].y, met), mixed(c[0].z, c[1].z, c[2].z, met)});
     };
-    auto point_at = [&](const Pixels& pixels, const Rows& rows, const Ray& ray, const Met& met) {
+    // `width` is that of the pixel's cone at the hit, in lengths of the ray's direction.
+    auto point_at = [&](const Rows& rows, const Ray& ray, const Met& met, F width) {
         const Triangle tri = triangle_of(geometry, met, materials.used_inputs != 0);
         F m[12], r[24], own[8];
         inverse_of(geometry.trees, met, m);
@@ -59,7 +59,7 @@
         }
         Look look;
         for (int set = 0; set < 2; ++set) look.uv[set] = tri.uv[set];
-        if (materials.used_inputs != 0) footprints(tri, area, ray.direction, met.t * spread_at(views, pixels, met.t), look.footprint);
+        if (materials.used_inputs != 0) footprints(tri, area, ray.direction, width, look.footprint);
         const V3 display = display_color(met);
         Layers layers;
         p.bsdf = bsdf_at(materials, r, p.lit, {own[0], own[1], own[2]}, display, look, layers);
@@ -71,37 +71,3 @@
         p.origin_m = omm::add(p.position_m, omm::scale(p.face_normal, omm::max(RAY_OFFSET * reach, omm::splat(RAY_OFFSET_M))));
         return p;
     };
-
-    const auto span = sampling.span;
-    for (int i = thread * span.run; i < (thread + 1) * span.run && i < span.count; i += OMM_WIDTH) {
-        const int index = span.first + i, end = span.first + span.count;
-        I is_edge = omm::splat_int(hits.layer > 0);
-        decltype(hits.center.data + 0) hit[OMM_WIDTH];
-        F x_offset = omm::splat(0.5f), y_offset = x_offset;
-        for (int l = 0; l < OMM_WIDTH; ++l) {
-            const int k = index + l < end ? l : end - 1 - index;
-            if (hits.edge.data[index + k]) omm::set_int(is_edge, l, 1);
-            const bool crosses = omm::get_int(is_edge, l) != 0;
-            hit[l] = crosses ? hits.sample.data + i + k : hits.center.data + index + k;
-            if (!crosses) continue;
-            omm::set(x_offset, l, hits.offset_px.data[i + k][0]);
-            omm::set(y_offset, l, hits.offset_px.data[i + k][1]);
-        }
-        if (sampling.sample > 0 && !omm::any(is_edge != 0)) continue;  // the points of the first sample serve again
-        const Pixels pixels = pixels_of(views, index, end);
-        const Rows rows = view_rows(views, pixels);
-        const Ray ray = camera_ray(views, pixels, omm::to_float(pixels.x) + x_offset, omm::to_float(pixels.y) + y_offset);
-        const Met met = met_by(geometry, hit, rows);
-        Point p = Point{};
-        if (omm::any(met.is_hit)) p = point_at(pixels, rows, ray, met);
-        if (!omm::all(met.is_hit)) {
-            I placement = omm::splat_int(0);
-            for (int l = 0; l < OMM_WIDTH; ++l) omm::set_int(placement, l, hit[l]->placement);
-            p.placement = omm::select_int(met.is_hit, p.placement, placement);
-            p.to_viewer = omm::select3(met.is_hit, p.to_viewer, omm::negative(omm::unit(ray.direction)));
-            p.bsdf.emission = omm::select3(met.is_hit, p.bsdf.emission, omm::vec3(0.0f, 0.0f, 0.0f));
-            p.row = rows.each;
-        }
-        p.is_edge = is_edge;
-        store_point(out_point.value.data, i, p);
-    }

@@ -1,7 +1,8 @@
 // Which shadow rays of a run of pixels arrive (kernels/shadow.py). Needs rays.cpp, traverse.cpp and traverse_group.cpp.
 // In:  trees, span, point, rays, thread. Out: out_radiance (added to).
 
-    for (int i = thread * span.run; i < (thread + 1) * span.run && i < span.count; i += OMM_WIDTH) {
+    const int count = rays.count.shape[0] > 0 && rays.count.data[0] < span.count ? rays.count.data[0] : span.count;
+    for (int i = thread * span.run; i < (thread + 1) * span.run && i < count; i += OMM_WIDTH) {
         const Point p = load_point(point.value.data, i);
         V3 sum = omm::vec3(0.0f, 0.0f, 0.0f);
         bool is_lit = false;
@@ -13,7 +14,7 @@
             F open = omm::select(arrives, omm::splat(1.0f), omm::splat(0.0f));
             is_lit = true;
 #if !defined(__CUDA_ARCH__)
-            const int left = span.count - i, asked = bits_of(arrives) & (left < 8 ? (1 << left) - 1 : OMM_ALL);
+            const int left = count - i, asked = bits_of(arrives) & (left < 8 ? (1 << left) - 1 : OMM_ALL);
             if (asked == 0) continue;
             const int row = p.row[__builtin_ctz(asked)];
             if ((bits_of(p.row != row) & asked) == 0) {
@@ -22,7 +23,7 @@
                 continue;
             }
 #endif
-            for (int l = 0; l < OMM_WIDTH && i + l < span.count; ++l) {
+            for (int l = 0; l < OMM_WIDTH && i + l < count; ++l) {
                 if (!omm::get_bool(arrives, l)) continue;
                 const float from[3] = {omm::get(p.origin_m.x, l), omm::get(p.origin_m.y, l), omm::get(p.origin_m.z, l)};
                 const float towards[3] = {omm::get(ray.direction.x, l), omm::get(ray.direction.y, l), omm::get(ray.direction.z, l)};
