@@ -159,6 +159,30 @@ def stopped_share(geometry: Geometry, opacities: Opacities, material: int, hit: 
 
 
 @wp.func
+def facing(geometry: Geometry, row: int, ray: Ray, hit: Hit) -> float:
+    """Return the cosine between a ray and the outward normal of the triangle that it met; below 0: from outside."""
+    triangle = geometry.first_triangle[hit.placement] + hit.triangle
+    p = geometry.point_m[triangle, 0]
+    normal = wp.cross(geometry.point_m[triangle, 1] - p, geometry.point_m[triangle, 2] - p)
+    world = wp.vec3(0.0, 0.0, 0.0)
+    for column in range(3):  # of the world-to-mesh matrix, whose transpose turns normals
+        for k in range(3):
+            world[column] = world[column] + geometry.trees.record[row, hit.placement, 4 * column + k] * normal[k]
+    return wp.dot(wp.normalize(world), wp.normalize(ray.direction))
+
+
+@wp.func
+def sheet_reflectance(ior: float, cosine: float) -> float:
+    """Return what both sides of a thin sheet reflect, of unpolarised light: 2 R / (1 + R) of one side's R."""
+    c = wp.min(wp.abs(cosine), 1.0)
+    inside = wp.sqrt(wp.max(1.0 - (1.0 - c * c) / (ior * ior), 0.0))
+    along = (ior * c - inside) / (ior * c + inside)
+    across = (c - ior * inside) / (c + ior * inside)
+    once = 0.5 * (along * along + across * across)
+    return 2.0 * once / (1.0 + once)
+
+
+@wp.func
 def clip_range(views: Views, view: int) -> wp.vec2:
     """Return the planar depths between which a camera sees; they bound `t`, which is planar depth."""
     if views.clip_m.shape[0] == 0:

@@ -14,6 +14,7 @@ from .opacity import (
     MAX_CROSSED,
     Opacities,
     OpacityKind,
+    facing,
     is_same_crossing,
     material_of,
     next_hit,
@@ -157,19 +158,6 @@ def pass_paths(
     out_hit[i] = hit
 
 
-@wp.func
-def is_entering(geometry: Geometry, ray: Ray, row: int, hit: Hit) -> bool:
-    """Return whether a ray meets the front of a triangle, which faces outwards."""
-    triangle = geometry.first_triangle[hit.placement] + hit.triangle
-    p = geometry.point_m[triangle, 0]
-    normal = wp.cross(geometry.point_m[triangle, 1] - p, geometry.point_m[triangle, 2] - p)
-    towards = wp.vec3(0.0, 0.0, 0.0)
-    for axis in range(3):  # the columns of the world-to-mesh matrix
-        for k in range(3):
-            towards[k] = towards[k] + geometry.trees.record[row, hit.placement, 4 * axis + k] * ray.direction[axis]
-    return wp.dot(normal, towards) < 0.0
-
-
 @wp.kernel(enable_backward=False)
 def find_glass(
     geometry: Geometry, opacities: Opacities, paths: Paths, hit: wp.array[Hit], out_point: Points, out_glass: Glass
@@ -191,7 +179,7 @@ def find_glass(
     if opacity >= 1.0:
         return
     ior = opacities.ior[material]
-    eta = wp.where(is_entering(geometry, ray, row, met), ior, 1.0 / ior)
+    eta = wp.where(facing(geometry, row, ray, met) < 0.0, ior, 1.0 / ior)
     out_glass.eta[i] = wp.where(opacities.solid[met.placement] != 0, eta, -ior)
     out_glass.through[i] = 1.0 - opacity
     for channel in range(3):

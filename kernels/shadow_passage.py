@@ -5,7 +5,18 @@ import warp as wp
 from .camera import Ray, Span
 from .geometry import Geometry
 from .light import ALL_PLACEMENTS
-from .opacity import MAX_CROSSED, Opacities, is_same_crossing, material_of, next_hit, start_at, stopped_share
+from .opacity import (
+    MAX_CROSSED,
+    Opacities,
+    OpacityKind,
+    facing,
+    is_same_crossing,
+    material_of,
+    next_hit,
+    sheet_reflectance,
+    start_at,
+    stopped_share,
+)
 from .point import ORIGIN_FIELD, ROW_FIELD, Points, point_index
 from .shade import DISTANCE_FIELD, LINK_FIELD, RADIANCE_FIELD, SHORT_OF_LIGHT, ShadowRays, ray_index, vector_at
 from .trace import MISS
@@ -50,6 +61,11 @@ def arriving_share(
         if blocking.group == ALL_PLACEMENTS or blocking.link[blocking.group, hit.placement] != wp.uint8(0):
             material = material_of(geometry, opacities, row, hit)
             stopped = stopped_share(geometry, opacities, material, hit, wp.vec2(0.0, 0.0))
+            if opacities.solid.shape[0] > 0 and opacities.kind[material] == int(OpacityKind.TRANSPARENT):
+                # paths carry what a body of glass bends; through a sheet light goes straight on
+                reflected = sheet_reflectance(opacities.ior[material], facing(geometry, row, ray, hit))
+                passed = wp.where(opacities.solid[hit.placement] != 0, 0.0, (1.0 - stopped) * (1.0 - reflected))
+                stopped = 1.0 - passed
         if stopped >= 1.0:
             return 0.0
         if any_hit == 0:

@@ -13,6 +13,7 @@
         const F distance_m = omm::length(omm::sub(p.position_m, path.origin));
         path.spread = spread_at(views, pixels, distance_m);
         path.width = omm::splat(0.0f);
+        path.sees_lights = omm::splat_int(0);
         path.pixel = i + omm::lanes();
         path.row = p.row;
         path.view = pixels.view;

@@ -47,6 +47,7 @@
         V3 factor = omm::scale(evaluate(p.bsdf, p.to_viewer, direction, 1.0f, 1.0f), scale);
         V3 origin = p.origin_m;
         F choice = u.z;
+        const I seen = path.sees_lights;
         path.sees_lights = omm::splat_int(0);
         const F gain = omm::select(is_gloss, p.bsdf.alpha, omm::splat(DIFFUSE_SPREAD));
         F spread = omm::max(path.spread, gain);
@@ -66,7 +67,9 @@
                 direction = omm::select3(is_glass, omm::select3(takes, bent, spread_out), direction);
                 const V3 behind = omm::sub(omm::scale(p.position_m, omm::splat(2.0f)), p.origin_m);
                 origin = omm::select3(takes & passes, behind, origin);
-                path.sees_lights = omm::select_int(takes, omm::splat_int(SEES_DOMES | SEES_BODIES), path.sees_lights);
+                // Shadow rays go straight through sheets, so that a ray that passed one sees what it saw before.
+                const I now = omm::select_int(is_sheet & passes, seen, omm::splat_int(SEES_DOMES | SEES_BODIES));
+                path.sees_lights = omm::select_int(takes, now, path.sees_lights);
                 spread = omm::select(takes, omm::max(path.spread, p.bsdf.alpha), spread);
             }
         }
