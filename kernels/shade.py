@@ -35,8 +35,8 @@ CONSTANTS = {
 
 
 LIGHTING = (
-    "lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "light", "light_hit", "dome",
-    "shaping", "sequence", "rays", "shade",
+    "lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "rect", "light", "light_hit",
+    "dome", "shaping", "sequence", "rays", "shade",
 )  # fmt: skip
 
 

@@ -90,6 +90,20 @@
             const float area_m2 = kind == DISK ? PI * x_m * x_m : x_m * y_m;
             out = sample_area(p_m, point_of(pose, d.x * x_m, d.y * y_m, omm::splat(0.0f)), omm::negative(back), omm::splat(area_m2), radiance);
             if (kind == RECT) out.uv = {1.0f - u.x, u.y};
+            const V3 local = into_frame(pose, omm::sub(p_m, center));
+            const M is_near = is_near_rect(local, x_m, y_m);
+            if (kind == RECT && omm::any(is_near)) {
+                const SeenRect seen = seen_rect(local, x_m, y_m);
+                const V2 at = rect_point(seen, u);
+                const V3 towards = omm::sub(point_of(pose, at.x + local.x, at.y + local.y, omm::splat(0.0f)), p_m);
+                const F distance_m = omm::length(towards);
+                out.direction = omm::select3(is_near, omm::scale(towards, 1.0f / distance_m), out.direction);
+                out.distance_m = omm::select(is_near, distance_m, out.distance_m);
+                out.radiance = omm::select3(is_near, omm::scale(radiance, seen.solid_angle), out.radiance);
+                out.density = omm::select(is_near, 1.0f / seen.solid_angle, out.density);
+                out.uv.x = omm::select(is_near, 0.5f - (at.x + local.x) * (1.0f / x_m), out.uv.x);
+                out.uv.y = omm::select(is_near, 0.5f + (at.y + local.y) * (1.0f / y_m), out.uv.y);
+            }
         }
         return out;
     };

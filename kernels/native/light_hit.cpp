@@ -55,6 +55,10 @@
             const M meets = inside & (cos_light > 0.0f) & (t > 0.0f);
             solid_angle = omm::select(meets, area_m2 * cos_light / omm::max(t * t, omm::splat(1.0e-12f)), solid_angle);
             out.distance_m = t;
+            const V3 local = into_frame(pose, omm::negative(to_center));
+            const M is_near = is_near_rect(local, size[0], size[1]);
+            if (!is_disk && omm::any(is_near))
+                solid_angle = omm::select(meets & is_near, seen_rect(local, size[0], size[1]).solid_angle, solid_angle);
             if (!is_disk) out.uv = {0.5f - at.x * (1.0f / size[0]), 0.5f + at.y * (1.0f / size[1])};
         }
         const M meets = solid_angle > 0.0f;
