@@ -45,16 +45,16 @@
             const F reach_m = omm::select(p.lit != 0, omm::length(omm::sub(p.position_m, path.origin)), omm::splat(ENDLESS_M));
             if (omm::any(bodies)) added = omm::add(added, bodies_met(path, rows, reach_m, bodies));
         }
-        if (omm::any(lit)) {
+        if (out_rays.light_slots > 0 && omm::any(lit)) {
             const Pixels pixels = pixels_of_paths(path);
             const U n = path_index(views, pixels, path.curve, sampling.sample_count, sampling.sample, 2 * bounce.depth);
             const V3 u = {path_number(n, views.light_shift, pixels, 0, 2 * bounce.depth), path_number(n, views.light_shift, pixels, 1, 2 * bounce.depth),
                           path_number(n, views.light_shift, pixels, 2, 2 * bounce.depth)};
             added = omm::add(added, omm::select3(lit, light_slot(0, i, p, rows, lit, omm::splat(1.0f), u), black));
-        } else {
+        } else if (out_rays.light_slots > 0) {
             store_no_ray(out_rays, 0, i);
         }
-        store_no_ray(out_rays, 1, i);
+        store_no_ray(out_rays, out_rays.light_slots, i);
         for (int l = 0; l < OMM_WIDTH && i + l < end; ++l)
             out_ends.arrived.data[i + l] = wp::vec3(omm::get(added.x, l), omm::get(added.y, l), omm::get(added.z, l));
     }

@@ -75,6 +75,15 @@ def test_opacity_has_two_modes_and_a_threshold(tmp_path: Path) -> None:
     assert (solid.opacity, solid.opacity_threshold) == (1.0, 0.0)
 
 
+def test_an_image_of_opacity_is_a_cutout_unless_its_mode_says_otherwise(tmp_path: Path) -> None:
+    """Exporters connect alpha and leave opacityMode alone; a hole that reflects like glass is not what they mean."""
+    write_png(tmp_path, color=(51, 102, 204, 128))
+    inputs = "float inputs:opacity.connect = </mat/t.outputs:a>\n"
+    assert bound_material(material_stage(tmp_path, inputs, texture_node())).presence
+    glass = inputs + 'token inputs:opacityMode = "transparent"'
+    assert not bound_material(material_stage(tmp_path, glass, texture_node())).presence
+
+
 def test_opacity_is_the_alpha_of_the_colour_texture(tmp_path: Path) -> None:
     """The usual cut-out: rgb and a of one texture drive colour and opacity, and the file is there once."""
     write_png(tmp_path, color=(51, 102, 204, 128))

@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from engine.scene.look.expression import (
+    Image,
     Signal,
     complement,
     constant,
+    leaves,
     mixed,
     product,
     resized,
@@ -131,9 +133,17 @@ def preview_surface(node: Node) -> Look:
         unused = node.shader.GetInput(name)
         if unused and unused.HasConnectedSource():
             node.network.note("skipped", f"{name} of UsdPreviewSurface is not used by a ray caster")
-    return Look(
-        {field: signal for field, signal in fields.items() if signal}, node.text("opacityMode", "") == "presence"
-    )
+    mode = node.text("opacityMode", "")
+    has_threshold = "opacity_threshold" in fields
+    if (
+        is_cutout := not mode
+        and not has_threshold
+        and any(isinstance(leaf, Image) for leaf in leaves(fields.get("opacity") or ()))
+    ):
+        node.network.note(
+            "converted", "opacity is an image and opacityMode is not authored: where it is 0 nothing is there"
+        )
+    return Look({field: signal for field, signal in fields.items() if signal}, mode == "presence" or is_cutout)
 
 
 def layered(roles: Roles) -> Callable[[Node], Look]:
