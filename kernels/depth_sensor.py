@@ -61,10 +61,11 @@ class TimeOfFlight:
 
 @wp.struct
 class Seen:
-    """What a depth camera sees without noise, [view, y, x]."""
+    """What a depth camera sees without noise, and what it measures, [view, y, x]."""
 
     depth_m: wp.array3d[float]
     surface: wp.array3d[wp.vec4]  # backscatter, cosine of incidence, diffuse part of backscatter, share of a mirror
+    measured_m: wp.array3d[float]  # 0: no measurement
     key: RandomKey
 
 
@@ -203,9 +204,7 @@ def triangulated(views: Views, seen: Seen, model: Triangulation, pixel: wp.vec3i
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=64)
-def triangulate(
-    trees: Trees, views: Views, span: Span, seen: Seen, model: Triangulation, out_depth_m: wp.array3d[float]
-):  # fmt: skip
+def triangulate(trees: Trees, views: Views, span: Span, model: Triangulation, out_seen: Seen):
     """Write what triangulation measures at every pixel."""
     first = wp.tid() * span.run
     for k in range(span.run):
@@ -213,15 +212,15 @@ def triangulate(
             pixel = pixel_of(views, span.first + first + k)
             view = pixel[0]
             index = pixel[1] * views.width + pixel[2]
-            depth_m = seen.depth_m[view, pixel[1], pixel[2]]
+            depth_m = out_seen.depth_m[view, pixel[1], pixel[2]]
             measured_m = float(0.0)
             if depth_m < FAR_M:
-                loss = uniform4(views.world[view], views.frame[view], index, LOSS_DIMENSION, seen.key)
-                matched = is_matched(views, seen, model, pixel, loss)
+                loss = uniform4(views.world[view], views.frame[view], index, LOSS_DIMENSION, out_seen.key)
+                matched = is_matched(views, out_seen, model, pixel, loss)
                 if matched and is_seen_twice(trees, views, pixel, depth_m, model.baseline_m):
-                    noise = uniform4(views.world[view], views.frame[view], index, NOISE_DIMENSION, seen.key)
-                    measured_m = triangulated(views, seen, model, pixel, noise)
-            out_depth_m[view, pixel[1], pixel[2]] = measured_m
+                    noise = uniform4(views.world[view], views.frame[view], index, NOISE_DIMENSION, out_seen.key)
+                    measured_m = triangulated(views, out_seen, model, pixel, noise)
+            out_seen.measured_m[view, pixel[1], pixel[2]] = measured_m
 
 
 @wp.struct
@@ -281,22 +280,22 @@ def range_of_phase(model: TimeOfFlight, light: Phasor, noise: wp.vec4) -> float:
 
 
 @wp.kernel(enable_backward=False)
-def measure_flight(views: Views, span: Span, seen: Seen, model: TimeOfFlight, out_depth_m: wp.array3d[float]):
+def measure_flight(views: Views, span: Span, model: TimeOfFlight, out_seen: Seen):
     """Write what time of flight measures at every pixel, as planar depth."""
     first = wp.tid() * span.run
     for k in range(span.run):
         if first + k < span.count:
             pixel = pixel_of(views, span.first + first + k)
             view = pixel[0]
-            light = phasor_at(views, seen, model, pixel)
+            light = phasor_at(views, out_seen, model, pixel)
             measured_m = float(0.0)
             if light.electrons > 0.0:
                 index = pixel[1] * views.width + pixel[2]
-                noise = uniform4(views.world[view], views.frame[view], index, NOISE_DIMENSION, seen.key)
+                noise = uniform4(views.world[view], views.frame[view], index, NOISE_DIMENSION, out_seen.key)
                 range_m = range_of_phase(model, light, noise)
                 measured_m = range_m / stretch_of(views, view, pixel[1], pixel[2])
                 if model.step_m > 0.0:
                     measured_m = wp.floor(measured_m / model.step_m + 0.5) * model.step_m
                 if measured_m < model.range_m[0] or measured_m > model.range_m[1] or noise[2] < model.lost_share:
                     measured_m = 0.0
-            out_depth_m[view, pixel[1], pixel[2]] = measured_m
+            out_seen.measured_m[view, pixel[1], pixel[2]] = measured_m
