@@ -43,7 +43,9 @@ class Frames:
     instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background
     silhouette: NDArray[np.int32] | None = None  # [view, instance, 6], see `Silhouettes`
     depth_sensor_m: NDArray[np.float32] | None = None  # [view, y, x], planar, 0 where the sensor measured nothing
-    lidar_value: NDArray[np.float32] | None = None  # [row, beam, return, 7], a row is a (world, step); see sensors/sweep
+    lidar_value: NDArray[np.float32] | None = (
+        None  # [row, beam, return, 7], a row is a (world, step); see sensors/sweep
+    )
     lidar_id: NDArray[np.int32] | None = None  # [row, beam, return, 2], likewise
 
     @staticmethod

@@ -21,12 +21,12 @@ def sincos_turns(turns: float) -> wp.vec2:
 
 
 @wp.func_native(native("lanes") + "return omm::get(omm::atan2(omm::splat(y), omm::splat(x)), 0);")
-def atan2_rad(y: float, x: float) -> float:
+def atan2_rad(y: float, x: float) -> float:  # type: ignore[empty-body]
     """Return the angle of (x, y) [rad]."""
 
 
 @wp.func_native(native("lanes") + "return omm::get(omm::log2(omm::splat(a)), 0);")
-def log2_of(a: float) -> float:
+def log2_of(a: float) -> float:  # type: ignore[empty-body]
     """Return the base-2 logarithm of a positive number."""
 
 

@@ -19,8 +19,8 @@ from engine.render.inputs import Field, Inputs, field
 from engine.render.program import Program
 from engine.render.views import span_of
 from engine.render.worlds import SceneOnDevice, Worlds
-from engine.sensors.lidar import LidarBeam, RasterLidar, RosetteLidar, SpinningLidar, returns_of
 from engine.sensors.lidar import Lidar as LidarConfig
+from engine.sensors.lidar import LidarBeam, RasterLidar, RosetteLidar, SpinningLidar, returns_of
 from engine.sensors.sweep import IDS, VALUES, world_from_sensor
 
 STREAM, PHASE_STREAM = "lidar", "lidar.phase"  # of random numbers: of beams, and of where axes begin
@@ -143,9 +143,10 @@ class LidarProgram:
     """The launches of a slice of a batch's beams, recorded; which beams it has is set before each run."""
 
     def __init__(
-        self, lidar: MountedLidar, base: SceneOnDevice, worlds: Worlds, scan: Any, cloud: Any, overflow: wp.array, slice_beams: int
+        self, lidar: MountedLidar, base: SceneOnDevice, worlds: Worlds, scan: Any, cloud: Any, overflow: wp.array,
+        slice_beams: int,
     ) -> None:  # fmt: skip
-        """Record launches for slices of up to `slice_beams` beams."""
+        """Record launches for slices of up to `slice_beams` beams of a `scan` into a `cloud`."""
         device, subrays = base.device, lidar.config.beam.subrays
         echoes = gpu.lidar.Echoes()
         echoes.hit = wp.empty(slice_beams * subrays, dtype=gpu.trace.Hit, device=device)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import ClassVar, Literal
 
+from engine.errors import UserError
 from engine.sensors.check import check_between, check_pair
 
 AUTO = "auto"
@@ -43,7 +44,7 @@ class LidarDetector:
     returns: Literal["strongest", "last", "dual"]  # dual: the strongest, and the last or the second strongest
     resolution_m: float  # [m], echoes closer than this are one pulse: half the pulse's length
     range_m: tuple[float, float]  # [m], least and most range
-    largest_range_m: float  # [m], where a target of `target_reflectance` that faces it is found half the time; 0: all is
+    largest_range_m: float  # [m], where such a target that faces it is found half the time; 0: all is
     target_reflectance: float  # of a Lambert surface
     threshold_ratio: float  # signal over noise at that threshold
     range_sigma_m: float  # [m], standard deviation
@@ -187,12 +188,12 @@ def mounted_at(lidar: Lidar, cameras: Sequence[str]) -> int:
     """Return the index of the camera that a LiDAR sits at.
 
     Raises:
-        ValueError: If no camera of the rig has that name.
+        UserError: If no camera of the rig has that name.
     """
     pattern = lidar.mount.camera
     found = [i for i, name in enumerate(cameras) if pattern == AUTO or fnmatchcase(name, pattern)]
     if not found:
-        raise ValueError(f"lidar.mount.camera: '{pattern}' is no camera of the rig, which has {', '.join(cameras)}")
+        raise UserError(f"lidar.mount.camera: '{pattern}' is no camera of the rig, which has {', '.join(cameras)}")
     return found[0]
 
 
