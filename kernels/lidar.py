@@ -351,7 +351,7 @@ def store_return(
     out_cloud.id[sweep, place[1], place[2], 1] = beam.channel
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=128)
 def report_returns(geometry: Geometry, scan: Scan, span: Span, detector: Detector, echoes: Echoes, out_cloud: Cloud):
     """Write the returns of a span's beams."""
     subrays = scan.subray.shape[0]
@@ -384,10 +384,9 @@ def report_returns(geometry: Geometry, scan: Scan, span: Span, detector: Detecto
             chosen = strongest
             if detector.mode == int(ReturnMode.LAST):
                 chosen = last
-            place = wp.vec4i(sweep, beam, 0, (first + k) * subrays)
-            store_return(geometry, scan, detector, echoes, chosen, place, out_cloud)
-            if detector.returns > 1:
-                if last.range_m == strongest.range_m:
-                    last = second
-                place[2] = 1
-                store_return(geometry, scan, detector, echoes, last, place, out_cloud)
+            if last.range_m == strongest.range_m:
+                last = second
+            for number in range(detector.returns):
+                place = wp.vec4i(sweep, beam, number, (first + k) * subrays)
+                store_return(geometry, scan, detector, echoes, chosen, place, out_cloud)
+                chosen = last
