@@ -77,10 +77,10 @@ RunConfig = _schema(
         "dr": BreadthConfig,
         "outputs": list[str] | None,
         "write": dict[str, Any],
-        "depth_sensor": dict[str, Any],
-        "lidar": dict[str, Any],
         "seed": int,
         "parents": list[ParentConfig],  # type: ignore[valid-type]
         **{key: kind for key, kind in _fields(Job).items() if key not in NOT_CONFIGURED},
+        "depth_sensor": dict[str, Any],
+        "lidar": dict[str, Any],
     },
 )
