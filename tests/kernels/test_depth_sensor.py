@@ -15,7 +15,7 @@ from engine.frames import Frames
 from engine.render import Renderer
 from engine.scene.model import Material, Scene
 from engine.sensors.depth import LIGHT_M_S, DepthSensor, StereoSensor, StructuredLightSensor, TimeOfFlightSensor
-from tests.kernels.scenes import EVERYTHING, LABELS, camera, draft_of, pose, quad, rig, scene
+from tests.kernels.scenes import IMAGES, LABELS, camera, draft_of, pose, quad, rig, scene
 
 SIZE_PX = (128, 96)
 FOCAL_PX = 128.0  # width times 24 mm over 24 mm
@@ -271,7 +271,7 @@ def test_a_depth_camera_leaves_all_other_images_as_they_are() -> None:
     stage, setup = step_scene(1.0, 3.0), rig(size_px=(64, 48))
     images = []
     for sensor in (None, STEREO, FLIGHT):
-        outputs = dataclasses.replace(EVERYTHING, depth_sensor=sensor)
+        outputs = dataclasses.replace(IMAGES, depth_sensor=sensor)
         with closing(Renderer(stage, setup, outputs, seed=3, device="cpu")) as renderer:
             images.append(renderer.render(draft_of(stage, setup, camera(pose()), [0, 1])))
     for name in ("rgb", "rgb_linear", "depth_m", "normal", "instance", "silhouette"):

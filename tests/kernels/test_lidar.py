@@ -27,7 +27,7 @@ from engine.sensors.lidar import (
     SpinningLidar,
 )
 from engine.sensors.sweep import NO_RETURN, points_of, sweep_of
-from tests.kernels.scenes import EVERYTHING, LABELS, camera, draft_of, look_at, pose, quad, rig, scene, sphere
+from tests.kernels.scenes import IMAGES, LABELS, camera, draft_of, look_at, pose, quad, rig, scene, sphere
 
 MATTE = Material("matte", base_color=(0.5, 0.5, 0.5), roughness=1.0, ior=1.0)  # all of it is Lambert's
 MOUNT = LidarMount("auto", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), upright=False)
@@ -331,7 +331,7 @@ def test_a_lidar_leaves_all_images_as_they_are() -> None:
     stage, setup = wall(7.0), rig(size_px=(32, 16))
     images = []
     for lidar in (None, SPINNING):
-        outputs = dataclasses.replace(EVERYTHING, lidar=lidar)
+        outputs = dataclasses.replace(IMAGES, lidar=lidar)
         with closing(Renderer(stage, setup, outputs, seed=3, device="cpu")) as renderer:
             images.append(renderer.render(draft_of(stage, setup, camera(FORWARD), [0, 1])))
     for name in ("rgb", "rgb_linear", "depth_m", "normal", "instance", "silhouette"):
