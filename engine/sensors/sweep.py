@@ -27,7 +27,7 @@ class Sweep:
 
 POINT = np.dtype(
     [(name, "<f4") for name in VALUES]
-    + [("channel", "<u2"), ("return_number", "u1"), ("returns", "u1"), ("instance", "<i4"), ("class_id", "<i4")]
+    + [("channel", "<i4"), ("return_number", "u1"), ("returns", "u1"), ("instance", "<i4"), ("class_id", "<i4")]
 )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ def encode_npy(array: NDArray[np.generic]) -> bytes:
     return buffer.getvalue()
 
 
-PLY_TYPES = {"f4": "float", "u1": "uchar", "u2": "ushort", "i4": "int"}  # by little-endian NumPy code
+PLY_TYPES = {"f4": "float", "u1": "uchar", "i4": "int"}  # by little-endian NumPy code; Open3D reads no ushort
 
 
 def encode_ply(points: NDArray[np.void], comments: Sequence[str]) -> bytes:

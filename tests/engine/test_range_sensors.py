@@ -22,7 +22,7 @@ SMALL = (
     *("quality=labels", "write=[geometry,depth_sensor,pointcloud]", "depth_sensor=time_of_flight"),
     *("lidar=spinning_32", "lidar.firings=90", "lidar.detector.range_m=[0.1,100]"),
 )
-PLY_CODES = {"float": "<f4", "uchar": "u1", "ushort": "<u2", "int": "<i4"}
+PLY_CODES = {"float": "<f4", "uchar": "u1", "int": "<i4"}
 
 
 def read_ply(data: bytes) -> tuple[np.ndarray, list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ import engine
 from engine.factory import build_factory, load_recipe_scene
 from engine.rig import authored_draft
 from engine.sensors.lidar import SpinningLidar
-from engine.sensors.sweep import NO_RETURN, sweep_of
+from engine.sensors.sweep import NO_RETURN, POINT, sweep_of
+from engine.write.encode import encode_ply
 from tests.judge.embree import Judge, Rays
 
 pytestmark = pytest.mark.judge
@@ -19,6 +22,22 @@ IDEAL = (
     *("lidar.detector.range_step_m=0", "lidar.detector.lost_share=0", "lidar.detector.largest_range_m=0"),
     *("lidar.detector.range_m=[0,1000]", "lidar.detector.intensity_sigma=0"),
 )
+
+
+def test_open3d_reads_our_ply(tmp_path: Path) -> None:
+    """Columns keep their values and their types."""
+    import open3d
+
+    points = np.zeros(100, POINT)
+    numbers = np.random.default_rng(3)
+    for name in POINT.names or ():
+        points[name] = numbers.integers(0, 200, 100) / (4.0 if POINT[name].kind == "f" else 1)
+    (tmp_path / "cloud.ply").write_bytes(encode_ply(points, ["a comment"]))
+    cloud = open3d.t.io.read_point_cloud(str(tmp_path / "cloud.ply")).point
+    assert (cloud["positions"].numpy() == np.stack([points[name] for name in "xyz"], axis=1)).all()
+    for name in (POINT.names or ())[3:]:
+        assert (cloud[name].numpy()[:, 0] == points[name]).all()
+        assert cloud[name].numpy().dtype == POINT[name]
 
 
 def test_ranges_on_the_warehouse_agree_with_embree() -> None:

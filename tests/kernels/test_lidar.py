@@ -15,7 +15,7 @@ from engine.draft import Draft
 from engine.frames import Frames
 from engine.render import Renderer
 from engine.rig import authored_draft
-from engine.scene.model import Material, Scene
+from engine.scene.model import Material, Scene, Texture, TextureInput, Wrap
 from engine.sensors.lidar import (
     Lidar,
     LidarBeam,
@@ -177,6 +177,32 @@ def test_intensity_falls_with_cosine_and_squared_range() -> None:
         near = points[points["range_m"] < 30.0]
         cosine = distance_m / near["range_m"].astype(np.float64)
         assert near["intensity"] == pytest.approx(0.5 * cosine / near["range_m"] ** 2, rel=1e-4)
+
+
+def test_reflectance_is_the_luminance_of_texture_tint_and_what_is_not_metal() -> None:
+    """A wall whose image is red to the right and green to the left, tinted, and half of metal."""
+    pixels = np.zeros((8, 8, 4), np.float32)
+    pixels[:, :4], pixels[:, 4:] = (0.8, 0.0, 0.0, 1.0), (0.0, 0.4, 0.0, 1.0)
+    textures = (Texture("halves", pixels, Wrap.CLAMP, Wrap.CLAMP),)
+    driven = {"base_color": TextureInput(0, 0, (1.0,) * 4, (0.0,) * 4, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))}
+    material = Material("m", base_color=(1.0, 1.0, 1.0), roughness=1.0, ior=1.0, textures=driven)
+    stage = scene([(quad(40.0), pose(at=(5, 0, 0), axes=TOWARDS))], materials=(material,), textures=textures)
+    setup, outputs = rig(size_px=(8, 4), quality="labels"), dataclasses.replace(LABELS, lidar=SPINNING)
+    draft = draft_of(stage, setup, camera(FORWARD), [0])
+    draft.tint[:] = (0.5, 0.25, 1.0)
+    with closing(Renderer(stage, setup, outputs, seed=5, device="cpu")) as renderer:
+        plain = points_of(sweep_of(SPINNING, renderer.render(draft), 0), stage.instances.class_id)
+        draft.metallic[:] = 0.5
+        metal = points_of(sweep_of(SPINNING, renderer.render(draft), 0), stage.instances.class_id)
+    albedo = plain["intensity"] * plain["range_m"].astype(np.float64) ** 3 / 5.0
+    aside = np.abs(plain["y"]) > 5.0  # where no texel of the other half is interpolated
+    expected = np.where(plain["y"] < 0.0, 0.2126 * 0.8 * 0.5, 0.7152 * 0.4 * 0.25)
+    assert aside.sum() > 100
+    assert albedo[aside] == pytest.approx(expected[aside], rel=1e-3)
+    # Of alpha 1 the GGX lobe of the metal's half is F0 / 4 in every direction.
+    cosine = 5.0 / plain["range_m"][aside]
+    half = 0.5 * expected[aside] * (1.0 + 0.25 / cosine)
+    assert (metal["intensity"] / plain["intensity"])[aside] * expected[aside] == pytest.approx(half, rel=2e-3)
 
 
 def test_gloss_answers_where_the_beam_meets_it_head_on() -> None:
