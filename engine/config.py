@@ -237,6 +237,8 @@ def _recipe_tree(tree: DictConfig) -> dict[str, Any]:
     entries = {**scene_randomize, **data["randomize"]}
     data["randomize"] = checked_randomizers({name: entry for name, entry in entries.items() if entry is not None})
     data["write"] = {name: entry for name, entry in data["write"].items() if entry is not None}
+    for sensor in ("depth_sensor", "lidar"):
+        data[sensor] = data[sensor] or None
     data["outputs"] = data["outputs"] or _needed_outputs(data["write"])
     data["write"] = _checked_writers(data["write"], data["outputs"])
     if data["rig"]["quality"] == "labels" and "rgb" in data["outputs"]:

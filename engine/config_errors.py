@@ -20,6 +20,8 @@ HINT = re.compile(r"\s*See https://hydra\.cc/\S+")
 
 def unknown_key(key: str, known: Sequence[str], *, above: str = "") -> str:
     """Return the line for a key that nothing reads: the one that was probably meant, then all that are known."""
+    if not known and above:
+        return f"unknown key '{key}'; {above} is none here; choose one first, such as {above}=NAME"
     near = difflib.get_close_matches(key.rpartition(".")[2], known, n=1, cutoff=CLOSE)
     meant = f" did you mean {near[0]}?" if near else ""
     return f"unknown key '{key}';{meant} known keys{f' of {above}' if above else ''}: {', '.join(known)}"

@@ -27,6 +27,8 @@ from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene, summary
 from engine.scene.defaults import lit_scene
 from engine.scene.model import Camera, Scene
+from engine.sensors.depth import DepthSensor
+from engine.sensors.lidar import mounted_at
 from engine.write.plan import plan_dataset
 from engine.write.rows import Drawn
 from engine.write.shard import Shard, ShardWriter
@@ -146,9 +148,29 @@ def build_factory(
     cameras = rig_cameras(scene, recipe.rig)
     plan = apply.plan(recipe, scene, cameras)
     wanted = recipe.outputs
-    outputs = Outputs("rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True)
+    outputs = Outputs(
+        "rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True,
+        depth_sensor=_depth_sensor(recipe, cameras),
+        lidar=recipe.lidar, lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, _names(cameras)),
+    )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
     return Factory(recipe, scene, cameras, plan, renderer)
+
+
+def _names(cameras: Sequence[Camera]) -> tuple[str, ...]:
+    return tuple(camera.name for camera in cameras)
+
+
+def _depth_sensor(recipe: Recipe, cameras: Sequence[Camera]) -> DepthSensor | None:
+    """Return the depth camera of a recipe.
+
+    Raises:
+        UserError: If a camera that it would look through has no focal length.
+    """
+    flat = [camera.name for camera in cameras if camera.orthographic]
+    if recipe.depth_sensor is not None and flat:
+        raise UserError(f"depth_sensor: {flat[0]} is orthographic; take it out of rig.cameras, or depth_sensor=none")
+    return recipe.depth_sensor
 
 
 def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> Made:
@@ -177,7 +199,7 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
     out = job.out or default_out(recipe)
     wanted = job.world_ids()
     cameras = rig_cameras(scene, recipe.rig)
-    names = tuple(camera.name for camera in cameras)
+    names = _names(cameras)
     plan = plan_dataset(recipe, scene, names, provenance_of(device), shard_worlds=job.shard_worlds)
     _try_draft(recipe, scene, cameras, wanted[0])  # what does not fit the scene shows before a folder is made
     with ShardWriter(out, plan) as writer:

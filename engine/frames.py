@@ -42,6 +42,11 @@ class Frames:
     normal: NDArray[np.float32] | None  # [view, y, x, 3], world, unit, towards the camera; 0 where nothing was hit
     instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background
     silhouette: NDArray[np.int32] | None = None  # [view, instance, 6], see `Silhouettes`
+    depth_sensor_m: NDArray[np.float32] | None = None  # [view, y, x], planar, 0 where the sensor measured nothing
+    lidar_value: NDArray[np.float32] | None = (
+        None  # [row, beam, return, 7], a row is a (world, step); see sensors/sweep
+    )
+    lidar_id: NDArray[np.int32] | None = None  # [row, beam, return, 2], likewise
 
     @staticmethod
     def image_names() -> tuple[str, ...]:
@@ -94,3 +99,6 @@ class DeviceFrames:
     normal: Any
     instance: Any
     silhouette: Any = None
+    depth_sensor_m: Any = None
+    lidar_value: Any = None
+    lidar_id: Any = None

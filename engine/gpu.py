@@ -16,9 +16,14 @@ from engine._layout import KERNELS_MODULE, kernels_folder, load_kernels
 if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __getattr__
     from kernels import bvh as bvh
     from kernels import camera as camera
+    from kernels import depth_sensor as depth_sensor
+    from kernels import echo as echo
+    from kernels import elementary as elementary
     from kernels import energy as energy
     from kernels import film as film
     from kernels import geometry as geometry
+    from kernels import lidar as lidar
+    from kernels import lidar_passage as lidar_passage
     from kernels import light as light
     from kernels import material as material
     from kernels import native_source as native_source

@@ -13,15 +13,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import rfc8785
 
 from engine.plain import MAX_INTEGER, from_plain, to_plain
+from engine.sensors.depth import DepthSensor
+from engine.sensors.lidar import Lidar
 
 Quality = Literal["labels", "direct", "path"]
-Output = Literal["rgb", "depth", "normal", "instance"]
+Output = Literal["rgb", "depth", "normal", "instance", "depth_sensor", "lidar"]
 
+EXAMPLES = {"depth_sensor": "stereo", "lidar": "spinning_32"}  # of choices below conf/
 LARGEST_SIDE_PX = 32768
 LARGEST_WORLD = 2**32 - 1  # a world is one 32-bit word of the random counter
 MOST_WORLDS = 100_000_000  # of one dataset: its index and its lists of worlds must fit a machine
@@ -160,6 +163,8 @@ class Recipe:
     outputs: tuple[Output, ...]
     write: dict[str, dict[str, Any]]  # name -> {kind, ...}
     seed: int
+    depth_sensor: DepthSensor | None = None
+    lidar: Lidar | None = None
     assets: tuple[AssetRef, ...] = ()
     taxonomy_id: str = ""
     parents: tuple[Parent, ...] = ()
@@ -169,9 +174,17 @@ class Recipe:
     def __post_init__(self) -> None:
         _check_between("seed", self.seed, 0, MAX_INTEGER)
         if not self.outputs:
-            raise ValueError("outputs is empty; name at least one of rgb, depth, normal, instance")
+            raise ValueError(f"outputs is empty; name at least one of {', '.join(get_args(Output))}")
         if len(set(self.outputs)) != len(self.outputs):
             raise ValueError(f"outputs names one twice: {', '.join(self.outputs)}")
+        for name in ("depth_sensor", "lidar"):
+            is_there, is_wanted = getattr(self, name) is not None, name in self.outputs
+            if is_wanted and not is_there:
+                raise ValueError(
+                    f"outputs names {name}, but there is none; choose one, such as {name}={EXAMPLES[name]}"
+                )
+            if is_there and not is_wanted:
+                raise ValueError(f"nothing uses {name}; add it to outputs, a writer of it, or take {name}=none")
         for group, entries in (("randomize", self.randomize), ("write", self.write)):
             for name, entry in entries.items():
                 _check_name(f"{group}.{name}", name)

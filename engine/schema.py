@@ -80,5 +80,7 @@ RunConfig = _schema(
         "seed": int,
         "parents": list[ParentConfig],  # type: ignore[valid-type]
         **{key: kind for key, kind in _fields(Job).items() if key not in NOT_CONFIGURED},
+        "depth_sensor": dict[str, Any],
+        "lidar": dict[str, Any],
     },
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +12,9 @@ import warp as wp
 
 from engine import gpu
 from engine.draft import Draft
-from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch
+from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.inputs import Field, Inputs, layout_of
+from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
 from engine.render.silhouettes import SilhouettePrograms
 from engine.render.stages import SlicePrograms, Stages, Target
@@ -27,11 +30,13 @@ class BatchValues:
     views: int
     of_worlds: list[Field]
     of_views: list[Field]
+    of_sweeps: list[Field]  # none: no LiDAR
+    sweeps: int
 
     @property
     def fields(self) -> list[Field]:
         """Return all fields."""
-        return [*self.of_worlds, *self.of_views]
+        return [*self.of_worlds, *self.of_views, *self.of_sweeps]
 
     @cached_property
     def layout(self) -> object:
@@ -43,7 +48,10 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     """Return the values of a draft seen by some of its cameras."""
     rows = len(draft.world)
     of_views = view_fields(draft, stages.rig, cameras)
-    return BatchValues(rows, len(of_views[0].parts[0][1]), world_fields(stages.base, draft), of_views)
+    sweeps = 0 if stages.lidar is None or cameras.start else rows  # those of other cameras see the same worlds again
+    of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, sweeps)
+    of_worlds = world_fields(stages.base, draft)
+    return BatchValues(rows, len(of_views[0].parts[0][1]), of_worlds, of_views, of_sweeps, sweeps)
 
 
 class BatchMemory:
@@ -69,16 +77,33 @@ class BatchMemory:
             base, rig, values.views, shaded=stages.shaded, marks_edges=stages.marks_edges,
             silhouettes=stages.silhouette_margin_px is not None,
         )  # fmt: skip
-        self.images = {name: new_image(name, base, rig, values.views) for name in images}
+        if stages.depth is not None:
+            seen = new_seen(base, rig, values.views, stages.depth_key)
+            self.buffers = dataclasses.replace(self.buffers, seen=seen)
+        if stages.lidar is not None:
+            self.buffers = dataclasses.replace(self.buffers, cloud=gpu.lidar.Cloud())
+        self.sweeps: tuple[int, ...] = ()  # how many, beams of one, returns of a beam
+        self.scan: Any = None
+        if stages.lidar is not None:
+            self.sweeps = (values.sweeps, *stages.lidar.shape)
+            self.scan = scan_of(stages.lidar, self.inputs, base.device)
+        self.images = {name: new_image(name, base, rig, values.views, self.sweeps) for name in images}
         for name, image in self.images.items():
             self.buffers.set_image(name, image)
         self.pixels = values.views * rig.width * rig.height
+
+    @property
+    def beams(self) -> int:
+        """Beams of all sweeps."""
+        return math.prod(self.sweeps[:2]) if self.sweeps else 0
 
 
 class Worker:
     """What works on a part of a batch: programs for some rows and for a slice of pixels, and their scratch memory."""
 
-    def __init__(self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int) -> None:
+    def __init__(
+        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0
+    ) -> None:  # fmt: skip
         """Reserve scratch memory and record the launches.
 
         Args:
@@ -86,6 +111,7 @@ class Worker:
             rows: Placed by one run of `build`.
             slice_px: Pixels of one run of the other programs, at most.
             window_px: Of one run of the silhouettes' program; 0: they are not asked for.
+            slice_beams: Of one run of the LiDAR's program; 0: there is none.
         """
         stages, device = memory.stages, memory.stages.base.device
         self.overflow = wp.zeros(1, dtype=wp.int32, device=device)
@@ -97,6 +123,10 @@ class Worker:
         target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span)
         self.slices = SlicePrograms(stages, target, slice_px)
         self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
+        self.lidar: LidarProgram | None = None
+        if stages.lidar is not None and slice_beams:
+            sinks = memory.buffers.cloud, self.overflow
+            self.lidar = LidarProgram(stages.lidar, stages.base, memory.worlds, memory.scan, *sinks, slice_beams)
 
     def set_row(self, first: int) -> None:
         """Have the next run of `build` begin at a row."""

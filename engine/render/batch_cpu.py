@@ -38,7 +38,10 @@ class CpuBatch:
         slice_px = max((count for _, count in self._slices), default=RUN_PX)
         self._windows = list(slices_of(window_pixels(stages, values.views), threads))
         window_px = max((count for _, count in self._windows), default=0)
-        self._workers = [Worker(self._memory, rows=1, slice_px=slice_px, window_px=window_px) for _ in range(threads)]
+        self._beams = list(slices_of(self._memory.beams, threads))
+        slice_beams = max((count for _, count in self._beams), default=0)
+        sizes = {"rows": 1, "slice_px": slice_px, "window_px": window_px, "slice_beams": slice_beams}
+        self._workers = [Worker(self._memory, **sizes) for _ in range(threads)]
 
     def render(
         self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None
@@ -54,7 +57,8 @@ class CpuBatch:
         base, rig = self._stages.base, self._stages.rig
         for name in self._images:
             image = IMAGES[name]
-            out[name] = memory.take(image.shape(base, rig, values.views, image.channels), image.scalar)
+            shape = image.shape(base, rig, values.views, image.channels, self._memory.sweeps)
+            out[name] = memory.take(shape, image.scalar)
             if self._place.get(name) != out[name].ctypes.data:  # mostly it is where it was, and the caller let go of
                 self._place[name] = out[name].ctypes.data
                 self._memory.buffers.set_image(name, device_view(out[name], image.dtype, owned=False))
@@ -63,7 +67,7 @@ class CpuBatch:
         self._each(pool, range(self._rows), _build)
         if not base.is_stack_safe:
             check_stack(base.stack_entries, int(self._memory.worlds.need.numpy().max(initial=0)))
-        if self._stages.marks_edges:  # an edge depends on the labels of neighbours, which may be of another slice
+        if self._stages.reads_neighbours:  # which may be of another slice
             self._each(pool, self._slices, _trace)
             self._each(pool, self._slices, _shade)
         else:
@@ -71,6 +75,7 @@ class CpuBatch:
         if self._workers[0].silhouettes is not None:
             self._workers[0].silhouettes.clear.run()
             self._each(pool, self._windows, _count)
+        self._each(pool, self._beams, _scan)
         return out, sum(int(worker.overflow.numpy()[0]) for worker in self._workers)
 
     def _each(self, pool: ThreadPoolExecutor | None, parts: Sequence[Any], work: Callable[[Worker, Any], None]) -> None:
@@ -127,6 +132,11 @@ def _trace_and_shade(worker: Worker, part: tuple[int, int]) -> None:
     worker.slices.set_span(*part)
     worker.slices.trace.run()
     worker.slices.shade.run()
+
+
+def _scan(worker: Worker, part: tuple[int, int]) -> None:
+    assert worker.lidar is not None
+    worker.lidar.run(*part)
 
 
 def _count(worker: Worker, part: tuple[int, int]) -> None:

@@ -20,6 +20,7 @@ from engine.render.silhouettes import CUDA_SLICE_PX, window_pixels
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
 
+SLICE_RAYS = 1 << 22  # of a LiDAR at a time: 100 MB of scratch memory
 SLICE_PX = 1 << 22  # what is shaded at a time: enough to fill any device, 3 GB of scratch memory
 
 
@@ -42,7 +43,12 @@ class CudaBatch:
         self.memory = BatchMemory(stages, values, (*images, *kept))
         self._window_px = window_pixels(stages, values.views)
         slice_px, window_px = min(self.memory.pixels, SLICE_PX), min(self._window_px, CUDA_SLICE_PX)
-        self._worker = Worker(self.memory, rows=values.rows, slice_px=slice_px, window_px=window_px)
+        self._slice_beams = 0
+        if stages.lidar is not None:
+            self._slice_beams = min(self.memory.beams, SLICE_RAYS // stages.lidar.config.beam.subrays)
+        self._worker = Worker(
+            self.memory, rows=values.rows, slice_px=slice_px, window_px=window_px, slice_beams=self._slice_beams
+        )
         self._graph: Any = None
         self._rendered, self._copied = wp.Event(device), wp.Event(device)
         self._is_used = False
@@ -93,12 +99,15 @@ class CudaBatch:
         for first in range(0, pixels, SLICE_PX):
             worker.slices.set_span(first, min(SLICE_PX, pixels - first))
             worker.slices.trace.run()
-            if not self.memory.stages.marks_edges:
+            if not self.memory.stages.reads_neighbours:
                 worker.slices.shade.run()
-        if self.memory.stages.marks_edges:
+        if self.memory.stages.reads_neighbours:
             for first in range(0, pixels, SLICE_PX):
                 worker.slices.set_span(first, min(SLICE_PX, pixels - first))
                 worker.slices.shade.run()
+        if worker.lidar is not None:
+            for first in range(0, self.memory.beams, self._slice_beams):
+                worker.lidar.run(first, min(self._slice_beams, self.memory.beams - first))
         if worker.silhouettes is None:
             return
         worker.silhouettes.clear.run()
@@ -119,7 +128,8 @@ class CudaBatch:
         out = {}
         for name in images:
             image = IMAGES[name]
-            shape = image.shape(stages.base, stages.rig, self.memory.views_count, image.channels)
+            views, sweeps = self.memory.views_count, self.memory.sweeps
+            shape = image.shape(stages.base, stages.rig, views, image.channels, sweeps)
             out[name] = memory.take(shape, image.scalar)
             wp.copy(device_view(out[name], image.dtype, pinned=True), self.memory.images[name], stream=stream)
         lost = memory.take((1,), np.int32)

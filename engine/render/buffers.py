@@ -18,6 +18,7 @@ from engine.render.worlds import SceneOnDevice
 LANES, WARP_THREADS = 8, 32  # pixels that lie together on the CPU and on CUDA: OMM_GROUP of native/point.cpp
 BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; only the pixels of a slice have it
+DEPTH_SENSOR_BYTES_PX = 20  # and of one that a depth camera sees
 PLACEMENT_BYTES, SILHOUETTE_BYTES = 256, 24  # of a placement of a row: pose, look, tree; of an instance of a view
 LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
 
@@ -31,9 +32,17 @@ class Image:
     channels: tuple[int, ...]  # of a pixel on the host
     trailing: tuple[int, ...] = ()  # axes that are none of `dtype`
     of_instances: bool = False  # [view, instance, ...] and not [view, y, x, ...]
+    of_sweeps: bool = False  # [sweep, beam, return, ...]
 
-    def shape(self, base: SceneOnDevice, rig: Rig, views: int, last: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the shape of some views; `last` is `channels` on the host, `trailing` on the device."""
+    def shape(
+        self, base: SceneOnDevice, rig: Rig, views: int, last: tuple[int, ...], sweeps: tuple[int, ...] = ()
+    ) -> tuple[int, ...]:
+        """Return the shape of some views; `last` is `channels` on the host, `trailing` on the device.
+
+        `sweeps`: how many there are, beams of one and returns of a beam.
+        """
+        if self.of_sweeps:
+            return (*sweeps, *last)
         return (views, *((base.instance_count,) if self.of_instances else (rig.height, rig.width)), *last)
 
 
@@ -44,6 +53,9 @@ IMAGES: Mapping[str, Image] = MappingProxyType({
     "normal": Image(wp.vec3, np.float32, (3,)),
     "instance": Image(wp.int32, np.int32, ()),
     "silhouette": Image(wp.int32, np.int32, (6,), (6,), of_instances=True),
+    "depth_sensor_m": Image(wp.float32, np.float32, ()),
+    "lidar_value": Image(wp.float32, np.float32, (7,), (7,), of_sweeps=True),
+    "lidar_id": Image(wp.int32, np.int32, (2,), (2,), of_sweeps=True),
 })  # fmt: skip
 
 
@@ -56,10 +68,18 @@ class Buffers:
     labels: Any  # kernels.resolve.LabelImages
     color: Any  # kernels.film.ColorImages
     silhouettes: Any  # kernels.silhouette.SilhouetteTable; None: not asked for
+    seen: Any = None  # kernels.depth_sensor.Seen; None: no depth camera
+    cloud: Any = None  # kernels.lidar.Cloud; None: no LiDAR
 
     def set_image(self, name: str, image: wp.array) -> None:
         """Have an image written to some memory."""
-        if name == "silhouette":
+        if name == "depth_m" and self.seen is not None:
+            self.seen.depth_m = image
+        if name == "depth_sensor_m":
+            self.seen.measured_m = image
+        elif name.startswith("lidar_"):
+            setattr(self.cloud, name.removeprefix("lidar_"), image)
+        elif name == "silhouette":
             self.silhouettes.value = image
         elif name in ("rgb", "rgb_linear"):
             setattr(self.color, "linear" if name == "rgb_linear" else "rgb", image)
@@ -89,10 +109,18 @@ class PathScratch:
     ends: Any  # kernels.path.Ends
 
 
-def new_image(name: str, base: SceneOnDevice, rig: Rig, views: int) -> wp.array:
-    """Return memory of an image of all views."""
+def new_image(name: str, base: SceneOnDevice, rig: Rig, views: int, sweeps: tuple[int, ...] = ()) -> wp.array:
+    """Return memory of an image of all views, or of all sweeps."""
     image = IMAGES[name]
-    return wp.empty(image.shape(base, rig, views, image.trailing), dtype=image.dtype, device=base.device)
+    return wp.empty(image.shape(base, rig, views, image.trailing, sweeps), dtype=image.dtype, device=base.device)
+
+
+def new_seen(base: SceneOnDevice, rig: Rig, views: int, key: tuple[int, int]) -> Any:
+    """Return kernels.depth_sensor.Seen of all views without its images; `key` is that of its random numbers."""
+    seen = gpu.depth_sensor.Seen()
+    seen.key.low, seen.key.high = key
+    seen.surface = wp.empty((views, rig.height, rig.width), dtype=wp.vec4, device=base.device)
+    return seen
 
 
 def new_buffers(

@@ -7,6 +7,7 @@ do not fit are rendered in parts; what a view shows does not depend on that.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import warnings
 from collections import OrderedDict
@@ -28,14 +29,27 @@ from engine.recipe import Rig
 from engine.render.batch import BatchValues, batch_values
 from engine.render.batch_cpu import CpuBatch
 from engine.render.batch_cuda import SLICE_PX, CudaBatch, Streams
-from engine.render.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, PLACEMENT_BYTES, SCRATCH_BYTES_PX, SILHOUETTE_BYTES
+from engine.render.buffers import (
+    BYTES_PX,
+    DEPTH_SENSOR_BYTES_PX,
+    IMAGES,
+    LAYER_BYTES_PX,
+    PLACEMENT_BYTES,
+    SCRATCH_BYTES_PX,
+    SILHOUETTE_BYTES,
+)
 from engine.render.color import srgb_table
+from engine.render.depth_sensor import STREAM as DEPTH_STREAM
+from engine.render.depth_sensor import depth_model
 from engine.render.host_memory import HostMemory, device_view
+from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
+from engine.sensors.depth import DepthSensor
+from engine.sensors.lidar import Lidar
 
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 KEPT_LAYOUTS = 4  # whose memory is kept
@@ -45,6 +59,7 @@ LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
 PATH_MODULES = ("path", "path_point", "path_light")  # of quality `path`
 PATH_PASSAGE_MODULE = "path_passage"
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
+DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar", "lidar_passage"
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 
 
@@ -58,6 +73,9 @@ class Outputs:
     normal: bool
     instance: bool
     silhouette_margin_px: int | None = None  # whole silhouettes, also beyond the frame by so much; None: none
+    depth_sensor: DepthSensor | None = None  # what a depth camera measures beside the perfect depth
+    lidar: Lidar | None = None  # a sweep for every world and step
+    lidar_camera: int = 0  # that it sits at
 
     def __post_init__(self) -> None:
         """Check the margin.
@@ -72,7 +90,9 @@ class Outputs:
         """Return the names of the images, which are fields of `Frames`."""
         wanted = {"rgb": self.rgb and shaded, "rgb_linear": self.rgb_linear and shaded, "depth_m": self.depth,
                   "normal": self.normal, "instance": self.instance,
-                  "silhouette": self.silhouette_margin_px is not None}  # fmt: skip
+                  "silhouette": self.silhouette_margin_px is not None,
+                  "depth_sensor_m": self.depth_sensor is not None,
+                  "lidar_value": self.lidar is not None, "lidar_id": self.lidar is not None}  # fmt: skip
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
 
@@ -142,13 +162,22 @@ class Renderer:
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None  # beside the caller's
         load_kernels(rig.quality, device=device, say=say)
-        base = upload_scene(scene, rig, device=device, shaded=self.shaded)
+        senses = outputs.depth_sensor is not None or outputs.lidar is not None
+        base = upload_scene(scene, rig, device=device, shaded=self.shaded or senses)
         margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
-        self._stages = Stages(base, rig, self.shaded, key, table, margin_px)
+        self._stages = Stages(
+            base, rig, self.shaded, key, table, margin_px,
+            depth=None if outputs.depth_sensor is None else depth_model(outputs.depth_sensor),
+            depth_key=stream_key(seed, DEPTH_STREAM),
+            lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
+        )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         asked, passing = margin_px is not None, margin_px is not None and base.opens_view
         bends = base.opens_view and self.shaded and rig.quality == "path"
-        needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow, SHADOW_MODULE), (bends, PATH_PASSAGE_MODULE),
+        needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow and self.shaded, SHADOW_MODULE),
+                  (bends, PATH_PASSAGE_MODULE),
+                 (outputs.depth_sensor is not None, DEPTH_SENSOR_MODULE), (outputs.lidar is not None, LIDAR_MODULE),
+                 (outputs.lidar is not None and base.opens_view, LIDAR_PASSAGE_MODULE),
                  *zip((asked, passing), SILHOUETTE_MODULES, strict=True))  # fmt: skip
         if modules := tuple(name for is_needed, name in needs if is_needed):
             gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)), say=say)
@@ -318,6 +347,10 @@ class Renderer:
         base = self._stages.base
         instance_bytes = 0 if self.outputs.silhouette_margin_px is None else SILHOUETTE_BYTES
         beside = base.instance_count * instance_bytes + base.geometry.trees.placement_count * PLACEMENT_BYTES
+        if self.outputs.depth_sensor is not None:
+            beside += self.rig.width * self.rig.height * DEPTH_SENSOR_BYTES_PX
+        if self._stages.lidar is not None:
+            beside += math.prod(self._stages.lidar.shape) * RETURN_BYTES
         return self.rig.width * self.rig.height + beside // BYTES_PX
 
     def _room_px(self) -> int:

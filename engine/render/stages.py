@@ -11,6 +11,8 @@ from engine import gpu
 from engine.recipe import Rig
 from engine.render.arrays import copied
 from engine.render.buffers import Buffers, Scratch
+from engine.render.depth_sensor import DepthModel
+from engine.render.lidar import MountedLidar
 from engine.render.paths import PathPrograms
 from engine.render.program import Program
 from engine.render.worlds import SceneOnDevice, Worlds
@@ -26,11 +28,19 @@ class Stages:
     key: Any  # kernels.random.RandomKey of the pixels
     srgb: Any  # kernels.film.SrgbTable; None at quality `labels`
     silhouette_margin_px: int | None = None  # of the window around the frame; None: not asked for
+    depth: DepthModel | None = None  # a depth camera
+    depth_key: tuple[int, int] = (0, 0)  # of its random numbers
+    lidar: MountedLidar | None = None
 
     @property
     def marks_edges(self) -> bool:
         """Return whether pixels across an edge get rays of their own, and not the one through their centre."""
         return self.shaded and (self.rig.spp > 1 or self.base.opens_view)
+
+    @property
+    def reads_neighbours(self) -> bool:
+        """Return whether what follows tracing looks at pixels that another slice may have traced."""
+        return self.marks_edges or self.depth is not None
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,8 @@ class SlicePrograms:
         self._spans = [target.span]
         self.trace, self.shade = Program(stages.base.device), Program(stages.base.device)
         self._record_trace()
+        if stages.depth is not None:
+            self._record_depth(stages.depth)
         if stages.shaded:
             self._record_shade()
 
@@ -76,6 +88,18 @@ class SlicePrograms:
             inputs = [geometry, at.views, opacities, at.span, buffers.hit, mixed, at.overflow]
             program.launch(gpu.passage.pass_primary, self._slice_px, inputs)
         self._runs(program, gpu.resolve.resolve_labels, [geometry, at.views, at.span, buffers.hit, buffers.labels])
+
+    def _record_depth(self, model: DepthModel) -> None:
+        """Record what a depth camera sees, and after it what it measures, which depends on neighbours."""
+        at, seen = self._target, self._target.buffers.seen
+        geometry, materials, hit = at.worlds.geometry, at.worlds.materials, at.buffers.hit
+        inputs = [geometry, at.views, materials, at.span, hit, model.mirror_alpha, seen]
+        self._runs(self.trace, gpu.depth_sensor.sense_surfaces, inputs)
+        if model.flight is not None:
+            self._runs(self.shade, gpu.depth_sensor.measure_flight, [at.views, at.span, model.flight, seen])
+            return
+        inputs = [geometry.trees, at.views, at.span, model.triangulation, seen]
+        self._runs(self.shade, gpu.depth_sensor.triangulate, inputs)
 
     def _record_shade(self) -> None:
         stages, at, program = self._stages, self._target, self.shade

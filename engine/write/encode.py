@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import struct
+from collections.abc import Sequence
 
 import deflate
 import numpy as np
@@ -58,6 +59,21 @@ def encode_npy(array: NDArray[np.generic]) -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
     return buffer.getvalue()
+
+
+PLY_TYPES = {"f4": "float", "u1": "uchar", "i4": "int"}  # by little-endian NumPy code; Open3D reads no ushort
+
+
+def encode_ply(points: NDArray[np.void], comments: Sequence[str]) -> bytes:
+    """Return a structured array as the vertices of a binary little-endian PLY file.
+
+    Source: Turk, "The PLY polygon file format", 1994.
+    """
+    names = points.dtype.names or ()
+    lines = ["ply", "format binary_little_endian 1.0", *(f"comment {comment}" for comment in comments)]
+    lines.append(f"element vertex {len(points)}")
+    lines += [f"property {PLY_TYPES[points.dtype[name].str[1:]]} {name}" for name in names]
+    return "\n".join([*lines, "end_header\n"]).encode("ascii") + np.ascontiguousarray(points).tobytes()
 
 
 def _scan_lines(pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:

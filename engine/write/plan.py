@@ -46,6 +46,11 @@ class Writers:
     frame: tuple[FrameWriter, ...]
     dataset: tuple[DatasetWriter, ...]
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Roles of files that not every frame has."""
+        return tuple(role for writer in self.frame for role in writer.params.MISSING)
+
 
 @dataclass(frozen=True)
 class Provenance:

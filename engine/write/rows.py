@@ -95,7 +95,7 @@ def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
         if name.endswith("_sha256"):
             types[name] = pa.binary(HASH_BYTES)
         elif name not in types:
-            types[name] = pa.string() if rows and isinstance(rows[0][name], str) else pa.float32()
+            types[name] = pa.string() if any(isinstance(row[name], str) for row in rows) else pa.float32()
     return pa.table({name: pa.array([row[name] for row in rows], types[name]) for name in names})
 
 

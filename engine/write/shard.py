@@ -40,6 +40,8 @@ import pyarrow as pa
 
 from engine.frames import FrameKeys, Frames
 from engine.labels.model import Labels
+from engine.sensors.lidar import mounted_at
+from engine.sensors.sweep import Sweep, sweep_of
 from engine.write.begin import MANIFEST, begin_dataset
 from engine.write.events import log_event
 from engine.write.files import (
@@ -250,12 +252,24 @@ class Shard:
             normal=None if frames.normal is None else frames.normal[view],
             instance=None if frames.instance is None else frames.instance[view],
             classes=self._plan.classes,
+            depth_sensor_m=None if frames.depth_sensor_m is None else frames.depth_sensor_m[view],
+            sweep=self._sweep(frames, view),
         )
+
+    def _sweep(self, frames: Frames, view: int) -> Sweep | None:
+        """Return the sweep of a view of the camera that a LiDAR sits at."""
+        lidar = self._plan.recipe.lidar
+        if lidar is None or frames.lidar_id is None:
+            return None
+        is_mounted = frames.keys.camera[view] == mounted_at(lidar, self._plan.header.cameras)
+        return sweep_of(lidar, frames, view) if is_mounted else None
 
     def _drain(self, count: int) -> None:
         """Write the files of the oldest `count` pending frames; those of the newest batch are still being encoded."""
         for row, future in self._pending[:count]:
             encoded = future.result()
+            for role in self._plan.writers.missing:
+                row[role] = row[f"{role}_sha256"] = None
             for role, fact, data in encoded.files:
                 self._write(fact, data)
                 row[role] = fact.path

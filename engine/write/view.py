@@ -8,6 +8,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.sensors.sweep import Sweep
+
 LARGEST_UINT16 = 65_535
 
 
@@ -34,6 +36,8 @@ class View:
     normal: NDArray[np.float32] | None
     instance: NDArray[np.int32] | None
     classes: ClassTable
+    depth_sensor_m: NDArray[np.float32] | None = None
+    sweep: Sweep | None = None  # of the camera that a LiDAR sits at; None also for others
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class FrameParams:
     """Base of the parameters of writers that make files of one frame: `(params, view) -> list[FrameFile]`."""
 
     OUTPUTS: ClassVar[tuple[str, ...]] = ()  # what the recipe must render
+    MISSING: ClassVar[tuple[str, ...]] = ()  # roles that not every frame has
 
 
 class DatasetParams:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.registry import WRITERS
-from engine.write.encode import encode_jpeg, encode_npy, encode_png
+from engine.sensors.sweep import Sweep, points_of
+from engine.write.encode import encode_jpeg, encode_npy, encode_ply, encode_png
 from engine.write.view import LARGEST_UINT16, FrameFile, FrameParams, View
 
 MILLIMETRES_A_METRE = 1000.0
@@ -52,6 +53,23 @@ class Masks(FrameParams):
     OUTPUTS: ClassVar[tuple[str, ...]] = ("instance",)
 
 
+@dataclass(frozen=True)
+class DepthSensorFiles(FrameParams):
+    """Planar depth as a depth camera measured it."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("depth_sensor",)
+    encoding: Literal["png16_mm", "npy"]
+
+
+@dataclass(frozen=True)
+class Pointcloud(FrameParams):
+    """Returns of a LiDAR in its own frame, with the camera that it sits at."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("lidar",)
+    MISSING: ClassVar[tuple[str, ...]] = ("pointcloud",)
+    format: Literal["ply", "npy"]
+
+
 @WRITERS.register("images", Images)
 def write_images(params: Images, view: View) -> list[FrameFile]:
     """Return the picture of a frame."""
@@ -67,6 +85,37 @@ def write_depth(params: Depth, view: View) -> list[FrameFile]:
     if params.encoding == "npy":
         return [FrameFile("depth", f"depth/{view.stem}.npy", encode_npy(view.depth_m))]
     return [FrameFile("depth", f"depth/{view.stem}.png", encode_png(depth_to_mm(view.depth_m)))]
+
+
+@WRITERS.register("depth_sensor", DepthSensorFiles)
+def write_depth_sensor(params: DepthSensorFiles, view: View) -> list[FrameFile]:
+    """Return what a depth camera measured: whole millimetres, or float32 metres; 0: no measurement."""
+    depth_m = view.depth_sensor_m
+    assert depth_m is not None
+    if params.encoding == "npy":
+        return [FrameFile("depth_sensor", f"depth_sensor/{view.stem}.npy", encode_npy(depth_m))]
+    whole = depth_to_mm(np.where(depth_m > 0.0, depth_m, np.float32(np.inf)))
+    return [FrameFile("depth_sensor", f"depth_sensor/{view.stem}.png", encode_png(whole))]
+
+
+@WRITERS.register("pointcloud", Pointcloud)
+def write_pointcloud(params: Pointcloud, view: View) -> list[FrameFile]:
+    """Return the sweep of a frame; of frames of other cameras nothing."""
+    if view.sweep is None:
+        return []
+    points = points_of(view.sweep, view.classes.class_of_instance)
+    data = encode_npy(points) if params.format == "npy" else encode_ply(points, ply_comments(view.sweep))
+    return [FrameFile("pointcloud", f"pointcloud/{view.stem}.{params.format}", data)]
+
+
+def ply_comments(sweep: Sweep) -> list[str]:
+    """Return what a reader of a cloud must know beside its columns."""
+    pose = " ".join(f"{value:.9g}" for value in sweep.world_from_sensor.ravel())
+    return [
+        "sensor frame: x ahead, y left, z up; metres, seconds, radians",
+        f"world_from_sensor at the start of the sweep, 3x4 by rows: {pose}",
+        "intensity: 1 is a white Lambert target 1 m away that faces the sensor",
+    ]
 
 
 @WRITERS.register("normals", Normals)

@@ -27,6 +27,8 @@ from engine.recipe import (
     with_assets,
     without_assets,
 )
+from engine.sensors.depth import TimeOfFlightSensor
+from engine.sensors.lidar import LidarBeam, LidarDetector, LidarMotion, LidarMount, RosetteLidar
 
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
@@ -35,15 +37,32 @@ RECIPE = Recipe(
         "sun": {"kind": "sun_angle", "per": "world", "elevation_deg": {"law": "uniform", "low": 2, "high": 12.5}}
     },
     dr=Breadth(1.0),
-    outputs=("rgb", "depth"),
+    outputs=("rgb", "depth", "depth_sensor", "lidar"),
     write={"coco": {"kind": "coco", "min_area_px": 1}},
     seed=7,
+    depth_sensor=TimeOfFlightSensor(
+        80e6, 10, 2e5, 2e3, 20.0, 1.5e5, 0.6, 150.0, 0.35, 0.1, 1.0, (0.2, 18.0), 1e-3, 0.01
+    ),
+    lidar=RosetteLidar(
+        LidarMount("/Cams/Front", (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), True),
+        LidarBeam((0.5, 4.9), 7),
+        LidarDetector("dual", 0.75, (1.0, 260.0), 90.0, 0.1, 5.0, 0.02, 0.01, 0.001, 0.05, 0.005),
+        LidarMotion((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), "start"),
+        *((121.57, -77.73), (9.6, 9.5), 100_000.0, 0.1),
+    ),
     assets=(AssetRef("dock.usda", "ab" * 32, 123),),
     taxonomy_id="tax_0123",
     parents=(Parent("slice_report", "ev_77", "dark & low contrast"),),
     plugins=("my_randomizers==1.0",),
 )
-OTHER = {"direct": "labels", "rgb": "normal", "depth": "instance"}  # another valid word for each closed choice
+OTHER = {
+    "direct": "labels",
+    "rgb": "normal",
+    "depth": "instance",
+    "dual": "last",
+    "start": "middle",
+}  # another valid word
+NOT_ALONE = (("outputs", 2), ("outputs", 3), ("depth_sensor", "kind"), ("lidar", "kind"))  # other leaves go with them
 
 
 def _leaves(value: Any, path: tuple = ()) -> Iterator[tuple]:
@@ -70,7 +89,7 @@ def _changed(plain: Any, path: tuple) -> Any:
     return plain
 
 
-@pytest.mark.parametrize("path", [p for p in _leaves(RECIPE.to_json()) if p != ("schema",)], ids=str)
+@pytest.mark.parametrize("path", [p for p in _leaves(RECIPE.to_json()) if p not in (("schema",), *NOT_ALONE)], ids=str)
 def test_every_leaf_of_a_recipe_is_in_its_id(path: tuple):
     changed = Recipe.from_json(_changed(RECIPE.to_json(), path))
     assert changed.id != RECIPE.id

@@ -15,10 +15,21 @@ from engine.render import Outputs, Renderer
 from engine.rig import authored_draft
 from engine.scene.model import Camera, Instances, Light, Material, Mesh, Placements, Scene, Texture
 from engine.scene.taxonomy import Taxonomy
+from engine.sensors.depth import StereoSensor
+from engine.sensors.lidar import LidarBeam, LidarDetector, LidarMotion, LidarMount, SpinningLidar
 
 ALL = Outputs(rgb=True, rgb_linear=True, depth=True, normal=True, instance=True)
 LABELS = Outputs(rgb=False, rgb_linear=False, depth=True, normal=True, instance=True)
-EVERYTHING = dataclasses.replace(ALL, silhouette_margin_px=3)
+IMAGES = dataclasses.replace(ALL, silhouette_margin_px=3)
+STEREO = StereoSensor(0.1, 0.1, 0.0, (0.0, 1000.0), 0.5, 3, 0.0, 0.1, 85.0, 0.01)
+SPINNING = SpinningLidar(
+    LidarMount("auto", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), upright=False),
+    LidarBeam((5.0, 5.0), 4),
+    LidarDetector("dual", 0.2, (0.0, 100.0), 30.0, 0.1, 5.0, 0.01, 0.01, 0.0, 0.1, 0.01),
+    LidarMotion((1.0, 0.0, 0.0), (0.0, 0.0, 20.0), "middle"),
+    *(8, (-20.0, 20.0), (), (), 1.0e-5, 10.0, True, 40, 0.0),
+)
+EVERYTHING = dataclasses.replace(IMAGES, depth_sensor=STEREO, lidar=SPINNING)
 IDENTITY = np.eye(3, 4)
 
 

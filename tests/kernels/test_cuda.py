@@ -58,6 +58,14 @@ def assert_alike(first: Frames, second: Frames) -> None:
             far = np.abs(np.where(finite, a, 0.0) - np.where(finite, b, 0.0)) > tolerance
             assert (np.isfinite(a) == np.isfinite(b))[same].all()
             assert far[same].mean() <= 2e-3, name
+    if first.depth_sensor_m is not None and second.depth_sensor_m is not None:
+        off = np.abs(first.depth_sensor_m - second.depth_sensor_m) > 1e-3 * first.depth_sensor_m
+        assert off.mean() <= 2e-3
+    if first.lidar_id is not None and second.lidar_id is not None:
+        assert (first.lidar_id != second.lidar_id).mean() <= 5e-3
+        there = (first.lidar_id == second.lidar_id)[..., 0] & (first.lidar_id[..., 0] >= 0)
+        far = np.abs(first.lidar_value - second.lidar_value)[there] > 1e-3
+        assert far.mean() <= 5e-3
     if first.silhouette is not None and second.silhouette is not None:
         counts = first.silhouette[..., :2].astype(int) - second.silhouette[..., :2]
         assert np.abs(counts).max() <= max(2, round(1e-4 * first.instance.size))
