@@ -17,13 +17,13 @@ def main(arguments: list[str] | None = None) -> int:
     from engine import gpu
     from engine.device import resolve_device
     from engine.render import load_kernels
+    from engine.render.kernel_modules import SCENE_MODULES
     from engine.render.motion import MODULE
-    from engine.render.renderer import SILHOUETTE_MODULES
 
     try:
         device = resolve_device(parsed.device)
-        load_kernels("direct", device=device, passing=True, say=_say)
-        gpu.load((MODULE, *SILHOUETTE_MODULES), device=device, threads=len(os.sched_getaffinity(0)), say=_say)
+        load_kernels("path", device=device, passing=True, say=_say)
+        gpu.load((MODULE, *SCENE_MODULES), device=device, threads=len(os.sched_getaffinity(0)), say=_say)
     except UserError as error:
         sys.stderr.write(f"ommatidia: {error}\n")
         return error.exit_code

@@ -42,6 +42,7 @@ from engine.render.color import srgb_table
 from engine.render.depth_sensor import STREAM as DEPTH_STREAM
 from engine.render.depth_sensor import depth_model
 from engine.render.host_memory import HostMemory, device_view
+from engine.render.kernel_modules import load_kernels, load_scene_kernels
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.silhouettes import window_pixels
@@ -54,13 +55,6 @@ from engine.sensors.lidar import Lidar
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 KEPT_LAYOUTS = 4  # whose memory is kept
 ROOM_SHARE = 0.4  # of the memory that is there when a renderer begins, for one batch; two are under way on CUDA
-LABEL_MODULES = ("geometry", "top", "trace", "resolve")
-LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
-PATH_MODULES = ("path", "path_point", "path_light")  # of quality `path`
-PATH_PASSAGE_MODULE = "path_passage"
-VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
-DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar", "lidar_passage"
-SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 
 
 @dataclass(frozen=True)
@@ -114,21 +108,6 @@ class Pending:
         return self._frames
 
 
-def load_kernels(
-    quality: str, *, device: str, passing: bool = False, say: Callable[[str], None] | None = None
-) -> None:  # fmt: skip
-    """Load the kernels of a quality; the first time a version runs on a machine they are compiled, once.
-
-    Those of scenes where rays pass surfaces come only with `passing`; a Renderer loads them where they are needed.
-    `say` is told what is being compiled.
-    """
-    threads = len(os.sched_getaffinity(0))
-    gpu.load(("bvh",), device="cpu", threads=1, say=say)
-    light = () if quality == "labels" else LIGHT_MODULES + (PATH_MODULES if quality == "path" else ())
-    modules = (*light, *LABEL_MODULES)
-    gpu.load((*modules, *((VIEW_MODULE, SHADOW_MODULE) if passing else ())), device=device, threads=threads, say=say)
-
-
 class Renderer:
     """A scene kept warm on one device; `render` turns drafts into frames. Use it from one thread at a time."""
 
@@ -172,15 +151,7 @@ class Renderer:
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
-        asked, passing = margin_px is not None, margin_px is not None and base.opens_view
-        bends = base.opens_view and self.shaded and rig.quality == "path"
-        needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow and self.shaded, SHADOW_MODULE),
-                  (bends, PATH_PASSAGE_MODULE),
-                 (outputs.depth_sensor is not None, DEPTH_SENSOR_MODULE), (outputs.lidar is not None, LIDAR_MODULE),
-                 (outputs.lidar is not None and base.opens_view, LIDAR_PASSAGE_MODULE),
-                 *zip((asked, passing), SILHOUETTE_MODULES, strict=True))  # fmt: skip
-        if modules := tuple(name for is_needed, name in needs if is_needed):
-            gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)), say=say)
+        load_scene_kernels(self._stages, say=say)
         self._images = outputs.images(shaded=self.shaded)
         self._memory = HostMemory(pinned=not self._is_cpu)
         self._streams = None if self._is_cpu else Streams(device)

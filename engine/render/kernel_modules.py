@@ -1,0 +1,54 @@
+"""Which kernel modules a job needs: by its quality before the scene is there, and by what the scene asks for after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from engine import gpu
+
+if TYPE_CHECKING:
+    from engine.render.stages import Stages
+
+LABEL_MODULES = ("geometry", "top", "trace", "resolve")
+LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
+PATH_MODULES = ("path", "path_point", "path_light")  # of quality `path`
+PATH_PASSAGE_MODULE = "path_passage"
+VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
+DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar", "lidar_passage"
+SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
+SCENE_MODULES = (
+    VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
+    *SILHOUETTE_MODULES,
+)  # fmt: skip
+
+
+def load_kernels(
+    quality: str, *, device: str, passing: bool = False, say: Callable[[str], None] | None = None
+) -> None:  # fmt: skip
+    """Load the kernels of a quality; the first time a version runs on a machine they are compiled, once.
+
+    Those of scenes where rays pass surfaces come only with `passing`; a Renderer loads them where they are needed.
+    `say` is told what is being compiled.
+    """
+    threads = len(os.sched_getaffinity(0))
+    gpu.load(("bvh",), device="cpu", threads=1, say=say)
+    light = () if quality == "labels" else LIGHT_MODULES + (PATH_MODULES if quality == "path" else ())
+    modules = (*light, *LABEL_MODULES)
+    gpu.load((*modules, *((VIEW_MODULE, SHADOW_MODULE) if passing else ())), device=device, threads=threads, say=say)
+
+
+def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = None) -> None:
+    """Load the kernels that only some scenes and outputs need, as `load_kernels` does."""
+    base, opens = stages.base, stages.base.opens_view
+    has_silhouettes = stages.silhouette_margin_px is not None
+    senses_depth, has_lidar = stages.depth is not None, stages.lidar is not None
+    needs = (
+        (opens, VIEW_MODULE), (base.opens_shadow and stages.shaded, SHADOW_MODULE),
+        (opens and stages.shaded and stages.rig.quality == "path", PATH_PASSAGE_MODULE),
+        (senses_depth, DEPTH_SENSOR_MODULE), (has_lidar, LIDAR_MODULE), (has_lidar and opens, LIDAR_PASSAGE_MODULE),
+        *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
+    )  # fmt: skip
+    if modules := tuple(name for is_needed, name in needs if is_needed):
+        gpu.load(modules, device=base.device, threads=len(os.sched_getaffinity(0)), say=say)
