@@ -21,8 +21,10 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import light as light
     from kernels import material as material
     from kernels import native_source as native_source
+    from kernels import noise as noise
     from kernels import opacity as opacity
     from kernels import passage as passage
+    from kernels import pattern as pattern
     from kernels import point as point
     from kernels import random as random
     from kernels import refit as refit
