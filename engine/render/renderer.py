@@ -43,6 +43,7 @@ ROOM_SHARE = 0.4  # of the memory that is there when a renderer begins, for one 
 LABEL_MODULES = ("geometry", "top", "trace", "resolve")
 LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
+PATTERN_MODULE = "pattern"  # of batches that have one
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 
 
@@ -148,6 +149,7 @@ class Renderer:
                  *zip((asked, passing), SILHOUETTE_MODULES, strict=True))  # fmt: skip
         if modules := tuple(name for is_needed, name in needs if is_needed):
             gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)), say=say)
+        self._say, self._has_patterns = say, False
         self._images = outputs.images(shaded=self.shaded)
         self._memory = HostMemory(pinned=not self._is_cpu)
         self._streams = None if self._is_cpu else Streams(device)
@@ -265,7 +267,14 @@ class Renderer:
 
         return wait
 
+    def _load_patterns(self, values: BatchValues) -> None:
+        """Load the kernels of patterns before the first batch that has one."""
+        if values.has_patterns and not self._has_patterns:
+            gpu.load((PATTERN_MODULE,), device=self.device, threads=1, say=self._say)
+            self._has_patterns = True
+
     def _cpu_batch(self, values: BatchValues) -> CpuBatch:
+        self._load_patterns(values)
         batch = self._cpu.pop(values.layout, None) or CpuBatch(self._stages, values, self._images, self._threads)
         self._cpu[values.layout] = batch
         if len(self._cpu) > KEPT_LAYOUTS:
@@ -275,6 +284,7 @@ class Renderer:
     def _cuda_batch(self, values: BatchValues) -> CudaBatch:
         """Return the one of a layout's two batches that was used less recently."""
         assert self._streams is not None
+        self._load_patterns(values)
         pair = self._cuda.pop(values.layout, [])
         self._cuda[values.layout] = pair
         if len(self._cuda) > KEPT_LAYOUTS:
