@@ -16,7 +16,7 @@
     // Sharp edges lose their paint down to colour b of painted metal; metals are polished, other materials are scuffed.
     auto wear_layer = [&](const Place& at, const Pattern& q, M is_painted, Bsdf& bsdf, Wave& height) {
         const Wave chips = fbm_of(at, q.wear_width_m * 1.2f, 11, 5);
-        const F threshold = threshold_of(q.wear) + 3.2f * omm::min(at.edge_m / q.wear_width_m, omm::splat(4.0f));
+        const F threshold = threshold_of(q.wear) - 0.7f + 2.2f * omm::min(at.edge_m / q.wear_width_m, omm::splat(4.0f));
         const M is_any = q.wear > 0.0f;
         const F softness = omm::select(is_painted, omm::splat(0.04f), omm::splat(0.35f));
         const F share = omm::select(is_any, above(chips, threshold, softness).v, omm::splat(0.0f));
@@ -44,8 +44,8 @@
         bsdf.f0 = mix3(bsdf.f0, omm::mul(bsdf.f0, stained), halo);
         bsdf.alpha = mix(bsdf.alpha, omm::max(bsdf.alpha, omm::splat(0.3f)), halo);
         const F age = unit_share(0.5f + 0.28f * scale.v + 0.16f * grain.v - 0.25f * unit_share(crusty.v - threshold - 0.2f));
-        V3 color = mix3(omm::vec3(0.048f, 0.020f, 0.013f), omm::vec3(0.22f, 0.075f, 0.022f), age);
-        color = mix3(color, omm::vec3(0.50f, 0.22f, 0.065f), above(sum(times(scale, omm::splat(0.8f)), times(grain, omm::splat(0.6f))), omm::splat(1.1f), omm::splat(0.25f)).v * 0.7f);
+        V3 color = mix3(omm::vec3(0.048f, 0.020f, 0.013f), omm::vec3(0.20f, 0.073f, 0.026f), age);
+        color = mix3(color, omm::vec3(0.42f, 0.19f, 0.07f), above(sum(times(scale, omm::splat(0.8f)), times(grain, omm::splat(0.6f))), omm::splat(1.1f), omm::splat(0.25f)).v * 0.7f);
         cover(bsdf, color, omm::splat(0.0f), 0.88f + 0.05f * grain.v, share);
         const Wave relief = sum(times(grain, q.layer_scale_m * 0.0016f), times(scale, q.layer_scale_m * 0.004f));
         height = sum(times(height, 1.0f - share), sum(times(relief, share), times(crust, omm::select(is_any, q.layer_scale_m * 0.003f, omm::splat(0.0f)))));

@@ -63,12 +63,17 @@
         const F s = omm::clamp(share, 1.0e-4f, 0.9999f);
         return 0.4120f * omm::log2((1.0f - s) / s) * (1.0f - 0.035f * omm::abs(s - 0.5f));
     };
+    // Share of the amplitude of a cosine that a box as wide as some of its periods leaves: about a sinc, 0 from one on.
+    auto resolved_wave = [&](F periods) {
+        const F left = omm::max(1.0f - periods * periods, omm::splat(0.0f));
+        return left * omm::sqrt(left);
+    };
     // A cosine along a unit vector, variance 1.
     auto ripple = [&](const Place& at, V3 along, F period_m) {
         F sine, cosine;
         const F x = omm::dot(along, at.p) / period_m;
         omm::sincos(x - omm::floor(x), sine, cosine);
-        const F left = resolved(at.footprint / period_m, 2.5f), rest = 1.0f - left * left;
+        const F left = resolved_wave(at.footprint / period_m), rest = 1.0f - left * left;
         const F steep = (-1.4142f * 6.2831853f) / period_m;
         return Wave{1.4142f * left * cosine, omm::scale(along, left * sine * steep), rest, rest * steep * steep * 0.25f};
     };
@@ -115,8 +120,10 @@
         return out;
     };
     auto painted_metal = [&](const Place& at, const Pattern& q) {
+        V3 along, across;
+        plane_of(at, q.direction, along, across);
         const Wave peel = fbm_of(at, q.scale_m, 1, 2), fade = fbm_of(at, q.scale_m * 60.0f, 2, 4);
-        const Wave scuff = streaks_of(at, q.direction, 14.0f, q.scale_m * 0.5f, 3, 3);
+        const Wave scuff = streaks_of(at, along, 14.0f, q.scale_m * 0.5f, 3, 3);
         const F marks = above(scuff, omm::splat(2.0f), omm::splat(0.25f)).v * q.strength;
         Finish out;
         out.color = toned(q.a, 1.0f + q.strength * 0.05f * fade.v);
@@ -127,8 +134,10 @@
         return out;
     };
     auto brushed_metal = [&](const Place& at, const Pattern& q) {
-        const Wave fine = streaks_of(at, q.direction, 90.0f, q.scale_m, 1, 4);
-        const Wave broad = streaks_of(at, q.direction, 30.0f, q.scale_m * 12.0f, 2, 3);
+        V3 along, across;
+        plane_of(at, q.direction, along, across);
+        const Wave fine = streaks_of(at, along, 90.0f, q.scale_m, 1, 4);
+        const Wave broad = streaks_of(at, along, 30.0f, q.scale_m * 12.0f, 2, 3);
         Finish out;
         out.color = mix3(q.b, q.a, unit_share(0.6f + q.strength * (0.17f * fine.v + 0.14f * broad.v)));
         out.metallic = omm::splat(1.0f);
@@ -189,48 +198,54 @@
         V3 t, b;
         omm::basis(q.direction, t, b);
         const U h = scrambled(at.seed);
-        const Wave bend = streaks_of(at, q.direction, 7.0f, q.scale_m * 14.0f, 1, 3);
+        const Wave bend = streaks_of(at, q.direction, 8.0f, q.scale_m * 18.0f, 1, 2);
         const F x = omm::dot(t, at.p) + (0.04f + 0.12f * unit_bits(h, 0)), y = omm::dot(b, at.p) + 0.1f * (unit_bits(h, 10) - 0.5f);
         const F radius = omm::max(omm::sqrt(x * x + y * y), omm::splat(1.0e-5f)), inverse = 1.0f / q.scale_m;
-        const F rings = radius * inverse + bend.v * 1.6f;
-        const V3 grows = omm::add(omm::scale(omm::add(omm::scale(t, x), omm::scale(b, y)), inverse / radius), omm::scale(bend.d, omm::splat(1.6f)));
+        const Wave years = corner_noise({radius * inverse * 0.3f, omm::splat(0.5f), omm::splat(0.5f)}, h, false);  // good and bad ones
+        const F rings = radius * inverse + 0.9f * years.v + 1.3f * bend.v;
+        const V3 grows = omm::add(omm::scale(omm::add(omm::scale(t, x), omm::scale(b, y)), inverse / radius * (1.0f + 0.27f * years.d.x)), omm::scale(bend.d, omm::splat(1.3f)));
         Wave ring = flat_wave(omm::splat(0.0f));  // a saw: early wood turns slowly into late wood, which ends at once
         for (int k = 1; k <= 4; ++k) {
             F sine, cosine;
             omm::sincos((rings - omm::floor(rings)) * (float)k, sine, cosine);
-            const F left = resolved(at.footprint * omm::length(grows) * (float)k, 2.5f) * (1.0f / (float)k);
+            const F left = resolved_wave(at.footprint * omm::length(grows) * (float)k) * (1.0f / (float)k);
             ring.v = ring.v - sine * left;
             ring.d = omm::sub(ring.d, omm::scale(grows, cosine * left * (6.2831853f * (float)k)));
         }
         const Wave grain = streaks_of(at, q.direction, 45.0f, omm::splat(7.0e-4f), 2, 3), plank = streaks_of(at, q.direction, 5.0f, q.scale_m * 30.0f, 3, 3);
         const F pores = above(grain, omm::splat(1.3f), omm::splat(0.3f)).v;
-        const F late = unit_share(0.45f + q.strength * (0.26f * ring.v + 0.06f * plank.v));
+        const F late = unit_share(0.42f + q.strength * (0.26f * ring.v + 0.07f * plank.v + 0.08f * years.v * resolved(at.footprint * inverse * 0.3f, GRADIENT_BLUR)));
         Finish out;
-        out.color = toned(mix3(q.a, q.b, late), 1.0f + q.strength * (0.07f * plank.v + 0.05f * grain.v - 0.3f * pores));
+        out.color = toned(mix3(q.a, q.b, late), 1.0f + q.strength * (0.09f * plank.v + 0.07f * grain.v - 0.4f * pores));
         out.metallic = omm::splat(0.0f);
         out.roughness = roughness_in(q, 0.5f + q.strength * (0.15f * grain.v - 0.12f * ring.v));
         out.height = times(sum(times(ring, omm::splat(0.35f)), times(grain, omm::splat(-0.4f))), q.bump_m);
         return out;
     };
     auto plastic_film = [&](const Place& at, const Pattern& q) {
-        const Wave bend = fbm_of(at, q.scale_m * 2.5f, 1, 2);
-        Place bent = at;
-        bent.p = omm::add(at.p, omm::scale(omm::vec3(0.6f, -0.5f, 0.7f), bend.v * q.scale_m * 0.35f));
-        const Wave ridge = folded_of(bent, q.scale_m, 2, 3, -1.0f), tension = streaks_of(bent, q.direction, 6.0f, q.scale_m * 0.5f, 3, 2);
-        const Wave haze = fbm_of(at, q.scale_m * 4.0f, 4, 3);
-        const F crease = above(ridge, omm::splat(1.2f), omm::splat(0.15f)).v;
+        V3 along, across;
+        plane_of(at, q.direction, along, across);
+        const Wave bend = fbm_of(at, q.scale_m * 3.0f, 1, 1), haze = fbm_of(at, q.scale_m * 4.0f, 4, 3);
+        // Taut folds along the direction, and askew to it on either side.
+        const V3 left = omm::unit(omm::add(omm::scale(along, omm::splat(0.8f)), omm::scale(across, omm::splat(0.6f))));
+        const V3 right = omm::unit(omm::sub(omm::scale(along, omm::splat(0.9f)), omm::scale(across, omm::splat(0.44f))));
+        const Wave taut = streaks_of(at, along, 22.0f, q.scale_m * 0.4f, 2, 2), askew = streaks_of(at, left, 8.0f, q.scale_m * 1.6f, 3, 1);
+        const Wave other = streaks_of(at, right, 14.0f, q.scale_m, 5, 1);
+        const Wave ridge = sum(sum(times(above(taut, omm::splat(0.9f), omm::splat(0.5f)), omm::splat(0.6f)),
+                                   above(askew, omm::splat(1.1f), omm::splat(0.4f))), above(other, omm::splat(1.2f), omm::splat(0.35f)));
+        const F crease = unit_share(ridge.v);
         Finish out;
         out.color = mix3(toned(q.a, 1.0f + q.strength * 0.03f * haze.v), q.b, unit_share(q.strength * (0.15f * crease)));
         out.metallic = omm::splat(0.0f);
-        out.roughness = roughness_in(q, 0.35f + q.strength * (0.15f * haze.v + 0.4f * crease));
-        out.height = times(sum(sum(ridge, times(tension, omm::splat(0.35f))), times(bend, omm::splat(1.5f))), q.bump_m);
+        out.roughness = roughness_in(q, 0.35f + q.strength * (0.15f * haze.v + 0.25f * crease));
+        out.height = times(sum(ridge, times(bend, omm::splat(1.5f))), q.bump_m);
         return out;
     };
     // Plain weave: threads of colour a along the direction, over and under those of colour b.
     auto fabric = [&](const Place& at, const Pattern& q) {
         V3 along, across;
         plane_of(at, q.direction, along, across);
-        const Wave slack = fbm_of(at, q.scale_m * 12.0f, 1, 2), fold = fbm_of(at, q.scale_m * 90.0f, 2, 3), lint = fbm_of(at, q.scale_m * 0.35f, 3, 2);
+        const Wave slack = fbm_of(at, q.scale_m * 12.0f, 1, 2), fold = fbm_of(at, q.scale_m * 110.0f, 2, 1), lint = fbm_of(at, q.scale_m * 0.35f, 3, 2);
         const F inverse = 1.0f / q.scale_m, half = 0.5f * inverse, pi = omm::splat(3.14159265f);
         F u_sine, u_cosine, v_sine, v_cosine;
         const F u = omm::dot(across, at.p) * half + 0.06f * q.strength * slack.v, v = omm::dot(along, at.p) * half;
@@ -243,7 +258,7 @@
         const F height = omm::select(is_warp, warp, weft);
         const F by_u = omm::select(is_warp, -2.0f * u_cosine * u_sine * warp_over, 0.5f * v_cosine * v_cosine * v_side * u_sine) * pi * inverse;
         const F by_v = omm::select(is_warp, -0.5f * u_cosine * u_cosine * u_side * v_sine, -2.0f * v_cosine * v_sine * weft_over) * pi * inverse;
-        const F left = resolved(at.footprint * inverse, 2.0f), rest = 1.0f - left * left;
+        const F left = resolved_wave(at.footprint * inverse), rest = 1.0f - left * left;
         const F shade = mix(omm::splat(0.70f), 0.25f + 0.85f * height, left * unit_share(q.strength));
         const F share = mix(omm::splat(0.5f), omm::select(is_warp, omm::splat(0.0f), omm::splat(1.0f)), left);
         Finish out;
