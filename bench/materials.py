@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine._layout import conf_folder
 from engine.draft import Draft
-from engine.pattern import PATTERN_NAMES
+from engine.pattern import LAYERS, PATTERN_NAMES
 from engine.randomize import apply
 from engine.recipe import Breadth, Recipe, Rig, SceneConfig
 from engine.render import Outputs, Renderer
@@ -25,6 +25,7 @@ from engine.scene.taxonomy import Taxonomy
 
 PRESETS = (*PATTERN_NAMES[1:], "weathered")
 FLOOR, SPHERE, BOX, SLAB = 1, 2, 3, 4  # instances
+RGB = Outputs(rgb=True, rgb_linear=False, depth=False, normal=False, instance=False)
 ROUNDS = 5  # of a measurement, of which the fastest counts
 
 
@@ -97,8 +98,8 @@ def material_scene() -> Scene:
         np.array([0] + [1] * count, np.int32), ("none",) * (count + 1), ((),) * (count + 1), root,
     )  # fmt: skip
     grey = Material("/grey", base_color=(0.3, 0.3, 0.3), roughness=0.7)
-    return Scene(Path("materials.usda"), meshes, placements, instances, (grey,), (studio_dome(),), lights, (camera,), (),
-                 Taxonomy("1", ()), (), ())  # fmt: skip
+    return Scene(Path("materials.usda"), meshes, placements, instances, (grey,), (studio_dome(),), lights, (camera,),
+                 (), Taxonomy("1", ()), (), ())  # fmt: skip
 
 
 def preset(name: str, **changes: Any) -> dict[str, Any]:
@@ -122,11 +123,11 @@ def material_draft(scene: Scene, rig: Rig, entries: dict[str, Any], *, world: in
 
 
 def material_images(
-    width_px: int, height_px: int, *, spp: int = 16, device: str = "cpu", names: tuple[str, ...] = PRESETS, world: int = 0
+    width_px: int, height_px: int, *, spp: int = 16, names: tuple[str, ...] = PRESETS, world: int = 0
 ) -> dict[str, NDArray[np.uint8]]:
     """Return an image [y, x, 3] of every material on sphere, box, slab and floor."""
     scene, rig = material_scene(), material_rig(width_px, height_px, spp)
-    renderer = Renderer(scene, rig, Outputs(True, False, False, False, False), seed=0, device=device)
+    renderer = Renderer(scene, rig, RGB, seed=0, device="cpu")
     images = {}
     for name in names:
         rgb = renderer.render(material_draft(scene, rig, {name: preset(name)}, world=world)).rgb
@@ -139,12 +140,11 @@ def material_images(
 def material_costs(*, side_px: int = 256) -> dict[str, float]:
     """Return by how many nanoseconds each material makes a shaded pixel dearer, on one thread at one sample."""
     scene, rig = material_scene(), material_rig(side_px, side_px * 3 // 4, 1)
-    renderer = Renderer(scene, rig, Outputs(True, False, False, False, False), seed=0, device="cpu", threads=1)
-    bare = {"layers": {"rust": 0, "stain": 0, "dust": 0, "wear": 0}, "color_a": None}
+    renderer = Renderer(scene, rig, RGB, seed=0, device="cpu", threads=1)
+    none = dict.fromkeys(LAYERS, 0.0)
     entries: dict[str, dict[str, Any]] = {"plain": {}}
-    entries |= {name: {name: preset(name, **bare)} for name in PATTERN_NAMES[1:]}
-    for layer in bare["layers"] or ():
-        entries[layer] = {"w": preset("weathered", layers={**bare["layers"], layer: 0.3})}  # type: ignore[dict-item]
+    entries |= {name: {name: preset(name, layers=none)} for name in PATTERN_NAMES[1:]}
+    entries |= {layer: {layer: preset("weathered", layers={**none, layer: 0.3})} for layer in LAYERS}
     drafts = {name: material_draft(scene, rig, entry) for name, entry in entries.items()}
     best = dict.fromkeys(drafts, np.inf)
     for _ in range(ROUNDS + 1):

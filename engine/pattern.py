@@ -1,4 +1,4 @@
-"""Procedural materials as a draft holds them: one record a pattern; what kernels make of it is in kernels/pattern.py."""
+"""Procedural materials as a draft holds them: a record each; what becomes of it is in kernels/pattern.py."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from engine.draft import NO_PATTERN, PATTERN_FLOATS, Draft
 
@@ -43,9 +43,9 @@ class Slots:
 
     record: NDArray[np.float32]  # [row, slot, 24]
 
-    def set(self, name: str, values: object) -> None:
+    def set(self, name: str, values: ArrayLike) -> None:
         """Set a value of all records; it is spread over rows and slots, a colour or direction has a last axis of 3."""
-        column = COLUMNS[name]
+        column, values = COLUMNS[name], np.asarray(values)
         if name == "kind":
             self.record.view(np.int32)[..., column] = values
         elif name in ("color_a", "color_b", "direction"):

@@ -54,9 +54,11 @@ class NoiseRequest:
         out = streaks(p, axis, request.stretch, width, seed, request.octaves);
     } else {
         const Cells c = cells(p, seed);
-        out.v = request.kind == NEAREST ? (c.nearest - NEAREST_MEAN) * NEAREST_SCALE : (c.second - SECOND_MEAN) * SECOND_SCALE;
-        const F inverse = NEAREST_SCALE / omm::max(c.nearest, omm::splat(1.0e-6f));
-        if (request.kind == NEAREST) out.d = omm::scale(c.from, inverse);
+        out.v = (c.second - SECOND_MEAN) * SECOND_SCALE;
+        if (request.kind == NEAREST) {
+            out.v = (c.nearest - NEAREST_MEAN) * NEAREST_SCALE;
+            out.d = omm::scale(c.from, NEAREST_SCALE / omm::max(c.nearest, omm::splat(1.0e-6f)));
+        }
     }
     const F all[5] = {out.v, out.d.x, out.d.y, out.d.z, out.hidden};
     for (int k = 0; k < 5; ++k) omm::store(out_wave.data + (size_t)k * point.shape[0] + i, all[k]);

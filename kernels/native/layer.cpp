@@ -13,13 +13,18 @@
         const F most = omm::max(omm::max(bsdf.f0.x, bsdf.f0.y), bsdf.f0.z);
         return omm::add(bsdf.diffuse, omm::select3(most > 0.15f, bsdf.f0, omm::vec3(0.0f, 0.0f, 0.0f)));
     };
+    // A mask where a layer is asked for, and nothing elsewhere.
+    auto only = [&](M asked, const Wave& mask) {
+        const F none = omm::splat(0.0f);
+        return Wave{omm::select(asked, mask.v, none), omm::select3(asked, mask.d, {none, none, none}), omm::select(asked, mask.hidden, none), omm::select(asked, mask.rough, none)};
+    };
     // Sharp edges lose their paint down to colour b of painted metal; metals are polished, other materials are scuffed.
     auto wear_layer = [&](const Place& at, const Pattern& q, M is_painted, Bsdf& bsdf, Wave& height) {
         const Wave chips = fbm_of(at, q.wear_width_m * 1.2f, 11, 5);
         const F threshold = threshold_of(q.wear) - 0.7f + 2.2f * omm::min(at.edge_m / q.wear_width_m, omm::splat(4.0f));
-        const M is_any = q.wear > 0.0f;
         const F softness = omm::select(is_painted, omm::splat(0.04f), omm::splat(0.35f));
-        const F share = omm::select(is_any, above(chips, threshold, softness).v, omm::splat(0.0f));
+        const Wave worn = only(q.wear > 0.0f, above(chips, threshold, softness));
+        const F share = worn.v;
         const F most = omm::max(omm::max(bsdf.f0.x, bsdf.f0.y), bsdf.f0.z);
         const F is_metal = omm::select(is_painted | (most > 0.15f), omm::splat(1.0f), omm::splat(0.0f));
         const V3 own = own_color(bsdf);
@@ -27,7 +32,7 @@
         const V3 bare = omm::select3(is_painted, toned(q.b, 1.0f + 0.08f * chips.v), omm::select3(is_metal > 0.5f, toned(own, omm::splat(1.1f)), scuffed));
         const F roughness = omm::select(is_metal > 0.5f, 0.32f + 0.05f * chips.v, omm::sqrt(bsdf.alpha) * 0.5f + 0.45f);
         cover(bsdf, bare, is_metal, omm::clamp(roughness, 0.05f, 1.0f), omm::select(is_painted, share, share * 0.75f));
-        height = times(height, 1.0f - share);
+        height = product(height, complement(worn));
         return share;
     };
     auto rust_layer = [&](const Place& at, const Pattern& q, F bare, Bsdf& bsdf, Wave& height) {
@@ -36,8 +41,8 @@
         const F near_edge = unit_share(1.0f - at.edge_m / (3.0f * q.wear_width_m));
         const F threshold = threshold_of(q.rust) - 0.6f * near_edge - 0.8f * bare;
         const Wave crusty = sum(times(blotch, omm::splat(0.95f)), times(grain, omm::splat(0.3f)));
-        const Wave crust = above(crusty, threshold, omm::splat(0.07f));
-        const F share = omm::select(is_any, crust.v, omm::splat(0.0f));
+        const Wave crust = only(is_any, above(crusty, threshold, omm::splat(0.07f)));
+        const F share = crust.v;
         const F halo = omm::select(is_any, above(crusty, threshold - 0.45f, omm::splat(0.28f)).v, omm::splat(0.0f));
         const V3 stained = omm::vec3(0.85f, 0.58f, 0.36f);
         bsdf.diffuse = mix3(bsdf.diffuse, omm::mul(bsdf.diffuse, stained), halo);
@@ -48,7 +53,7 @@
         color = mix3(color, omm::vec3(0.42f, 0.19f, 0.07f), above(sum(times(scale, omm::splat(0.8f)), times(grain, omm::splat(0.6f))), omm::splat(1.1f), omm::splat(0.25f)).v * 0.7f);
         cover(bsdf, color, omm::splat(0.0f), 0.88f + 0.05f * grain.v, share);
         const Wave relief = sum(times(grain, q.layer_scale_m * 0.0016f), times(scale, q.layer_scale_m * 0.004f));
-        height = sum(times(height, 1.0f - share), sum(times(relief, share), times(crust, omm::select(is_any, q.layer_scale_m * 0.003f, omm::splat(0.0f)))));
+        height = sum(product(height, complement(crust)), sum(product(relief, crust), times(crust, q.layer_scale_m * 0.003f)));
     };
     // Dried spills with a dark rim, and runs along the world's down.
     auto stain_layer = [&](const Place& at, const Pattern& q, Bsdf& bsdf) {

@@ -156,6 +156,7 @@
     // Sums of waves that know nothing of each other, and what becomes of one under a factor.
     auto sum = [&](const Wave& a, const Wave& b) { return Wave{a.v + b.v, omm::add(a.d, b.d), a.hidden + b.hidden, a.rough + b.rough}; };
     auto times = [&](const Wave& a, F k) { return Wave{a.v * k, omm::scale(a.d, k), a.hidden * k * k, a.rough * k * k}; };
+    auto complement = [&](const Wave& a) { return Wave{1.0f - a.v, omm::negative(a.d), a.hidden, a.rough}; };
     auto product = [&](const Wave& a, const Wave& b) {
         return Wave{a.v * b.v, omm::add(omm::scale(a.d, b.v), omm::scale(b.d, a.v)), a.hidden * b.v * b.v + b.hidden * a.v * a.v,
                     a.rough * b.v * b.v + b.rough * a.v * a.v};

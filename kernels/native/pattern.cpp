@@ -52,11 +52,7 @@
     };
     auto streaks_of = [&](const Place& at, V3 axis, float stretch, F size_m, int salt, int count) {
         const F inverse = 1.0f / size_m;
-        const V3 q = omm::scale(at.p, inverse);
-        const F along = omm::dot(axis, q) * (1.0f / stretch - 1.0f);
-        Wave w = octaves(omm::add(q, omm::scale(axis, along)), at.footprint * inverse, at.seed + salt * 0x68bc21ebu, count, 0.6f, 0.0f);
-        w.d = omm::add(w.d, omm::scale(axis, omm::dot(axis, w.d) * (1.0f / stretch - 1.0f)));
-        return in_metres(w, size_m);
+        return in_metres(streaks(omm::scale(at.p, inverse), axis, stretch, at.footprint * inverse, at.seed + salt * 0x68bc21ebu, count), size_m);
     };
     // What noise must exceed on a given share of the surface: the normal quantile, by way of the logistic one.
     auto threshold_of = [&](F share) {
@@ -190,7 +186,7 @@
         out.roughness = roughness_in(q, 0.9f - 0.5f * stone + 0.15f * grit.v);
         const F dome = -1.6f * left * inverse;
         const F rest = 1.0f - left * left;
-        const Wave domes = {omm::splat(0.0f), omm::scale(c.from, dome * 2.0f), omm::splat(0.0f), rest * inverse * inverse};
+        const Wave domes = {c.nearest * c.nearest * (-1.6f * left), omm::scale(c.from, dome * 2.0f), omm::splat(0.0f), rest * inverse * inverse};
         out.height = times(sum(domes, times(grit, omm::splat(0.18f))), q.bump_m);
         return out;
     };
@@ -246,7 +242,7 @@
         V3 along, across;
         plane_of(at, q.direction, along, across);
         const Wave slack = fbm_of(at, q.scale_m * 12.0f, 1, 2), fold = fbm_of(at, q.scale_m * 110.0f, 2, 1), lint = fbm_of(at, q.scale_m * 0.35f, 3, 2);
-        const F inverse = 1.0f / q.scale_m, half = 0.5f * inverse, pi = omm::splat(3.14159265f);
+        const F inverse = 1.0f / q.scale_m, half = 0.5f * inverse, turn = omm::splat(6.2831853f);
         F u_sine, u_cosine, v_sine, v_cosine;
         const F u = omm::dot(across, at.p) * half + 0.06f * q.strength * slack.v, v = omm::dot(along, at.p) * half;
         omm::sincos(u - omm::floor(u), u_sine, u_cosine);
@@ -256,8 +252,10 @@
         const F warp = u_cosine * u_cosine * warp_over, weft = v_cosine * v_cosine * weft_over;
         const M is_warp = warp > weft;
         const F height = omm::select(is_warp, warp, weft);
-        const F by_u = omm::select(is_warp, -2.0f * u_cosine * u_sine * warp_over, 0.5f * v_cosine * v_cosine * v_side * u_sine) * pi * inverse;
-        const F by_v = omm::select(is_warp, -0.5f * u_cosine * u_cosine * u_side * v_sine, -2.0f * v_cosine * v_sine * weft_over) * pi * inverse;
+        const F by_u = omm::select(is_warp, -2.0f * u_cosine * u_sine * warp_over, 0.5f * v_cosine * v_cosine * v_side * u_sine) * turn;
+        const F by_v = omm::select(is_warp, -0.5f * u_cosine * u_cosine * u_side * v_sine, -2.0f * v_cosine * v_sine * weft_over) * turn;
+        const V3 u_grows = omm::add(omm::scale(across, half), omm::scale(slack.d, 0.06f * q.strength));
+        const V3 slope = omm::add(omm::scale(u_grows, by_u), omm::scale(along, by_v * half));
         const F left = resolved_wave(at.footprint * inverse), rest = 1.0f - left * left;
         const F shade = mix(omm::splat(0.70f), 0.25f + 0.85f * height, left * unit_share(q.strength));
         const F share = mix(omm::splat(0.5f), omm::select(is_warp, omm::splat(0.0f), omm::splat(1.0f)), left);
@@ -265,7 +263,7 @@
         out.color = toned(mix3(q.a, q.b, share), shade * (1.0f + q.strength * (0.10f * lint.v + 0.05f * fold.v)));
         out.metallic = omm::splat(0.0f);
         out.roughness = roughness_in(q, 0.6f + 0.2f * lint.v);
-        const Wave weave = {height * left, omm::add(omm::scale(across, by_u * left), omm::scale(along, by_v * left)), rest * 0.05f, rest * inverse * inverse};
+        const Wave weave = {height * left, omm::scale(slope, left), rest * 0.05f, rest * inverse * inverse};
         out.height = times(sum(sum(weave, times(lint, omm::splat(0.04f))), times(fold, omm::splat(25.0f))), q.bump_m);
         return out;
     };
