@@ -47,8 +47,8 @@ class NoiseRequest:
     Wave out = flat_wave(omm::splat(0.0f));
     if (request.kind == VALUE || request.kind == GRADIENT) out = corner_noise(p, seed, request.kind == VALUE);
     else if (request.kind == FBM) out = fbm(p, width, seed, request.octaves);
-    else if (request.kind == RIDGED) out = octaves(p, width, seed, request.octaves, 0.5f, -1.0f);
-    else if (request.kind == TURBULENCE) out = octaves(p, width, seed, request.octaves, 0.5f, 1.0f);
+    else if (request.kind == RIDGED) out = octaves(p, width, seed, request.octaves, 0.5f, -1.0f, 1.0f);
+    else if (request.kind == TURBULENCE) out = octaves(p, width, seed, request.octaves, 0.5f, 1.0f, 1.0f);
     else if (request.kind == STREAKS) {
         const V3 axis = omm::vec3(request.axis[0], request.axis[1], request.axis[2]);
         out = streaks(p, axis, request.stretch, width, seed, request.octaves);

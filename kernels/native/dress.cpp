@@ -30,8 +30,8 @@
         out.footprint = width_m / omm::sqrt(cosine);
         out.up = {axes[0].z, axes[1].z, axes[2].z};
         out.facing = point.bsdf.normal.z;
-        const F nx = omm::abs(omm::dot(axes[0], point.face_normal)), ny = omm::abs(omm::dot(axes[1], point.face_normal));
-        const F nz = omm::abs(omm::dot(axes[2], point.face_normal)), one = omm::splat(1.0f), none = omm::splat(0.0f);
+        out.normal = {omm::dot(axes[0], point.face_normal), omm::dot(axes[1], point.face_normal), omm::dot(axes[2], point.face_normal)};
+        const F nx = omm::abs(out.normal.x), ny = omm::abs(out.normal.y), nz = omm::abs(out.normal.z), one = omm::splat(1.0f), none = omm::splat(0.0f);
         const M is_x = (nx > ny) & (nx > nz), is_y = omm::invert(is_x) & (ny > nz);
         out.axis = {omm::select(is_x, one, none), omm::select(is_y, one, none), omm::select(is_x | is_y, none, one)};
         I bits = omm::splat_int(0);

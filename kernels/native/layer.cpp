@@ -44,11 +44,13 @@
         const Wave crust = only(is_any, above(crusty, threshold, omm::splat(0.07f)));
         const F share = crust.v;
         const F halo = omm::select(is_any, above(crusty, threshold - 0.45f, omm::splat(0.28f)).v, omm::splat(0.0f));
+        const F rim = unit_share((halo - share) / omm::max(1.0f - share, omm::splat(0.05f)));  // of what no crust covers
         const V3 stained = omm::vec3(0.85f, 0.58f, 0.36f);
-        bsdf.diffuse = mix3(bsdf.diffuse, omm::mul(bsdf.diffuse, stained), halo);
-        bsdf.f0 = mix3(bsdf.f0, omm::mul(bsdf.f0, stained), halo);
-        bsdf.alpha = mix(bsdf.alpha, omm::max(bsdf.alpha, omm::splat(0.3f)), halo);
-        const F age = unit_share(0.5f + 0.28f * scale.v + 0.16f * grain.v - 0.25f * unit_share(crusty.v - threshold - 0.2f));
+        bsdf.diffuse = mix3(bsdf.diffuse, omm::mul(bsdf.diffuse, stained), rim);
+        bsdf.f0 = mix3(bsdf.f0, omm::mul(bsdf.f0, stained), rim);
+        bsdf.alpha = mix(bsdf.alpha, omm::max(bsdf.alpha, omm::splat(0.3f)), rim);
+        const F deep = mix(unit_share(crusty.v - threshold - 0.2f), omm::splat(0.35f), unit_share(crusty.hidden));
+        const F age = unit_share(0.5f + 0.28f * scale.v + 0.16f * grain.v - 0.25f * deep);
         V3 color = mix3(omm::vec3(0.048f, 0.020f, 0.013f), omm::vec3(0.20f, 0.073f, 0.026f), age);
         color = mix3(color, omm::vec3(0.42f, 0.19f, 0.07f), above(sum(times(scale, omm::splat(0.8f)), times(grain, omm::splat(0.6f))), omm::splat(1.1f), omm::splat(0.25f)).v * 0.7f);
         cover(bsdf, color, omm::splat(0.0f), 0.88f + 0.05f * grain.v, share);

@@ -42,9 +42,9 @@
     // Ten bits of a word in [-1, 1], and in (0, 1).
     auto signed_bits = [&](U h, int shift) { return omm::to_float((I)((h >> shift) & 1023u)) * (2.0f / 1023.0f) - 1.0f; };
     auto unit_bits = [&](U h, int shift) { return (omm::to_float((I)((h >> shift) & 1023u)) + 0.5f) * (1.0f / 1024.0f); };
-    // Share of the amplitude that is left in a footprint of some cells.
-    auto resolved = [&](F footprint, float blur) {
-        const F left = 1.0f / omm::sqrt(1.0f + footprint * footprint * blur);
+    // Share of the amplitude that is left in a footprint that covers some cells across and some along.
+    auto resolved = [&](F across, F along, float blur) {
+        const F left = 1.0f / omm::sqrt(omm::sqrt((1.0f + across * across * blur) * (1.0f + along * along * blur)));
         return omm::max((left - LEAST_LEFT) * (1.0f / (1.0f - LEAST_LEFT)), omm::splat(0.0f));
     };
     // Value noise and gradient noise share the eight corners of a cell and their weights, which are quintic.
@@ -82,12 +82,13 @@
         return out;
     };
     // Octaves of gradient noise, each at twice the frequency and `gain` times the amplitude of the one before, as it is,
-    // or folded at zero: valleys (turbulence, fold 1) or ridges (fold -1).
-    auto octaves = [&](V3 p, F footprint, U seed, int count, float gain, float fold) {
+    // or folded at zero: valleys (turbulence, fold 1) or ridges (fold -1). `stretch`: of what was stretched along an axis, so
+    // that a pixel averages over its width only.
+    auto octaves = [&](V3 p, F footprint, U seed, int count, float gain, float fold, float stretch) {
         Wave out = flat_wave(omm::splat(0.0f));
         float amplitude = 1.0f, frequency = 1.0f, total = 0.0f;
         for (int octave = 0; octave < count; ++octave) {
-            const F left = resolved(footprint * frequency, GRADIENT_BLUR) * amplitude;
+            const F left = resolved(footprint * frequency, footprint * (frequency / stretch), GRADIENT_BLUR) * amplitude;
             total += amplitude * amplitude;
             out.hidden = out.hidden + (amplitude * amplitude - left * left);
             out.rough = out.rough + (amplitude * amplitude - left * left) * (GRADIENT_SLOPE2 * frequency * frequency);
@@ -113,11 +114,11 @@
         out.rough = out.rough * norm * norm;
         return out;
     };
-    auto fbm = [&](V3 p, F footprint, U seed, int count) { return octaves(p, footprint, seed, count, 0.5f, 0.0f); };
+    auto fbm = [&](V3 p, F footprint, U seed, int count) { return octaves(p, footprint, seed, count, 0.5f, 0.0f, 1.0f); };
     // fBm stretched along a unit axis.
     auto streaks = [&](V3 p, V3 axis, float stretch, F footprint, U seed, int count) {
         const F short_of = omm::splat(1.0f / stretch - 1.0f);
-        Wave out = octaves(omm::add(p, omm::scale(axis, omm::dot(axis, p) * short_of)), footprint, seed, count, 0.6f, 0.0f);
+        Wave out = octaves(omm::add(p, omm::scale(axis, omm::dot(axis, p) * short_of)), footprint, seed, count, 0.6f, 0.0f, stretch);
         out.d = omm::add(out.d, omm::scale(axis, omm::dot(axis, out.d) * short_of));
         return out;
     };

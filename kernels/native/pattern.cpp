@@ -6,12 +6,14 @@
     const float REFLECTANCE = 0.04f;  // of a dielectric at normal incidence, ior 1.5
     const float NEVER_M = 1.0e9f;  // distance of the nearest sharp edge where there is none
     const float LEAST_UP = 0.05f;  // of a bumped normal along the face's
+    const float WEAVE_SHADE = 0.6347f;  // mean of what the relief of a weave leaves of its colour
 
     struct Place {
         V3 p;  // [m]
         F footprint;  // [m]
         U seed;
         V3 up;  // the world's, in the frame of p
+        V3 normal;  // of the face, likewise
         V3 axis;  // of that frame, along which the face looks most
         F facing;  // cosine between the face and the world's up
         F edge_m;
@@ -48,7 +50,7 @@
     };
     auto folded_of = [&](const Place& at, F size_m, int salt, int count, float fold) {
         const F inverse = 1.0f / size_m;
-        return in_metres(octaves(omm::scale(at.p, inverse), at.footprint * inverse, at.seed + salt * 0x68bc21ebu, count, 0.5f, fold), size_m);
+        return in_metres(octaves(omm::scale(at.p, inverse), at.footprint * inverse, at.seed + salt * 0x68bc21ebu, count, 0.5f, fold, 1.0f), size_m);
     };
     auto streaks_of = [&](const Place& at, V3 axis, float stretch, F size_m, int salt, int count) {
         const F inverse = 1.0f / size_m;
@@ -92,7 +94,7 @@
         const F in = omm::select(is_one, t * t * (3.0f - 2.0f * t), omm::splat(0.0f));
         const F slope = omm::select(is_one, -3.0f * t * (1.0f - t) / soft, omm::splat(0.0f)) / omm::max(c.nearest, omm::splat(1.0e-4f));
         const float all = share * 1.0472f * radius * radius * radius;  // of space: 4/3 pi r^3, of radii even in [0, radius]
-        const F left = resolved(width, CELL_BLUR), rest = 1.0f - left * left;
+        const F left = resolved(width, width, CELL_BLUR), rest = 1.0f - left * left;
         return in_metres(Wave{all + (in - all) * left, omm::scale(c.from, slope * left), rest * all * (1.0f - all), rest * all}, size_m);
     };
 
@@ -171,7 +173,7 @@
         const F inverse = 1.0f / q.scale_m, width = at.footprint * inverse;
         const Cells c = cells(omm::scale(at.p, inverse), at.seed);
         const Wave grit = fbm_of(at, q.scale_m * 0.3f, 1, 3), cloud = fbm_of(at, q.scale_m * 60.0f, 2, 4);
-        const F left = resolved(width, CELL_BLUR), gap = c.second - c.nearest;
+        const F left = resolved(width, width, CELL_BLUR), gap = c.second - c.nearest;
         const F edge = unit_share((gap - 0.03f) * (1.0f / 0.12f));
         const F is_stone = edge * edge * (3.0f - 2.0f * edge) * omm::select(unit_bits(c.id, 0) < 0.75f, omm::splat(1.0f), omm::splat(0.0f));
         const F stone = mix(omm::splat(0.5f), is_stone, left);
@@ -200,17 +202,18 @@
         const Wave years = corner_noise({radius * inverse * 0.3f, omm::splat(0.5f), omm::splat(0.5f)}, h, false);  // good and bad ones
         const F rings = radius * inverse + 0.9f * years.v + 1.3f * bend.v;
         const V3 grows = omm::add(omm::scale(omm::add(omm::scale(t, x), omm::scale(b, y)), inverse / radius * (1.0f + 0.27f * years.d.x)), omm::scale(bend.d, omm::splat(1.3f)));
+        const F across = omm::length(omm::sub(grows, omm::scale(at.normal, omm::dot(at.normal, grows))));  // rings a metre
         Wave ring = flat_wave(omm::splat(0.0f));  // a saw: early wood turns slowly into late wood, which ends at once
         for (int k = 1; k <= 4; ++k) {
             F sine, cosine;
             omm::sincos((rings - omm::floor(rings)) * (float)k, sine, cosine);
-            const F left = resolved_wave(at.footprint * omm::length(grows) * (float)k) * (1.0f / (float)k);
+            const F left = resolved_wave(at.footprint * across * (float)k) * (1.0f / (float)k);
             ring.v = ring.v - sine * left;
             ring.d = omm::sub(ring.d, omm::scale(grows, cosine * left * (6.2831853f * (float)k)));
         }
         const Wave grain = streaks_of(at, q.direction, 45.0f, omm::splat(7.0e-4f), 2, 3), plank = streaks_of(at, q.direction, 5.0f, q.scale_m * 30.0f, 3, 3);
         const F pores = above(grain, omm::splat(1.3f), omm::splat(0.3f)).v;
-        const F late = unit_share(0.42f + q.strength * (0.26f * ring.v + 0.07f * plank.v + 0.08f * years.v * resolved(at.footprint * inverse * 0.3f, GRADIENT_BLUR)));
+        const F late = unit_share(0.42f + q.strength * (0.26f * ring.v + 0.07f * plank.v + 0.08f * years.v * resolved(at.footprint * inverse * 0.3f, at.footprint * inverse * 0.3f, GRADIENT_BLUR)));
         Finish out;
         out.color = toned(mix3(q.a, q.b, late), 1.0f + q.strength * (0.09f * plank.v + 0.07f * grain.v - 0.4f * pores));
         out.metallic = omm::splat(0.0f);
@@ -229,7 +232,7 @@
         const Wave other = streaks_of(at, right, 14.0f, q.scale_m, 5, 1);
         const Wave ridge = sum(sum(times(above(taut, omm::splat(0.9f), omm::splat(0.5f)), omm::splat(0.6f)),
                                    above(askew, omm::splat(1.1f), omm::splat(0.4f))), above(other, omm::splat(1.2f), omm::splat(0.35f)));
-        const F crease = unit_share(ridge.v);
+        const F crease = 0.5f * ridge.v;
         Finish out;
         out.color = mix3(toned(q.a, 1.0f + q.strength * 0.03f * haze.v), q.b, unit_share(q.strength * (0.15f * crease)));
         out.metallic = omm::splat(0.0f);
@@ -257,7 +260,7 @@
         const V3 u_grows = omm::add(omm::scale(across, half), omm::scale(slack.d, 0.06f * q.strength));
         const V3 slope = omm::add(omm::scale(u_grows, by_u), omm::scale(along, by_v * half));
         const F left = resolved_wave(at.footprint * inverse), rest = 1.0f - left * left;
-        const F shade = mix(omm::splat(0.70f), 0.25f + 0.85f * height, left * unit_share(q.strength));
+        const F shade = mix(omm::splat(WEAVE_SHADE), 0.25f + 0.85f * height, left * unit_share(q.strength));
         const F share = mix(omm::splat(0.5f), omm::select(is_warp, omm::splat(0.0f), omm::splat(1.0f)), left);
         Finish out;
         out.color = toned(mix3(q.a, q.b, share), shade * (1.0f + q.strength * (0.10f * lint.v + 0.05f * fold.v)));
