@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.draft import Draft
+from engine.draft import NO_PATTERN, Draft
 from engine.pattern import LAYERS, OWN_COLOR, PATTERN_NAMES, new_slots, wear_slots
 from engine.randomize import select
 from engine.randomize.draw import Draw
@@ -116,7 +116,8 @@ def pattern(params: Pattern, scene: Scene, draft: Draft, draw: Draw) -> None:
     everyone = np.arange(1, len(scene.instances.path))
     wearers = everyone if len(materials) else instances
     seed = np.floor(draw.uniform("seed", count=len(scene.instances.path)) * 2.0**32).astype(np.uint32)
-    draft.pattern_seed[:, wearers] = seed[:, wearers]
+    is_own = np.isin(wearers, instances) | (draft.pattern_of_instance[:, wearers] == NO_PATTERN)
+    draft.pattern_seed[:, wearers] = np.where(is_own, seed[:, wearers], draft.pattern_seed[:, wearers])
     draw.record("seed", seed[:, wearers])
 
 

@@ -40,25 +40,6 @@
         out.edge_m = edge_distance(met, omm::mul(tri.edge_1, size_m), omm::mul(tri.edge_2, size_m), bits);
         return out;
     };
-    auto pattern_of = [&](const F* r, const Bsdf& bsdf) {
-        const V3 own = own_color(bsdf);
-        Pattern q;
-        q.scale_m = r[1];
-        q.strength = r[2];
-        q.bump_m = r[3];
-        q.a = omm::select3(r[4] < 0.0f, own, {r[4], r[5], r[6]});
-        q.b = omm::select3(r[7] < 0.0f, own, {r[7], r[8], r[9]});
-        q.smooth = r[10];
-        q.rough = r[11];
-        q.rust = r[12];
-        q.stain = r[13];
-        q.dust = r[14];
-        q.wear = r[15];
-        q.direction = {r[16], r[17], r[18]};
-        q.layer_scale_m = r[19];
-        q.wear_width_m = r[20];
-        return q;
-    };
     auto is_in = [&](F a, M who) { return omm::any((a > 0.0f) & who); };
     auto dressed = [&](const Place& at, const F* r, M who, Bsdf& bsdf) {
         const Pattern q = pattern_of(r, bsdf);

@@ -13,6 +13,25 @@
         const F most = omm::max(omm::max(bsdf.f0.x, bsdf.f0.y), bsdf.f0.z);
         return omm::add(bsdf.diffuse, omm::select3(most > 0.15f, bsdf.f0, omm::vec3(0.0f, 0.0f, 0.0f)));
     };
+    auto pattern_of = [&](const F* r, const Bsdf& bsdf) {
+        const V3 own = own_color(bsdf);
+        Pattern q;
+        q.scale_m = r[1];
+        q.strength = r[2];
+        q.bump_m = r[3];
+        q.a = omm::select3(r[4] < 0.0f, own, {r[4], r[5], r[6]});
+        q.b = omm::select3(r[7] < 0.0f, own, {r[7], r[8], r[9]});
+        q.smooth = r[10];
+        q.rough = r[11];
+        q.rust = r[12];
+        q.stain = r[13];
+        q.dust = r[14];
+        q.wear = r[15];
+        q.direction = {r[16], r[17], r[18]};
+        q.layer_scale_m = r[19];
+        q.wear_width_m = r[20];
+        return q;
+    };
     // A mask where a layer is asked for, and nothing elsewhere.
     auto only = [&](M asked, const Wave& mask) {
         const F none = omm::splat(0.0f);

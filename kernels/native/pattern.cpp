@@ -7,6 +7,7 @@
     const float NEVER_M = 1.0e9f;  // distance of the nearest sharp edge where there is none
     const float LEAST_UP = 0.05f;  // of a bumped normal along the face's
     const float WEAVE_SHADE = 0.6347f;  // mean of what the relief of a weave leaves of its colour
+    const float STONE_SHARE = 0.5165f;  // of asphalt that is stone, the rest is binder
 
     struct Place {
         V3 p;  // [m]
@@ -176,7 +177,7 @@
         const F left = resolved(width, width, CELL_BLUR), gap = c.second - c.nearest;
         const F edge = unit_share((gap - 0.03f) * (1.0f / 0.12f));
         const F is_stone = edge * edge * (3.0f - 2.0f * edge) * omm::select(unit_bits(c.id, 0) < 0.75f, omm::splat(1.0f), omm::splat(0.0f));
-        const F stone = mix(omm::splat(0.5f), is_stone, left);
+        const F stone = mix(omm::splat(STONE_SHARE), is_stone, left);
         const F kind = unit_bits(c.id, 10);  // most stones are dark, few are light
         const F light = 0.45f + 1.6f * kind * kind * kind;
         const V3 tinted = omm::mul(toned(q.a, mix(omm::splat(0.85f), light, left)),
