@@ -50,13 +50,15 @@ class Patterns:
 
 
 @wp.func_native(
-    native("lanes", "camera", "surface", "point", "noise", "pattern", "layer", "dress", constants=CONSTANTS)
+    native(
+        "lanes", "camera", "surface", "point", "noise", "pattern", "layer", "dress", "dress_run", constants=CONSTANTS
+    )
 )
 def dress_run(
     geometry: Geometry, views: Views, patterns: Patterns, sampling: Sampling, hits: HitBuffers, out_point: Points,
     thread: int,
 ):  # fmt: skip
-    """Dress the points of a run of pixels; see native/dress.cpp."""
+    """Dress the points of a run of pixels; see native/dress_run.cpp."""
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=128)

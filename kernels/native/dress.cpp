@@ -1,5 +1,4 @@
-// Patterns on the points of a run of pixels (kernels/pattern.py). Needs surface.cpp and layer.cpp.
-// In: geometry, views, patterns, sampling, hits, thread. In and out: out_point.
+// Patterns on points that rays met (kernels/pattern.py). Needs surface.cpp and layer.cpp. In: geometry, patterns.
 
     // The distance to the nearest sharp edge of the triangle's own three: `bits` says which are, corners 0-1, 1-2, 2-0.
     auto edge_distance = [&](const Met& met, V3 edge_1, V3 edge_2, I bits) {
@@ -79,24 +78,10 @@
         return *(const int*)((const char*)array.data + (size_t)row * array.strides[0] + (size_t)column * array.strides[1]);
     };
 
-    const auto span = sampling.span;
-    for (int i = thread * span.run; i < (thread + 1) * span.run && i < span.count; i += OMM_WIDTH) {
-        const int index = span.first + i, end = span.first + span.count;
-        I is_edge = omm::splat_int(hits.layer > 0);
-        decltype(hits.center.data + 0) hit[OMM_WIDTH];
-        for (int l = 0; l < OMM_WIDTH; ++l) {
-            const int k = index + l < end ? l : end - 1 - index;
-            if (hits.edge.data[index + k]) omm::set_int(is_edge, l, 1);
-            hit[l] = omm::get_int(is_edge, l) ? hits.sample.data + i + k : hits.center.data + index + k;
-        }
-        if (sampling.sample > 0 && !omm::any(is_edge != 0)) continue;  // dressed already
-        const Pixels pixels = pixels_of(views, index, end);
-        const Met met = met_by(geometry, hit, view_rows(views, pixels));
-        if (!omm::any(met.is_hit)) continue;
-        const Triangle tri = triangle_of(geometry, met, false);
+    // What patterns make of points that rays met; `width_m` is that of the pixel's cone there.
+    auto dress = [&](const Met& met, const Triangle& tri, F width_m, Point& point) {
         const I own = own_material(geometry, met, tri);
         I slot = omm::splat_int(-1);
-        U seed = (U)omm::splat_int(0);
         for (int l = 0; l < OMM_WIDTH; ++l) {
             if (!omm::get_bool(met.is_hit, l)) continue;
             const int row = omm::get_int(met.row, l), instance = omm::get_int(met.instance, l);
@@ -107,7 +92,7 @@
             omm::set_int(slot, l, named);
         }
         const M who = slot >= 0;
-        if (!omm::any(who)) continue;
+        if (!omm::any(who)) return;
         F r[24], m[12];
         const float* base[OMM_WIDTH];
         I words = omm::splat_int(0);
@@ -120,10 +105,8 @@
             omm::records(base, r + k);
             for (int l = 0; l < OMM_WIDTH; ++l) base[l] += 8;
         }
-        Point point = load_point(out_point.value.data, i);
         inverse_of(geometry.trees, met, m);
         V3 axes[3];
-        const F width_m = met.t * spread_at(views, pixels, met.t) * omm::length(camera_ray(views, pixels, omm::to_float(pixels.x) + 0.5f, omm::to_float(pixels.y) + 0.5f).direction);
         Place at = place_of(met, tri, point, m, width_m, axes);
         at.seed = scrambled((U)words + (U)met.placement * 0x9e3779b1u);
         Bsdf bsdf = point.bsdf;
@@ -136,5 +119,4 @@
         point.bsdf.f90 = omm::select3(who, bsdf.f90, point.bsdf.f90);
         point.bsdf.alpha = omm::select(who, bsdf.alpha, point.bsdf.alpha);
         point.bsdf.coat = omm::select(who, bsdf.coat, point.bsdf.coat);
-        store_point(out_point.value.data, i, point);
-    }
+    };
