@@ -27,6 +27,7 @@
         out.p = {at[0], at[1], at[2]};
         const F cosine = omm::max(omm::abs(omm::dot(point.face_normal, point.to_viewer)), omm::splat(MIN_COS));
         out.footprint = width_m / omm::sqrt(cosine);
+        out.longest = width_m / cosine;
         out.up = {axes[0].z, axes[1].z, axes[2].z};
         out.facing = point.bsdf.normal.z;
         out.normal = {omm::dot(axes[0], point.face_normal), omm::dot(axes[1], point.face_normal), omm::dot(axes[2], point.face_normal)};

@@ -11,7 +11,7 @@
 
     struct Place {
         V3 p;  // [m]
-        F footprint;  // [m]
+        F footprint, longest;  // of the pixel [m]: its width for isotropic lookups, and its long side at a slant
         U seed;
         V3 up;  // the world's, in the frame of p
         V3 normal;  // of the face, likewise
@@ -72,7 +72,7 @@
         F sine, cosine;
         const F x = omm::dot(along, at.p) / period_m;
         omm::sincos(x - omm::floor(x), sine, cosine);
-        const F left = resolved_wave(at.footprint / period_m), rest = 1.0f - left * left;
+        const F left = resolved_wave(at.longest / period_m), rest = 1.0f - left * left;
         const F steep = (-1.4142f * 6.2831853f) / period_m;
         return Wave{1.4142f * left * cosine, omm::scale(along, left * sine * steep), rest, rest * steep * steep * 0.25f};
     };
@@ -208,7 +208,7 @@
         for (int k = 1; k <= 4; ++k) {
             F sine, cosine;
             omm::sincos((rings - omm::floor(rings)) * (float)k, sine, cosine);
-            const F left = resolved_wave(at.footprint * across * (float)k) * (1.0f / (float)k);
+            const F left = resolved_wave(at.longest * across * (float)k) * (1.0f / (float)k);
             ring.v = ring.v - sine * left;
             ring.d = omm::sub(ring.d, omm::scale(grows, cosine * left * (6.2831853f * (float)k)));
         }
@@ -260,7 +260,7 @@
         const F by_v = omm::select(is_warp, -0.5f * u_cosine * u_cosine * u_side * v_sine, -2.0f * v_cosine * v_sine * weft_over) * turn;
         const V3 u_grows = omm::add(omm::scale(across, half), omm::scale(slack.d, 0.06f * q.strength));
         const V3 slope = omm::add(omm::scale(u_grows, by_u), omm::scale(along, by_v * half));
-        const F left = resolved_wave(at.footprint * inverse), rest = 1.0f - left * left;
+        const F left = resolved_wave(at.longest * inverse), rest = 1.0f - left * left;
         const F shade = mix(omm::splat(WEAVE_SHADE), 0.25f + 0.85f * height, left * unit_share(q.strength));
         const F share = mix(omm::splat(0.5f), omm::select(is_warp, omm::splat(0.0f), omm::splat(1.0f)), left);
         Finish out;
