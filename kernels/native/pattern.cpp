@@ -262,7 +262,8 @@
         const V3 slope = omm::add(omm::scale(u_grows, by_u), omm::scale(along, by_v * half));
         const F left = resolved_wave(at.longest * inverse), rest = 1.0f - left * left;
         const F shade = mix(omm::splat(WEAVE_SHADE), 0.25f + 0.85f * height, left * unit_share(q.strength));
-        const F share = mix(omm::splat(0.5f), omm::select(is_warp, omm::splat(0.0f), omm::splat(1.0f)), left);
+        const F checks = resolved_wave(at.longest * inverse * 0.707f);  // over and under, along diagonals
+        const F share = mix(omm::splat(0.5f), omm::select(is_warp, omm::splat(0.0f), omm::splat(1.0f)), checks);
         Finish out;
         out.color = toned(mix3(q.a, q.b, share), shade * (1.0f + q.strength * (0.10f * lint.v + 0.05f * fold.v)));
         out.metallic = omm::splat(0.0f);
