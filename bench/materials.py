@@ -26,7 +26,7 @@ from engine.scene.taxonomy import Taxonomy
 PRESETS = (*PATTERN_NAMES[1:], "weathered")
 FLOOR, SPHERE, BOX, SLAB = 1, 2, 3, 4  # instances
 RGB = Outputs(rgb=True, rgb_linear=False, depth=False, normal=False, instance=False)
-ROUNDS = 5  # of a measurement, of which the fastest counts
+ROUNDS = 15  # of a measurement: the median over them of what a material takes more than none
 
 
 def sphere_mesh(radius_m: float, rings: int = 48) -> Mesh:
@@ -146,14 +146,15 @@ def material_costs(*, side_px: int = 256) -> dict[str, float]:
     entries |= {name: {name: preset(name, layers=none)} for name in PATTERN_NAMES[1:]}
     entries |= {layer: {layer: preset("weathered", layers={**none, layer: 0.3})} for layer in LAYERS}
     drafts = {name: material_draft(scene, rig, entry) for name, entry in entries.items()}
-    best = dict.fromkeys(drafts, np.inf)
-    for _ in range(ROUNDS + 1):
+    seconds: dict[str, list[float]] = {name: [] for name in drafts}
+    for _ in range(ROUNDS + 1):  # the first is a warm-up
         for name, draft in drafts.items():
-            start = time.perf_counter()
+            start = time.thread_time()
             renderer.render(draft)
-            best[name] = min(best[name], time.perf_counter() - start)
+            seconds[name].append(time.thread_time() - start)
     pixels = rig.width * rig.height
-    return {name: (seconds - best["plain"]) / pixels * 1.0e9 for name, seconds in best.items() if name != "plain"}
+    plain = np.array(seconds.pop("plain"))[1:]
+    return {name: float(np.median(np.array(taken)[1:] - plain)) / pixels * 1.0e9 for name, taken in seconds.items()}
 
 
 if __name__ == "__main__":
