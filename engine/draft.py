@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+PATTERN_FLOATS = 24  # of a pattern's record
+NO_PATTERN = -1
+
 
 @dataclass
 class Draft:
@@ -26,6 +29,10 @@ class Draft:
     base_color: NDArray[np.float32]  # [row, material, 3]
     roughness: NDArray[np.float32]  # [row, material]
     metallic: NDArray[np.float32]  # [row, material]
+    pattern: NDArray[np.float32]  # [row, slot, 24], layout: kernels/native/pattern.cpp; no slots: no patterns
+    pattern_of_instance: NDArray[np.int32]  # [row, instance], slot or -1: what its materials wear
+    pattern_of_material: NDArray[np.int32]  # [row, material], slot or -1
+    pattern_seed: NDArray[np.uint32]  # [row, instance], of what is random in a pattern
     world_from_light: NDArray[np.float64]  # [row, light, 3, 4], orthonormal axes
     radiance: NDArray[np.float32]  # [row, light, 3]
     ambient: NDArray[np.float32]  # [row, 3], radiance of the stated ambient term

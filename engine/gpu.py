@@ -27,12 +27,15 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import light as light
     from kernels import material as material
     from kernels import native_source as native_source
+    from kernels import noise as noise
     from kernels import opacity as opacity
     from kernels import passage as passage
     from kernels import path as path
     from kernels import path_light as path_light
     from kernels import path_passage as path_passage
+    from kernels import path_pattern as path_pattern
     from kernels import path_point as path_point
+    from kernels import pattern as pattern
     from kernels import point as point
     from kernels import random as random
     from kernels import refit as refit

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.draft import Draft
+from engine.draft import NO_PATTERN, PATTERN_FLOATS, Draft
 from engine.errors import UserError, near_matches
 from engine.recipe import Rig
 from engine.scene.camera import intrinsics
@@ -61,6 +61,10 @@ def authored_draft(
         base_color=repeat([_base_color(m) for m in materials], np.float32),
         roughness=repeat([1.0 if "roughness" in m.textures else m.roughness for m in materials], np.float32),
         metallic=repeat([1.0 if "metallic" in m.textures else m.metallic for m in materials], np.float32),
+        pattern=np.zeros((rows, 0, PATTERN_FLOATS), np.float32),
+        pattern_of_instance=np.full((rows, instances), NO_PATTERN, np.int32),
+        pattern_of_material=np.full((rows, len(materials)), NO_PATTERN, np.int32),
+        pattern_seed=repeat(scene.instances.stable_id & 0xFFFFFFFF, np.uint32),
         world_from_light=repeat(np.reshape([light.world_from_light for light in lights], (-1, 3, 4)), np.float64),
         radiance=repeat(np.reshape([light.radiance for light in lights], (-1, 3)), np.float32),
         ambient=repeat(rig.ambient_radiance, np.float32),

@@ -15,7 +15,7 @@ CONSTANTS = {"RUN_BITS": RUN_BITS, "FIRST_RUN": FIRST_RUN, "RUN_COUNT": RUN_COUN
 class ColorImages:
     """Colour images, [view, y, x]."""
 
-    rgb: wp.array4d[wp.uint8]  # [view, y, x, channel], sRGB
+    rgb: wp.array4d[wp.uint8]  # [view, y, x, channel], sRGB; empty: not asked for
     linear: wp.array3d[wp.vec3]  # scene-linear, before exposure; empty: not asked for
 
 

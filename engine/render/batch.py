@@ -38,6 +38,11 @@ class BatchValues:
         """Return all fields."""
         return [*self.of_worlds, *self.of_views, *self.of_sweeps]
 
+    @property
+    def has_patterns(self) -> bool:
+        """Return whether anything wears a pattern."""
+        return any(field.name == "pattern" for field in self.of_worlds)
+
     @cached_property
     def layout(self) -> object:
         """Return what memory the batch needs; hashable, equal where the same will do."""

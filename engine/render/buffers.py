@@ -131,6 +131,7 @@ def new_buffers(
     shape, nothing = (views, rig.height, rig.width), (0, 0, 0)
     labels, color = gpu.resolve.LabelImages(), gpu.film.ColorImages()
     labels.normal = color.linear = wp.empty(nothing, dtype=wp.vec3, device=device)
+    color.rgb = wp.empty((0, 0, 0, 0), dtype=wp.uint8, device=device)
     labels.material = wp.empty(shape if marks_edges else nothing, dtype=wp.int32, device=device)
     is_open = shaded and base.opens_view
     labels.mixed = wp.empty(shape if is_open else nothing, dtype=wp.uint8, device=device)

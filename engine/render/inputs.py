@@ -83,6 +83,10 @@ class Inputs:
         size = math.prod(shape) * np.dtype(field.scalar).itemsize
         return self._host.numpy()[first : first + size].view(field.scalar).reshape(shape)
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a field of that name."""
+        return name in self._fields
+
     def array(self, name: str) -> wp.array:
         """Return a field as the device reads it."""
         field, shared = self._fields[name]

@@ -17,10 +17,11 @@ PATH_MODULES = ("path", "path_point", "path_light")  # of quality `path`
 PATH_PASSAGE_MODULE = "path_passage"
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
 DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar", "lidar_passage"
+PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the second at quality `path`
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    *SILHOUETTE_MODULES,
+    *PATTERN_MODULES, *SILHOUETTE_MODULES,
 )  # fmt: skip
 
 
@@ -52,3 +53,8 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):
         gpu.load(modules, device=base.device, threads=len(os.sched_getaffinity(0)), say=say)
+
+
+def load_pattern_kernels(quality: str, *, device: str, say: Callable[[str], None] | None = None) -> None:
+    """Load the kernels of batches in which something wears a pattern, as `load_kernels` does."""
+    gpu.load(PATTERN_MODULES[: 2 if quality == "path" else 1], device=device, threads=2, say=say)

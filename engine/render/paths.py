@@ -60,6 +60,9 @@ class PathPrograms:
             self._launch(gpu.path.trace_paths, [worlds.geometry.trees, bounce, own.hit])
         inputs = [worlds.geometry, worlds.materials, bounce, own.hit, own.ends.point]
         self._launch(gpu.path_point.find_path_points, inputs)
+        if worlds.patterns is not None:
+            inputs = [worlds.geometry, worlds.patterns, bounce, own.hit, own.ends.point]
+            self._launch(gpu.path_pattern.dress_path_points, inputs)
         if stages.base.opens_view:
             inputs = [worlds.geometry, worlds.opacities, paths, own.hit, own.ends.point, own.ends.glass]
             self._program.launch(gpu.path_passage.find_glass, self._slice_px, inputs)

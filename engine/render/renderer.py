@@ -42,7 +42,7 @@ from engine.render.color import srgb_table
 from engine.render.depth_sensor import STREAM as DEPTH_STREAM
 from engine.render.depth_sensor import depth_model
 from engine.render.host_memory import HostMemory, device_view
-from engine.render.kernel_modules import load_kernels, load_scene_kernels
+from engine.render.kernel_modules import load_kernels, load_pattern_kernels, load_scene_kernels
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.silhouettes import window_pixels
@@ -152,6 +152,7 @@ class Renderer:
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
+        self._say, self._has_patterns = say, False
         self._images = outputs.images(shaded=self.shaded)
         self._memory = HostMemory(pinned=not self._is_cpu)
         self._streams = None if self._is_cpu else Streams(device)
@@ -269,7 +270,14 @@ class Renderer:
 
         return wait
 
+    def _load_patterns(self, values: BatchValues) -> None:
+        """Load the kernels of patterns before the first batch that has one."""
+        if values.has_patterns and not self._has_patterns:
+            load_pattern_kernels(self.rig.quality, device=self.device, say=self._say)
+            self._has_patterns = True
+
     def _cpu_batch(self, values: BatchValues) -> CpuBatch:
+        self._load_patterns(values)
         batch = self._cpu.pop(values.layout, None) or CpuBatch(self._stages, values, self._images, self._threads)
         self._cpu[values.layout] = batch
         if len(self._cpu) > KEPT_LAYOUTS:
@@ -279,6 +287,7 @@ class Renderer:
     def _cuda_batch(self, values: BatchValues) -> CudaBatch:
         """Return the one of a layout's two batches that was used less recently."""
         assert self._streams is not None
+        self._load_patterns(values)
         pair = self._cuda.pop(values.layout, [])
         self._cuda[values.layout] = pair
         if len(self._cuda) > KEPT_LAYOUTS:

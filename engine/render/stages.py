@@ -135,6 +135,9 @@ class SlicePrograms:
         at = self._target
         inputs = [at.worlds.geometry, at.views, at.worlds.materials, sampling, hits, points]
         self._runs(program, gpu.point.find_points, inputs)
+        if at.worlds.patterns is not None:
+            inputs = [at.worlds.geometry, at.views, at.worlds.patterns, sampling, hits, points]
+            self._runs(program, gpu.pattern.dress_points, inputs)
 
     def _light_points(self, program: Program, sampling: Any, points: Any, radiance: wp.array) -> None:
         at = self._target

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ import warp as wp
 from engine import gpu
 from engine.draft import Draft
 from engine.recipe import Rig
-from engine.render.arrays import copied
+from engine.render.arrays import copied, to_device
 from engine.render.atlas import pack_textures
 from engine.render.geometry import geometry_on_device
 from engine.render.inputs import Field, Inputs, field
@@ -28,6 +29,7 @@ from engine.render.opacity import (
     opacity_kinds,
     opacity_textures,
 )
+from engine.render.patterns import pattern_fields, patterns_of_rows, sharp_edges
 from engine.render.program import Program
 from engine.render.tree import TreeSpans, build_mesh_trees, check_stack, lanes_of, record_top_build, top_build
 from engine.scene.model import Scene
@@ -52,6 +54,11 @@ class SceneOnDevice:
     def instance_count(self) -> int:
         """Return how many instances a world has, the background included."""
         return len(self.scene.instances.path)
+
+    @cached_property
+    def sharp(self) -> wp.array:
+        """Return which edges of triangles are sharp; worked out when the first pattern needs it."""
+        return to_device(sharp_edges(self.scene.meshes), wp.uint8, self.device)
 
     @property
     def is_stack_safe(self) -> bool:
@@ -78,6 +85,7 @@ class Worlds:
     materials: Any  # kernels.material.Materials; None at quality `labels`
     lights: Any  # kernels.light.Lights; None at quality `labels`
     opacities: Any  # kernels.opacity.Opacities, or None
+    patterns: Any  # kernels.pattern.Patterns, or None
     need: wp.array  # [row], stack entries that a traversal of the row's tree may need
 
 
@@ -122,7 +130,7 @@ def world_fields(base: SceneOnDevice, draft: Draft) -> list[Field]:
         fields += opacity_fields(draft)
     if base.materials is None:
         return fields
-    return [*fields, *material_fields(base.materials, draft), *light_fields(draft)]
+    return [*fields, *material_fields(base.materials, draft), *pattern_fields(draft), *light_fields(draft)]
 
 
 def new_worlds(base: SceneOnDevice, inputs: Inputs, rows: int) -> Worlds:
@@ -137,9 +145,11 @@ def new_worlds(base: SceneOnDevice, inputs: Inputs, rows: int) -> Worlds:
     need = wp.empty(rows, dtype=wp.int32, device=device)
     opacities = None if base.opacities is None else opacities_of_rows(base.opacities, inputs)
     if base.materials is None:
-        return Worlds(inputs, rows, geometry, None, None, opacities, need)
+        return Worlds(inputs, rows, geometry, None, None, opacities, None, need)
     materials = materials_of_rows(base.materials, inputs)
-    return Worlds(inputs, rows, geometry, materials, lights_of_rows(base.lights, inputs), opacities, need)
+    patterns = patterns_of_rows(inputs, materials, base.sharp) if inputs.has("pattern") else None
+    lights = lights_of_rows(base.lights, inputs)
+    return Worlds(inputs, rows, geometry, materials, lights, opacities, patterns, need)
 
 
 def new_building(worlds: Worlds, rows: int, device: str) -> Building:

@@ -34,4 +34,3 @@
         }
         return value;
     };
-    auto mean_of = [&](V3 color) { return (color.x + color.y + color.z) * (1.0f / 3.0f); };

@@ -50,3 +50,25 @@
         b.diffuse = omm::scale(b.diffuse, left);
         b.gloss = omm::add(omm::scale(b.gloss, left), omm::same(kept));
     };
+    // A material that patterns will cover: its lobes as linear mixtures of metal and the rest, and in `gloss` the share of
+    // metal and the reflectances of the rest.
+    auto keep_layers = [&](Bsdf& b, const Layers& layers) {
+        const F rest = 1.0f - layers.share;
+        b.diffuse = omm::scale(layers.body, rest);
+        b.f0 = omm::add(omm::scale(layers.f0, rest), omm::scale(layers.metal, layers.share));
+        b.f90 = omm::add(omm::same(layers.f90 * rest), omm::scale(layers.metal, layers.share));
+        b.gloss = {layers.share, mean_of(layers.f0), layers.f90};
+    };
+    auto kept_layers = [&](const Bsdf& b) {
+        Layers out;
+        out.share = b.gloss.x;
+        out.f90 = b.gloss.z;
+        const F rest = 1.0f - out.share, least = omm::splat(1.0e-3f);
+        const M has_metal = out.share > least;
+        out.body = omm::scale(b.diffuse, 1.0f / omm::max(rest, least));
+        out.f0 = omm::select3(has_metal, omm::same(b.gloss.y), b.f0);
+        const V3 metal = omm::scale(omm::sub(b.f0, omm::same(rest * b.gloss.y)), 1.0f / omm::max(out.share, least));
+        const V3 none = omm::vec3(0.0f, 0.0f, 0.0f);
+        out.metal = omm::select3(has_metal, {omm::max(metal.x, none.x), omm::max(metal.y, none.y), omm::max(metal.z, none.z)}, none);
+        return out;
+    };

@@ -66,7 +66,8 @@
         p.bsdf.normal = normal;
         const I bumps = input_row(materials, r, p.lit, NORMAL);
         if (omm::any(bumps >= 0)) p.bsdf.normal = mapped_normal(geometry, materials, bumps, look, met, tri, normal, p.face_normal, side);
-        share_energy(materials.energy, p.bsdf, layers, omm::dot(p.bsdf.normal, p.to_viewer));
+        if (materials.energy.is_deferred) keep_layers(p.bsdf, layers);
+        else share_energy(materials.energy, p.bsdf, layers, omm::dot(p.bsdf.normal, p.to_viewer));
         const F reach = omm::max(omm::max(omm::abs(p.position_m.x), omm::abs(p.position_m.y)), omm::abs(p.position_m.z));
         p.origin_m = omm::add(p.position_m, omm::scale(p.face_normal, omm::max(RAY_OFFSET * reach, omm::splat(RAY_OFFSET_M))));
         return p;

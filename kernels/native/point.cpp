@@ -52,3 +52,4 @@
 #undef OMM_STORE
 #undef OMM_STORE_INT
     };
+    auto mean_of = [](V3 color) { return (color.x + color.y + color.z) * (1.0f / 3.0f); };

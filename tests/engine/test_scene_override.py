@@ -306,6 +306,16 @@ def test_a_mapped_class_is_written_as_a_label(tmp_path: Path) -> None:
     assert again.taxonomy.classes[0].key == "crate"
 
 
+def test_a_pattern_that_usd_cannot_say_is_named(tmp_path: Path) -> None:
+    """The layer is written without it, and a note says who wore one."""
+    scene = load_stage(tmp_path, f'def Mesh "m" {{ {SQUARE} }}')
+    _, draft, drawn = authored(scene, recipe_for(scene))
+    draft.pattern_of_instance[0, 1] = 0
+    (note,) = write_world(tmp_path / "out.usda", scene, drawn)
+    assert (note.level, note.prim) == ("skipped", "/m")
+    assert "procedural pattern" in note.what
+
+
 @pytest.mark.parametrize("where", ["scene.usda", "out.png", "gone/out.usda"])
 def test_a_layer_that_cannot_be_written_is_one_line(tmp_path: Path, where: str) -> None:
     """Over the scene itself, with a foreign name, into no folder: one clear error and nothing written."""

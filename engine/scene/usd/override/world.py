@@ -16,6 +16,7 @@ import numpy as np
 from pxr import Sdf, Tf, Usd
 
 import engine
+from engine.draft import NO_PATTERN
 from engine.rig import authored_draft
 from engine.scene.error import SceneError
 from engine.scene.model import Note, Scene
@@ -103,11 +104,20 @@ def _collect(opened: OpenStage, scene: Scene, row: Row, edits: Edits, notes: Not
     instances.hide(row.changed("visible"))
     painter = Painter(scene, opened.time, edits, notes, home)
     Wardrobe(opened.stage, opened.time, instances, painter).dress(row.new, row.old)
+    _note_patterns(scene, row, notes)
     instances.sites.author()
     instances.label()
     shield(inner_arcs(opened.stage), edits, opened.time)
     if home == Sdf.Path.absoluteRootPath.AppendChild(HOME) and any(path.HasPrefix(home) for path in edits.prims):
         edits.at(home).type_name = "Scope"
+
+
+def _note_patterns(scene: Scene, row: Row, notes: Notes) -> None:
+    """Say what wears a procedural pattern, for which USD has no schema: its material is written as it was before."""
+    paths = (scene.instances.path, tuple(material.name for material in scene.materials))
+    for names, key in zip(paths, ("pattern_of_instance", "pattern_of_material"), strict=True):
+        for index in np.flatnonzero(row.new[key] != NO_PATTERN):
+            notes.add("skipped", names[index], "its procedural pattern has no form in USD; its material was written")
 
 
 def _home(stage: Usd.Stage) -> Sdf.Path:
