@@ -64,7 +64,8 @@ class Factory:
         steps = self.recipe.rig.steps
         world = np.repeat(np.asarray(worlds, np.int64), steps)
         step = np.tile(np.arange(steps, dtype=np.int32), len(worlds))
-        draft = authored_draft(self.scene, self.recipe.rig, self.cameras, world, step)
+        recipe = self.recipe
+        draft = authored_draft(self.scene, recipe.rig, self.cameras, world, step, sensor=recipe.sensor)
         apply.randomize(self.plan, draft)
         return draft
 
@@ -147,7 +148,9 @@ def build_factory(
     plan = apply.plan(recipe, scene, cameras)
     wanted = recipe.outputs
     outputs = Outputs("rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True)
-    renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
+    renderer = Renderer(
+        scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, sensor=recipe.sensor, say=say
+    )
     return Factory(recipe, scene, cameras, plan, renderer)
 
 

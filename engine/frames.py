@@ -29,6 +29,7 @@ class FrameKeys:
     k: NDArray[np.float64]  # [view, 3, 3], corner-origin pixels
     world_from_camera: NDArray[np.float64]  # [view, 3, 4]; camera: x right, y up, looks along -Z
     lenses: Lenses | None = None
+    metered_ev: NDArray[np.float32] | None = None  # [view], exposure that the sensor found; None: it did not look
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Frames:
     normal: NDArray[np.float32] | None  # [view, y, x, 3], world, unit, towards the camera; 0 where nothing was hit
     instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background
     silhouette: NDArray[np.int32] | None = None  # [view, instance, 6], see `Silhouettes`
+    metered_ev: NDArray[np.float32] | None = None  # [view], see `FrameKeys`
 
     @staticmethod
     def image_names() -> tuple[str, ...]:
@@ -94,3 +96,4 @@ class DeviceFrames:
     normal: Any
     instance: Any
     silhouette: Any = None
+    metered_ev: Any = None

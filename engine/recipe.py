@@ -18,6 +18,7 @@ from typing import Any, Literal, Protocol
 import rfc8785
 
 from engine.plain import MAX_INTEGER, from_plain, to_plain
+from engine.sensors.model import Sensor
 
 Quality = Literal["labels", "direct"]
 Output = Literal["rgb", "depth", "normal", "instance"]
@@ -158,6 +159,7 @@ class Recipe:
     assets: tuple[AssetRef, ...] = ()
     taxonomy_id: str = ""
     parents: tuple[Parent, ...] = ()
+    sensor: Sensor | None = None  # of every camera; None: the ideal one
     plugins: tuple[str, ...] = ()  # `module==version`, recorded; never imported from here
     schema: Literal["recipe/1"] = "recipe/1"
 

@@ -9,6 +9,7 @@ from enum import IntEnum
 import warp as wp
 
 from .camera import Span, Views
+from .film import ColorImages
 from .native_source import native
 from .random import RandomKey
 
@@ -115,15 +116,16 @@ class Groups:
 
 @wp.func_native(native("lanes", "camera", "sensor_keep"))
 def keep_run(
-    views: Views, span: Span, sample_count: int, radiance: wp.array[wp.vec3], out_linear: wp.array3d[wp.vec3],
-    thread: int,
+    views: Views, span: Span, sample_count: int, radiance: wp.array[wp.vec3], out_light: wp.array3d[wp.vec3],
+    out_color: ColorImages, thread: int,
 ):  # fmt: skip
     """Write the mean radiance of a run of pixels; see native/sensor_keep.cpp."""
 
 
 @wp.kernel(enable_backward=False)
 def keep_radiance(
-    views: Views, span: Span, sample_count: int, radiance: wp.array[wp.vec3], out_linear: wp.array3d[wp.vec3]
-):
-    """Write the mean of the samples of every pixel: what the sensor's chain begins with."""
-    keep_run(views, span, sample_count, radiance, out_linear, wp.tid())
+    views: Views, span: Span, sample_count: int, radiance: wp.array[wp.vec3], out_light: wp.array3d[wp.vec3],
+    out_color: ColorImages,
+):  # fmt: skip
+    """Write the mean of the samples of every pixel: what the chain begins with, and `linear` where asked for."""
+    keep_run(views, span, sample_count, radiance, out_light, out_color, wp.tid())

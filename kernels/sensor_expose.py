@@ -2,6 +2,7 @@
 
 import warp as wp
 
+from .film import ColorImages
 from .native_source import native
 from .random import CONSTANTS as PHILOX
 from .sensor import CONSTANTS, Groups, Sensor, SensorViews, ToneTable
@@ -39,7 +40,7 @@ def expose_mosaic(
 )
 def whole_run(
     views: SensorViews, sensor: Sensor, groups: Groups, table: ToneTable, inputs: Arriving,
-    out_rgb: wp.array4d[wp.uint8], thread: int,
+    out_color: ColorImages, thread: int,
 ):  # fmt: skip
     """Write the colours of a run of groups; see native/sensor_whole.cpp."""
 
@@ -47,7 +48,7 @@ def whole_run(
 @wp.kernel(enable_backward=False)
 def expose_whole(
     views: SensorViews, sensor: Sensor, groups: Groups, table: ToneTable, inputs: Arriving,
-    out_rgb: wp.array4d[wp.uint8],
+    out_color: ColorImages,
 ):  # fmt: skip
     """Write what a sensor without a mosaic makes of light: every pixel reads three channels."""
-    whole_run(views, sensor, groups, table, inputs, out_rgb, wp.tid())
+    whole_run(views, sensor, groups, table, inputs, out_color, wp.tid())

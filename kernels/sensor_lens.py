@@ -69,8 +69,10 @@ def doubled(coarse: wp.array3d[wp.vec3], view: int, y: int, x: int) -> wp.vec3:
 
 
 @wp.kernel(enable_backward=False)
-def add_coarse(groups: Groups, weight: float, coarse: wp.array3d[wp.vec3], out_fine: wp.array3d[wp.vec3]):
-    """Weigh a level of the pyramid in place and add what the coarser ones hold."""
+def add_coarse(
+    groups: Groups, weight: float, coarse_weight: float, coarse: wp.array3d[wp.vec3], out_fine: wp.array3d[wp.vec3]
+):  # fmt: skip
+    """Weigh a level of the pyramid in place and add what the coarser ones hold, weighed, too."""
     first = wp.tid() * groups.run
     for i in range(first, wp.min(first + groups.run, groups.count)):
         index = groups.first + i
@@ -78,4 +80,4 @@ def add_coarse(groups: Groups, weight: float, coarse: wp.array3d[wp.vec3], out_f
         x = index - row * groups.width
         view = row // groups.height
         y = row - view * groups.height
-        out_fine[view, y, x] = weight * out_fine[view, y, x] + doubled(coarse, view, y, x)
+        out_fine[view, y, x] = weight * out_fine[view, y, x] + coarse_weight * doubled(coarse, view, y, x)

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from .sensor import ZONES, Meter, Sensor, SensorValue, SensorViews
+from .sensor import ZONES, Groups, Meter, Sensor, SensorValue, SensorViews
 
 DARKEST = wp.constant(1.0e-6)  # luminance that counts for less: a black zone is no reason for endless exposure
 STEPS = wp.constant(24)  # halvings of an interval of 64 stops: to a hundred-thousandth of a stop
@@ -12,33 +12,44 @@ LEAST_GAIN = wp.constant(0.125)  # of grey world; a frame of one colour is no li
 LARGEST_GAIN = wp.constant(8.0)
 
 
+@wp.struct
+class Metered:
+    """What is found."""
+
+    value: wp.array2d[float]  # [view, (factor on radiance, gains of red, green, blue)]
+    ev: wp.array[float]  # [view], exposure, 0: radiance 1 is white; empty: exposure is not metered
+
+
 @wp.func
 def luminance(color: wp.vec3) -> float:
     """Return the luminance of linear sRGB; ITU-R BT.709-6, section 3.2."""
     return 0.2126 * color[0] + 0.7152 * color[1] + 0.0722 * color[2]
 
 
-@wp.kernel(enable_backward=False)
-def meter_zones(first: int, count: int, light: wp.array3d[wp.vec3], out_zone: wp.array2d[wp.vec3]):
-    """Write the mean light of zones `first` to `first + count` of all views."""
-    i = wp.tid()
-    if i >= count:
-        return
-    view = (first + i) // out_zone.shape[1]
-    zone = (first + i) - view * out_zone.shape[1]
+@wp.func
+def zone_mean(light: wp.array3d[wp.vec3], view: int, zone: int) -> wp.vec3:
+    """Return the mean light of a zone."""
     height, width = light.shape[1], light.shape[2]
     across, down = wp.min(ZONES, width), wp.min(ZONES, height)
     zone_y = zone // across
     zone_x = zone - zone_y * across
-    if zone_y >= down:
-        return
     total = wp.vec3(0.0)
     area = int(0)
     for y in range(zone_y * height // down, (zone_y + 1) * height // down):
         for x in range(zone_x * width // across, (zone_x + 1) * width // across):
             total += light[view, y, x]
             area += 1
-    out_zone[view, zone] = total / float(area)
+    return total / float(area)
+
+
+@wp.kernel(enable_backward=False)
+def meter_zones(groups: Groups, light: wp.array3d[wp.vec3], out_zone: wp.array2d[wp.vec3]):
+    """Write the mean light of zones, which are numbered view by view."""
+    first = wp.tid() * groups.run
+    for i in range(first, wp.min(first + groups.run, groups.count)):
+        view = (groups.first + i) // out_zone.shape[1]
+        zone = groups.first + i - view * out_zone.shape[1]
+        out_zone[view, zone] = zone_mean(light, view, zone)
 
 
 @wp.func
@@ -71,22 +82,24 @@ def grey_gain(mean: wp.vec3, channel: int) -> float:
 
 @wp.kernel(enable_backward=False)
 def meter_views(
-    sensor: Sensor, meter: Meter, views: SensorViews, zone: wp.array2d[wp.vec3],
-    out_metered: wp.array2d[float], out_ev: wp.array[float],
+    sensor: Sensor, meter: Meter, views: SensorViews, zone: wp.array2d[wp.vec3], groups: Groups,
+    out_metered: Metered,
 ):  # fmt: skip
     """Write exposure and gains of every view."""
-    view = wp.tid()
+    if wp.tid() >= groups.count:
+        return
+    view = groups.first + wp.tid()
     count = zone.shape[1]
     factor = views.value[view, EXPOSURE]
     if meter.is_on != 0:
         ev = wp.clamp(wp.log2(meter.target) - level(zone, view, count, meter.percentile), meter.low_ev, meter.high_ev)
         factor *= wp.pow(2.0, ev)
-        out_ev[view] = ev
-    out_metered[view, 0] = factor
+        out_metered.ev[view] = ev
+    out_metered.value[view, 0] = factor
     gain = wp.vec3()
     for channel in range(3):
         gain[channel] = views.value[view, FIRST_GAIN + channel]
-        out_metered[view, channel + 1] = gain[channel]
+        out_metered.value[view, channel + 1] = gain[channel]
     if meter.finds_white == 0:
         return
     mean = wp.vec3(0.0)
@@ -96,4 +109,4 @@ def meter_views(
             mean += wp.cw_mul(gain, raw)
     if wp.min(mean) > 0.0:
         for channel in range(3):
-            out_metered[view, channel + 1] *= grey_gain(mean, channel)
+            out_metered.value[view, channel + 1] *= grey_gain(mean, channel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,8 @@ from engine.draft import Draft
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch
 from engine.render.inputs import Field, Inputs, layout_of
 from engine.render.program import Program
+from engine.render.sensor import SensorMemory, new_sensor_memory, sensor_fields
+from engine.render.sensor_programs import Phase, SensorPrograms
 from engine.render.silhouettes import SilhouettePrograms
 from engine.render.stages import SlicePrograms, Stages, Target
 from engine.render.views import span_of, view_fields, views_of
@@ -27,11 +30,12 @@ class BatchValues:
     views: int
     of_worlds: list[Field]
     of_views: list[Field]
+    of_sensors: list[Field]
 
     @property
     def fields(self) -> list[Field]:
         """Return all fields."""
-        return [*self.of_worlds, *self.of_views]
+        return [*self.of_worlds, *self.of_views, *self.of_sensors]
 
     @cached_property
     def layout(self) -> object:
@@ -43,7 +47,8 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     """Return the values of a draft seen by some of its cameras."""
     rows = len(draft.world)
     of_views = view_fields(draft, stages.rig, cameras)
-    return BatchValues(rows, len(of_views[0].parts[0][1]), world_fields(stages.base, draft), of_views)
+    of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
+    return BatchValues(rows, len(of_views[0].parts[0][1]), world_fields(stages.base, draft), of_views, of_sensors)
 
 
 class BatchMemory:
@@ -69,6 +74,10 @@ class BatchMemory:
             base, rig, values.views, shaded=stages.shaded, marks_edges=stages.marks_edges,
             silhouettes=stages.silhouette_margin_px is not None,
         )  # fmt: skip
+        self.sensor: SensorMemory | None = None
+        if stages.sensor is not None:
+            self.sensor = new_sensor_memory(stages.sensor, self.views, self.inputs, rig, base.device)
+            self.buffers = dataclasses.replace(self.buffers, metered=self.sensor.metered)
         self.images = {name: new_image(name, base, rig, values.views) for name in images}
         for name, image in self.images.items():
             self.buffers.set_image(name, image)
@@ -78,7 +87,9 @@ class BatchMemory:
 class Worker:
     """What works on a part of a batch: programs for some rows and for a slice of pixels, and their scratch memory."""
 
-    def __init__(self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int) -> None:
+    def __init__(
+        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, threads: int | None = None
+    ) -> None:  # fmt: skip
         """Reserve scratch memory and record the launches.
 
         Args:
@@ -86,6 +97,7 @@ class Worker:
             rows: Placed by one run of `build`.
             slice_px: Pixels of one run of the other programs, at most.
             window_px: Of one run of the silhouettes' program; 0: they are not asked for.
+            threads: How many workers share a phase of the sensor; None: this one does all of it at once.
         """
         stages, device = memory.stages, memory.stages.base.device
         self.overflow = wp.zeros(1, dtype=wp.int32, device=device)
@@ -94,9 +106,14 @@ class Worker:
         record_building(memory.worlds, self._building, self.build)
         span = span_of(0, slice_px, device)
         scratch = new_scratch(stages.base, stages.rig, memory.buffers, slice_px) if stages.shaded else None
-        target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span)
+        radiance = None if memory.sensor is None else memory.sensor.radiance
+        target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, radiance)
         self.slices = SlicePrograms(stages, target, slice_px)
         self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
+        self.develop: list[Phase] = []  # of the sensor, one after the other, once all pixels have their light
+        if stages.sensor is not None and memory.sensor is not None:
+            color = memory.buffers.color
+            self.develop = SensorPrograms(stages.sensor, memory.sensor, color, stages.rig, threads=threads).phases
 
     def set_row(self, first: int) -> None:
         """Have the next run of `build` begin at a row."""

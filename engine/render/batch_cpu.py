@@ -38,7 +38,12 @@ class CpuBatch:
         slice_px = max((count for _, count in self._slices), default=RUN_PX)
         self._windows = list(slices_of(window_pixels(stages, values.views), threads))
         window_px = max((count for _, count in self._windows), default=0)
-        self._workers = [Worker(self._memory, rows=1, slice_px=slice_px, window_px=window_px) for _ in range(threads)]
+        self._workers = [
+            Worker(self._memory, rows=1, slice_px=slice_px, window_px=window_px, threads=threads)
+            for _ in range(threads)
+        ]
+        phases = enumerate(self._workers[0].develop)
+        self._phases = [[(index, *part) for part in phase.parts(threads)] for index, phase in phases]
 
     def render(
         self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None
@@ -68,6 +73,8 @@ class CpuBatch:
             self._each(pool, self._slices, _shade)
         else:
             self._each(pool, self._slices, _trace_and_shade)
+        for phase in self._phases:
+            self._each(pool, phase, _develop)
         if self._workers[0].silhouettes is not None:
             self._workers[0].silhouettes.clear.run()
             self._each(pool, self._windows, _count)
@@ -127,6 +134,11 @@ def _trace_and_shade(worker: Worker, part: tuple[int, int]) -> None:
     worker.slices.set_span(*part)
     worker.slices.trace.run()
     worker.slices.shade.run()
+
+
+def _develop(worker: Worker, part: tuple[int, int, int]) -> None:
+    phase, first, count = part
+    worker.develop[phase].work(first, count)
 
 
 def _count(worker: Worker, part: tuple[int, int]) -> None:

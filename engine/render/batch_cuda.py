@@ -99,6 +99,8 @@ class CudaBatch:
             for first in range(0, pixels, SLICE_PX):
                 worker.slices.set_span(first, min(SLICE_PX, pixels - first))
                 worker.slices.shade.run()
+        for phase in worker.develop:
+            phase.work(0, phase.total)
         if worker.silhouettes is None:
             return
         worker.silhouettes.clear.run()

@@ -31,10 +31,12 @@ class Image:
     channels: tuple[int, ...]  # of a pixel on the host
     trailing: tuple[int, ...] = ()  # axes that are none of `dtype`
     of_instances: bool = False  # [view, instance, ...] and not [view, y, x, ...]
+    of_views: bool = False  # [view, ...]
 
     def shape(self, base: SceneOnDevice, rig: Rig, views: int, last: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of some views; `last` is `channels` on the host, `trailing` on the device."""
-        return (views, *((base.instance_count,) if self.of_instances else (rig.height, rig.width)), *last)
+        pixels = () if self.of_views else (rig.height, rig.width)
+        return (views, *((base.instance_count,) if self.of_instances else pixels), *last)
 
 
 IMAGES: Mapping[str, Image] = MappingProxyType({
@@ -43,6 +45,7 @@ IMAGES: Mapping[str, Image] = MappingProxyType({
     "depth_m": Image(wp.float32, np.float32, ()),
     "normal": Image(wp.vec3, np.float32, (3,)),
     "instance": Image(wp.int32, np.int32, ()),
+    "metered_ev": Image(wp.float32, np.float32, (), of_views=True),
     "silhouette": Image(wp.int32, np.int32, (6,), (6,), of_instances=True),
 })  # fmt: skip
 
@@ -56,11 +59,14 @@ class Buffers:
     labels: Any  # kernels.resolve.LabelImages
     color: Any  # kernels.film.ColorImages
     silhouettes: Any  # kernels.silhouette.SilhouetteTable; None: not asked for
+    metered: Any = None  # kernels.sensor_meter.Metered; None: there is no sensor
 
     def set_image(self, name: str, image: wp.array) -> None:
         """Have an image written to some memory."""
         if name == "silhouette":
             self.silhouettes.value = image
+        elif name == "metered_ev":
+            self.metered.ev = image
         elif name in ("rgb", "rgb_linear"):
             setattr(self.color, "linear" if name == "rgb_linear" else "rgb", image)
         else:

@@ -32,10 +32,12 @@ from engine.render.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, PLACEMENT_BY
 from engine.render.color import srgb_table
 from engine.render.host_memory import HostMemory, device_view
 from engine.render.motion import Motion, Mover
+from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
 from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
+from engine.sensors.model import Sensor
 
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 KEPT_LAYOUTS = 4  # whose memory is kept
@@ -43,6 +45,7 @@ ROOM_SHARE = 0.4  # of the memory that is there when a renderer begins, for one 
 LABEL_MODULES = ("geometry", "top", "trace", "resolve")
 LIGHT_MODULES = ("shade", "shadow", "point", "sample", "film")
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
+SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 
 
@@ -73,6 +76,10 @@ class Outputs:
                   "silhouette": self.silhouette_margin_px is not None}  # fmt: skip
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
 
+    def uses(self, sensor: Sensor | None, *, shaded: bool) -> bool:
+        """Return whether a sensor has something to do."""
+        return sensor is not None and not sensor.is_ideal and self.rgb and shaded
+
 
 class Pending:
     """Frames that are being rendered."""
@@ -88,7 +95,8 @@ class Pending:
             self._parts = []
             joined = {name: np.concatenate([part[name] for part in images]) if len(images) > 1 else images[0][name]
                       for name in images[0]}  # fmt: skip
-            self._frames = Frames(self._keys, **{name: joined.get(name) for name in Frames.image_names()})
+            keys = dataclasses.replace(self._keys, metered_ev=joined.get("metered_ev"))
+            self._frames = Frames(keys, **{name: joined.get(name) for name in Frames.image_names()})
         return self._frames
 
 
@@ -118,6 +126,7 @@ class Renderer:
         seed: int,
         device: str,
         threads: int | None = None,
+        sensor: Sensor | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
         """Upload the scene and load the kernels; the first time a version runs they are compiled.
@@ -129,6 +138,7 @@ class Renderer:
             seed: Key of every random number that a pixel uses.
             device: `cpu` or `cuda:N`.
             threads: Threads on the CPU; None: one for every core this process may use.
+            sensor: Of every camera; None: the ideal one.
             say: Is told what kernels are being compiled.
         """
         self.rig, self.outputs, self.device = rig, outputs, device
@@ -141,14 +151,19 @@ class Renderer:
         load_kernels(rig.quality, device=device, say=say)
         base = upload_scene(scene, rig, device=device, shaded=self.shaded)
         margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
-        self._stages = Stages(base, rig, self.shaded, key, table, margin_px)
+        chip = None
+        if sensor is not None and outputs.uses(sensor, shaded=self.shaded):
+            gpu.load(SENSOR_MODULES, device=device, threads=len(os.sched_getaffinity(0)), say=say)
+            chip = upload_sensor(sensor, rig, seed=seed, device=device)
+        self._stages = Stages(base, rig, self.shaded, key, table, margin_px, chip)
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         asked, passing = margin_px is not None, margin_px is not None and base.opens_view
         needs = ((base.opens_view, VIEW_MODULE), (base.opens_shadow, SHADOW_MODULE),
                  *zip((asked, passing), SILHOUETTE_MODULES, strict=True))  # fmt: skip
         if modules := tuple(name for is_needed, name in needs if is_needed):
             gpu.load(modules, device=device, threads=len(os.sched_getaffinity(0)), say=say)
-        self._images = outputs.images(shaded=self.shaded)
+        metered = ("metered_ev",) if chip is not None and chip.meter.is_on else ()
+        self._images = (*outputs.images(shaded=self.shaded), *metered)
         self._memory = HostMemory(pinned=not self._is_cpu)
         self._streams = None if self._is_cpu else Streams(device)
         self._cpu: OrderedDict[object, CpuBatch] = OrderedDict()
@@ -323,9 +338,9 @@ class Renderer:
         else:
             room = wp.get_device(self.device).free_memory
             scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._stages.base.opens_view else 0) if self.shaded else 0
-        free = int(ROOM_SHARE * room)
-        small = free // (BYTES_PX + scratch)  # every pixel with scratch memory of its own
-        return min(LARGEST_LAUNCH_PX, small if small < SLICE_PX else (free - SLICE_PX * scratch) // BYTES_PX)
+        free, each = int(ROOM_SHARE * room), BYTES_PX + (0 if self._stages.sensor is None else SENSOR_BYTES_PX)
+        small = free // (each + scratch)  # every pixel with scratch memory of its own
+        return min(LARGEST_LAUNCH_PX, small if small < SLICE_PX else (free - SLICE_PX * scratch) // each)
 
     def _size(self, draft: Draft) -> str:
         rows, cameras = draft.world_from_camera.shape[:2]

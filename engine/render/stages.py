@@ -12,6 +12,7 @@ from engine.recipe import Rig
 from engine.render.arrays import copied
 from engine.render.buffers import Buffers, Scratch
 from engine.render.program import Program
+from engine.render.sensor import SensorOnDevice
 from engine.render.worlds import SceneOnDevice, Worlds
 
 
@@ -25,6 +26,7 @@ class Stages:
     key: Any  # kernels.random.RandomKey of the pixels
     srgb: Any  # kernels.film.SrgbTable; None at quality `labels`
     silhouette_margin_px: int | None = None  # of the window around the frame; None: not asked for
+    sensor: SensorOnDevice | None = None  # None: the ideal one
 
     @property
     def marks_edges(self) -> bool:
@@ -42,6 +44,7 @@ class Target:
     scratch: Scratch | None  # None: nothing is shaded
     overflow: wp.array  # [1], rays that met more surfaces than are followed
     span: Any  # kernels.camera.Span
+    light: wp.array | None = None  # [view, y, x], radiance for the sensor; None: the ideal one
 
 
 class SlicePrograms:
@@ -97,8 +100,12 @@ class SlicePrograms:
                 self._runs(program, gpu.sample.trace_samples, inputs)
             self._find_points(program, sampling, own.hits, own.points)
             self._light_points(program, sampling, own.points, own.radiance)
-        inputs = [at.views, at.span, stages.rig.spp, stages.srgb, own.radiance, at.buffers.color]
-        self._runs(program, gpu.film.develop, inputs)
+        if at.light is None:
+            inputs = [at.views, at.span, stages.rig.spp, stages.srgb, own.radiance, at.buffers.color]
+            self._runs(program, gpu.film.develop, inputs)
+        else:
+            inputs = [at.views, at.span, stages.rig.spp, own.radiance, at.light, at.buffers.color]
+            self._runs(program, gpu.sensor.keep_radiance, inputs)
 
     def _find_points(self, program: Program, sampling: Any, hits: Any, points: Any) -> None:
         at = self._target

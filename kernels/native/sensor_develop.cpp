@@ -1,5 +1,5 @@
 // A run of groups from a mosaic to colours (kernels/sensor_develop.py). Needs sensor_tone.cpp.
-// In: views, sensor, groups, table, raw, thread. Out: out_rgb.
+// In: views, sensor, groups, table, raw, thread. Out: out_color.rgb.
 // Sources: bilinear; Malvar, He, Cutler, "High-quality linear interpolation for demosaicing of Bayer-patterned color
 // images", ICASSP 2004, figure 2. Beyond the border the mosaic is mirrored about the pixel there, which keeps its phase.
 
@@ -35,5 +35,5 @@
         const V3 color = {omm::select(is_red, own, omm::select(is_blue, across, is_red_row ? in_row : in_column)),
                           omm::select(is_red, green, omm::select(is_blue, green, own)),
                           omm::select(is_red, across, omm::select(is_blue, own, is_red_row ? in_column : in_row))};
-        finish_group(views, sensor, table, g, color, out_rgb.data);
+        finish_group(views, sensor, table, g, color, out_color.rgb.data);
     }

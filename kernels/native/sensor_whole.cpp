@@ -1,5 +1,5 @@
 // A run of groups whose pixels see all three channels, from light to colours (kernels/sensor_expose.py). Needs
-// sensor_read.cpp and sensor_tone.cpp. In: views, sensor, groups, table, inputs, thread. Out: out_rgb.
+// sensor_read.cpp and sensor_tone.cpp. In: views, sensor, groups, table, inputs, thread. Out: out_color.rgb.
 
     for (int i = thread * groups.run; i < (thread + 1) * groups.run && i < groups.count; ++i) {
         const Group g = group_of(groups, groups.first + i);
@@ -11,5 +11,5 @@
             const F signal = raw_channel(sensor, here, c) * reading.exposure;
             raw[c] = omm::min(read_out(views, sensor, g, signal, pixel, c) * reading.gain[c], omm::splat(1.0f));
         }
-        finish_group(views, sensor, table, g, {raw[0], raw[1], raw[2]}, out_rgb.data);
+        finish_group(views, sensor, table, g, {raw[0], raw[1], raw[2]}, out_color.rgb.data);
     }

@@ -35,7 +35,10 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
 # Host modules that are also command lines or public names, and what they may import inside a function.
 LAZY_DOORS = {"engine.dataset": ("engine.factory",)}
 # Data classes in device packages, free of Warp: what the host sees of a stage.
-HOST_TYPES = ("engine.labels", "engine.labels.model")
+HOST_TYPES = (
+    *("engine.labels", "engine.labels.model"),
+    *("engine.sensors", "engine.sensors.model", "engine.sensors.settings", "engine.sensors.color"),
+)
 
 KERNEL_IMPORTS = ("__future__", "dataclasses", "enum", "math", "pathlib", "typing", "warp")  # pathlib: native sources
 HEAVY = {"numpy", "warp", "pxr", "pyarrow", "hydra", "omegaconf", "pydantic", "PIL", "imageio", "scipy", "OpenImageIO"}

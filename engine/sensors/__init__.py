@@ -1,0 +1,1 @@
+"""What stands between light and what is recorded."""
