@@ -147,10 +147,10 @@ def build_factory(
     cameras = rig_cameras(scene, recipe.rig)
     plan = apply.plan(recipe, scene, cameras)
     wanted = recipe.outputs
-    outputs = Outputs("rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True)
-    renderer = Renderer(
-        scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, sensor=recipe.sensor, say=say
+    outputs = Outputs(
+        "rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True, sensor=recipe.sensor
     )
+    renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
     return Factory(recipe, scene, cameras, plan, renderer)
 
 

@@ -43,7 +43,6 @@ class Frames:
     normal: NDArray[np.float32] | None  # [view, y, x, 3], world, unit, towards the camera; 0 where nothing was hit
     instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background
     silhouette: NDArray[np.int32] | None = None  # [view, instance, 6], see `Silhouettes`
-    metered_ev: NDArray[np.float32] | None = None  # [view], see `FrameKeys`
 
     @staticmethod
     def image_names() -> tuple[str, ...]:
@@ -96,4 +95,4 @@ class DeviceFrames:
     normal: Any
     instance: Any
     silhouette: Any = None
-    metered_ev: Any = None
+    metered_ev: Any = None  # [view], see `FrameKeys`, which does not have it here

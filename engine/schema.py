@@ -33,6 +33,8 @@ def _omegaconf_type(hint: Any) -> Any:
     arguments = typing.get_args(hint)
     if origin is Literal or (isinstance(hint, type) and hint.__name__ == "Path"):
         return str
+    if origin is tuple and typing.get_origin(arguments[0]) is tuple:
+        return list[Any]  # a matrix: OmegaConf would refuse the whole numbers in one of floats
     if origin is tuple:
         return list[_omegaconf_type(arguments[0])]  # type: ignore[misc]
     if origin in (Union, types.UnionType):

@@ -20,7 +20,9 @@ class Arriving:
     glare: wp.array3d[wp.vec3]  # at half the size; empty: none
 
 
-@wp.func_native(native("lanes", "sensor_group", "sensor_random", "sensor_read", "sensor_expose", constants=ALL_CONSTANTS))
+@wp.func_native(
+    native("lanes", "sensor_group", "sensor_random", "sensor_read", "sensor_expose", constants=ALL_CONSTANTS)
+)
 def mosaic_run(
     views: SensorViews, sensor: Sensor, groups: Groups, inputs: Arriving, out_raw: wp.array3d[float], thread: int
 ):
@@ -36,7 +38,9 @@ def expose_mosaic(
 
 
 @wp.func_native(
-    native("lanes", "sensor_group", "sensor_random", "sensor_read", "sensor_tone", "sensor_whole", constants=ALL_CONSTANTS)
+    native(
+        "lanes", "sensor_group", "sensor_random", "sensor_read", "sensor_tone", "sensor_whole", constants=ALL_CONSTANTS
+    )
 )
 def whole_run(
     views: SensorViews, sensor: Sensor, groups: Groups, table: ToneTable, inputs: Arriving,

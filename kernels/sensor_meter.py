@@ -1,4 +1,4 @@
-"""What a camera finds out before it exposes: exposure from the luminance of zones of a view, white from their colour."""
+"""What a camera finds out before it exposes: exposure from the luminance of a view's zones, white from their colour."""
 
 import warp as wp
 
@@ -109,4 +109,4 @@ def meter_views(
             mean += wp.cw_mul(gain, raw)
     if wp.min(mean) > 0.0:
         for channel in range(3):
-            out_metered.value[view, channel + 1] *= grey_gain(mean, channel)
+            out_metered.value[view, channel + 1] = gain[channel] * grey_gain(mean, channel)

@@ -51,7 +51,7 @@ SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such
 
 @dataclass(frozen=True)
 class Outputs:
-    """Which images leave the renderer."""
+    """Which images leave the renderer, and what makes `rgb` of light."""
 
     rgb: bool
     rgb_linear: bool
@@ -59,6 +59,7 @@ class Outputs:
     normal: bool
     instance: bool
     silhouette_margin_px: int | None = None  # whole silhouettes, also beyond the frame by so much; None: none
+    sensor: Sensor | None = None  # of every camera; None: the ideal one
 
     def __post_init__(self) -> None:
         """Check the margin.
@@ -75,10 +76,6 @@ class Outputs:
                   "normal": self.normal, "instance": self.instance,
                   "silhouette": self.silhouette_margin_px is not None}  # fmt: skip
         return tuple(name for name, is_wanted in wanted.items() if is_wanted)
-
-    def uses(self, sensor: Sensor | None, *, shaded: bool) -> bool:
-        """Return whether a sensor has something to do."""
-        return sensor is not None and not sensor.is_ideal and self.rgb and shaded
 
 
 class Pending:
@@ -126,7 +123,6 @@ class Renderer:
         seed: int,
         device: str,
         threads: int | None = None,
-        sensor: Sensor | None = None,
         say: Callable[[str], None] | None = None,
     ) -> None:
         """Upload the scene and load the kernels; the first time a version runs they are compiled.
@@ -138,7 +134,6 @@ class Renderer:
             seed: Key of every random number that a pixel uses.
             device: `cpu` or `cuda:N`.
             threads: Threads on the CPU; None: one for every core this process may use.
-            sensor: Of every camera; None: the ideal one.
             say: Is told what kernels are being compiled.
         """
         self.rig, self.outputs, self.device = rig, outputs, device
@@ -152,9 +147,9 @@ class Renderer:
         base = upload_scene(scene, rig, device=device, shaded=self.shaded)
         margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
         chip = None
-        if sensor is not None and outputs.uses(sensor, shaded=self.shaded):
+        if outputs.sensor is not None and outputs.rgb and self.shaded and not outputs.sensor.is_ideal:
             gpu.load(SENSOR_MODULES, device=device, threads=len(os.sched_getaffinity(0)), say=say)
-            chip = upload_sensor(sensor, rig, seed=seed, device=device)
+            chip = upload_sensor(outputs.sensor, rig, seed=seed, device=device)
         self._stages = Stages(base, rig, self.shaded, key, table, margin_px, chip)
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         asked, passing = margin_px is not None, margin_px is not None and base.opens_view
@@ -224,7 +219,8 @@ class Renderer:
             batch.start(values)
             finish = self._counted(batch.copy_out(self._memory, on_host))
             arrays = batch.copy_on_device()
-        return DeviceFrames(keys, **{name: arrays.get(name) for name in Frames.image_names()}), Pending(keys, [finish])
+        names = (*Frames.image_names(), "metered_ev")
+        return DeviceFrames(keys, **{name: arrays.get(name) for name in names}), Pending(keys, [finish])
 
     def replay(self, draft: Draft) -> Callable[[], None]:
         """Return what renders a draft again, on Warp's present stream and without copies out: to measure it.

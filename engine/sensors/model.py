@@ -6,9 +6,9 @@ pattern, full well, read noise) -> converter -> black level and white balance ->
 
 Exposure. Light is a share of *saturation*, the most that the converter can say at the sensor's ISO speed. Mode `rig`:
 radiance 1 times the exposure of rig and camera is the white of the image, `headroom_ev` below saturation. `auto`: a
-measured exposure takes the place of the camera's; the stops of rig and randomisers are added to it. `settings`: aperture,
-time and ISO do, with those stops; their link with the scene is `LUX_OF_RADIANCE_1`, and the ISO speed is the saturation-
-based one of ISO 12232:2019: a luminance of 78 N^2 / (q t S), q = 0.65, saturates.
+measured exposure takes the place of the camera's; the stops of rig and randomisers are added to it. `settings`:
+aperture, time and ISO do, with those stops; their link with the scene is `LUX_OF_RADIANCE_1`, and the speed is the
+saturation-based one of ISO 12232:2019: a luminance of 78 N^2 / (q t S), q = 0.65, saturates.
 
 Electrons. A saturated pixel holds `full_well_e` at `base_iso`, and by its share fewer at a higher speed.
 Noise follows the photon-transfer curve (Janesick, Photon Transfer, 2007; EMVA 1288 release 4.0):
@@ -123,7 +123,9 @@ class Chip:
         _check(self, dsnu_e=(0.0, 1.0e4), hot_share=(0.0, 1.0), hot_e_per_s=(0.0, 1.0e7), black_level=(0.0, 0.5))
         _check(self, serial=(0, 2**32 - 1), bits=(0, 16), read_noise_e=RANGES["read_noise_e"])
         if any(sum(row) <= 0.0 for row in self.response):
-            raise ValueError(f"every row of response must have a sum above 0, got {[list(row) for row in self.response]}")
+            raise ValueError(
+                f"every row of response must have a sum above 0, got {[list(row) for row in self.response]}"
+            )
         if abs(_determinant(self.response)) < 1.0e-4:
             raise ValueError("response has no inverse: its channels cannot be told apart")
 
@@ -163,7 +165,13 @@ class Sensor:
         is_plain = (develop.tone == "srgb" and develop.contrast == develop.saturation == 1.0 and not develop.auto_white
                     and develop.white_kelvin == KELVIN_OF_WHITE and develop.color_matrix is None)  # fmt: skip
         counts = chip.full_well_e > 0.0 or chip.bits > 0 or chip.mosaic != "none" or chip.response != IDENTITY
-        return self.lens.is_off and self.lens.bloom_share == 0.0 and self.exposure.mode == "rig" and is_plain and not counts
+        return (
+            self.lens.is_off
+            and self.lens.bloom_share == 0.0
+            and self.exposure.mode == "rig"
+            and is_plain
+            and not counts
+        )
 
     def setting(self, name: str) -> float:
         """Return one of `SETTINGS`."""

@@ -24,7 +24,7 @@ def setting(settings: NDArray[np.float64], name: str) -> NDArray[np.float64]:
 
 
 def shares_of_saturation(
-    sensor: Sensor, settings: NDArray[np.float64], camera_exposure: NDArray[np.float64], stops: NDArray[np.float64]
+    sensor: Sensor, settings: NDArray[np.float64], camera_exposure: NDArray[np.floating], stops: NDArray[np.floating]
 ) -> NDArray[np.float64]:
     """Return the share of saturation that radiance 1 is, [row, camera]; metering multiplies it further.
 
