@@ -51,6 +51,7 @@ def randomize(plan: Plan, draft: Draft) -> None:
             cameras=plan.cameras,
             bounds=plan.bounds,
             breadth=recipe.dr.breadth,
+            sensor=recipe.sensor,
             per_step=entry.per == "step",
         )
         entry.entry.function(entry.params, plan.scene, draft, draw)

@@ -60,7 +60,7 @@ def test_demosaic_is_the_published_filters(mosaic: str, name: str) -> None:
 
 @pytest.mark.parametrize("mosaic", list(RED))
 def test_a_mosaic_samples_the_channel_of_its_filter(mosaic: str) -> None:
-    light = np.zeros((8, 12, 3)) + [0.1, 0.2, 0.3]
+    light = np.tile([0.1, 0.2, 0.3], (8, 12, 1))
     raw = take(changed(RAW, chip__mosaic=mosaic), light).raw[0]
     red_y, red_x = RED[mosaic]
     assert raw[red_y::2, red_x::2] == pytest.approx(0.1)

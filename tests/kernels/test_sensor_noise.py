@@ -99,7 +99,7 @@ def test_dark_current_makes_noise_but_no_light() -> None:
 
 
 def test_a_stop_doubles_the_electrons_and_speed_halves_what_makes_white() -> None:
-    """One stop: twice the share. Twice the speed: the same share, half the electrons, so twice the relative variance."""
+    """One stop: twice the share. Twice the speed: the same share of half the electrons, and twice the variance."""
     base = take(COUNTING, flat(0.2)).raw
     brighter = take(COUNTING, flat(0.2), draft_values={"exposure_ev": 1.0}).raw
     faster = take(changed(COUNTING, exposure__iso=200.0), flat(0.2)).raw
