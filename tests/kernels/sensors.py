@@ -13,7 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.plain import from_plain, to_plain
+from engine.plain import from_plain
 from engine.recipe import Rig
 from engine.render.arrays import to_device
 from engine.render.inputs import Inputs
@@ -21,6 +21,7 @@ from engine.render.sensor import new_sensor_memory, sensor_fields, upload_sensor
 from engine.render.sensor_programs import SensorPrograms
 from engine.render.views import view_fields, views_of
 from engine.rig import authored_draft
+from engine.sensors.change import changed as with_values
 from engine.sensors.model import Sensor
 from tests.kernels.scenes import camera, pose, quad, rig, scene
 
@@ -33,12 +34,7 @@ FOCAL_MM, APERTURE_MM = 24.0, 24.0
 
 def changed(sensor: Sensor = IDEAL, **values: Any) -> Sensor:
     """Return a sensor with other values: `chip__bits=12` is `chip.bits`."""
-    plain = to_plain(sensor)
-    for name, value in values.items():
-        part, key = name.split("__")
-        assert key in plain[part]
-        plain[part][key] = value
-    return from_plain(Sensor, plain, "sensor")
+    return with_values(sensor, {name.replace("__", "."): value for name, value in values.items()})
 
 
 @dataclasses.dataclass(frozen=True)
