@@ -19,7 +19,8 @@ EFFECTS: Mapping[str, tuple[Mapping[str, object], ...]] = MappingProxyType({
     "exposure": tuple({"exposure.mode": "auto", "exposure.meter_target": t} for t in (0.03, 0.08, 0.18, 0.35, 0.7)),
     "speed": tuple({**COUNTING, "exposure.iso": iso} for iso in (100.0, 1600.0, 6400.0, 25600.0, 102400.0)),
     "dark_signal": tuple({**COUNTING, "exposure.iso": 3200.0, "exposure.time_s": 1.0, "chip.dark_e_per_s": e,
-                          "chip.hot_share": 0.002, "chip.hot_e_per_s": 4.0 * e} for e in (0.0, 10.0, 30.0, 100.0, 300.0)),
+                          "chip.hot_share": 0.002, "chip.hot_e_per_s": 4.0 * e}
+                         for e in (0.0, 10.0, 30.0, 100.0, 300.0)),
     "fixed_pattern": tuple({**COUNTING, "chip.prnu": p, "chip.dsnu_e": 2000.0 * p}
                            for p in (0.0, 0.02, 0.05, 0.1, 0.2)),
     "bits": tuple({"chip.bits": bits, "chip.mosaic": "rggb"} for bits in (12, 8, 6, 5, 4)),

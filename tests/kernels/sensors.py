@@ -51,7 +51,7 @@ class Taken:
 
 def take(
     sensor: Sensor, radiance: NDArray[Any], *, worlds: tuple[int, ...] = (0,), cameras: int = 1, seed: int = 0,
-    draft_values: Mapping[str, Any] | None = None, threads: int | None = 1,
+    draft_values: Mapping[str, Any] | None = None, threads: int | None = 1, device: str = "cpu",
 ) -> Taken:  # fmt: skip
     """Return what a sensor makes of radiance [y, x, 3], the same for every world and camera, or [view, y, x, 3]."""
     height, width = radiance.shape[-3:-1]
@@ -61,17 +61,19 @@ def take(
     draft = authored_draft(STAGE, setup, (one,) * cameras, world, np.zeros(len(world), np.int32), sensor=sensor)
     for name, values in (draft_values or {}).items():
         getattr(draft, name)[...] = values
-    on_device = upload_sensor(sensor, setup, seed=seed, device="cpu")
+    on_device = upload_sensor(sensor, setup, seed=seed, device=device)
     of_views = view_fields(draft, setup)
     fields = [*of_views, *sensor_fields(on_device, draft, setup, slice(None))]
-    inputs = Inputs(fields, "cpu")
+    inputs = Inputs(fields, device)
     inputs.write(fields)
-    memory = new_sensor_memory(on_device, views_of(of_views, inputs, setup, "cpu", shaded=False), inputs, setup, "cpu")
+    inputs.upload()
+    views = views_of(of_views, inputs, setup, device, shaded=False)
+    memory = new_sensor_memory(on_device, views, inputs, setup, device)
     count = len(worlds) * cameras
     light = np.broadcast_to(radiance, (count, height, width, 3)).astype(np.float32)
-    wp.copy(memory.radiance, to_device(light, wp.vec3, "cpu"))
+    wp.copy(memory.radiance, to_device(light, wp.vec3, device))
     color = gpu.film.ColorImages()
-    color.rgb = wp.zeros((count, height, width, 3), dtype=wp.uint8, device="cpu")
+    color.rgb = wp.zeros((count, height, width, 3), dtype=wp.uint8, device=device)
     for phase in SensorPrograms(on_device, memory, color, setup, threads=threads).phases:
         for part in phase.parts(threads or 1):
             phase.work(*part)

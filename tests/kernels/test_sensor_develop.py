@@ -11,6 +11,10 @@ from scipy.ndimage import convolve
 
 from engine.randomize.light import black_body
 from engine.render import Renderer
+from engine.render.sensor_strip import sensor_strip
+from engine.scene.model import Material
+from engine.sensors.change import EFFECTS
+from engine.sensors.change import changed as with_values
 from engine.sensors.color import encoded_srgb, filmic, tone_curve
 from tests.kernels.scenes import ALL, draft_of, look_at, pose, quad, render, rig, scene, sphere, with_ambient
 from tests.kernels.scenes import camera as scene_camera
@@ -131,7 +135,8 @@ def test_contrast_turns_about_middle_grey_and_saturation_about_luminance() -> No
 
 def stage() -> tuple:
     """Return a scene, a camera and a rig."""
-    stage = scene([(quad(4.0), pose()), (sphere(0.5), pose(at=(0.3, 0, 0.5)))])
+    brown = (Material("brown", base_color=(0.6, 0.35, 0.2)),)
+    stage = scene([(quad(4.0), pose()), (sphere(0.5), pose(at=(0.3, 0, 0.5)))], materials=brown)
     view = scene_camera(look_at((2.0, -2.0, 1.5), (0, 0, 0.3)))
     return stage, view, with_ambient(rig(size_px=(75, 53)), 0.5, 1.0)
 
@@ -167,3 +172,15 @@ def test_pictures_depend_on_neither_threads_nor_batches() -> None:
     assert np.array_equal(alone.rgb[0], among.rgb[1])
     assert alone.keys.metered_ev[0] == among.keys.metered_ev[1]
     assert not np.array_equal(among.rgb[0], among.rgb[1])
+
+
+def test_every_effect_has_a_strip() -> None:
+    """Each step of each effect is a sensor, and the first and last ones make other pictures."""
+    world, view, setup = stage()
+    draft = draft_of(world, setup, view, [0])
+    for steps in EFFECTS.values():
+        strip = sensor_strip(world, setup, draft, IDEAL, (steps[0], steps[-1]), device="cpu")
+        assert strip.shape == (53, 2 * 75, 3)
+        assert not np.array_equal(strip[:, :75], strip[:, 75:])
+        for step in steps:
+            with_values(IDEAL, step)
