@@ -64,8 +64,7 @@ class Factory:
         steps = self.recipe.rig.steps
         world = np.repeat(np.asarray(worlds, np.int64), steps)
         step = np.tile(np.arange(steps, dtype=np.int32), len(worlds))
-        recipe = self.recipe
-        draft = authored_draft(self.scene, recipe.rig, self.cameras, world, step, sensor=recipe.sensor)
+        draft = authored_draft(self.scene, self.recipe.rig, self.cameras, world, step)
         apply.randomize(self.plan, draft)
         return draft
 

@@ -30,6 +30,7 @@ class FrameKeys:
     world_from_camera: NDArray[np.float64]  # [view, 3, 4]; camera: x right, y up, looks along -Z
     lenses: Lenses | None = None
     metered_ev: NDArray[np.float32] | None = None  # [view], exposure that the sensor found; None: it did not look
+    jpeg_quality: NDArray[np.int32] | None = None  # [view], of files, 0: as the writer says; None: all of them so
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from engine.recipe import Rig
 from engine.scene.camera import intrinsics
 from engine.scene.defaults import framing_camera
 from engine.scene.model import Camera, Material, Scene
-from engine.sensors.model import Sensor
 from engine.sensors.settings import authored_settings
 
 AUTO = "auto"
@@ -41,13 +40,7 @@ def rig_cameras(scene: Scene, rig: Rig) -> tuple[Camera, ...]:
 
 
 def authored_draft(
-    scene: Scene,
-    rig: Rig,
-    cameras: Sequence[Camera],
-    world: NDArray[np.int64],
-    step: NDArray[np.int32],
-    *,
-    sensor: Sensor | None = None,
+    scene: Scene, rig: Rig, cameras: Sequence[Camera], world: NDArray[np.int64], step: NDArray[np.int32]
 ) -> Draft:
     """Return the authored scene, repeated for every (world, step): what randomisers start from."""
     rows = len(world)
@@ -82,7 +75,7 @@ def authored_draft(
         f_stop=repeat([camera.f_stop for camera in cameras], np.float32),
         focus_distance_m=repeat([camera.focus_distance_m for camera in cameras], np.float64),
         shutter_s=repeat([camera.shutter_s for camera in cameras], np.float64),
-        sensor=authored_settings(sensor, rows, len(cameras)),
+        sensor=authored_settings(None, rows, len(cameras)),
     )
 
 

@@ -33,6 +33,7 @@ class SensorSettings:
     white_kelvin: Law | None = None  # light that becomes grey
     contrast: Law | None = None  # exponent
     saturation: Law | None = None  # 1: as it is
+    jpeg_quality: Law | None = None  # 1..100, of files; 0: as the writer says
 
     def __post_init__(self) -> None:
         laws = {name: getattr(self, name) for name in SETTINGS}

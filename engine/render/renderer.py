@@ -38,6 +38,7 @@ from engine.render.stages import Stages
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
 from engine.sensors.model import Sensor
+from engine.sensors.settings import setting
 
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 KEPT_LAYOUTS = 4  # whose memory is kept
@@ -360,6 +361,9 @@ def frame_keys(draft: Draft) -> FrameKeys:
     k[:, (0, 1), (0, 1)] = draft.focal_px.reshape(-1, 2)
     k[:, (0, 1), (2, 2)] = draft.center_px.reshape(-1, 2)
     k[:, 2, 2] = 1.0
+    jpeg_quality = None
+    if draft.sensor.shape[-1]:
+        jpeg_quality = np.rint(setting(draft.sensor, "jpeg_quality")).astype(np.int32).reshape(-1)
     return FrameKeys(
         world=np.repeat(draft.world, cameras),
         step=np.repeat(draft.step, cameras),
@@ -372,4 +376,5 @@ def frame_keys(draft: Draft) -> FrameKeys:
             focus_distance_m=draft.focus_distance_m.reshape(-1).copy(),
             shutter_s=draft.shutter_s.reshape(-1, 2).copy(),
         ),
+        jpeg_quality=jpeg_quality,
     )

@@ -27,12 +27,12 @@ def sensor_strip(
     Args:
         scene: What is seen.
         rig: Size and samples.
-        draft: Its cameras; made without a sensor, so that each step's own settings count.
+        draft: Its cameras; settings of sensors in it are not used.
         sensor: What the changes start from.
         steps: Changes, such as those of `engine.sensors.change.EFFECTS`.
         device: `cpu` or `cuda:N`.
     """
-    pictures = []
+    pictures, draft = [], dataclasses.replace(draft, sensor=draft.sensor[..., :0])
     for values in steps:
         outputs = dataclasses.replace(ONLY_RGB, sensor=changed(sensor, values))
         with closing(Renderer(scene, rig, outputs, seed=0, device=device)) as renderer:

@@ -38,6 +38,7 @@ SETTINGS = {
     "vignetting_strength": "lens", "aberration_strength": "lens", "bloom_share": "lens",
     "read_noise_e": "chip",
     "white_kelvin": "develop", "contrast": "develop", "saturation": "develop",
+    "jpeg_quality": "develop",
 }  # fmt: skip
 RANGES = {
     "iso": (1.0, 1.0e7),
@@ -49,6 +50,7 @@ RANGES = {
     "white_kelvin": (1667.0, 25000.0),  # where engine.sensors.color has a black body
     "contrast": (0.1, 10.0),
     "saturation": (0.0, 4.0),
+    "jpeg_quality": (0.0, 100.0),
 }
 
 
@@ -143,6 +145,7 @@ class Development:
     saturation: float  # of colours, 1: as they are
     tone: Tone
     gamma: float  # of tone=gamma
+    jpeg_quality: float  # 1..100 of the file, for writers of JPEG, rounded; 0: as the writer says
 
     def __post_init__(self) -> None:
         _check(self, **{name: RANGES[name] for name, group in SETTINGS.items() if group == "develop"})
@@ -189,6 +192,8 @@ class Sensor:
             "bloom_share": None if lens.bloom_share else "lens.bloom_share is 0",
             "read_noise_e": None if chip.full_well_e else "chip.full_well_e is 0",
         }  # fmt: skip
+        if name == "jpeg_quality":  # of the file, whatever the sensor is
+            return None
         return "it is the ideal one" if self.is_ideal else off.get(name)
 
 

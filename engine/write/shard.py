@@ -250,6 +250,7 @@ class Shard:
             normal=None if frames.normal is None else frames.normal[view],
             instance=None if frames.instance is None else frames.instance[view],
             classes=self._plan.classes,
+            jpeg_quality=0 if keys.jpeg_quality is None else int(keys.jpeg_quality[view]),
         )
 
     def _drain(self, count: int) -> None:

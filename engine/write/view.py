@@ -34,6 +34,7 @@ class View:
     normal: NDArray[np.float32] | None
     instance: NDArray[np.int32] | None
     classes: ClassTable
+    jpeg_quality: int = 0  # 1..100; 0: as the writer says
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
+from PIL import Image
 
 from engine.config import compose
 from engine.errors import UserError
-from engine.factory import Factory, build_factory, load_recipe_scene
+from engine.factory import Factory, build_factory, generate, load_recipe_scene
 from engine.sensors.settings import setting
 
 SMALL = ("+scene=tabletop", "rig.width=48", "rig.height=40", "dr=wide", "randomize=[sensor_spread]")
@@ -33,14 +38,11 @@ def test_settings_are_drawn_recorded_and_used() -> None:
     assert not np.array_equal(plain.rgb, frames.rgb)
 
 
-def test_metered_exposure_is_a_column_of_frames(tmp_path: object) -> None:
-    from engine.factory import generate
-
+def test_metered_exposure_is_a_column_of_frames(tmp_path: Path) -> None:
+    """What the file says is what the renderer metered."""
     recipe, job = compose(*SMALL[:3], "sensor=phone", "count=1", "device=cpu", f"out={tmp_path}/set")
     manifest = generate(recipe, job).manifest
     assert manifest is not None
-    import pyarrow.parquet as parquet
-
     rows = parquet.read_table(f"{tmp_path}/set/index/frames.parquet")
     made = factory("sensor=phone", "randomize=[]").make([0])[1]
     assert made.keys.metered_ev is not None
@@ -54,6 +56,24 @@ def test_metered_exposure_is_a_column_of_frames(tmp_path: object) -> None:
 def test_what_the_sensor_leaves_out_cannot_vary(overrides: tuple[str, ...], said: str) -> None:
     with pytest.raises(UserError, match=said):
         factory(*overrides).draft([0])
+
+
+def test_files_have_the_quality_that_was_drawn(tmp_path: Path) -> None:
+    """Per world, of an ideal sensor as well; the quantisation tables of the files say which it was."""
+    overrides = (
+        "sensor=ideal",
+        "randomize=[]",
+        "+randomize.jpeg={kind: sensor, cameras: '*', jpeg_quality: {law: choice, values: [20, 90]}}",
+    )
+    recipe, job = compose(*SMALL[:3], *overrides, "count=4", "device=cpu", f"out={tmp_path}/set")
+    generate(recipe, job)
+    drawn = parquet.read_table(f"{tmp_path}/set/index/worlds.parquet")["p.jpeg.jpeg_quality"].to_pylist()
+    assert set(drawn) == {20.0, 90.0}
+    for file, quality in zip(sorted((tmp_path / "set/images").rglob("*.jpg")), drawn, strict=True):
+        again = BytesIO()
+        Image.new("RGB", (8, 8)).save(again, "JPEG", quality=int(quality))
+        with Image.open(file) as found, Image.open(again) as wanted:
+            assert found.quantization == wanted.quantization
 
 
 def test_a_law_must_stay_where_the_setting_means_something() -> None:

@@ -47,7 +47,7 @@ SENSOR = Sensor(
         12,
         0.05,
     ),
-    Development(1.0, 5000.0, True, "malvar", ((1.5, -0.4, -0.1),) * 3, 1.1, 0.9, "filmic", 2.2),
+    Development(1.0, 5000.0, True, "malvar", ((1.5, -0.4, -0.1),) * 3, 1.1, 0.9, "filmic", 2.2, 80.0),
 )
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),

@@ -58,7 +58,7 @@ def take(
     setup: Rig = rig(size_px=(width, height))
     one = camera(pose(at=(0, 0, 1)), focal_mm=FOCAL_MM)
     world = np.array(worlds, np.int64)
-    draft = authored_draft(STAGE, setup, (one,) * cameras, world, np.zeros(len(world), np.int32), sensor=sensor)
+    draft = authored_draft(STAGE, setup, (one,) * cameras, world, np.zeros(len(world), np.int32))
     for name, values in (draft_values or {}).items():
         getattr(draft, name)[...] = values
     on_device = upload_sensor(sensor, setup, seed=seed, device=device)
