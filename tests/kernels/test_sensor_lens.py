@@ -77,6 +77,15 @@ def test_glare_has_the_spread_of_its_gaussians() -> None:
     assert (image * y**2).sum() / 1000 == pytest.approx(wanted, rel=0.06)
 
 
+@pytest.mark.parametrize("power", [2.0, 2.5, 3.0])
+def test_glare_falls_with_its_power_of_the_distance(power: float) -> None:
+    """Means over rings of 8 and 32 px around a point, well within the widest Gaussian."""
+    image = glare_of_a_point(384, lens__bloom_share=0.3, lens__bloom_radius=0.12, lens__bloom_power=power)
+    y, x = np.indices(image.shape) - 192
+    near, far = (image[np.abs(np.hypot(x, y) - radius) < 0.5].mean() for radius in (8, 32))
+    assert np.log2(near / far) / 2 == pytest.approx(power, abs=0.1)
+
+
 def test_metering_brings_the_geometric_mean_to_the_target() -> None:
     """Half at 0.02, half at 0.08: mean 0.04. The exposure is recorded, and stops are added to it."""
     sensor = changed(IDEAL, chip__mosaic="rggb", exposure__mode="auto", exposure__meter_target=0.2)
