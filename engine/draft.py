@@ -46,6 +46,7 @@ class Draft:
     f_stop: NDArray[np.float32]  # [row, camera], 0: pinhole
     focus_distance_m: NDArray[np.float64]  # [row, camera], 0: pinhole
     shutter_s: NDArray[np.float64]  # [row, camera, 2], opening and closing, relative to the frame's time
+    sensor: NDArray[np.float64]  # [row, camera, setting], see engine/sensors/settings.py; no settings: the renderer's
     drawn: dict[str, NDArray[np.generic]] = field(default_factory=dict)  # `p.<randomiser>.<key>` -> [row] or [row, k]
 
 

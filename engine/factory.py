@@ -149,7 +149,7 @@ def build_factory(
     plan = apply.plan(recipe, scene, cameras)
     wanted = recipe.outputs
     outputs = Outputs(
-        "rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True,
+        "rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True, sensor=recipe.sensor,
         depth_sensor=_depth_sensor(recipe, cameras),
         lidar=recipe.lidar, lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, _names(cameras)),
     )  # fmt: skip

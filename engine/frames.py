@@ -29,6 +29,8 @@ class FrameKeys:
     k: NDArray[np.float64]  # [view, 3, 3], corner-origin pixels
     world_from_camera: NDArray[np.float64]  # [view, 3, 4]; camera: x right, y up, looks along -Z
     lenses: Lenses | None = None
+    metered_ev: NDArray[np.float32] | None = None  # [view], exposure that the sensor found; None: it did not look
+    jpeg_quality: NDArray[np.int32] | None = None  # [view], of files, 0: as the writer says; None: all of them so
 
 
 @dataclass(frozen=True)
@@ -102,3 +104,4 @@ class DeviceFrames:
     depth_sensor_m: Any = None
     lidar_value: Any = None
     lidar_id: Any = None
+    metered_ev: Any = None  # [view], see `FrameKeys`, which does not have it here

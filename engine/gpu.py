@@ -41,6 +41,11 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import refit as refit
     from kernels import resolve as resolve
     from kernels import sample as sample
+    from kernels import sensor as sensor
+    from kernels import sensor_develop as sensor_develop
+    from kernels import sensor_expose as sensor_expose
+    from kernels import sensor_lens as sensor_lens
+    from kernels import sensor_meter as sensor_meter
     from kernels import shade as shade
     from kernels import shadow as shadow
     from kernels import shadow_passage as shadow_passage

@@ -20,6 +20,7 @@ import rfc8785
 from engine.plain import MAX_INTEGER, from_plain, to_plain
 from engine.sensors.depth import DepthSensor
 from engine.sensors.lidar import Lidar
+from engine.sensors.model import Sensor
 
 Quality = Literal["labels", "direct", "path"]
 Output = Literal["rgb", "depth", "normal", "instance", "depth_sensor", "lidar"]
@@ -168,6 +169,7 @@ class Recipe:
     assets: tuple[AssetRef, ...] = ()
     taxonomy_id: str = ""
     parents: tuple[Parent, ...] = ()
+    sensor: Sensor | None = None  # of every camera; None: the ideal one
     plugins: tuple[str, ...] = ()  # `module==version`, recorded; never imported from here
     schema: Literal["recipe/1"] = "recipe/1"
 

@@ -15,6 +15,7 @@ from engine.recipe import Rig
 from engine.scene.camera import intrinsics
 from engine.scene.defaults import framing_camera
 from engine.scene.model import Camera, Material, Scene
+from engine.sensors.settings import authored_settings
 
 AUTO = "auto"
 
@@ -78,6 +79,7 @@ def authored_draft(
         f_stop=repeat([camera.f_stop for camera in cameras], np.float32),
         focus_distance_m=repeat([camera.focus_distance_m for camera in cameras], np.float64),
         shutter_s=repeat([camera.shutter_s for camera in cameras], np.float64),
+        sensor=authored_settings(None, rows, len(cameras)),
     )
 
 

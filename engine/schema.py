@@ -15,6 +15,7 @@ from typing import Any, Literal, Union
 from omegaconf import MISSING
 
 from engine.recipe import Breadth, Job, Loading, Parent, Rig, SceneConfig
+from engine.sensors.model import Chip, Development, Exposure, Lens
 
 NOT_CONFIGURED = ("usd", "overrides", "loading")  # fields of Job that are worked out, or stand below `scene`
 # Keys of `rig` that may be null, which means: as `scene.rig` says.
@@ -32,6 +33,8 @@ def _omegaconf_type(hint: Any) -> Any:
     arguments = typing.get_args(hint)
     if origin is Literal or (isinstance(hint, type) and hint.__name__ == "Path"):
         return str
+    if origin is tuple and typing.get_origin(arguments[0]) is tuple:
+        return list[Any]  # a matrix: OmegaConf would refuse the whole numbers in one of floats
     if origin is tuple:
         return list[_omegaconf_type(arguments[0])]  # type: ignore[misc]
     if origin in (Union, types.UnionType):
@@ -58,6 +61,13 @@ ParentConfig = _schema("ParentConfig", _fields(Parent))
 BreadthConfig = _schema("BreadthConfig", _fields(Breadth))
 RigConfig = _schema("RigConfig", {key: kind | None if key in RIG_FROM_SCENE else kind for key, kind in _RIG.items()})
 SceneRigConfig = _schema("SceneRigConfig", {key: _RIG[key] for key in RIG_FROM_SCENE})
+SensorParts = {"lens": Lens, "exposure": Exposure, "chip": Chip, "develop": Development}
+LensConfig, ExposureConfig, ChipConfig, DevelopConfig = (
+    _schema(f"{name.capitalize()}Config", _fields(kind)) for name, kind in SensorParts.items()
+)
+SensorConfig = _schema(
+    "SensorConfig", dict(zip(SensorParts, (LensConfig, ExposureConfig, ChipConfig, DevelopConfig), strict=True))
+)
 SceneGroupConfig = _schema(
     "SceneGroupConfig",
     {
@@ -74,6 +84,7 @@ RunConfig = _schema(
         "scene": SceneGroupConfig,
         "rig": RigConfig,
         "randomize": dict[str, Any],
+        "sensor": SensorConfig,
         "dr": BreadthConfig,
         "outputs": list[str] | None,
         "write": dict[str, Any],

@@ -14,7 +14,5 @@ class Energy:
 
     albedo: wp.array[wp.vec2]  # [roughness, square root of cosine], ENERGY_SIZE of each: under a Fresnel factor of
     # 1, and of (1 - v.h)^5
-    is_deferred: (
-        int  # 1: points keep layers, which share energy once patterns cover them
-    )
+    is_deferred: int  # 1: points keep layers, which share energy once patterns cover them
     compensates: int  # 1: what bounces more than once between facets is added

@@ -11,6 +11,7 @@ from engine.randomize.draw import Draw
 from engine.randomize.kinds import Randomizer, randomizer
 from engine.recipe import Recipe
 from engine.scene.model import Camera, Scene
+from engine.sensors.settings import authored_settings
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,13 @@ def plan(recipe: Recipe, scene: Scene, cameras: Sequence[Camera]) -> Plan:
 
 
 def randomize(plan: Plan, draft: Draft) -> None:
-    """Change a draft in place and fill its `drawn` columns.
+    """Change a draft in place and fill its `drawn` columns; its sensors become those of the recipe.
 
     Raises:
         UserError: If a glob selects nothing, or an anchor that an entry needs is missing.
     """
     recipe = plan.recipe
+    draft.sensor = authored_settings(recipe.sensor, *draft.exposure.shape)
     for entry in plan.randomizers:
         draw = Draw(
             seed=recipe.seed,
@@ -51,6 +53,7 @@ def randomize(plan: Plan, draft: Draft) -> None:
             cameras=plan.cameras,
             bounds=plan.bounds,
             breadth=recipe.dr.breadth,
+            sensor=recipe.sensor,
             per_step=entry.per == "step",
         )
         entry.entry.function(entry.params, plan.scene, draft, draw)

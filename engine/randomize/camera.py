@@ -145,7 +145,7 @@ def camera_look(params: CameraLook, scene: Scene, draft: Draft, draw: Draw) -> N
     """Put cameras into volumes."""
     homes = select.anchors(scene, params.position_in, draw.where("position_in"))
     views = select.anchors(scene, params.look_in, draw.where("look_in"))
-    cameras = _cameras(params.cameras, draw)
+    cameras = rig_camera_indices(params.cameras, draw)
 
     def candidate(number: int) -> tuple[Array, Array]:
         return _in_anchors(homes, "position", number, draw, len(cameras)), look_m
@@ -160,7 +160,7 @@ def camera_look(params: CameraLook, scene: Scene, draft: Draft, draw: Draw) -> N
 def camera_orbit(params: CameraOrbit, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Put cameras on spheres around objects."""
     targets = select.instances(scene, params.around, draw.where("around"))
-    cameras = _cameras(params.cameras, draw)
+    cameras = rig_camera_indices(params.cameras, draw)
     chosen = targets[_pick(draft.visible[:, targets], draw.uniform("around", count=len(cameras)))]
     draw.record("around", np.asarray(scene.instances.path)[chosen])
     center_m, _ = world_boxes(draw.bounds, draft.world_from_instance)
@@ -187,7 +187,7 @@ def camera_choice(params: CameraChoice, scene: Scene, draft: Draft, draw: Draw) 
         check_weights(len(among), params.weights)
     except ValueError as error:
         raise UserError(f"{draw.where('weights')}: {error}") from error
-    cameras = _cameras(params.cameras, draw)
+    cameras = rig_camera_indices(params.cameras, draw)
     authored = [scene.cameras[index] for index in among]
     k = np.array([intrinsics(camera, draw.rig.width, draw.rig.height) for camera in authored])
     index = draw.choice("camera", tuple(c.name for c in authored), params.weights, count=len(cameras))
@@ -204,7 +204,7 @@ def camera_choice(params: CameraChoice, scene: Scene, draft: Draft, draw: Draw) 
 @RANDOMIZERS.register("camera_jitter", CameraJitter)
 def camera_jitter(params: CameraJitter, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Shift and turn cameras in their own frames, and change their focal lengths by a factor."""
-    cameras = _cameras(params.cameras, draw)
+    cameras = rig_camera_indices(params.cameras, draw)
     laws = {"right_m": params.right_m, "up_m": params.up_m, "back_m": params.back_m}
     shift_m = np.stack([draw.law(key, law, count=len(cameras)) for key, law in laws.items()], axis=-1)
     pan, tilt, roll = (
@@ -220,11 +220,12 @@ def camera_jitter(params: CameraJitter, scene: Scene, draft: Draft, draw: Draw) 
 @RANDOMIZERS.register("camera_exposure", CameraExposure)
 def camera_exposure(params: CameraExposure, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Add stops to the exposure of cameras."""
-    cameras = _cameras(params.cameras, draw)
+    cameras = rig_camera_indices(params.cameras, draw)
     draft.exposure_ev[:, cameras] += draw.law("stops", params.stops, count=len(cameras)).astype(np.float32)
 
 
-def _cameras(globs: Glob, draw: Draw) -> NDArray[np.int64]:
+def rig_camera_indices(globs: Glob, draw: Draw) -> NDArray[np.int64]:
+    """Return which cameras of the rig globs select."""
     names = [camera.name for camera in draw.cameras]
     return select.select(globs, names, what="camera of the rig", where=draw.where("cameras"))
 

@@ -16,6 +16,8 @@ from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, 
 from engine.render.inputs import Field, Inputs, layout_of
 from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
+from engine.render.sensor import SensorMemory, new_sensor_memory, sensor_fields
+from engine.render.sensor_programs import Phase, SensorPrograms
 from engine.render.silhouettes import SilhouettePrograms
 from engine.render.stages import SlicePrograms, Stages, Target
 from engine.render.views import span_of, view_fields, views_of
@@ -32,11 +34,12 @@ class BatchValues:
     of_views: list[Field]
     of_sweeps: list[Field]  # none: no LiDAR
     sweeps: int
+    of_sensors: list[Field]
 
     @property
     def fields(self) -> list[Field]:
         """Return all fields."""
-        return [*self.of_worlds, *self.of_views, *self.of_sweeps]
+        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors]
 
     @property
     def has_patterns(self) -> bool:
@@ -55,8 +58,9 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     of_views = view_fields(draft, stages.rig, cameras)
     sweeps = 0 if stages.lidar is None or cameras.start else rows  # those of other cameras see the same worlds again
     of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, sweeps)
+    of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
     of_worlds = world_fields(stages.base, draft)
-    return BatchValues(rows, len(of_views[0].parts[0][1]), of_worlds, of_views, of_sweeps, sweeps)
+    return BatchValues(rows, len(of_views[0].parts[0][1]), of_worlds, of_views, of_sweeps, sweeps, of_sensors)
 
 
 class BatchMemory:
@@ -92,6 +96,10 @@ class BatchMemory:
         if stages.lidar is not None:
             self.sweeps = (values.sweeps, *stages.lidar.shape)
             self.scan = scan_of(stages.lidar, self.inputs, base.device)
+        self.sensor: SensorMemory | None = None
+        if stages.sensor is not None:
+            self.sensor = new_sensor_memory(stages.sensor, self.views, self.inputs, rig, base.device)
+            self.buffers = dataclasses.replace(self.buffers, metered=self.sensor.metered)
         self.images = {name: new_image(name, base, rig, values.views, self.sweeps) for name in images}
         for name, image in self.images.items():
             self.buffers.set_image(name, image)
@@ -107,7 +115,8 @@ class Worker:
     """What works on a part of a batch: programs for some rows and for a slice of pixels, and their scratch memory."""
 
     def __init__(
-        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0
+        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0,
+        threads: int | None = None,
     ) -> None:  # fmt: skip
         """Reserve scratch memory and record the launches.
 
@@ -117,6 +126,7 @@ class Worker:
             slice_px: Pixels of one run of the other programs, at most.
             window_px: Of one run of the silhouettes' program; 0: they are not asked for.
             slice_beams: Of one run of the LiDAR's program; 0: there is none.
+            threads: How many workers share a phase of the sensor; None: this one does all of it at once.
         """
         stages, device = memory.stages, memory.stages.base.device
         self.overflow = wp.zeros(1, dtype=wp.int32, device=device)
@@ -125,13 +135,18 @@ class Worker:
         record_building(memory.worlds, self._building, self.build)
         span = span_of(0, slice_px, device)
         scratch = new_scratch(stages.base, stages.rig, memory.buffers, slice_px) if stages.shaded else None
-        target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span)
+        radiance = None if memory.sensor is None else memory.sensor.radiance
+        target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, radiance)
         self.slices = SlicePrograms(stages, target, slice_px)
         self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
         self.lidar: LidarProgram | None = None
         if stages.lidar is not None and slice_beams:
             sinks = memory.buffers.cloud, self.overflow
             self.lidar = LidarProgram(stages.lidar, stages.base, memory.worlds, memory.scan, *sinks, slice_beams)
+        self.develop: list[Phase] = []  # of the sensor, one after the other, once all pixels have their light
+        if stages.sensor is not None and memory.sensor is not None:
+            color = memory.buffers.color
+            self.develop = SensorPrograms(stages.sensor, memory.sensor, color, stages.rig, threads=threads).phases
 
     def set_row(self, first: int) -> None:
         """Have the next run of `build` begin at a row."""

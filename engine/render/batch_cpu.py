@@ -41,7 +41,9 @@ class CpuBatch:
         self._beams = list(slices_of(self._memory.beams, threads))
         slice_beams = max((count for _, count in self._beams), default=0)
         sizes = {"rows": 1, "slice_px": slice_px, "window_px": window_px, "slice_beams": slice_beams}
-        self._workers = [Worker(self._memory, **sizes) for _ in range(threads)]
+        self._workers = [Worker(self._memory, **sizes, threads=threads) for _ in range(threads)]
+        phases = enumerate(self._workers[0].develop)
+        self._phases = [[(index, *part) for part in phase.parts(threads)] for index, phase in phases]
 
     def render(
         self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None
@@ -72,6 +74,8 @@ class CpuBatch:
             self._each(pool, self._slices, _shade)
         else:
             self._each(pool, self._slices, _trace_and_shade)
+        for phase in self._phases:
+            self._each(pool, phase, _develop)
         if self._workers[0].silhouettes is not None:
             self._workers[0].silhouettes.clear.run()
             self._each(pool, self._windows, _count)
@@ -137,6 +141,11 @@ def _trace_and_shade(worker: Worker, part: tuple[int, int]) -> None:
 def _scan(worker: Worker, part: tuple[int, int]) -> None:
     assert worker.lidar is not None
     worker.lidar.run(*part)
+
+
+def _develop(worker: Worker, part: tuple[int, int, int]) -> None:
+    phase, first, count = part
+    worker.develop[phase].work(first, count)
 
 
 def _count(worker: Worker, part: tuple[int, int]) -> None:

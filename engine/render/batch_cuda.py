@@ -108,6 +108,8 @@ class CudaBatch:
         if worker.lidar is not None:
             for first in range(0, self.memory.beams, self._slice_beams):
                 worker.lidar.run(first, min(self._slice_beams, self.memory.beams - first))
+        for phase in worker.develop:
+            phase.work(0, phase.total)
         if worker.silhouettes is None:
             return
         worker.silhouettes.clear.run()

@@ -33,6 +33,7 @@ class Image:
     trailing: tuple[int, ...] = ()  # axes that are none of `dtype`
     of_instances: bool = False  # [view, instance, ...] and not [view, y, x, ...]
     of_sweeps: bool = False  # [sweep, beam, return, ...]
+    of_views: bool = False  # [view, ...]
 
     def shape(
         self, base: SceneOnDevice, rig: Rig, views: int, last: tuple[int, ...], sweeps: tuple[int, ...] = ()
@@ -43,7 +44,8 @@ class Image:
         """
         if self.of_sweeps:
             return (*sweeps, *last)
-        return (views, *((base.instance_count,) if self.of_instances else (rig.height, rig.width)), *last)
+        pixels = () if self.of_views else (rig.height, rig.width)
+        return (views, *((base.instance_count,) if self.of_instances else pixels), *last)
 
 
 IMAGES: Mapping[str, Image] = MappingProxyType({
@@ -52,6 +54,7 @@ IMAGES: Mapping[str, Image] = MappingProxyType({
     "depth_m": Image(wp.float32, np.float32, ()),
     "normal": Image(wp.vec3, np.float32, (3,)),
     "instance": Image(wp.int32, np.int32, ()),
+    "metered_ev": Image(wp.float32, np.float32, (), of_views=True),
     "silhouette": Image(wp.int32, np.int32, (6,), (6,), of_instances=True),
     "depth_sensor_m": Image(wp.float32, np.float32, ()),
     "lidar_value": Image(wp.float32, np.float32, (7,), (7,), of_sweeps=True),
@@ -70,6 +73,7 @@ class Buffers:
     silhouettes: Any  # kernels.silhouette.SilhouetteTable; None: not asked for
     seen: Any = None  # kernels.depth_sensor.Seen; None: no depth camera
     cloud: Any = None  # kernels.lidar.Cloud; None: no LiDAR
+    metered: Any = None  # kernels.sensor_meter.Metered; None: there is no sensor
 
     def set_image(self, name: str, image: wp.array) -> None:
         """Have an image written to some memory."""
@@ -81,6 +85,8 @@ class Buffers:
             setattr(self.cloud, name.removeprefix("lidar_"), image)
         elif name == "silhouette":
             self.silhouettes.value = image
+        elif name == "metered_ev":
+            self.metered.ev = image
         elif name in ("rgb", "rgb_linear"):
             setattr(self.color, "linear" if name == "rgb_linear" else "rgb", image)
         else:

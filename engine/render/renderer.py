@@ -45,12 +45,15 @@ from engine.render.host_memory import HostMemory, device_view
 from engine.render.kernel_modules import load_kernels, load_pattern_kernels, load_scene_kernels
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
+from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
 from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
 from engine.sensors.depth import DepthSensor
 from engine.sensors.lidar import Lidar
+from engine.sensors.model import Sensor
+from engine.sensors.settings import setting
 
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 KEPT_LAYOUTS = 4  # whose memory is kept
@@ -59,7 +62,7 @@ ROOM_SHARE = 0.4  # of the memory that is there when a renderer begins, for one 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Which images leave the renderer."""
+    """Which images leave the renderer, and what makes `rgb` of light."""
 
     rgb: bool
     rgb_linear: bool
@@ -70,6 +73,7 @@ class Outputs:
     depth_sensor: DepthSensor | None = None  # what a depth camera measures beside the perfect depth
     lidar: Lidar | None = None  # a sweep for every world and step
     lidar_camera: int = 0  # that it sits at
+    sensor: Sensor | None = None  # of every camera; None: the ideal one
 
     def __post_init__(self) -> None:
         """Check the margin.
@@ -104,7 +108,8 @@ class Pending:
             self._parts = []
             joined = {name: np.concatenate([part[name] for part in images]) if len(images) > 1 else images[0][name]
                       for name in images[0]}  # fmt: skip
-            self._frames = Frames(self._keys, **{name: joined.get(name) for name in Frames.image_names()})
+            keys = dataclasses.replace(self._keys, metered_ev=joined.get("metered_ev"))
+            self._frames = Frames(keys, **{name: joined.get(name) for name in Frames.image_names()})
         return self._frames
 
 
@@ -144,16 +149,21 @@ class Renderer:
         senses = outputs.depth_sensor is not None or outputs.lidar is not None
         base = upload_scene(scene, rig, device=device, shaded=self.shaded or senses)
         margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
+        chip = None
+        if outputs.sensor is not None and outputs.rgb and self.shaded and not outputs.sensor.is_ideal:
+            chip = upload_sensor(outputs.sensor, rig, seed=seed, device=device)
         self._stages = Stages(
             base, rig, self.shaded, key, table, margin_px,
             depth=None if outputs.depth_sensor is None else depth_model(outputs.depth_sensor),
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
+            sensor=chip,
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
         self._say, self._has_patterns = say, False
-        self._images = outputs.images(shaded=self.shaded)
+        metered = ("metered_ev",) if chip is not None and chip.meter.is_on else ()
+        self._images = (*outputs.images(shaded=self.shaded), *metered)
         self._memory = HostMemory(pinned=not self._is_cpu)
         self._streams = None if self._is_cpu else Streams(device)
         self._cpu: OrderedDict[object, CpuBatch] = OrderedDict()
@@ -214,7 +224,8 @@ class Renderer:
             batch.start(values)
             finish = self._counted(batch.copy_out(self._memory, on_host))
             arrays = batch.copy_on_device()
-        return DeviceFrames(keys, **{name: arrays.get(name) for name in Frames.image_names()}), Pending(keys, [finish])
+        names = (*Frames.image_names(), "metered_ev")
+        return DeviceFrames(keys, **{name: arrays.get(name) for name in names}), Pending(keys, [finish])
 
     def replay(self, draft: Draft) -> Callable[[], None]:
         """Return what renders a draft again, on Warp's present stream and without copies out: to measure it.
@@ -340,9 +351,9 @@ class Renderer:
         else:
             room = wp.get_device(self.device).free_memory
             scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._stages.base.opens_view else 0) if self.shaded else 0
-        free = int(ROOM_SHARE * room)
-        small = free // (BYTES_PX + scratch)  # every pixel with scratch memory of its own
-        return min(LARGEST_LAUNCH_PX, small if small < SLICE_PX else (free - SLICE_PX * scratch) // BYTES_PX)
+        free, each = int(ROOM_SHARE * room), BYTES_PX + (0 if self._stages.sensor is None else SENSOR_BYTES_PX)
+        small = free // (each + scratch)  # every pixel with scratch memory of its own
+        return min(LARGEST_LAUNCH_PX, small if small < SLICE_PX else (free - SLICE_PX * scratch) // each)
 
     def _size(self, draft: Draft) -> str:
         rows, cameras = draft.world_from_camera.shape[:2]
@@ -366,6 +377,9 @@ def frame_keys(draft: Draft) -> FrameKeys:
     k[:, (0, 1), (0, 1)] = draft.focal_px.reshape(-1, 2)
     k[:, (0, 1), (2, 2)] = draft.center_px.reshape(-1, 2)
     k[:, 2, 2] = 1.0
+    jpeg_quality = None
+    if draft.sensor.shape[-1]:
+        jpeg_quality = np.rint(setting(draft.sensor, "jpeg_quality")).astype(np.int32).reshape(-1)
     return FrameKeys(
         world=np.repeat(draft.world, cameras),
         step=np.repeat(draft.step, cameras),
@@ -378,4 +392,5 @@ def frame_keys(draft: Draft) -> FrameKeys:
             focus_distance_m=draft.focus_distance_m.reshape(-1).copy(),
             shutter_s=draft.shutter_s.reshape(-1, 2).copy(),
         ),
+        jpeg_quality=jpeg_quality,
     )

@@ -15,6 +15,7 @@ from engine.render.depth_sensor import DepthModel
 from engine.render.lidar import MountedLidar
 from engine.render.paths import PathPrograms
 from engine.render.program import Program
+from engine.render.sensor import SensorOnDevice
 from engine.render.worlds import SceneOnDevice, Worlds
 
 
@@ -31,6 +32,7 @@ class Stages:
     depth: DepthModel | None = None  # a depth camera
     depth_key: tuple[int, int] = (0, 0)  # of its random numbers
     lidar: MountedLidar | None = None
+    sensor: SensorOnDevice | None = None  # None: the ideal one
 
     @property
     def marks_edges(self) -> bool:
@@ -53,6 +55,7 @@ class Target:
     scratch: Scratch | None  # None: nothing is shaded
     overflow: wp.array  # [1], rays that met more surfaces than are followed
     span: Any  # kernels.camera.Span
+    light: wp.array | None = None  # [view, y, x], radiance for the sensor; None: the ideal one
 
 
 class SlicePrograms:
@@ -128,8 +131,12 @@ class SlicePrograms:
             self._light_points(program, sampling, own.points, own.radiance)
             if paths is not None:
                 paths.record_bounces(sampling)
-        inputs = [at.views, at.span, stages.rig.spp, stages.srgb, own.radiance, at.buffers.color]
-        self._runs(program, gpu.film.develop, inputs)
+        if at.light is None:
+            inputs = [at.views, at.span, stages.rig.spp, stages.srgb, own.radiance, at.buffers.color]
+            self._runs(program, gpu.film.develop, inputs)
+        else:
+            inputs = [at.views, at.span, stages.rig.spp, own.radiance, at.light, at.buffers.color]
+            self._runs(program, gpu.sensor.keep_radiance, inputs)
 
     def _find_points(self, program: Program, sampling: Any, hits: Any, points: Any) -> None:
         at = self._target

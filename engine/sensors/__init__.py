@@ -1,1 +1,1 @@
-"""Range sensors: their physical parameters, which a recipe holds, and what they measured as tables on the host."""
+"""What stands between light and what is recorded: parameters of sensors, which a recipe holds, without a device."""

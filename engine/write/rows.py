@@ -67,6 +67,8 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
     if (lens := keys.lenses) is not None:
         row |= {name: float(getattr(lens, name)[view]) for name in ("exposure", "f_stop", "focus_distance_m")}
         row["shutter_open_s"], row["shutter_close_s"] = (float(time_s) for time_s in lens.shutter_s[view])
+    if keys.metered_ev is not None:
+        row["metered_ev"] = float(keys.metered_ev[view])
     return row
 
 

@@ -254,6 +254,7 @@ class Shard:
             classes=self._plan.classes,
             depth_sensor_m=None if frames.depth_sensor_m is None else frames.depth_sensor_m[view],
             sweep=self._sweep(frames, view),
+            jpeg_quality=0 if keys.jpeg_quality is None else int(keys.jpeg_quality[view]),
         )
 
     def _sweep(self, frames: Frames, view: int) -> Sweep | None:

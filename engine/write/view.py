@@ -38,6 +38,7 @@ class View:
     classes: ClassTable
     depth_sensor_m: NDArray[np.float32] | None = None
     sweep: Sweep | None = None  # of the camera that a LiDAR sits at; None also for others
+    jpeg_quality: int = 0  # 1..100; 0: as the writer says
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Images(FrameParams):
 
     OUTPUTS: ClassVar[tuple[str, ...]] = ("rgb",)
     format: Literal["jpg", "png"]
-    quality: int  # jpg only, 1..100
+    quality: int  # jpg only, 1..100, where the sensor does not say another
 
     def __post_init__(self) -> None:
         if not 1 <= self.quality <= 100:
@@ -74,7 +74,8 @@ class Pointcloud(FrameParams):
 def write_images(params: Images, view: View) -> list[FrameFile]:
     """Return the picture of a frame."""
     assert view.rgb is not None
-    data = encode_jpeg(view.rgb, quality=params.quality) if params.format == "jpg" else encode_png(view.rgb)
+    quality = view.jpeg_quality or params.quality
+    data = encode_jpeg(view.rgb, quality=quality) if params.format == "jpg" else encode_png(view.rgb)
     return [FrameFile("image", f"images/{view.stem}.{params.format}", data)]
 
 

@@ -37,7 +37,8 @@ LAZY_DOORS = {"engine.dataset": ("engine.factory",)}
 # Data classes in device packages, free of Warp: what the host sees of a stage.
 HOST_TYPES = (
     *("engine.labels", "engine.labels.model", "engine.sensors", "engine.sensors.check", "engine.sensors.depth"),
-    *("engine.sensors.lidar", "engine.sensors.sweep"),
+    *("engine.sensors.lidar", "engine.sensors.sweep", "engine.sensors.model", "engine.sensors.settings"),
+    *("engine.sensors.color", "engine.sensors.change"),
 )
 
 KERNEL_IMPORTS = ("__future__", "dataclasses", "enum", "math", "pathlib", "typing", "warp")  # pathlib: native sources

@@ -29,7 +29,28 @@ from engine.recipe import (
 )
 from engine.sensors.depth import TimeOfFlightSensor
 from engine.sensors.lidar import LidarBeam, LidarDetector, LidarMotion, LidarMount, RosetteLidar
+from engine.sensors.model import Chip, Development, Exposure, Lens, Sensor
 
+SENSOR = Sensor(
+    Lens(0.5, (-0.1, -0.2, 0.1), 0.9, (1e-3, -1e-3), 1.2, 0.1, 0.2, 2.5),
+    Exposure("auto", 2.8, 0.01, 800.0, 50.0, 0.2, -2.0, 4.0),
+    Chip(
+        1e4,
+        200.0,
+        2.5,
+        8.0,
+        0.01,
+        1.5,
+        1e-3,
+        100.0,
+        7,
+        "rggb",
+        ((0.5, 0.1, 0.1), (0.1, 0.8, 0.1), (0.1, 0.3, 0.7)),
+        12,
+        0.05,
+    ),
+    Development(1.0, 5000.0, True, "malvar", ((1.5, -0.4, -0.1),) * 3, 1.1, 0.9, "filmic", 2.2, 80.0),
+)
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
     rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False),
@@ -53,6 +74,7 @@ RECIPE = Recipe(
     assets=(AssetRef("dock.usda", "ab" * 32, 123),),
     taxonomy_id="tax_0123",
     parents=(Parent("slice_report", "ev_77", "dark & low contrast"),),
+    sensor=SENSOR,
     plugins=("my_randomizers==1.0",),
 )
 OTHER = {
@@ -61,7 +83,11 @@ OTHER = {
     "depth": "instance",
     "dual": "last",
     "start": "middle",
-}  # another valid word
+    "auto": "rig",
+    "rggb": "bggr",
+    "malvar": "bilinear",
+    "filmic": "srgb",
+}  # another valid word for each closed choice
 NOT_ALONE = (("outputs", 2), ("outputs", 3), ("depth_sensor", "kind"), ("lidar", "kind"))  # other leaves go with them
 
 
@@ -98,7 +124,8 @@ def test_every_leaf_of_a_recipe_is_in_its_id(path: tuple):
 def test_every_field_of_a_recipe_is_tried_above():
     """No field is empty or null in the example, at any depth, so the test above leaves none out."""
     assert {path[0] for path in _leaves(RECIPE.to_json())} == {f.name for f in dataclasses.fields(Recipe)}
-    for part in (RECIPE.scene, RECIPE.rig, RECIPE.dr, RECIPE.assets[0], RECIPE.parents[0]):
+    sensor = (SENSOR.lens, SENSOR.exposure, SENSOR.chip, SENSOR.develop)
+    for part in (RECIPE.scene, RECIPE.rig, RECIPE.dr, RECIPE.assets[0], RECIPE.parents[0], *sensor):
         assert all(value not in (None, (), {}) for value in dataclasses.asdict(part).values())
 
 
