@@ -55,7 +55,7 @@ def vector_at(value: wp.array[float], first: int, group: int) -> wp.vec3:
 
 
 @wp.func_native(
-    native("lanes", "camera", "texture", "point", "image", "bsdf", "light", "dome", "shaping", "sequence", "rays",
+    native("lanes", "camera", "texture", "point", "sky", "image", "bsdf", "light", "dome", "shaping", "sequence", "rays",
            "shade", constants=CONSTANTS)
 )  # fmt: skip
 def light_run(

@@ -1,7 +1,8 @@
-// A dome's light on a surface: directions where the surface's lobes look, so that gloss under a dome is not speckled
-// (kernels/dome.py). Needs light.cpp and bsdf.cpp.
+// A dome's light on a surface: directions where the surface's lobes look and where the dome's image is bright, so that
+// neither gloss nor a sun in the image is speckled (kernels/light.py). Needs light.cpp and bsdf.cpp.
 // Source: Heitz, "Sampling the GGX distribution of visible normals", JCGT 7(4), 2018, with the spherical caps of Dupuy and
-// Benyoub, "Sampling visible GGX normals with spherical caps", CGF 42(8), 2023; one-sample combination after Veach, 1997.
+// Benyoub, "Sampling visible GGX normals with spherical caps", CGF 42(8), 2023; one-sample combination after Veach, 1997;
+// images by their marginal and conditional distributions, Pharr, Jakob, Humphreys, PBRT 4, section 12.5.
 
     // A microfacet normal that the viewer sees; both in a frame whose z is the surface's normal.
     auto visible_normal = [&](V3 to_viewer, F alpha, V2 u) {
@@ -21,34 +22,116 @@
         const F d = n_dot_h * n_dot_h * (a2 - 1.0f) + 1.0f;
         return a2 / (PI * d * d) * 0.5f / (n_dot_v + omm::sqrt(a2 + (1.0f - a2) * n_dot_v * n_dot_v));
     };
-    // A direction towards a dome for two uniform numbers, spread as the surface's lobes reflect.
-    auto sample_dome = [&](const auto& lights, const Rows& rows, int light, const Bsdf& bsdf, V3 to_viewer, V2 u) {
+    // Share of samples of the lobes that the GGX lobe gets.
+    auto gloss_share = [&](const Bsdf& bsdf, V3 to_viewer) {
         const F specular = mean_of(fresnel_schlick(bsdf, omm::max(omm::dot(bsdf.normal, to_viewer), omm::splat(0.0f))));
-        const F share = specular / omm::max(specular + mean_of(bsdf.diffuse), omm::splat(1.0e-6f));  // of samples that the GGX lobe gets
+        return specular / omm::max(specular + mean_of(bsdf.diffuse), omm::splat(1.0e-6f));
+    };
+    // Share of samples that follow a dome's image; few where the smooth lobe of a mirror decides what is seen.
+    auto image_share = [&](const auto& lights, int light, const Bsdf& bsdf, F gloss) {
+        const F width = omm::min(2.0f * omm::sqrt(bsdf.alpha), omm::splat(1.0f));
+        return lights.domes.share.data[light] * (1.0f - gloss * (1.0f - width));
+    };
+    // The last of `count` ascending numbers from `first` on that is not above `u`; the first one is 0.
+    auto last_not_above = [&](const float* values, I first, int count, F u) {
+        I low = omm::splat_int(0);
+        int step = 1;
+        while (2 * step < count) step *= 2;
+        for (; step > 0; step /= 2) {
+            const I next = low + step;
+            const M inside = next < count;
+            const F value = omm::gather(values, first + omm::select_int(inside, next, low));
+            low = omm::select_int(inside & (value <= u), next, low);
+        }
+        return low;
+    };
+    // How far `u` lies from number `i` of those to the next one, or to 1 after the last.
+    auto share_of_cell = [&](const float* values, I first, int count, I i, F u) {
+        const F begin = omm::gather(values, first + i);
+        const M is_last = i >= count - 1;
+        const F end = omm::select(is_last, omm::splat(1.0f), omm::gather(values, first + omm::select_int(is_last, i, i + 1)));
+        return omm::clamp((u - begin) / omm::max(end - begin, omm::splat(1.0e-12f)), 0.0f, 1.0f);
+    };
+    // A direction in a dome's frame that follows its image; uniform over the solid angle of a cell.
+    auto image_direction = [&](const auto& lights, int light, V2 u) {
+        const auto size = lights.domes.size.data[light];
+        const float* values = lights.domes.value.data + lights.domes.first.data[light];
+        const I top = omm::splat_int(0);
+        const I row = last_not_above(values, top, size[1], u.y);
+        const I first = row * size[0] + size[1];
+        const I column = last_not_above(values, first, size[0], u.x);
+        const F up = share_of_cell(values, top, size[1], row, u.y), along = share_of_cell(values, first, size[0], column, u.x);
+        const float half_row = 0.5f / (float)size[1];  // [turns] of latitude
+        F low, high, sine, cosine;
+        omm::sincos(omm::to_float(row) * half_row - 0.25f, low, cosine);
+        omm::sincos(omm::to_float(row + 1) * half_row - 0.25f, high, cosine);
+        const F z = low + (high - low) * up, r = omm::sqrt(omm::max(1.0f - z * z, omm::splat(0.0f)));
+        omm::sincos(0.5f - (omm::to_float(column) + along) * (1.0f / (float)size[0]), sine, cosine);
+        return V3{r * sine, -r * cosine, z};
+    };
+    // The density of `image_direction` per solid angle [1/sr], where the image is looked up.
+    auto image_density = [&](const auto& lights, int light, V2 uv) {
+        const auto size = lights.domes.size.data[light];
+        const float* values = lights.domes.value.data + lights.domes.first.data[light];
+        const F width = omm::splat((float)size[0]), height = omm::splat((float)size[1]);
+        const F column = omm::min(omm::max(uv.x * width, omm::splat(0.0f)), width - 1.0f);
+        const F row = omm::min(omm::max(uv.y * height, omm::splat(0.0f)), height - 1.0f);
+        const I cell = omm::to_int(row) * size[0] + omm::to_int(column);
+        return omm::gather(values, cell + size[1] + size[0] * size[1]);
+    };
+    // The density per solid angle [1/sr] with which `sample_dome` takes a unit direction above the surface; `uv` is where
+    // the dome's image is seen there.
+    auto dome_density = [&](const auto& lights, int light, const Bsdf& bsdf, V3 to_viewer, V3 direction, V2 uv) {
+        const F gloss = gloss_share(bsdf, to_viewer), cosine = omm::dot(bsdf.normal, direction);
+        const F wide = (1.0f - gloss) * cosine * (1.0f / PI);
+        const F lobes = wide + omm::select(gloss > 0.0f, gloss * visible_normal_density(bsdf, to_viewer, direction), omm::splat(0.0f));
+        if (!(lights.domes.share.data[light] > 0.0f)) return lobes;
+        const F share = image_share(lights, light, bsdf, gloss);
+        return lobes + share * (image_density(lights, light, uv) - lobes);
+    };
+    // A direction of the surface's lobes for two uniform numbers.
+    auto lobe_direction = [&](const Bsdf& bsdf, V3 to_viewer, F share, V2 u) {
         const M is_gloss = u.x < share;
-        LightSample out = LightSample{};
         const F spread = omm::select(is_gloss, omm::splat(0.0f), (u.x - share) / (1.0f - share));
-        out.direction = cosine_direction(bsdf.normal, {spread, u.y});
-        if (omm::any(is_gloss)) {
-            V3 t, b;
-            omm::basis(bsdf.normal, t, b);
-            V3 local = {omm::dot(t, to_viewer), omm::dot(b, to_viewer), omm::max(omm::dot(bsdf.normal, to_viewer), omm::splat(1.0e-3f))};
-            const F along = omm::select(is_gloss, u.x / share, omm::splat(0.0f));
-            const V3 h = visible_normal(omm::unit(local), bsdf.alpha, {along, u.y});
-            const V3 half = omm::add(omm::add(omm::scale(t, h.x), omm::scale(b, h.y)), omm::scale(bsdf.normal, h.z));
-            const V3 mirrored = omm::unit(omm::sub(omm::scale(half, 2.0f * omm::dot(to_viewer, half)), to_viewer));
-            out.direction = omm::select3(is_gloss, mirrored, out.direction);
+        const V3 wide = cosine_direction(bsdf.normal, {spread, u.y});
+        if (!omm::any(is_gloss)) return wide;
+        V3 t, b;
+        omm::basis(bsdf.normal, t, b);
+        V3 local = {omm::dot(t, to_viewer), omm::dot(b, to_viewer), omm::max(omm::dot(bsdf.normal, to_viewer), omm::splat(1.0e-3f))};
+        const F along = omm::select(is_gloss, u.x / share, omm::splat(0.0f));
+        const V3 h = visible_normal(omm::unit(local), bsdf.alpha, {along, u.y});
+        const V3 half = omm::add(omm::add(omm::scale(t, h.x), omm::scale(b, h.y)), omm::scale(bsdf.normal, h.z));
+        const V3 mirrored = omm::unit(omm::sub(omm::scale(half, 2.0f * omm::dot(to_viewer, half)), to_viewer));
+        return omm::select3(is_gloss, mirrored, wide);
+    };
+    // A direction towards a dome or the sky for two uniform numbers, spread as the surface's lobes reflect and as the
+    // dome's image shines.
+    auto sample_dome = [&](const auto& lights, const Rows& rows, int light, const Bsdf& bsdf, V3 to_viewer, V2 u) {
+        const F gloss = gloss_share(bsdf, to_viewer);
+        const bool has_pose = lights.texture.data[light] != NO_TEXTURE || lights.kind.data[light] == SKY;
+        F pose[12];
+        if (has_pose) pose_of(lights, rows, light, pose);
+        LightSample out = LightSample{};
+        if (lights.domes.share.data[light] > 0.0f) {
+            const F share = image_share(lights, light, bsdf, gloss);
+            const M is_image = u.x < share;
+            const F image_x = omm::select(is_image, u.x / share, omm::splat(0.0f));
+            const F lobe_x = omm::select(is_image, omm::splat(0.0f), (u.x - share) / (1.0f - share));
+            out.direction = lobe_direction(bsdf, to_viewer, gloss, {lobe_x, u.y});
+            if (omm::any(is_image)) {
+                const V3 d = image_direction(lights, light, {image_x, u.y});
+                out.direction = omm::select3(is_image, {pose[0] * d.x + pose[1] * d.y + pose[2] * d.z, pose[4] * d.x + pose[5] * d.y + pose[6] * d.z,
+                                                        pose[8] * d.x + pose[9] * d.y + pose[10] * d.z}, out.direction);
+            }
+        } else {
+            out.direction = lobe_direction(bsdf, to_viewer, gloss, u);
         }
         out.distance_m = omm::splat(DISTANT_M);
-        const F cosine = omm::dot(bsdf.normal, out.direction);
-        const F wide = (1.0f - share) * cosine * (1.0f / PI);
-        const F density = wide + omm::select(share > 0.0f, share * visible_normal_density(bsdf, to_viewer, out.direction), omm::splat(0.0f));
-        const F scale = omm::select(cosine > 0.0f, 1.0f / density, omm::splat(0.0f));
+        if (lights.texture.data[light] != NO_TEXTURE) out.uv = dome_uv(pose, out.direction);
+        const F density = dome_density(lights, light, bsdf, to_viewer, out.direction, out.uv);
+        const F scale = omm::select(omm::dot(bsdf.normal, out.direction) > 0.0f, 1.0f / density, omm::splat(0.0f));
         out.radiance = omm::scale(vec3_of_row(lights.radiance, rows, light), scale);
-        if (lights.texture.data[light] != NO_TEXTURE) {
-            F pose[12];
-            pose_of(lights, rows, light, pose);
-            out.uv = dome_uv(pose, out.direction);
-        }
+        if (lights.kind.data[light] == SKY)
+            out.radiance = omm::mul(out.radiance, sky_radiance(lights, rows, into_frame(pose, out.direction)));
         return out;
     };
