@@ -17,8 +17,7 @@ from engine.scene.model import Light, LightKind, Texture
 MOST_COLUMNS = 512  # cells of 0.7 degrees: a sun in the image fills a good part of one
 MOST_ROWS = 256
 MOST_SHARE = 0.5  # of samples that follow the image; the others follow the surface's lobes
-EVEN = 0.02  # share of the light that is elsewhere than in an even dome: a table is not worth its lookups below it
-UNEVEN = 0.25  # likewise: from here on samples follow the image with MOST_SHARE
+EVEN = 0.02  # relative variance of the radiance over the sphere, below which a table is not worth its lookups
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of linear Rec. 709; ITU-R BT.709-6, section 3.2
 
 
@@ -44,8 +43,8 @@ def dome_table(pixels: NDArray[np.float32]) -> DomeTable:
     power = light * solid_angle
     total = power.sum()
     cell = power / total if total > 0.0 else even
-    difference = 0.5 * float(np.abs(cell - even).sum())
-    share = 0.0 if difference < EVEN else MOST_SHARE * min(difference / UNEVEN, 1.0)
+    variance = float((cell * cell / even).sum()) - 1.0
+    share = 0.0 if variance < EVEN else MOST_SHARE * variance / (1.0 + variance)
     row = cell.sum(axis=1)
     within = np.divide(cell, row[:, None], out=even / even.sum(axis=1, keepdims=True), where=row[:, None] > 0.0)
     return DomeTable(
