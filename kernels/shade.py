@@ -10,7 +10,7 @@ is in the way: a stated stand-in for interreflection.
 import warp as wp
 
 from .camera import Views
-from .light import ALL_PLACEMENTS, LightKind, Lights
+from .light import ALL_PLACEMENTS, SKY_CONSTANTS, LightKind, Lights
 from .native_source import native
 from .point import Points
 from .sample import Sampling
@@ -25,7 +25,7 @@ RADIANCE_FIELD = wp.constant(4)
 LINK_FIELD = wp.constant(7)
 
 CONSTANTS = {
-    **WRAPS, **LightKind.__members__, "ALL_PLACEMENTS": int(ALL_PLACEMENTS), "SHORT_OF_LIGHT": float(SHORT_OF_LIGHT),
+    **WRAPS, **SKY_CONSTANTS, **LightKind.__members__, "ALL_PLACEMENTS": int(ALL_PLACEMENTS), "SHORT_OF_LIGHT": float(SHORT_OF_LIGHT),
     "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE,
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from engine.daylight.atmosphere import RGB_FROM_XYZ, SUN_HALF_ANGLE_RAD, dayligh
 Array = NDArray[np.float64]
 
 SKY_NUMBERS = 24  # of a row; kernels/native/sky.cpp says what each is
+TABLE_COLUMNS, TABLE_ROWS = 24, 16  # cells of equal angles by which samples follow the sky
 TURBIDITY_RANGE = (1.8, 10.0)  # in which the fits give a sky
 LEAST_COSINE = 0.01  # of the zenith angle: what is lower looks like this
 HORIZON = 0.01  # height over which sky and ground blend, just below the horizon
@@ -78,6 +79,27 @@ def sky_rows(parameters: Array) -> SkyRows:
     numbers[:, 20:23] = ground
     luminous = light.sun_lx @ np.linalg.inv(RGB_FROM_XYZ)[1]
     return SkyRows(numbers, sun, sky, ground, luminous, light.sky_lx)
+
+
+def sky_table(numbers: Array) -> Array:
+    """Return the table [row, number] by which samples follow the sky above the horizon, laid out as kernels/light.py says.
+
+    A cell has the luminance in its middle; it is the sampling that this decides, not the light.
+    """
+    edge = np.sin(np.arange(TABLE_ROWS + 1) / TABLE_ROWS * (np.pi / 2.0))
+    solid_angle = np.repeat(np.diff(edge) * 2.0 * np.pi / TABLE_COLUMNS, TABLE_COLUMNS)
+    elevation_rad = (np.arange(TABLE_ROWS) + 0.5) / TABLE_ROWS * (np.pi / 2.0)
+    turn_rad = (0.5 - (np.arange(TABLE_COLUMNS) + 0.5) / TABLE_COLUMNS) * 2.0 * np.pi  # from -y towards +x
+    up, around = (angle.ravel() for angle in np.meshgrid(elevation_rad, turn_rad, indexing="ij"))
+    direction = np.stack([np.cos(up) * np.sin(around), -np.cos(up) * np.cos(around), np.sin(up)], axis=-1)
+    _, luminance = sky_colors(numbers, direction)
+    power = (luminance + 1.0e-3 * luminance.max(axis=1, keepdims=True) + 1.0e-30) * solid_angle  # none is left out
+    cell = power / power.sum(axis=1, keepdims=True)
+    grid = cell.reshape(-1, TABLE_ROWS, TABLE_COLUMNS)
+    row = grid.sum(axis=2)
+    row_begin = np.cumsum(row, axis=1) - row
+    column_begin = (np.cumsum(grid, axis=2) - grid) / row[..., None]
+    return np.concatenate([row_begin, column_begin.reshape(len(cell), -1), cell / solid_angle], axis=1)
 
 
 def sun_radiance(irradiance: Array) -> Array:

@@ -70,6 +70,8 @@ def domes_on_device(lights: Sequence[Light], textures: Sequence[Texture], device
             if table.share > 0.0:
                 parts += [table.row_begin, table.column_begin.ravel(), table.density.ravel()]
                 end = sum(map(len, parts))
+        if light.kind == LightKind.SKY:  # its table comes with every row
+            share[index] = MOST_SHARE
         first.append(0 if image is None else first_of[image])
         if image is not None:
             share[index], size[index] = tables[image].share, tables[image].density.shape[::-1]

@@ -11,7 +11,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.daylight.sky import SKY_NUMBERS, sky_rows
+from engine.daylight.sky import sky_rows, sky_table
 from engine.draft import Draft
 from engine.render.arrays import copied, to_device
 from engine.render.atlas import Atlas
@@ -70,7 +70,8 @@ def _sky_numbers(draft: Draft) -> NDArray[np.float64]:
     rows, parameters = draft.sky.shape
     if parameters == 0:
         return np.zeros((rows, 0))
-    return sky_rows(draft.sky).numbers if rows else np.zeros((0, SKY_NUMBERS))
+    numbers = sky_rows(draft.sky).numbers
+    return np.concatenate([numbers, sky_table(numbers)], axis=1)
 
 
 def _is_shaped(light: Light) -> bool:
