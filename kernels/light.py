@@ -15,7 +15,8 @@ ALL_PLACEMENTS = wp.constant(-1)
 SKY_NUMBERS = 24  # of a row: what the sky's radiance is made of, see native/sky.cpp; then comes its table, see `Domes`,
 SKY_COLUMNS = 24  # with so many cells around
 SKY_ROWS = 16  # and from the horizon to the zenith
-SKY_CONSTANTS = {"SKY_NUMBERS": SKY_NUMBERS, "SKY_COLUMNS": SKY_COLUMNS, "SKY_ROWS": SKY_ROWS}
+SKY_UNEVENNESS = 23  # the number by which samples follow the table: 0 for an even sky, towards 1 for an uneven one
+SKY_CONSTANTS = {"SKY_UNEVENNESS": SKY_UNEVENNESS, "SKY_NUMBERS": SKY_NUMBERS, "SKY_COLUMNS": SKY_COLUMNS, "SKY_ROWS": SKY_ROWS}
 
 
 class LightKind(IntEnum):

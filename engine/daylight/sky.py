@@ -77,6 +77,7 @@ def sky_rows(parameters: Array) -> SkyRows:
     sun = light.sun_lx / unit_nit[:, None]
     ground = albedo[:, None] / np.pi * (sky + sun * np.maximum(np.sin(elevation_rad), 0.0)[:, None])
     numbers[:, 20:23] = ground
+    numbers[:, 23] = _unevenness(luminance, weight)
     luminous = light.sun_lx @ np.linalg.inv(RGB_FROM_XYZ)[1]
     return SkyRows(numbers, sun, sky, ground, luminous, light.sky_lx)
 
@@ -127,6 +128,13 @@ def sky_colors(numbers: Array, direction: Array) -> tuple[Array, Array]:
     rgb = np.maximum(np.einsum("ck,...k->...c", RGB_FROM_XYZ, xyz), 0.0)
     share = np.clip(1.0 + direction[:, 2] / HORIZON, 0.0, 1.0)[:, None]
     return rgb * share + n[..., 20:23] * (1.0 - share), luminance
+
+
+def _unevenness(luminance: Array, weight: Array) -> Array:
+    """Return v / (1 + v) of the relative variance v of the luminance over the sky."""
+    mean = luminance @ weight / (2.0 * np.pi)
+    square = luminance**2 @ weight / (2.0 * np.pi)
+    return np.asarray(1.0 - np.divide(mean**2, square, out=np.ones_like(mean), where=square > 0.0))
 
 
 def _zenith_chromaticity(turbidity: Array, zenith_rad: Array) -> Array:

@@ -28,9 +28,11 @@
         return specular / omm::max(specular + mean_of(bsdf.diffuse), omm::splat(1.0e-6f));
     };
     // Share of samples that follow a dome's image or the sky; few where the smooth lobe of a mirror decides what is seen.
-    auto image_share = [&](const auto& lights, int light, const Bsdf& bsdf, F gloss) {
-        const F width = omm::min(2.0f * omm::sqrt(bsdf.alpha), omm::splat(1.0f));
-        return lights.domes.share.data[light] * (1.0f - gloss * (1.0f - width));
+    auto image_share = [&](const auto& lights, const Rows& rows, int light, const Bsdf& bsdf, F gloss) {
+        const F width = omm::min(4.0f * bsdf.alpha, omm::splat(1.0f));
+        F share = lights.domes.share.data[light] * (1.0f - gloss * (1.0f - width));
+        if (lights.kind.data[light] == SKY) share = share * of_row(lights.sky, rows, SKY_UNEVENNESS, 0);
+        return share;
     };
     struct DomeTable {  // numbers `first` and following, as `Domes` describes them; rows of cells begin at latitude `bottom`
         const float* value;
@@ -98,7 +100,7 @@
         const F wide = (1.0f - gloss) * cosine * (1.0f / PI);
         const F lobes = wide + omm::select(gloss > 0.0f, gloss * visible_normal_density(bsdf, to_viewer, direction), omm::splat(0.0f));
         if (!(lights.domes.share.data[light] > 0.0f)) return lobes;
-        const F share = image_share(lights, light, bsdf, gloss);
+        const F share = image_share(lights, rows, light, bsdf, gloss);
         return lobes + share * (image_density(table_of(lights, rows, light), uv) - lobes);
     };
     // A direction of the surface's lobes for two uniform numbers.
@@ -125,9 +127,9 @@
         if (has_pose) pose_of(lights, rows, light, pose);
         LightSample out = LightSample{};
         if (lights.domes.share.data[light] > 0.0f) {
-            const F share = image_share(lights, light, bsdf, gloss);
+            const F share = image_share(lights, rows, light, bsdf, gloss);
             const M is_image = u.x < share;
-            const F image_x = omm::select(is_image, u.x / share, omm::splat(0.0f));
+            const F image_x = omm::select(is_image, u.x / omm::max(share, omm::splat(1.0e-6f)), omm::splat(0.0f));
             const F lobe_x = omm::select(is_image, omm::splat(0.0f), (u.x - share) / (1.0f - share));
             out.direction = lobe_direction(bsdf, to_viewer, gloss, {lobe_x, u.y});
             if (omm::any(is_image)) {

@@ -2,7 +2,8 @@
 // Source: Preetham, Shirley, Smits, "A practical analytic model for daylight", SIGGRAPH 1999, whose distribution is that
 // of Perez, Seals, Michalsky, "All-weather model for sky luminance distribution", Solar Energy 50(3), 1993.
 // Numbers of a row, made by engine/daylight/sky.py: A, B log2(e), C, D log2(e), E of luminance, then of x, then of y
-// (CIE 1931); what these three are where both factors are 1; sine and cosine of the sun's zenith angle; the ground's rgb.
+// (CIE 1931); what these three are where both factors are 1; sine and cosine of the sun's zenith angle; the ground's rgb;
+// how uneven the sky is.
 
     const float SKY_LEAST_COSINE = 0.01f;  // of the zenith angle: what is lower looks like this, so that B / cos stays finite
     const float SKY_HORIZON = 0.01f;  // height over which sky and ground blend, just below the horizon: a line without steps
