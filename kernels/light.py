@@ -1,4 +1,4 @@
-"""Lights: what is known of each one; how points are lit by them is in native/light.cpp, dome.cpp, sky.cpp and shaping.cpp.
+"""Lights: what is known of each one; native/light.cpp, dome.cpp, sky.cpp and shaping.cpp say how points are lit.
 
 Source: UsdLux, https://openusd.org/release/api/usd_lux_page_front.html.
 """
@@ -16,7 +16,12 @@ SKY_NUMBERS = 24  # of a row: what the sky's radiance is made of, see native/sky
 SKY_COLUMNS = 24  # with so many cells around
 SKY_ROWS = 16  # and from the horizon to the zenith
 SKY_UNEVENNESS = 23  # the number by which samples follow the table: 0 for an even sky, towards 1 for an uneven one
-SKY_CONSTANTS = {"SKY_UNEVENNESS": SKY_UNEVENNESS, "SKY_NUMBERS": SKY_NUMBERS, "SKY_COLUMNS": SKY_COLUMNS, "SKY_ROWS": SKY_ROWS}
+SKY_CONSTANTS = {
+    "SKY_UNEVENNESS": SKY_UNEVENNESS,
+    "SKY_NUMBERS": SKY_NUMBERS,
+    "SKY_COLUMNS": SKY_COLUMNS,
+    "SKY_ROWS": SKY_ROWS,
+}
 
 
 class LightKind(IntEnum):

@@ -25,8 +25,8 @@ RADIANCE_FIELD = wp.constant(4)
 LINK_FIELD = wp.constant(7)
 
 CONSTANTS = {
-    **WRAPS, **SKY_CONSTANTS, **LightKind.__members__, "ALL_PLACEMENTS": int(ALL_PLACEMENTS), "SHORT_OF_LIGHT": float(SHORT_OF_LIGHT),
-    "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE,
+    **WRAPS, **SKY_CONSTANTS, **LightKind.__members__, "ALL_PLACEMENTS": int(ALL_PLACEMENTS),
+    "SHORT_OF_LIGHT": float(SHORT_OF_LIGHT), "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE,
 }  # fmt: skip
 
 
@@ -55,8 +55,8 @@ def vector_at(value: wp.array[float], first: int, group: int) -> wp.vec3:
 
 
 @wp.func_native(
-    native("lanes", "camera", "texture", "point", "sky", "image", "bsdf", "light", "dome", "shaping", "sequence", "rays",
-           "shade", constants=CONSTANTS)
+    native("lanes", "camera", "texture", "point", "sky", "image", "bsdf", "light", "dome", "shaping", "sequence",
+           "rays", "shade", constants=CONSTANTS)
 )  # fmt: skip
 def light_run(
     views: Views, lights: Lights, sampling: Sampling, point: Points, out_rays: ShadowRays,

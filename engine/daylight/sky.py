@@ -33,10 +33,18 @@ PEREZ_OF_TURBIDITY = np.array(  # of luminance, x and y: A, B, C, D, E as slope 
 )
 ZENITH_CHROMATICITY = np.array(  # of x and y: powers 2, 1, 0 of turbidity by powers 3, 2, 1, 0 of the zenith angle
     [
-        [(0.00166, -0.00375, 0.00209, 0.0), (-0.02903, 0.06377, -0.03202, 0.00394), (0.11693, -0.21196, 0.06052, 0.25886)],
-        [(0.00275, -0.00610, 0.00317, 0.0), (-0.04214, 0.08970, -0.04153, 0.00516), (0.15346, -0.26756, 0.06670, 0.26688)],
+        [
+            (0.00166, -0.00375, 0.00209, 0.0),
+            (-0.02903, 0.06377, -0.03202, 0.00394),
+            (0.11693, -0.21196, 0.06052, 0.25886),
+        ],
+        [
+            (0.00275, -0.00610, 0.00317, 0.0),
+            (-0.04214, 0.08970, -0.04153, 0.00516),
+            (0.15346, -0.26756, 0.06670, 0.26688),
+        ],
     ]
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +91,7 @@ def sky_rows(parameters: Array) -> SkyRows:
 
 
 def sky_table(numbers: Array) -> Array:
-    """Return the table [row, number] by which samples follow the sky above the horizon, laid out as kernels/light.py says.
+    """Return the table [row, number] by which samples follow the sky above the horizon; kernels/light.py lays it out.
 
     A cell has the luminance in its middle; it is the sampling that this decides, not the light.
     """
@@ -148,13 +156,11 @@ def _perez(coefficients: Array, cos_zenith: Array, cos_sun: Array) -> Array:
     """Return the distribution [row, 3] for coefficients [row, 3, 5] in one direction a row."""
     a, b, c, d, e = np.moveaxis(coefficients, -1, 0)
     cos_zenith, cos_sun = cos_zenith[:, None], cos_sun[:, None]
-    return np.asarray(
-        (1.0 + a * np.exp(b / cos_zenith)) * (1.0 + c * np.exp(d * np.arccos(cos_sun)) + e * cos_sun**2)
-    )
+    return np.asarray((1.0 + a * np.exp(b / cos_zenith)) * (1.0 + c * np.exp(d * np.arccos(cos_sun)) + e * cos_sun**2))
 
 
 def _sky_directions() -> tuple[Array, Array]:
-    """Return directions [direction, 3] of one side of the sky, and the solid angles that they and their twins stand for."""
+    """Return directions [direction, 3] of one side of the sky, and the solid angles of them and their twins."""
     node, share = np.polynomial.legendre.leggauss(HEIGHTS)
     z, dz = 0.5 * (node + 1.0), 0.5 * share
     turn = (np.arange(TURNS) + 0.5) * np.pi / TURNS

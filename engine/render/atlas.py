@@ -87,7 +87,9 @@ def pack_textures(textures: Sequence[Texture], device: str) -> Atlas:
         for level, image in enumerate(mips):
             first[row, level] = texel
             end = texel + image.shape[0] * image.shape[1]
-            packed[texel:end] = _halves(image / -scale[row]) if is_half else np.round(image.reshape(-1, 4) * (65535.0 / scale[row]))
+            packed[texel:end] = (
+                _halves(image / -scale[row]) if is_half else np.round(image.reshape(-1, 4) * (65535.0 / scale[row]))
+            )
             texel = end
     out = gpu.texture.Textures()
     out.texel = wp.array(packed, dtype=wp.uint16, device=device)

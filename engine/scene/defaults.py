@@ -42,7 +42,7 @@ def default_lights(scene: Scene) -> tuple[Light, ...]:
 
 
 def daylit_scene(scene: Scene) -> Scene:
-    """Return a scene with a sun and a sky for randomisers of daylight, which switch off its domes and distant lights."""
+    """Return a scene with a sun and a sky for randomisers of daylight, which darken its domes and distant lights."""
     if any(light.name == DAYLIGHT_SKY for light in scene.lights):
         return scene
     frame = np.eye(3, 4)

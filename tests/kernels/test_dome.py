@@ -31,7 +31,9 @@ def image_of(name: str) -> NDArray[np.float32]:
         out[..., :3] = np.random.default_rng(7).random((height, width, 3)) ** 4
     if name.startswith("sun"):
         out[..., :3] = 0.2
-        center = {"sun": SUN_AT @ TURN, "sun at the pole": np.array([0.0, 0.0, 1.0])}.get(name, np.array([0.0, 1.0, 0.1]))
+        center = {"sun": SUN_AT @ TURN, "sun at the pole": np.array([0.0, 0.0, 1.0])}.get(
+            name, np.array([0.0, 1.0, 0.1])
+        )
         angle = np.arccos(np.clip(directions(u, v) @ (center / np.linalg.norm(center)), -1.0, 1.0))
         out[angle < math.radians(0.25 if height == 512 else 2.0), :3] = 2000.0
     return out.astype(np.float32)
@@ -53,7 +55,12 @@ def expected(image: NDArray[np.float32], axes: Array, material: Material) -> flo
     left, low = np.floor(x).astype(int), np.floor(y).astype(int)
     across, up = x - left, y - low
     radiance = np.zeros_like(u)
-    for i, j, weight in ((0, 0, (1 - across) * (1 - up)), (1, 0, across * (1 - up)), (0, 1, (1 - across) * up), (1, 1, across * up)):
+    for i, j, weight in (
+        (0, 0, (1 - across) * (1 - up)),
+        (1, 0, across * (1 - up)),
+        (0, 1, (1 - across) * up),
+        (1, 1, across * up),
+    ):
         radiance += weight * red[np.clip(low + j, 0, height - 1), (left + i) % width]
     light = directions(u, v) @ axes.T
     solid_angle = np.cos((v - 0.5) * np.pi) * (np.pi / (height * parts)) * (2.0 * np.pi / (width * parts))
