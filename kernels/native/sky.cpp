@@ -15,6 +15,7 @@
         const F cos_sun = omm::clamp(local.x * number(18) + local.z * number(19), -1.0f, 1.0f);
         const F from_sun = omm::acos(cos_sun), cos_sun2 = cos_sun * cos_sun;
         F v[3];
+#pragma unroll 1  // three at a time would take registers from all lights
         for (int k = 0; k < 3; ++k) {
             const F height = 1.0f + number(5 * k) * omm::exp2(number(5 * k + 1) * inverse);
             const F glow = 1.0f + number(5 * k + 2) * omm::exp2(number(5 * k + 3) * from_sun) + number(5 * k + 4) * cos_sun2;
