@@ -31,7 +31,7 @@ def angles_deg(latitude_deg: float, day: float, hour: float) -> tuple[float, flo
 
 
 def test_the_sun_stands_where_the_solar_position_algorithm_puts_it() -> None:
-    """The example of NREL/TP-560-34302: Golden, 2003-10-17, 12:30:30 at UTC-7; leap years move a series by 0.3 degrees."""
+    """NREL/TP-560-34302, its example: Golden, 2003-10-17, 12:30:30 at UTC-7. Leap years cost a series 0.3 degrees."""
     hour = 12.5 + 30.0 / 3600.0 + 7.0 - 105.1786 / 15.0
     elevation, bearing = angles_deg(39.742476, 290.0, hour)
     assert elevation == pytest.approx(90.0 - 50.11162, abs=0.4)
@@ -137,9 +137,8 @@ def test_place_and_time_give_the_sun_that_they_record() -> None:
     for row in range(3):
         elevation, bearing = angles_deg(45.0, float(columns["day_of_year"][row]), float(columns["hour"][row]))
         assert columns["elevation_deg"][row] == pytest.approx(elevation, abs=1e-9)
-        assert (columns["north_deg"][row] - bearing - columns["azimuth_deg"][row]) % 360.0 == pytest.approx(
-            0.0, abs=1e-6
-        )
+        turned = np.deg2rad(columns["north_deg"][row] - bearing - columns["azimuth_deg"][row])
+        assert math.cos(turned) == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +157,6 @@ def test_a_sky_that_cannot_be_is_one_clear_error(override: str, said: str) -> No
     assert len(str(caught.value).splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_a_world_under_the_sky_is_the_same_in_any_batch(tmp_path: Path) -> None:
     made = []
     for batch in (1, 3):
