@@ -36,6 +36,7 @@ class Draft:
     world_from_light: NDArray[np.float64]  # [row, light, 3, 4], orthonormal axes
     radiance: NDArray[np.float32]  # [row, light, 3]
     ambient: NDArray[np.float32]  # [row, 3], radiance of the stated ambient term
+    sky: NDArray[np.float64]  # [row, 4] as Light.sky, or [row, 0] without a sky
     world_from_camera: NDArray[np.float64]  # [row, camera, 3, 4]; camera axis: the rig's cameras
     focal_px: NDArray[np.float64]  # [row, camera, 2]
     center_px: NDArray[np.float64]  # [row, camera, 2], corner-origin pixels

@@ -22,10 +22,11 @@ from engine.labels.extract import labels_from_frames
 from engine.labels.model import Labels
 from engine.progress import Progress
 from engine.randomize import apply
+from engine.randomize.kinds import DAYLIGHT_KINDS
 from engine.recipe import Job, Recipe, default_out, with_assets
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene, summary
-from engine.scene.defaults import lit_scene
+from engine.scene.defaults import daylit_scene, lit_scene
 from engine.scene.model import Camera, Scene
 from engine.sensors.depth import DepthSensor
 from engine.sensors.lidar import mounted_at
@@ -119,7 +120,9 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
         UserError: If the stage cannot be loaded, or is not the one that a recipe with asset hashes means.
     """
     scene = load_scene(job.usd, scene_options(recipe, job))
-    if not scene.lights and not any(recipe.rig.ambient_radiance):
+    if any(entry["kind"] in DAYLIGHT_KINDS for entry in recipe.randomize.values()):
+        scene = daylit_scene(scene)
+    elif not scene.lights and not any(recipe.rig.ambient_radiance):
         scene = lit_scene(scene)
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:

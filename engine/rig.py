@@ -69,6 +69,7 @@ def authored_draft(
         world_from_light=repeat(np.reshape([light.world_from_light for light in lights], (-1, 3, 4)), np.float64),
         radiance=repeat(np.reshape([light.radiance for light in lights], (-1, 3)), np.float32),
         ambient=repeat(rig.ambient_radiance, np.float32),
+        sky=repeat(next((light.sky for light in lights if light.sky is not None), ()), np.float64),
         world_from_camera=repeat([camera.world_from_camera for camera in cameras], np.float64),
         focal_px=repeat(k[:, (0, 1), (0, 1)], np.float64),
         center_px=repeat(k[:, (0, 1), (2, 2)], np.float64),

@@ -10,7 +10,7 @@ is in the way: a stated stand-in for interreflection.
 import warp as wp
 
 from .camera import Views
-from .light import ALL_PLACEMENTS, LightKind, Lights
+from .light import ALL_PLACEMENTS, SKY_CONSTANTS, LightKind, Lights
 from .material import MIN_ALPHA
 from .native_source import native
 from .point import Points
@@ -28,14 +28,14 @@ RADIANCE_FIELD = wp.constant(4)
 LINK_FIELD = wp.constant(7)
 
 CONSTANTS = {
-    **WRAPS, **LightKind.__members__, "ALL_PLACEMENTS": int(ALL_PLACEMENTS), "SHORT_OF_LIGHT": float(SHORT_OF_LIGHT),
-    "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE, "MIN_ALPHA": MIN_ALPHA, "NARROW_ALPHA": NARROW_ALPHA,
-    "MOST_LOBE_SHARE": MOST_LOBE_SHARE,
+    **WRAPS, **SKY_CONSTANTS, **LightKind.__members__, "ALL_PLACEMENTS": int(ALL_PLACEMENTS),
+    "SHORT_OF_LIGHT": float(SHORT_OF_LIGHT), "AMBIENT_OPEN_SHARE": AMBIENT_OPEN_SHARE, "MIN_ALPHA": MIN_ALPHA,
+    "NARROW_ALPHA": NARROW_ALPHA, "MOST_LOBE_SHARE": MOST_LOBE_SHARE,
 }  # fmt: skip
 
 
 LIGHTING = (
-    "lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "rect", "light", "light_hit",
+    "lanes", "camera", "texture", "point", "sky", "image", "bsdf", "directions", "lobes", "rect", "light", "light_hit",
     "dome", "shaping", "sequence", "rays", "shade",
 )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Image textures: one packed atlas of linear 16-bit texels with mip levels, looked up at a footprint.
 
-A texel is four uint16 times the texture's scale, so that high dynamic range images fit as well.
+A texel is four uint16 times the texture's scale; in images of high dynamic range they are the bits of 16-bit floats, so
+that a sun does not take the steps from the sky around it.
 """
 
 import warp as wp
@@ -23,7 +24,7 @@ class Textures:
     size_px: wp.array[wp.vec2i]  # [texture], width and height of level 0
     level_count: wp.array[int]  # [texture]
     wrap: wp.array[wp.vec2i]  # [texture], in u and v
-    scale: wp.array[float]  # [texture], value of a texel of 65535
+    scale: wp.array[float]  # [texture], value of a texel of 65535; negative: of a 16-bit float of -1
 
 
 @wp.struct

@@ -11,6 +11,7 @@ from engine.plain import from_plain, known_keys, to_plain
 from engine.registry import RANDOMIZERS, Entry
 
 Per = Literal["world", "step"]
+DAYLIGHT_KINDS = ("sun_sky", "sun_sky_at")  # they need a scene with a sun and a sky: engine.scene.defaults.daylit_scene
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     """
     import engine.randomize.camera
     import engine.randomize.clutter
+    import engine.randomize.daylight
     import engine.randomize.layout
     import engine.randomize.light
     import engine.randomize.material

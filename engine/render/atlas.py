@@ -14,6 +14,9 @@ from engine import gpu
 from engine.errors import UserError
 from engine.scene.model import Texture
 
+LARGEST_EVEN = 16.0  # value up to which equal steps are fine enough: they are 65535 in number
+LARGEST_HALF = 65504.0  # of 16-bit floats
+
 
 @dataclass(frozen=True)
 class Atlas:
@@ -58,8 +61,15 @@ def _level_sizes(width: int, height: int) -> list[int]:
     return sizes
 
 
+def _halves(image: NDArray[np.float32]) -> NDArray[np.uint16]:
+    return np.minimum(image.reshape(-1, 4), LARGEST_HALF).astype(np.float16).view(np.uint16)
+
+
 def pack_textures(textures: Sequence[Texture], device: str) -> Atlas:
-    """Return the atlas of a scene's textures; a texture's scale is its largest value, at least 1."""
+    """Return the atlas of a scene's textures.
+
+    A texture's scale is its largest value, at least 1; above LARGEST_EVEN texels are 16-bit floats.
+    """
     size = np.array([texture.size_px for texture in textures], np.int32).reshape(-1, 2)
     counts = [_level_sizes(width, height) for width, height in size.tolist()]
     first = np.zeros((len(textures), max(map(len, counts), default=1)), np.int64)
@@ -71,11 +81,15 @@ def pack_textures(textures: Sequence[Texture], device: str) -> Atlas:
     texel = 0
     for row, texture in enumerate(textures):  # one at a time: only its levels exist as floats
         mips = mip_levels(np.maximum(texture.pixels, 0.0))
-        scale[row] = max(1.0, float(mips[0].max()))
+        largest = float(mips[0].max())
+        is_half = largest > LARGEST_EVEN
+        scale[row] = -max(1.0, largest / LARGEST_HALF) if is_half else max(1.0, largest)
         for level, image in enumerate(mips):
             first[row, level] = texel
             end = texel + image.shape[0] * image.shape[1]
-            packed[texel:end] = np.round(image.reshape(-1, 4) * (65535.0 / scale[row]))
+            packed[texel:end] = (
+                _halves(image / -scale[row]) if is_half else np.round(image.reshape(-1, 4) * (65535.0 / scale[row]))
+            )
             texel = end
     out = gpu.texture.Textures()
     out.texel = wp.array(packed, dtype=wp.uint16, device=device)

@@ -11,13 +11,16 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
+from engine.daylight.sky import sky_rows, sky_table
 from engine.draft import Draft
 from engine.render.arrays import copied, to_device
 from engine.render.atlas import Atlas
+from engine.render.domes import domes_on_device
 from engine.render.inputs import Field, Inputs, field
 from engine.scene.model import IesProfile, Light, LightKind, Scene
 
 WIDEST_CONE_RAD = 4.0  # of a light without a cone: above any angle
+BACKGROUND = (LightKind.DOME, LightKind.SKY)  # what rays see that meet nothing
 
 
 def lights_on_device(scene: Scene, atlas: Atlas, device: str) -> Any:
@@ -26,7 +29,7 @@ def lights_on_device(scene: Scene, atlas: Atlas, device: str) -> Any:
     out.count = len(lights)
     out.kind = _numbers([light.kind for light in lights], device)
     out.size_m = _vectors([light.size_m for light in lights], wp.vec2, device)
-    out.dome_count = sum(light.kind == LightKind.DOME for light in lights)
+    out.dome_count = sum(light.kind in BACKGROUND for light in lights)
     half_sine = np.sin([0.5 * light.half_angle_rad for light in lights])
     versine = np.asarray(2.0 * half_sine**2, np.float32)  # 1 - cos, which float32 rounds to 0 below half a milliradian
     out.versine = to_device(versine, wp.float32, device)
@@ -39,6 +42,7 @@ def lights_on_device(scene: Scene, atlas: Atlas, device: str) -> Any:
     out.control = wp.array(control, dtype=gpu.light.Control, device=device)
     out.shapings = _shapings([lights[index] for index in shaped], scene.ies, device)
     out.textures = atlas.textures
+    out.domes = domes_on_device(lights, scene.textures, device)
     return out
 
 
@@ -48,6 +52,7 @@ def light_fields(draft: Draft) -> list[Field]:
         field("light", gpu.transform.mat34, draft.world_from_light, may_share=True),
         field("radiance", wp.vec3, draft.radiance, may_share=True),
         field("ambient", wp.vec3, draft.ambient, may_share=True),
+        field("sky", wp.float32, _sky_numbers(draft), may_share=True),
     ]
 
 
@@ -56,12 +61,22 @@ def lights_of_rows(base: Any, inputs: Inputs) -> Any:
     lights = copied(base)
     lights.world_from_light = inputs.array("light")
     lights.radiance, lights.ambient = inputs.array("radiance"), inputs.array("ambient")
+    lights.sky = inputs.array("sky")
     return lights
+
+
+def _sky_numbers(draft: Draft) -> NDArray[np.float64]:
+    """Return what the kernels read of the sky [row, number]; [row, 0] without one."""
+    rows, parameters = draft.sky.shape
+    if parameters == 0:
+        return np.zeros((rows, 0))
+    numbers = sky_rows(draft.sky).numbers
+    return np.concatenate([numbers, sky_table(numbers)], axis=1)
 
 
 def _is_shaped(light: Light) -> bool:
     has_cone = light.cone_cos > -1.0 or light.cone_softness > 0.0
-    return light.kind != LightKind.DOME and (has_cone or light.focus > 0.0 or light.ies is not None)
+    return light.kind not in BACKGROUND and (has_cone or light.focus > 0.0 or light.ies is not None)
 
 
 def _shapings(lights: Sequence[Light], profiles: Sequence[IesProfile], device: str) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.daylight.atmosphere import SUN_HALF_ANGLE_RAD as SUN_RADIUS_RAD
 from engine.scene.model import Camera, Light, LightKind, Note, Scene
 
 SKY_RADIANCE = 0.5  # white dome: a white diffuse surface under it alone shows 0.5
@@ -17,6 +18,8 @@ CAMERA_FROM = np.array([0.6, -0.8, 0.45])  # right, in front and above
 FOCAL_LENGTH_MM = 35.0
 HORIZONTAL_APERTURE_MM = 36.0
 MARGIN = 1.05  # free space around what is framed
+DAYLIGHT_SKY, DAYLIGHT_SUN = "daylight/sky", "daylight/sun"  # lights that a randomiser of daylight sets
+DAYLIGHT = (3.0, 0.7, 0.2, 1.0e4)  # clear air, the sun at 40 degrees, grey ground: until the randomiser says otherwise
 
 
 def lit_scene(scene: Scene) -> Scene:
@@ -36,6 +39,19 @@ def default_lights(scene: Scene) -> tuple[Light, ...]:
     frame = _look_along(-SUN_FROM, np.zeros(3))
     sun = Light("default/sun", LightKind.DISTANT, frame, (0.0, 0.0), SUN_HALF_ANGLE_RAD, (float(radiance),) * 3)
     return (sky, sun)
+
+
+def daylit_scene(scene: Scene) -> Scene:
+    """Return a scene with a sun and a sky for randomisers of daylight, which darken its domes and distant lights."""
+    if any(light.name == DAYLIGHT_SKY for light in scene.lights):
+        return scene
+    frame = np.eye(3, 4)
+    sky = Light(DAYLIGHT_SKY, LightKind.SKY, frame, (0.0, 0.0), 0.0, (1.0,) * 3, sky=DAYLIGHT)
+    sun = Light(DAYLIGHT_SUN, LightKind.DISTANT, frame, (0.0, 0.0), SUN_RADIUS_RAD, (0.0,) * 3)
+    replaced = [light.name for light in scene.lights if light.kind in (LightKind.DOME, LightKind.DISTANT)]
+    of = f" in place of {', '.join(replaced)}" if replaced else ""
+    note = Note("converted", "/", f"a sun and a sky light the scene{of}, as a randomiser asks for")
+    return replace(scene, lights=(*scene.lights, sky, sun), notes=(*scene.notes, note))
 
 
 def framing_camera(scene: Scene, width: int, height: int) -> Camera:

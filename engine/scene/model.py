@@ -153,6 +153,7 @@ class LightKind(IntEnum):
     DISK = 3
     CYLINDER = 4
     DOME = 5
+    SKY = 6
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,8 @@ class Light:
     """One light; `radiance` is what the source's surface sends out (normalize, exposure and colour already in it).
 
     Frames: distant, rect and disk emit along -Z; a cylinder lies along X; a dome's pole is +Z (already turned), the
-    centre of its image -Y, and u falls towards +X.
+    centre of its image -Y, and u falls towards +X; the sky's pole is +Z, the sun stands above +X. A scene has at most
+    one sky, of which `radiance` is a factor (engine/daylight/sky.py).
     """
 
     name: str  # prim path
@@ -186,6 +188,8 @@ class Light:
     ies: int | None = None  # index into Scene.ies
     lit: int | None = None  # row of Scene.link_sets: the placements that it lights; None: all
     shading: int | None = None  # row of Scene.link_sets: the placements that cast its shadows; None: all
+    # Of the sky: turbidity, the sun's elevation [rad], the ground's albedo, the luminance of radiance 1 [cd/m^2].
+    sky: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

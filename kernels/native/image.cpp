@@ -1,7 +1,8 @@
-// The image of a light, and what a dome sends (kernels/light.py). Needs camera.cpp and texture.cpp.
+// The image of a light, and what domes and the sky send (kernels/light.py). Needs camera.cpp, texture.cpp and sky.cpp.
 
     const int NO_TEXTURE = -1;
     const float TURN = 6.28318530717958648f;
+    const float DOME_FOOTPRINT = 1.0f / 1024.0f;  // of a dome's image that a sample of light blurs over: less than the sun's disk
 
     // The factor that a light's image puts on its radiance; 1 for other lanes than `wanted`.
     auto image_radiance = [&](const auto& lights, int light, V2 uv, F footprint, M wanted) {
@@ -30,8 +31,13 @@
     auto background = [&](const auto& lights, const Rows& rows, V3 direction, F footprint, M wanted) {
         V3 sum = omm::vec3(0.0f, 0.0f, 0.0f);
         for (int light = 0; light < lights.count; ++light) {
-            if (lights.kind.data[light] != DOME) continue;
+            if (lights.kind.data[light] != DOME && lights.kind.data[light] != SKY) continue;
             V3 radiance = vec3_of_row(lights.radiance, rows, light);
+            if (lights.kind.data[light] == SKY) {
+                F pose[12];
+                pose_of(lights, rows, light, pose);
+                radiance = omm::mul(radiance, sky_radiance(lights, rows, into_frame(pose, direction)));
+            }
             if (lights.texture.data[light] != NO_TEXTURE) {
                 F pose[12];
                 pose_of(lights, rows, light, pose);

@@ -6,7 +6,7 @@
         V3 sum = black;
         for (int light = 0; light < lights.count; ++light) {
             const int kind = lights.kind.data[light];
-            if (kind == DOME || (kind == DISTANT && !(lights.versine.data[light] > 0.0f))) continue;
+            if (kind == DOME || kind == SKY || (kind == DISTANT && !(lights.versine.data[light] > 0.0f))) continue;
             const LightSample met = hit_light(lights, rows, light, path.origin, path.direction);
             const M counts = asked & (met.density > 0.0f) & (met.distance_m < reach_m);
             if (!omm::any(counts)) continue;

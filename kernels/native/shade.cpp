@@ -4,7 +4,7 @@
 
     const int NO_SHAPING = -1, MISS = -1;
     const float LEAST_REACH_M = 1.0e-6f;  // of a shadow ray: a length of 0 would say that there is nothing to ask
-    const float IMAGE_FOOTPRINT = 0.01f;  // of a light's image that a sample blurs over: less noise, no visible bias
+    const float IMAGE_FOOTPRINT = 0.01f;  // of a rectangle's image that a sample blurs over: less noise, no visible bias
     const float ENDLESS_M = 1.0e30f;
 
     struct Arrival {  // a shadow ray and what arrives if nothing blocks it
@@ -18,7 +18,7 @@
     // A ray towards a light and the radiance that it would send to the viewer if nothing blocks it.
     auto arrival_of = [&](int light, const Point& p, const Rows& rows, M asked, V2 u) {
         const auto control = lights.control.data[light];
-        const bool is_dome = lights.kind.data[light] == DOME;
+        const bool is_dome = lights.kind.data[light] == DOME || lights.kind.data[light] == SKY;
         LightSample sample = is_dome ? sample_dome(lights, rows, light, p.bsdf, p.to_viewer, u) : sample_seen_light(lights, rows, light, p.bsdf, p.to_viewer, p.position_m, u);
         if (!is_dome && control.shaping != NO_SHAPING) {
             F pose[12];
@@ -38,7 +38,7 @@
         const V3 scattered = evaluate(p.bsdf, p.to_viewer, sample.direction, control.lobes[0], control.lobes[1]);
         V3 radiance = omm::scale(omm::mul(sample.radiance, scattered), cosine);
         if (lights.texture.data[light] != NO_TEXTURE)
-            radiance = omm::mul(radiance, image_radiance(lights, light, sample.uv, omm::splat(IMAGE_FOOTPRINT), arrives));
+            radiance = omm::mul(radiance, image_radiance(lights, light, sample.uv, omm::splat(is_dome ? DOME_FOOTPRINT : IMAGE_FOOTPRINT), arrives));
         out.radiance = omm::select3(arrives, radiance, black);
         return out;
     };

@@ -3,8 +3,9 @@
     struct Texel { F c[4]; };
     struct Picture {  // one texture a lane
         I index, width, height, wrap_u, wrap_v, levels;  // texels at level 0
-        F scale;  // value of a texel of 65535
-        bool same;  // in all lanes
+        F scale;  // on a texel's numbers
+        M is_half;  // whether these are 16-bit floats
+        bool same, any_half;  // in all lanes; in one of them
     };
     auto picture_of = [&](const auto& textures, I index) {
         Picture out;
@@ -15,7 +16,10 @@
         out.wrap_u = omm::pick_int((const int*)textures.wrap.data, index * 2, same);
         out.wrap_v = omm::pick_int((const int*)textures.wrap.data, index * 2 + 1, same);
         out.levels = omm::pick_int(textures.level_count.data, index, same);
-        out.scale = omm::pick(textures.scale.data, index, same) * (1.0f / 65535.0f);
+        const F scale = omm::pick(textures.scale.data, index, same);
+        out.is_half = scale < 0.0f;
+        out.any_half = omm::any(out.is_half);
+        out.scale = out.any_half ? omm::select(out.is_half, -scale, scale * (1.0f / 65535.0f)) : scale * (1.0f / 65535.0f);
         return out;
     };
     auto least_int = [&](I a, I b) { return omm::select_int(a < b, a, b); };
@@ -54,6 +58,8 @@
         out[3] = omm::to_float((I)(high >> 16));
 #endif
     };
+    // The value of a positive 16-bit float whose bits are this whole number: its exponent counts from 112 less.
+    auto half_value = [&](F bits) { return omm::from_bits(omm::to_int(bits) << 13) * 5.192296858534828e33f; };
     // Level of detail for a footprint, given how many texels lie along a unit of texture coordinates.
     auto level_of = [&](F footprint, F texels, F levels) {
         const F level = omm::log2(omm::max(footprint * texels, omm::splat(1.0e-6f)));
@@ -77,6 +83,8 @@
             const F share = omm::select(shows, part, omm::splat(0.0f));
             F c[4];
             fetch(textures, omm::select_int(shows, first + row * width + column, omm::splat_int(0)), c);
+            if (p.any_half)
+                for (int channel = 0; channel < 4; ++channel) c[channel] = omm::select(p.is_half, half_value(c[channel]), c[channel]);
             for (int channel = 0; channel < 4; ++channel) sum.c[channel] = sum.c[channel] + share * c[channel];
         }
     };

@@ -53,7 +53,7 @@ SENSOR = Sensor(
 )
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
-    rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False),
+    rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False, clamp_radiance=3.0),
     randomize={
         "sun": {"kind": "sun_angle", "per": "world", "elevation_deg": {"law": "uniform", "low": 2, "high": 12.5}}
     },

@@ -62,9 +62,6 @@ def materials_of(scene: Scene, path: str) -> list[Material]:
     return [scene.materials[i] for i in scene.placements.slot_material[first : first + count]]
 
 
-# Opacity
-
-
 def test_opacity_has_two_modes_and_a_threshold(tmp_path: Path) -> None:
     """opacityMode, opacityThreshold and a constant opacity arrive; without them the surface is solid."""
     inputs = "float inputs:opacity = 0.5\nfloat inputs:opacityThreshold = 0.25\n"
@@ -76,12 +73,11 @@ def test_opacity_has_two_modes_and_a_threshold(tmp_path: Path) -> None:
 
 
 def test_an_image_of_opacity_is_a_cutout_unless_its_mode_says_otherwise(tmp_path: Path) -> None:
-    """Exporters connect alpha and leave opacityMode alone; a hole that reflects like glass is not what they mean."""
+    """Exporters connect alpha and leave opacityMode alone: their holes do not reflect like glass."""
     write_png(tmp_path, color=(51, 102, 204, 128))
-    inputs = "float inputs:opacity.connect = </mat/t.outputs:a>\n"
-    assert bound_material(material_stage(tmp_path, inputs, texture_node())).presence
-    glass = inputs + 'token inputs:opacityMode = "transparent"'
-    assert not bound_material(material_stage(tmp_path, glass, texture_node())).presence
+    alpha = "float inputs:opacity.connect = </mat/t.outputs:a>\n"
+    for mode, is_cutout in (("", True), ('token inputs:opacityMode = "transparent"', False)):
+        assert bound_material(material_stage(tmp_path, alpha + mode, texture_node())).presence == is_cutout
 
 
 def test_opacity_is_the_alpha_of_the_colour_texture(tmp_path: Path) -> None:

@@ -97,8 +97,11 @@ def slot_of(path: Path, options: SceneOptions) -> Slot | None:
 def loader_version() -> str:
     """Return what changes whenever a scene may be read differently: the sources of the loader, and its libraries."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(f"{source.name}\0{hashlib.sha256(source.read_bytes()).hexdigest()}\n".encode())
+    folder = Path(__file__).parent.parent
+    for source in sorted(folder.rglob("*.py")):
+        digest.update(
+            f"{source.relative_to(folder).as_posix()}\0{hashlib.sha256(source.read_bytes()).hexdigest()}\n".encode()
+        )
     for package in PACKAGES:
         try:
             version = importlib.metadata.version(package)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux
 
+from engine.daylight.sky import sky_rows
 from engine.scene.model import Camera, Light, LightKind, Scene
 from engine.scene.notes import Notes
 from engine.scene.usd.camera import MM_PER_TENTH
@@ -43,7 +44,8 @@ class RigWriter:
             frame, radiance = new["world_from_light"][index], new["radiance"][index]
             prim = self._prim(light.name)
             if prim is None:
-                self._define_light(light, frame, radiance)
+                even = _mean_of_sky(new) if light.kind == LightKind.SKY else 1.0
+                self._define_light(light, frame, radiance * even)
                 continue
             moved = not np.array_equal(frame, old["world_from_light"][index])
             self._poses.want(prim, self._carried(prim, old["world_from_light"][index], frame) if moved else None)
@@ -113,12 +115,14 @@ class RigWriter:
 
     def _define_light(self, light: Light, frame: NDArray[np.float64], radiance: NDArray[np.float32]) -> None:
         edit = self._edits.at(self._home.AppendChild(f"ommatidia_{light.name.rpartition('/')[2]}"))
-        edit.type_name = "DomeLight" if light.kind == LightKind.DOME else "DistantLight"
+        edit.type_name = "DistantLight" if light.kind == LightKind.DISTANT else "DomeLight"
         types = Sdf.ValueTypeNames
         edit.set("inputs:color", types.Color3f, Gf.Vec3f(*radiance.tolist()))
         edit.set("inputs:intensity", types.Float, 1.0)
         if light.kind == LightKind.DISTANT:
             edit.set("inputs:angle", types.Float, math.degrees(2.0 * light.half_angle_rad))
+        if light.kind == LightKind.SKY:
+            self._notes.add("approximated", light.name, "USD has no sky: an even dome that lights level ground as much")
         if light.kind == LightKind.DOME:
             frame = np.column_stack([frame[:, :3] @ DOME_FROM_LIGHT["Y"].T, frame[:, 3]])
         self._made.append((edit, usd_matrix(frame, self._opened.units)))
@@ -151,6 +155,12 @@ class RigWriter:
             edit.set("focusDistance", types.Float, distance)
         for name, value_mm in numbers.items():
             edit.set(name, types.Float, float(value_mm) / units)
+
+
+def _mean_of_sky(row: Arrays) -> NDArray[np.float32]:
+    """Return the even radiance that lights level ground as much as the sky does."""
+    irradiance = sky_rows(row["sky"][None]).sky_irradiance[0]
+    return np.asarray(irradiance / np.pi, np.float32)
 
 
 def _px_per_mm(camera: Camera, focal_px: NDArray[np.float64]) -> float:
