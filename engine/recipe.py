@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 import rfc8785
 
+from engine.optics import LensConfig, Mount
 from engine.plain import MAX_INTEGER, from_plain, to_plain
 
 Quality = Literal["labels", "direct"]
@@ -119,6 +120,8 @@ class Rig:
     ambient_reach_m: float  # [m], something nearer than this keeps the ambient term away: contact shadows
     label_opacity: float  # a surface more opaque than this is labelled; cut-outs are, wherever they are there
     clip: bool  # leave out what is nearer or farther than the clipping range of an authored camera
+    lens: LensConfig | None = None  # of all cameras; None: pinhole or orthographic, as authored
+    mounts: dict[str, Mount] | None = None  # what every camera carries and sees through instead; None: it sees itself
 
     def __post_init__(self) -> None:
         if not self.cameras:
@@ -132,6 +135,10 @@ class Rig:
             raise ValueError(f"ambient_radiance must not be negative, got {list(self.ambient_radiance)}")
         _check_between("ambient_reach_m", self.ambient_reach_m, 0.0, 1.0e6)
         _check_between("label_opacity", self.label_opacity, 0.0, 1.0)
+        if self.mounts is not None and not self.mounts:
+            raise ValueError("mounts is empty; use null for cameras that carry none")
+        for name in self.mounts or {}:
+            _check_name("mounts", name)
 
 
 @dataclass(frozen=True)

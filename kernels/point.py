@@ -39,7 +39,9 @@ def point_index(points: Points, i: int, field: int) -> int:
     return (block * POINT_FLOATS + field) * points.group + i - block * points.group
 
 
-@wp.func_native(native("lanes", "camera", "surface", "texture", "point", "material", "find", constants=CONSTANTS))
+@wp.func_native(
+    native("lanes", "lens", "camera", "surface", "texture", "point", "material", "find", constants=CONSTANTS)
+)
 def find_run(
     geometry: Geometry, views: Views, materials: Materials, sampling: Sampling, hits: HitBuffers,
     out_point: Points, thread: int,

@@ -55,8 +55,8 @@ def vector_at(value: wp.array[float], first: int, group: int) -> wp.vec3:
 
 
 @wp.func_native(
-    native("lanes", "camera", "texture", "point", "image", "bsdf", "light", "dome", "shaping", "sequence", "rays",
-           "shade", constants=CONSTANTS)
+    native("lanes", "lens", "camera", "texture", "point", "image", "bsdf", "light", "dome", "shaping", "sequence",
+           "rays", "shade", constants=CONSTANTS)
 )  # fmt: skip
 def light_run(
     views: Views, lights: Lights, sampling: Sampling, point: Points, out_rays: ShadowRays,

@@ -59,7 +59,7 @@
         }
         Look look;
         for (int set = 0; set < 2; ++set) look.uv[set] = tri.uv[set];
-        if (materials.used_inputs != 0) footprints(tri, area, ray.direction, met.t * spread_at(views, pixels, met.t), look.footprint);
+        if (materials.used_inputs != 0) footprints(tri, area, ray.direction, met.t * spread_at(views, pixels, ray, met.t), look.footprint);
         const V3 display = display_color(met);
         p.bsdf = bsdf_at(materials, r, p.lit, {own[0], own[1], own[2]}, display, look);
         p.bsdf.normal = normal;
@@ -95,7 +95,8 @@
         if (!omm::all(met.is_hit)) {
             I placement = omm::splat_int(0);
             for (int l = 0; l < OMM_WIDTH; ++l) omm::set_int(placement, l, hit[l]->placement);
-            p.placement = omm::select_int(met.is_hit, p.placement, placement);
+            const M is_none = omm::dot(ray.direction, ray.direction) == 0.0f;  // the lens sends no ray: not even a dome is seen
+            p.placement = omm::select_int(met.is_hit, p.placement, omm::select_int(is_none, omm::splat_int(GONE), placement));
             p.to_viewer = omm::select3(met.is_hit, p.to_viewer, omm::negative(omm::unit(ray.direction)));
             p.bsdf.emission = omm::select3(met.is_hit, p.bsdf.emission, omm::vec3(0.0f, 0.0f, 0.0f));
             p.row = rows.each;
