@@ -5,7 +5,7 @@
 // thin prism terms), https://docs.opencv.org/4.x/db/d58/group__calib3d__fisheye.html (Kannala and Brandt, TPAMI 28(8),
 // 2006), https://docs.nvidia.com/ncore/data/sensor_models.html (f-theta). engine/lens says the same in float64.
 
-    enum { PINHOLE, ORTHOGRAPHIC, BROWN_CONRADY, KANNALA_BRANDT, EQUIRECTANGULAR, F_THETA };  // LensModel
+    const int ORTHOGRAPHIC = 1, BROWN_CONRADY = 2, KANNALA_BRANDT = 3, EQUIRECTANGULAR = 4, F_THETA = 5;  // LensModel
     const int LENS_LIMIT = 12;  // a view's values: twelve coefficients, then the largest radius or angle that the lens sees
     const float RADIANS_OF_TURN = 6.28318530717958648f, HALF_TURN_RAD = 3.14159265358979324f;
     const int RADIAL_STEPS = 24, NEWTON_STEPS = 8;  // at most: bisection alone reaches 2^-24; Newton doubles the digits
