@@ -13,7 +13,7 @@ from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.lens import Lens, LensModel, lens_of_row, project, ray_directions, unproject
 from engine.lens.curves import lens_limit
-from engine.mounts import frame_names, mounted
+from engine.mounts import PER_CAMERA, frame_names, mounted
 from engine.optics import LensConfig, Mount
 from engine.randomize import apply
 from engine.rig import authored_draft, rig_cameras
@@ -172,6 +172,15 @@ def test_mounts_follow_their_camera_as_one_body() -> None:
     assert draft.lens_model[0].tolist() == [LensModel.PINHOLE, LensModel.KANNALA_BRANDT]
     setup = dataclasses.replace(rig(), mounts=mounts)
     assert frame_names((camera(base),), setup) == ("/camera:ahead", "/camera:left")
+
+
+def test_every_array_of_a_camera_is_mounted() -> None:
+    """An array that a draft gets later, and that has an axis of cameras, must be in the list."""
+    setup = rig()
+    cameras = tuple(dataclasses.replace(camera(pose()), name=f"/camera_{i}") for i in range(7))
+    draft = authored_draft(scene([]), setup, cameras, np.zeros(1, np.int64), np.zeros(1, np.int32))
+    arrays = {name for name, values in vars(draft).items() if isinstance(values, np.ndarray) and values.ndim > 1}
+    assert {name for name in arrays if getattr(draft, name).shape[1] == 7} == set(PER_CAMERA)
 
 
 def test_the_index_says_what_lens_and_what_depth() -> None:
