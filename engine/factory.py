@@ -20,6 +20,7 @@ from engine.errors import Stopped, UserError
 from engine.frames import DeviceFrames, Frames
 from engine.labels.extract import labels_from_frames
 from engine.labels.model import Labels
+from engine.mounts import frame_names, mounted
 from engine.progress import Progress
 from engine.randomize import apply
 from engine.randomize.kinds import DAYLIGHT_KINDS
@@ -69,7 +70,7 @@ class Factory:
         step = np.tile(np.arange(steps, dtype=np.int32), len(worlds))
         draft = authored_draft(self.scene, self.recipe.rig, self.cameras, world, step)
         apply.randomize(self.plan, draft)
-        return draft
+        return mounted(draft, self.recipe.rig)
 
     def make(self, worlds: Sequence[int]) -> tuple[Draft, Frames, Labels]:
         """Return drafts, frames and labels of some worlds."""
@@ -154,14 +155,11 @@ def build_factory(
     outputs = Outputs(
         "rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True, sensor=recipe.sensor,
         depth_sensor=_depth_sensor(recipe, cameras),
-        lidar=recipe.lidar, lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, _names(cameras)),
+        lidar=recipe.lidar,
+        lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),
     )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
     return Factory(recipe, scene, cameras, plan, renderer)
-
-
-def _names(cameras: Sequence[Camera]) -> tuple[str, ...]:
-    return tuple(camera.name for camera in cameras)
 
 
 def _depth_sensor(recipe: Recipe, cameras: Sequence[Camera]) -> DepthSensor | None:
@@ -173,6 +171,12 @@ def _depth_sensor(recipe: Recipe, cameras: Sequence[Camera]) -> DepthSensor | No
     flat = [camera.name for camera in cameras if camera.orthographic]
     if recipe.depth_sensor is not None and flat:
         raise UserError(f"depth_sensor: {flat[0]} is orthographic; take it out of rig.cameras, or depth_sensor=none")
+    lenses = (recipe.rig.lens, *(mount.lens for mount in (recipe.rig.mounts or {}).values()))
+    bent = [lens.model for lens in lenses if lens is not None]
+    if recipe.depth_sensor is not None and bent:
+        raise UserError(
+            f"depth_sensor: it works on pinhole images, not on {bent[0]}; use lens=as_authored or depth_sensor=none"
+        )
     return recipe.depth_sensor
 
 
@@ -202,7 +206,7 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
     out = job.out or default_out(recipe)
     wanted = job.world_ids()
     cameras = rig_cameras(scene, recipe.rig)
-    names = _names(cameras)
+    names = frame_names(cameras, recipe.rig)
     plan = plan_dataset(recipe, scene, names, provenance_of(device), shard_worlds=job.shard_worlds)
     _try_draft(recipe, scene, cameras, wanted[0])  # what does not fit the scene shows before a folder is made
     with ShardWriter(out, plan) as writer:
@@ -210,7 +214,7 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
             progress.say(summary(scene, most_lines=REPORT_LINES))
         mine = [w for w in wanted if (w // writer.header.shard_worlds) % job.workers == job.worker]
         shards = writer.open_shards(mine)
-        frames = recipe.rig.steps * len(cameras)
+        frames = recipe.rig.steps * len(names)
         if progress is not None:
             progress.begin(len(mine) * frames, done_frames=(len(mine) - sum(map(len, shards))) * frames)
         if shards:
@@ -242,6 +246,7 @@ def _try_draft(recipe: Recipe, scene: Scene, cameras: Sequence[Camera], world: i
     """
     draft = authored_draft(scene, recipe.rig, cameras, np.array([world], np.int64), np.zeros(1, np.int32))
     apply.randomize(apply.plan(recipe, scene, cameras), draft)
+    mounted(draft, recipe.rig)
 
 
 def _fill(shard: Shard, factory: Factory, worlds: Sequence[int], size: int, progress: Progress | None) -> None:

@@ -39,6 +39,8 @@ def _omegaconf_type(hint: Any) -> Any:
         return list[_omegaconf_type(arguments[0])]  # type: ignore[misc]
     if origin in (Union, types.UnionType):
         inner = next(argument for argument in arguments if argument is not types.NoneType)
+        if dataclasses.is_dataclass((inner, *typing.get_args(inner))[-1]):
+            return Any  # a mapping over null is more than OmegaConf merges; what is in it is checked after composition
         return _omegaconf_type(inner) | None
     return hint
 

@@ -7,7 +7,7 @@ camera. Time of flight: the phase of light that is modulated with one frequency,
 
 import warp as wp
 
-from .camera import Span, Views, camera_ray, pixel_of, pixel_spread
+from .camera import Span, Views, camera_ray, pixel_of
 from .echo import backscatter, echo_of
 from .elementary import TAU, atan2_rad, normal_pair, sincos_turns
 from .geometry import Geometry, Trees
@@ -95,7 +95,7 @@ def sense_surfaces(
             if found.placement != MISS:
                 view = pixel[0]
                 ray = camera_ray(views, view, float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
-                width = found.t * pixel_spread(views, view)
+                width = found.t * ray.spread
                 echo = echo_of(geometry, materials, views.row[view], found, ray.direction, width)
                 both = echo.specular + echo.diffuse
                 mirror = wp.where(echo.alpha < mirror_alpha and both > 0.0, echo.specular / wp.max(both, 1.0e-6), 0.0)

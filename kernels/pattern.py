@@ -36,7 +36,7 @@ class PatternKind(IntEnum):
 
 
 CONSTANTS = {**PatternKind.__members__, "MIN_ALPHA": MIN_ALPHA, "MIN_COS": float(MIN_COS), "ENERGY_SIZE": ENERGY_SIZE}
-DRESS = ("lanes", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress")
+DRESS = ("lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress")
 
 
 @wp.struct

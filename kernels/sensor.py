@@ -97,7 +97,7 @@ class SensorViews:
     camera: wp.array[int]  # [view], of the rig: which chip it is
     focal_px: wp.array[wp.vec2]  # [view]
     center_px: wp.array[wp.vec2]  # [view]
-    orthographic: wp.array[int]  # [view]
+    lens: wp.array[int]  # [view], LensModel of kernels/camera.py
     value: wp.array2d[float]  # [view, SensorValue]
     metered: wp.array2d[float]  # [view, (factor on radiance, gains of red, green, blue)]; empty: nothing is metered
 
@@ -114,7 +114,7 @@ class Groups:
     run: int
 
 
-@wp.func_native(native("lanes", "camera", "sensor_keep"))
+@wp.func_native(native("lanes", "lens", "camera", "sensor_keep"))
 def keep_run(
     views: Views, span: Span, sample_count: int, radiance: wp.array[wp.vec3], out_light: wp.array3d[wp.vec3],
     out_color: ColorImages, thread: int,

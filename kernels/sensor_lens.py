@@ -2,11 +2,14 @@
 
 import warp as wp
 
+from .camera import LensModel
 from .native_source import native
 from .sensor import CONSTANTS, Groups, Sensor, SensorViews
 
+LENS_CONSTANTS = {**CONSTANTS, "PINHOLE": int(LensModel.PINHOLE), "BROWN_CONRADY": int(LensModel.BROWN_CONRADY)}
 
-@wp.func_native(native("lanes", "sensor_group", "sensor_lens", constants=CONSTANTS))
+
+@wp.func_native(native("lanes", "sensor_group", "sensor_lens", constants=LENS_CONSTANTS))
 def lens_run(
     views: SensorViews, sensor: Sensor, groups: Groups, light: wp.array3d[wp.vec3], out_light: wp.array3d[wp.vec3],
     thread: int,

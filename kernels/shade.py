@@ -35,8 +35,8 @@ CONSTANTS = {
 
 
 LIGHTING = (
-    "lanes", "camera", "texture", "point", "sky", "image", "bsdf", "directions", "lobes", "rect", "light", "light_hit",
-    "dome", "shaping", "sequence", "rays", "shade",
+    "lanes", "lens", "camera", "texture", "point", "sky", "image", "bsdf", "directions", "lobes", "rect", "light",
+    "light_hit", "dome", "shaping", "sequence", "rays", "shade",
 )  # fmt: skip
 
 

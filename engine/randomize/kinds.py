@@ -40,6 +40,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.clutter
     import engine.randomize.daylight
     import engine.randomize.layout
+    import engine.randomize.lens
     import engine.randomize.light
     import engine.randomize.material
     import engine.randomize.pattern

@@ -15,4 +15,5 @@ class Stage(IntEnum):
     LIGHT = 4  # the colour of a light
     DIM = 5  # its strength
     CAMERA = 6  # where a camera is
-    CAMERA_JITTER = 7  # how far it is off
+    CAMERA_LENS = 7  # what it looks through
+    CAMERA_JITTER = 8  # how far it is off

@@ -135,7 +135,7 @@ def new_sensor_memory(on_device: SensorOnDevice, views: Any, inputs: Inputs, rig
     """Return memory for the views of a batch; `views` are kernels.camera.Views."""
     count, sensor, size = len(views.world), on_device.sensor, (rig.height, rig.width)
     own = gpu.sensor.SensorViews()
-    for name in ("world", "frame", "focal_px", "center_px", "orthographic"):
+    for name in ("world", "frame", "focal_px", "center_px", "lens"):
         setattr(own, name, getattr(views, name))
     own.camera, own.value = inputs.array("sensor_camera"), inputs.array("sensor_value")
     is_metered = bool(on_device.meter.is_on or on_device.meter.finds_white)

@@ -18,7 +18,7 @@
         const Triangle tri = triangle_of(geometry, met, false);
         Point point = load_point(out_point.value.data, i);
         const Ray ray = camera_ray(views, pixels, omm::to_float(pixels.x) + 0.5f, omm::to_float(pixels.y) + 0.5f);
-        dress(met, tri, met.t * spread_at(views, pixels, met.t) * omm::length(ray.direction), point);
+        dress(met, tri, met.t * spread_at(views, pixels, ray, met.t) * omm::length(ray.direction), point);
         settle(point);
         store_point(out_point.value.data, i, point);
     }

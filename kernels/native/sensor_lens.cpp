@@ -34,7 +34,8 @@
         const float strength = view_value(views, g.view, VIGNETTING);
         F passed = 1.0f + strength * (rho2 * (sensor.vignetting[0] + rho2 * (sensor.vignetting[1] + rho2 * sensor.vignetting[2])));
         passed = omm::max(passed, omm::splat(0.0f));
-        if (sensor.natural != 0.0f && views.orthographic.data[g.view] == 0) {
+        const int lens = views.lens.data[g.view];
+        if (sensor.natural != 0.0f && (lens == PINHOLE || lens == BROWN_CONRADY)) {  // others have no image plane
             const F tan_x = dx / focal[0];
             const float tan_y = dy / focal[1];
             const F cos2 = 1.0f / (1.0f + tan_x * tan_x + tan_y * tan_y);

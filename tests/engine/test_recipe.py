@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UserError
+from engine.optics import LensConfig, Mount
 from engine.recipe import (
     NOT_IN_RECIPE,
     AssetRef,
@@ -51,9 +52,12 @@ SENSOR = Sensor(
     ),
     Development(1.0, 5000.0, True, "malvar", ((1.5, -0.4, -0.1),) * 3, 1.1, 0.9, "filmic", 2.2, 80.0),
 )
+LENS = LensConfig("kannala_brandt", (0.01, 0.02, 0.03, 0.04), 150.0, None, (320.5, 240.5), 1280.0, 160.0)
+MOUNT_LENS = LensConfig("brown_conrady", (0.01, 0.02, 0.03, 0.04), None, (400.0, 410.0), (320.5, 240.5), 1280.0, 160.0)
+MOUNTS = {"left": Mount(0.1, 0.2, 0.3, 1.0, 2.0, 3.0, MOUNT_LENS)}
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
-    rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False, clamp_radiance=3.0),
+    rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False, True, 8, 3.0, LENS, MOUNTS),
     randomize={
         "sun": {"kind": "sun_angle", "per": "world", "elevation_deg": {"law": "uniform", "low": 2, "high": 12.5}}
     },
@@ -77,7 +81,7 @@ RECIPE = Recipe(
     sensor=SENSOR,
     plugins=("my_randomizers==1.0",),
 )
-OTHER = {
+OTHER = {  # another valid word for each closed choice
     "direct": "labels",
     "rgb": "normal",
     "depth": "instance",
@@ -87,7 +91,9 @@ OTHER = {
     "rggb": "bggr",
     "malvar": "bilinear",
     "filmic": "srgb",
-}  # another valid word for each closed choice
+    "kannala_brandt": "brown_conrady",
+    "brown_conrady": "kannala_brandt",
+}
 NOT_ALONE = (("outputs", 2), ("outputs", 3), ("depth_sensor", "kind"), ("lidar", "kind"))  # other leaves go with them
 
 
@@ -95,7 +101,7 @@ def _leaves(value: Any, path: tuple = ()) -> Iterator[tuple]:
     if isinstance(value, dict | list) and value:
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _leaves(item, (*path, key))
-    else:
+    elif value is not None:  # of two keys that exclude each other; another lens of the example has the other
         yield path
 
 
