@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from engine.frames import FrameKeys
 from engine.labels.model import Labels
-from engine.lens.model import COEFFICIENTS
+from engine.lens.model import COEFFICIENTS, LensModel
 from engine.scene.model import Scene
 from engine.write.names import FrameGrid
 
