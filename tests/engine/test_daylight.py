@@ -18,6 +18,7 @@ from engine.errors import UserError
 from engine.factory import load_recipe_scene
 from engine.randomize import apply
 from engine.rig import authored_draft, rig_cameras
+from engine.scene import DrawnWorld, load_scene, write_world
 from engine.scene.model import LightKind, Scene
 
 Array = NDArray[np.float64]
@@ -103,12 +104,17 @@ def test_the_table_of_a_sky_is_a_distribution() -> None:
 
 
 def drawn(choice: str, *, rows: int = 3) -> tuple[Scene, Draft]:
+    scene, world = drawn_world(choice, rows=rows)
+    return scene, world.draft
+
+
+def drawn_world(choice: str, *, rows: int) -> tuple[Scene, DrawnWorld]:
     recipe, job = engine.compose(*TABLE, f"+randomize={choice}")
     recipe, scene = load_recipe_scene(recipe, job)
     cameras = rig_cameras(scene, recipe.rig)
     draft = authored_draft(scene, recipe.rig, cameras, np.arange(rows, dtype=np.int64), np.zeros(rows, np.int32))
     apply.randomize(apply.plan(recipe, scene, cameras), draft)
-    return scene, draft
+    return scene, DrawnWorld(recipe, cameras, draft, rows - 1)
 
 
 def test_every_world_has_the_sun_that_it_drew() -> None:
@@ -139,6 +145,20 @@ def test_place_and_time_give_the_sun_that_they_record() -> None:
         assert columns["elevation_deg"][row] == pytest.approx(elevation, abs=1e-9)
         turned = np.deg2rad(columns["north_deg"][row] - bearing - columns["azimuth_deg"][row])
         assert math.cos(turned) == pytest.approx(1.0, abs=1e-12)
+
+
+def test_a_world_written_as_usd_has_its_sun_and_a_dome_as_bright_as_its_sky(tmp_path: Path) -> None:
+    scene, world = drawn_world("daylight", rows=1)
+    notes = write_world(tmp_path / "world.usda", scene, world)
+    assert any("an even dome" in note.what for note in notes)
+    read = {light.name.rpartition("/")[2]: light for light in load_scene(tmp_path / "world.usda").lights}
+    sky, sun = read["ommatidia_sky"], read["ommatidia_sun"]
+    assert (sky.kind, sun.kind) == (LightKind.DOME, LightKind.DISTANT)
+    rows = sky_rows(world.draft.sky)
+    assert np.array(sky.radiance) * math.pi == pytest.approx(rows.sky_irradiance[0], rel=1e-5)
+    lit = np.array(sun.radiance) * math.pi * math.sin(sun.half_angle_rad) ** 2
+    assert lit == pytest.approx(rows.sun_irradiance[0], rel=1e-4)
+    assert sun.world_from_light[:, 2] == pytest.approx(world.draft.world_from_light[0, -1, :, 2], abs=1e-6)
 
 
 @pytest.mark.parametrize(
