@@ -110,7 +110,7 @@ def preset(name: str, **changes: Any) -> dict[str, Any]:
 
 def material_rig(width_px: int, height_px: int, spp: int) -> Rig:
     """Return a rig for the scene's camera."""
-    return Rig(("auto",), width_px, height_px, 1, spp, "direct", 0.0, (0.06, 0.06, 0.06), 0.15, 0.5, False)
+    return Rig(("auto",), width_px, height_px, 1, spp, "direct", 0.5, (0.06, 0.06, 0.06), 0.15, 0.5, False)
 
 
 def material_draft(scene: Scene, rig: Rig, entries: dict[str, Any], *, world: int = 0, seed: int = 0) -> Draft:

@@ -21,7 +21,7 @@ from engine.scene.model import Camera, IesProfile, Light, LightKind, Material, M
 
 TILE_PX = (424, 282)
 WIDE_PX = (639, 340)
-LIGHT_SPP, BALL_SPP, MATERIAL_SPP = 192, 384, 48
+LIGHT_SPP, BALL_SPP, MATERIAL_SPP = 48, 160, 64
 ABOVE = (-0.75, -0.7, 0.95)  # where lamps are [m]
 AIM = (0.0, 0.0, 0.08)
 BALL_STEP_M = 0.24
@@ -106,7 +106,7 @@ def ball_sheet(effort: Effort) -> Sheet:
         Light("/key", LightKind.RECT, look_at((-0.9, -0.5, 1.5), (0, 0, 0.1)), (0.35, 0.35), 0.0, (60.0, 58.0, 55.0)),
     ]
     scene = assembled(parts, lights, textures=(studio_dome(), checker()))
-    eye = Camera("/camera", look_at((0.0, -1.9, 0.55), (0.0, 0.0, 0.085)), 31.0, 24.0, 24.0 * WIDE_PX[1] / WIDE_PX[0])
+    eye = Camera("/camera", look_at((0.0, -1.9, 0.55), (0.0, 0.03, 0.09)), 33.0, 24.0, 24.0 * WIDE_PX[1] / WIDE_PX[0])
     tiles: list[tuple[str, Picture]] = []
     for quality, spp in (("direct", 64), ("path", BALL_SPP)):
         rgb = photographed(scene, eye, WIDE_PX, quality=quality, spp=spp, effort=effort, target=0.25)
@@ -115,7 +115,7 @@ def ball_sheet(effort: Effort) -> Sheet:
         "Glass, frosted glass, chrome, copper, clear lacquer over blue, plastic. `direct` sees through glass without "
         "bending and shows lights in metal but not other things; `path` does all of it, caustics included."
     )
-    made_by = f"bench/gallery/built.py, `ball_sheet`: `rig.spp={BALL_SPP} rig.clamp_radiance=20`, 8 bounces"
+    made_by = f"bench/gallery/built.py, `ball_sheet`: `rig.spp={BALL_SPP} rig.clamp_radiance=6`, 8 bounces"
     return Sheet("Glass, metal, clearcoat", tiled(tiles, columns=2), text, made_by)
 
 
@@ -144,5 +144,7 @@ def material_sheet(effort: Effort) -> Sheet:
     tiles = [(f"randomize={name}", first[name]) for name in PRESETS]
     tiles += [(f"randomize={name}, another world", rgb) for name, rgb in more.items()]
     text = "Patterns of noise, without images: ball, box, wall and floor wear the same entry. See [patterns](../patterns.md)."
-    made_by = f"bench/materials.py, `material_images`: quality direct, {MATERIAL_SPP} samples, presets of conf/randomize"
+    made_by = (
+        f"bench/materials.py, `material_images`: quality direct, {MATERIAL_SPP} samples, presets of conf/randomize"
+    )
     return Sheet("Procedural materials", tiled(tiles, columns=3), text, made_by)

@@ -12,11 +12,12 @@ from engine.scene.model import Scene
 from engine.sensors.sweep import Sweep, points_of
 
 OVERSAMPLING = 2
-EYE_M, TARGET_M = (-13.5, -3.0, 11.0), (-1.0, 0.0, 0.4)
-FOCAL_LENGTHS = 1.05  # focal length over the picture's width
-POINT_PX = 2  # side of a point before the picture is made smaller
-DIM = 0.35  # of a point without intensity
-GROUND = (120, 126, 136)  # of what has no class or fills the hall
+EYE_M, TARGET_M = (-13.0, -11.5, 12.5), (-0.6, 0.1, 0.0)
+CEILING_M = 3.4  # higher points are left out, to see into the hall
+FOCAL_LENGTHS = 1.0  # focal length over the picture's width
+POINT_PX = 3  # side of a point before the picture is made smaller
+DIM = 0.55  # of a point without intensity
+GROUND = (128, 134, 146)  # of the hall itself
 BUILDING = "/Building/"
 
 
@@ -31,7 +32,8 @@ def cloud_picture(sweep: Sweep, scene: Scene, size_px: tuple[int, int]) -> tuple
     color[is_building[points["instance"]]] = GROUND
     level = points["intensity"] / max(float(np.percentile(points["intensity"], 95)), 1.0e-6)
     color *= (DIM + (1.0 - DIM) * np.clip(level, 0.0, 1.0))[:, None]
-    return splatted(world_m, color, size_px), len(points)
+    is_low = world_m[:, 2] < CEILING_M
+    return splatted(world_m[is_low], color[is_low], size_px), len(points)
 
 
 def splatted(world_m: NDArray[np.float64], color: NDArray[np.float64], size_px: tuple[int, int]) -> Picture:

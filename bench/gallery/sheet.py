@@ -63,13 +63,10 @@ def stacked(pictures: Sequence[Picture]) -> Picture:
     return np.concatenate(pictures, axis=0)
 
 
-def cropped(picture: Picture, share: float) -> Picture:
-    """Return the middle of a picture, enlarged to its size without smoothing."""
-    height, width = picture.shape[:2]
-    rows, columns = max(1, round(height * share)), max(1, round(width * share))
-    y, x = (height - rows) // 2, (width - columns) // 2
-    middle = Image.fromarray(np.ascontiguousarray(picture[y : y + rows, x : x + columns]))
-    return np.asarray(middle.resize((width, height), Image.Resampling.NEAREST))
+def halved(picture: Picture) -> Picture:
+    """Return a picture at half its size."""
+    image = Image.fromarray(picture)
+    return np.asarray(image.resize((image.width // 2, image.height // 2), Image.Resampling.BOX))
 
 
 def depth_colors(depth_m: NDArray[np.float32], *, low_m: float, high_m: float) -> Picture:
@@ -80,8 +77,8 @@ def depth_colors(depth_m: NDArray[np.float32], *, low_m: float, high_m: float) -
 
 
 def depth_span_m(depth_m: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the depths between which nearly all of an image lies."""
-    low, high = np.percentile(depth_m[np.isfinite(depth_m)], (0.5, 99.5))
+    """Return the depths between which most of an image lies."""
+    low, high = np.percentile(depth_m[np.isfinite(depth_m)], (1.0, 95.0))
     return float(low) * 0.95, float(high) * 1.05 + 1.0e-6
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from bench.gallery.sheet import (
     Sheet,
     depth_colors,
     depth_span_m,
+    halved,
     id_colors,
     normal_colors,
     tiled,
@@ -32,11 +32,13 @@ from engine.sensors.sweep import sweep_of
 
 TILE_PX = (424, 318)
 SMALL_PX = (316, 237)
-DIRECT_SPP, PATH_SPP = 64, 256
+LARGE_PX = (632, 474)  # of pictures that are shown at half their size
+DIRECT_SPP, PATH_SPP, OPEN_SPP = 32, 128, 64
 CLEAN = "rig.clamp_radiance=8"  # without fireflies, and a little darker where light bounces
 WORLD_OF = {"warehouse": 10, "tabletop": 10, "inspection": 1}
 ALL_OUTPUTS = "outputs=[rgb,depth,normal,instance]"
-DAYS = ((1.0, 2.5, 3.5), (6.0, 2.5, 2.0), (15.0, 3.0, 0.7), (35.0, 2.5, -0.2), (60.0, 2.5, -0.5), (35.0, 8.0, -0.2))
+DAYS = ((1.0, 2.5, 3.2), (6.0, 2.5, 1.3), (15.0, 3.0, 0.3), (35.0, 2.5, -0.4), (60.0, 2.5, -0.6), (35.0, 8.0, -0.4))
+FILMIC = ("sensor.develop.tone=filmic", "sensor.develop.headroom_ev=2.5")
 ROOF = ("/Warehouse/Building/Wall", "/Warehouse/Building/Ceiling", "/Warehouse/Building/Doors")
 LIDARS = ("spinning_32", "spinning_128", "solid_state", "raster")
 LENSES = ("as_authored", "action_camera", "fisheye", "f_theta")
@@ -92,7 +94,8 @@ def size(effort: Effort, pixels: tuple[int, int]) -> tuple[str, str]:
 def command(overrides: Sequence[str], worlds: Sequence[int] = (0,)) -> str:
     """Return the command line that makes the pictures as a dataset."""
     listed = f"worlds=[{','.join(map(str, worlds))}]"
-    return " ".join(["python -m engine.run", *map(shlex.quote, overrides), shlex.quote(listed)])
+    words = [f'"{word}"' if "'" in word or "*" in word else word for word in (*overrides, listed)]
+    return " ".join(["python -m engine.run", *words])
 
 
 def quality(effort: Effort, name: str) -> tuple[str, ...]:
@@ -127,9 +130,9 @@ def scene_sheet(name: str, effort: Effort) -> Sheet:
 def variety_sheet(effort: Effort) -> Sheet:
     """Return a dozen worlds of the warehouse, as different as its laws and some more make them."""
     worlds = range(24, 36)
-    overrides = ("+scene=warehouse", *PATTERNED, *size(effort, SMALL_PX), *quality(effort, "direct"))
+    overrides = ("+scene=warehouse", *PATTERNED, *size(effort, LARGE_PX), "quality=direct", f"rig.spp={effort.spp(16)}")
     made = make(overrides, worlds)
-    tiles = [(f"world {world}", rgb) for world, rgb in zip(worlds, made.rgb, strict=True)]
+    tiles = [(f"world {world}", halved(rgb)) for world, rgb in zip(worlds, made.rgb, strict=True)]
     text = "Layout, light, cameras, procedural materials, weathering and the sensor are drawn anew in every world."
     return Sheet("Worlds of one recipe", tiled(tiles, columns=4), text, command(overrides, worlds))
 
@@ -185,8 +188,8 @@ def surround_sheet(effort: Effort) -> Sheet:
 def daylight_sheet(effort: Effort) -> Sheet:
     """Return the warehouse's floor in the open under suns of several elevations."""
     world, tiles = 10, []
-    base = ("+scene=warehouse", "randomize=daylight", *size(effort, TILE_PX), *quality(effort, "path"),
-            "randomize.daylight.azimuth_deg=160", "scene.randomize.wall_tone=null")  # fmt: skip
+    base = ("+scene=warehouse", "randomize=daylight", *size(effort, TILE_PX), "quality=path",
+            f"rig.spp={effort.spp(OPEN_SPP)}", CLEAN, "randomize.daylight.azimuth_deg=312", *FILMIC)  # fmt: skip
     overrides: tuple[str, ...] = ()
     for elevation_deg, turbidity, stops in DAYS:
         overrides = (
@@ -232,7 +235,7 @@ def depth_sheet(effort: Effort) -> Sheet:
 
 def lidar_sheet(effort: Effort) -> Sheet:
     """Return sweeps of every LiDAR of conf/lidar, from above."""
-    world, tiles = 5, []
+    world, tiles = 7, []
     overrides: tuple[str, ...] = ()
     for name in LIDARS:
         overrides = ("+scene=warehouse", *size(effort, (64, 48)), f"lidar={name}", "write=[coco,pointcloud]",
@@ -242,5 +245,5 @@ def lidar_sheet(effort: Effort) -> Sheet:
         sweep = sweep_of(made.recipe.lidar, made.frames, 0)
         picture, count = cloud_picture(sweep, made.scene, (effort.px(636), effort.px(380)))
         tiles.append((f"lidar={name}, {count} points in a sweep", picture))
-    text = "One sweep each from the head of an aisle, seen from above at an angle; colour: class, brightness: intensity."
+    text = "One sweep each from the head of an aisle, from above; colour: instance, brightness: intensity."
     return Sheet("LiDARs", tiled(tiles, columns=2), text, command(overrides, [world]))

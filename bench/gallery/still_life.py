@@ -60,10 +60,12 @@ def turned_mesh(profile_m: NDArray[np.float64]) -> Mesh:
     a, b, c, d = (part.ravel() for part in (index[:-1, :-1], index[:-1, 1:], index[1:, 1:], index[1:, :-1]))
     triangle = np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)]).astype(np.int32)
     flat = points.reshape(-1, 3)
+    normals = normal.reshape(-1, 3)[triangle].astype(np.float32)
+    _, first, same = np.unique(np.round(flat, 7), axis=0, return_index=True, return_inverse=True)
+    flat, triangle = flat[first], same.reshape(-1)[triangle].astype(np.int32)  # one body, without a seam: glass bends
     corners = flat[triangle]
     twice_area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    triangle = triangle[twice_area > 1.0e-12]
-    normals = normal.reshape(-1, 3)[triangle].astype(np.float32)
+    triangle, normals = triangle[twice_area > 1.0e-12], normals[twice_area > 1.0e-12]
     slot = np.zeros(len(triangle), np.int32)
     return Mesh("turned", flat.astype(np.float32), triangle, normals, None, None, slot, False)
 
@@ -143,7 +145,7 @@ def photographed(
     bounced = quality == "path"
     rig = Rig(
         ("auto",), effort.px(size_px[0]), effort.px(size_px[1]), 1, effort.spp(spp), quality,  # type: ignore[arg-type]
-        0.0, (0.0,) * 3 if bounced else (0.05,) * 3, 0.15, 0.5, False, clamp_radiance=20.0 if bounced else 0.0,
+        0.0, (0.0,) * 3 if bounced else (0.05,) * 3, 0.15, 0.5, False, clamp_radiance=6.0 if bounced else 0.0,
     )  # fmt: skip
     ideal = from_plain(Sensor, yaml.safe_load((conf_folder() / "sensor" / "ideal.yaml").read_text()), "sensor")
     values = {"exposure.mode": "auto", "exposure.meter_target": target, "exposure.meter_low_ev": -12.0,

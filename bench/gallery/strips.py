@@ -48,7 +48,7 @@ def effect_sheet(names: Sequence[str], title: str, effort: Effort) -> Sheet:
         rows.append(tiled([*zip(captions, pictures, strict=True), *[("", blank)] * missing], columns=STEPS))
     text = "Each effect alone on the ideal sensor, weakest first; noise and single pixels are shown enlarged."
     made_by = (
-        f"`engine.render.sensor_strip` with `engine.sensors.change.EFFECTS` on {command(overrides, [WORLD])}; "
+        f"`engine.render.sensor_strip` with `engine.sensors.change.EFFECTS` on the frame of `{command(overrides, [WORLD])}`; "
         "each caption is a key below `sensor`"
     )
     return Sheet(title, stacked(rows), text, made_by)
