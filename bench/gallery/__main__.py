@@ -34,7 +34,8 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
 }
 HEAD = """# Gallery
 
-Made by `python -m bench.gallery` on a CPU; `--only NAME ...` makes some of the sheets again. Nothing is retouched or denoised.
+Made by `python -m bench.gallery` on a CPU; `--only NAME ...` makes some of the sheets again. Below each one stands what makes
+its last picture. Nothing is retouched or denoised; what is noisy is so at the samples that are given.
 """
 
 

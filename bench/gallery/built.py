@@ -143,7 +143,7 @@ def material_sheet(effort: Effort) -> Sheet:
     more = material_images(width, height, spp=spp, names=("painted_metal", "concrete"), world=3)
     tiles = [(f"randomize={name}", first[name]) for name in PRESETS]
     tiles += [(f"randomize={name}, another world", rgb) for name, rgb in more.items()]
-    text = "Patterns of noise, without images: ball, box, wall and floor wear the same entry. See [patterns](../patterns.md)."
+    text = "[Patterns](../patterns.md) of noise, without images: ball, box, wall and floor wear one entry."
     made_by = (
         f"bench/materials.py, `material_images`: quality direct, {MATERIAL_SPP} samples, presets of conf/randomize"
     )

@@ -1,4 +1,4 @@
-"""Sheets that command lines of `engine.run` make: the shipped scenes with qualities, lenses, sensors and randomisers."""
+"""Sheets that command lines of `engine.run` make: shipped scenes with qualities, lenses, sensors and randomisers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from engine.sensors.sweep import sweep_of
 TILE_PX = (424, 318)
 SMALL_PX = (316, 237)
 LARGE_PX = (632, 474)  # of pictures that are shown at half their size
-DIRECT_SPP, PATH_SPP, OPEN_SPP = 32, 128, 64
+DIRECT_SPP, PATH_SPP, OPEN_SPP = 32, 192, 64
 CLEAN = "rig.clamp_radiance=8"  # without fireflies, and a little darker where light bounces
 WORLD_OF = {"warehouse": 10, "tabletop": 10, "inspection": 1}
 ALL_OUTPUTS = "outputs=[rgb,depth,normal,instance]"
@@ -229,7 +229,7 @@ def depth_sheet(effort: Effort) -> Sheet:
                 tiles.append(("perfect depth", depth_colors(made.frames.depth_m[0], low_m=low_m, high_m=high_m)))
             seen = depth_colors(made.frames.depth_sensor_m[0], low_m=low_m, high_m=high_m)
             tiles.append((f"depth_sensor={name}", seen))
-    text = "Noise, quantisation, shadows, flying pixels and dropouts of three kinds of depth camera; black: no measurement."
+    text = "Noise, steps, shadows, flying pixels and dropouts of three kinds of depth camera; black: no measurement."
     return Sheet("Depth cameras", tiled(tiles, columns=4), text, command(overrides, [7]))
 
 

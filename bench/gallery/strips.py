@@ -47,8 +47,9 @@ def effect_sheet(names: Sequence[str], title: str, effort: Effort) -> Sheet:
         missing = STEPS - len(pictures)
         rows.append(tiled([*zip(captions, pictures, strict=True), *[("", blank)] * missing], columns=STEPS))
     text = "Each effect alone on the ideal sensor, weakest first; noise and single pixels are shown enlarged."
+    line = command(overrides, [WORLD])
     made_by = (
-        f"`engine.render.sensor_strip` with `engine.sensors.change.EFFECTS` on the frame of `{command(overrides, [WORLD])}`; "
+        f"`engine.render.sensor_strip` with `engine.sensors.change.EFFECTS` on the frame of `{line}`; "
         "each caption is a key below `sensor`"
     )
     return Sheet(title, stacked(rows), text, made_by)
