@@ -127,6 +127,7 @@ class Rig:
     energy_compensation: bool = True  # rough gloss gets back what bounces more than once between its facets
     bounces: int = 8  # of light between surfaces; quality `path`
     clamp_radiance: float = 0.0  # most that one sample's indirect light adds, 0: no limit; quality `path`
+    denoise: bool = False  # rgb by Open Image Denoise, which must be installed; labels never are
     lens: LensConfig | None = None  # of all cameras; None: pinhole or orthographic, as authored
     mounts: dict[str, Mount] | None = None  # what every camera carries and sees through instead; None: it sees itself
 

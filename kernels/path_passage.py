@@ -23,7 +23,7 @@ from .opacity import (
     stopped_share,
 )
 from .path import SEES_DOMES, Bounce, Glass, Paths
-from .point import DIFFUSE_FIELD, Points, point_index
+from .point import DIFFUSE_FIELD, GLOSS_FIELD, Points, point_index
 from .random import uniform4
 from .sample import Sampling, sample_offset
 from .surface import ANISOTROPY_SHARE, corner_uv, footprint_at
@@ -34,7 +34,6 @@ PASSING_DIMENSION = wp.constant(64)  # of a pixel's counter: the first of those 
 GOLDEN = wp.constant(0.6180339887)  # from one surface of a ray to its next
 PLASTIC = wp.constant(0.7548776662)  # from one sample to the next
 COAT_FIELD = wp.constant(32)  # where fields of a point begin, see native/point.cpp
-GLOSS_FIELD = wp.constant(35)
 F0_FIELD = wp.constant(22)
 
 

@@ -100,10 +100,29 @@ class BatchMemory:
         if stages.sensor is not None:
             self.sensor = new_sensor_memory(stages.sensor, self.views, self.inputs, rig, base.device)
             self.buffers = dataclasses.replace(self.buffers, metered=self.sensor.metered)
+        shape = (values.views, rig.height, rig.width)
+        self.light: wp.array | None = None if self.sensor is None else self.sensor.radiance
+        self.albedo: wp.array | None = None
+        if stages.denoiser is not None:
+            self.albedo = wp.empty(shape, dtype=wp.vec3, device=base.device)
+            if self.light is None:
+                self.light = wp.empty(shape, dtype=wp.vec3, device=base.device)
         self.images = {name: new_image(name, base, rig, values.views, self.sweeps) for name in images}
         for name, image in self.images.items():
             self.buffers.set_image(name, image)
         self.pixels = values.views * rig.width * rig.height
+
+    def denoise(self) -> None:
+        """Denoise the light of all views, which is on the CPU; linear images get it, too."""
+        denoiser = self.stages.denoiser
+        assert denoiser is not None
+        assert self.light is not None
+        assert self.albedo is not None
+        light = self.light.numpy()
+        for images in zip(light, self.albedo.numpy(), self.buffers.labels.normal.numpy(), strict=True):
+            denoiser.denoise(*images)
+        if self.buffers.color.linear.shape[0]:
+            self.buffers.color.linear.numpy()[...] = light
 
     @property
     def beams(self) -> int:
@@ -135,8 +154,8 @@ class Worker:
         record_building(memory.worlds, self._building, self.build)
         span = span_of(0, slice_px, device)
         scratch = new_scratch(stages.base, stages.rig, memory.buffers, slice_px) if stages.shaded else None
-        radiance = None if memory.sensor is None else memory.sensor.radiance
-        target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, radiance)
+        light = memory.light, memory.albedo
+        target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, *light)
         self.slices = SlicePrograms(stages, target, slice_px)
         self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
         self.lidar: LidarProgram | None = None

@@ -39,6 +39,7 @@ from engine.render.buffers import (
     SILHOUETTE_BYTES,
 )
 from engine.render.color import srgb_table
+from engine.render.denoise import denoiser_of
 from engine.render.depth_sensor import STREAM as DEPTH_STREAM
 from engine.render.depth_sensor import depth_model
 from engine.render.host_memory import HostMemory, device_view
@@ -157,7 +158,7 @@ class Renderer:
             depth=None if outputs.depth_sensor is None else depth_model(outputs.depth_sensor),
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
-            sensor=chip,
+            sensor=chip, denoiser=denoiser_of(rig, device) if self.shaded else None,
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)

@@ -57,7 +57,9 @@ MOUNT_LENS = LensConfig("brown_conrady", (0.01, 0.02, 0.03, 0.04), None, (400.0,
 MOUNTS = {"left": Mount(0.1, 0.2, 0.3, 1.0, 2.0, 3.0, MOUNT_LENS)}
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
-    rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False, True, 8, 3.0, LENS, MOUNTS),
+    rig=Rig(
+        ("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False, True, 8, 3.0, False, LENS, MOUNTS
+    ),
     randomize={
         "sun": {"kind": "sun_angle", "per": "world", "elevation_deg": {"law": "uniform", "low": 2, "high": 12.5}}
     },
