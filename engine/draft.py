@@ -34,8 +34,10 @@ class Draft:
     center_px: NDArray[np.float64]  # [row, camera, 2], corner-origin pixels
     exposure_ev: NDArray[np.float32]  # [row, camera], stops added to the rig's exposure
     exposure: NDArray[np.float32]  # [row, camera], factor on radiance that the authored camera asks for
-    orthographic: NDArray[np.bool_]  # [row, camera]; focal_px is then pixels per metre
-    clip_m: NDArray[np.float64]  # [row, camera, 2], planar depths between which the camera sees
+    lens_model: NDArray[np.int32]  # [row, camera], engine.lens.LensModel; orthographic: focal_px is pixels per metre
+    lens_coefficients: NDArray[np.float64]  # [row, camera, 12], see engine.lens.Lens
+    lens_limit: NDArray[np.float64]  # [row, camera]
+    clip_m: NDArray[np.float64]  # [row, camera, 2], depths between which the camera sees
     f_stop: NDArray[np.float32]  # [row, camera], 0: pinhole
     focus_distance_m: NDArray[np.float64]  # [row, camera], 0: pinhole
     shutter_s: NDArray[np.float64]  # [row, camera, 2], opening and closing, relative to the frame's time

@@ -20,6 +20,7 @@ from engine.errors import Stopped, UserError
 from engine.frames import DeviceFrames, Frames
 from engine.labels.extract import labels_from_frames
 from engine.labels.model import Labels
+from engine.mounts import frame_names, mounted
 from engine.progress import Progress
 from engine.randomize import apply
 from engine.recipe import Job, Recipe, default_out, with_assets
@@ -66,7 +67,7 @@ class Factory:
         step = np.tile(np.arange(steps, dtype=np.int32), len(worlds))
         draft = authored_draft(self.scene, self.recipe.rig, self.cameras, world, step)
         apply.randomize(self.plan, draft)
-        return draft
+        return mounted(draft, self.recipe.rig)
 
     def make(self, worlds: Sequence[int]) -> tuple[Draft, Frames, Labels]:
         """Return drafts, frames and labels of some worlds."""
@@ -177,7 +178,7 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
     out = job.out or default_out(recipe)
     wanted = job.world_ids()
     cameras = rig_cameras(scene, recipe.rig)
-    names = tuple(camera.name for camera in cameras)
+    names = frame_names(cameras, recipe.rig)
     plan = plan_dataset(recipe, scene, names, provenance_of(device), shard_worlds=job.shard_worlds)
     _try_draft(recipe, scene, cameras, wanted[0])  # what does not fit the scene shows before a folder is made
     with ShardWriter(out, plan) as writer:
@@ -185,7 +186,7 @@ def generate(recipe: Recipe, job: Job, *, progress: Progress | None = None) -> M
             progress.say(summary(scene, most_lines=REPORT_LINES))
         mine = [w for w in wanted if (w // writer.header.shard_worlds) % job.workers == job.worker]
         shards = writer.open_shards(mine)
-        frames = recipe.rig.steps * len(cameras)
+        frames = recipe.rig.steps * len(names)
         if progress is not None:
             progress.begin(len(mine) * frames, done_frames=(len(mine) - sum(map(len, shards))) * frames)
         if shards:
@@ -217,6 +218,7 @@ def _try_draft(recipe: Recipe, scene: Scene, cameras: Sequence[Camera], world: i
     """
     draft = authored_draft(scene, recipe.rig, cameras, np.array([world], np.int64), np.zeros(1, np.int32))
     apply.randomize(apply.plan(recipe, scene, cameras), draft)
+    mounted(draft, recipe.rig)
 
 
 def _fill(shard: Shard, factory: Factory, worlds: Sequence[int], size: int, progress: Progress | None) -> None:

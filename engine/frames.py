@@ -17,6 +17,9 @@ class Lenses:
     f_stop: NDArray[np.float32]  # [view], 0: pinhole
     focus_distance_m: NDArray[np.float64]  # [view], 0: pinhole
     shutter_s: NDArray[np.float64]  # [view, 2], opening and closing, relative to the frame's time
+    model: NDArray[np.int32]  # [view], engine.lens.LensModel
+    coefficients: NDArray[np.float64]  # [view, 12], see engine.lens.Lens
+    limit: NDArray[np.float64]  # [view]
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Frames:
     keys: FrameKeys
     rgb: NDArray[np.uint8] | None  # [view, y, x, 3], sRGB
     rgb_linear: NDArray[np.float32] | None  # [view, y, x, 3], scene-linear
-    depth_m: NDArray[np.float32] | None  # [view, y, x], planar, +inf where nothing was hit
+    depth_m: NDArray[np.float32] | None  # [view, y, x], planar or range, see engine.lens; +inf where nothing was hit
     normal: NDArray[np.float32] | None  # [view, y, x, 3], world, unit, towards the camera; 0 where nothing was hit
     instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background
     silhouette: NDArray[np.int32] | None = None  # [view, instance, 6], see `Silhouettes`

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 import rfc8785
 
+from engine.optics import LensConfig, Mount
 from engine.plain import MAX_INTEGER, from_plain, to_plain
 
 Quality = Literal["labels", "direct", "path"]
@@ -122,6 +123,8 @@ class Rig:
     energy_compensation: bool = True  # rough gloss gets back what bounces more than once between its facets
     bounces: int = 8  # of light between surfaces; quality `path`
     clamp_radiance: float = 0.0  # most that one sample's indirect light adds, 0: no limit; quality `path`
+    lens: LensConfig | None = None  # of all cameras; None: pinhole or orthographic, as authored
+    mounts: dict[str, Mount] | None = None  # what every camera carries and sees through instead; None: it sees itself
 
     def __post_init__(self) -> None:
         if not self.cameras:
@@ -137,6 +140,10 @@ class Rig:
         _check_between("label_opacity", self.label_opacity, 0.0, 1.0)
         _check_between("bounces", self.bounces, 0, 64)
         _check_between("clamp_radiance", self.clamp_radiance, 0.0, 1.0e9)
+        if self.mounts is not None and not self.mounts:
+            raise ValueError("mounts is empty; use null for cameras that carry none")
+        for name in self.mounts or {}:
+            _check_name("mounts", name)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.errors import UserError, near_matches
+from engine.lens.fit import fit_lens
+from engine.lens.model import COEFFICIENTS
 from engine.recipe import Rig
-from engine.scene.camera import intrinsics
+from engine.scene.camera import authored_model, intrinsics
 from engine.scene.defaults import framing_camera
 from engine.scene.model import Camera, Material, Scene
 
@@ -51,7 +53,7 @@ def authored_draft(
     materials, lights = scene.materials, scene.lights
     k = np.array([intrinsics(camera, rig.width, rig.height) for camera in cameras])
     clip_m = [camera.clip_m if rig.clip else (0.0, np.inf) for camera in cameras]
-    return Draft(
+    draft = Draft(
         world=world,
         step=step,
         world_from_instance=repeat(scene.instances.world_from_instance, np.float64),
@@ -69,12 +71,17 @@ def authored_draft(
         center_px=repeat(k[:, (0, 1), (2, 2)], np.float64),
         exposure_ev=np.zeros((rows, len(cameras)), np.float32),
         exposure=repeat([camera.exposure for camera in cameras], np.float32),
-        orthographic=repeat([camera.orthographic for camera in cameras], np.bool_),
+        lens_model=repeat([authored_model(camera) for camera in cameras], np.int32),
+        lens_coefficients=np.zeros((rows, len(cameras), COEFFICIENTS)),
+        lens_limit=np.full((rows, len(cameras)), np.inf),
         clip_m=repeat(clip_m, np.float64),
         f_stop=repeat([camera.f_stop for camera in cameras], np.float32),
         focus_distance_m=repeat([camera.focus_distance_m for camera in cameras], np.float64),
         shutter_s=repeat([camera.shutter_s for camera in cameras], np.float64),
     )
+    if rig.lens is not None:
+        fit_lens(draft, np.arange(len(cameras)), rig.lens, (rig.width, rig.height), where="rig.lens")
+    return draft
 
 
 def _base_color(material: Material) -> tuple[float, float, float]:

@@ -1,12 +1,30 @@
 """Camera models: rays are computed per view, so that every view of a launch may have its own lens."""
 
+from enum import IntEnum
+
 import warp as wp
 
+from .native_source import native
 from .random import vec4u
 from .transform import mat34, transform_vector
 
 TILE_X = wp.constant(8)  # a warp of 32 threads covers an 8 x 4 tile of pixels
 TILE_Y = wp.constant(4)
+NOWHERE_M = wp.constant(1.0e18)  # where rays begin that no lens sends: beyond all boxes
+
+
+class LensModel(IntEnum):
+    """How a lens maps directions to the image; native/lens.cpp has the formulas and numbers them alike."""
+
+    PINHOLE = 0
+    ORTHOGRAPHIC = 1
+    BROWN_CONRADY = 2
+    KANNALA_BRANDT = 3
+    EQUIRECTANGULAR = 4
+    F_THETA = 5
+
+
+ORTHOGRAPHIC = wp.constant(int(LensModel.ORTHOGRAPHIC))
 
 
 @wp.struct
@@ -19,10 +37,11 @@ class Views:
     world: wp.array[int]  # [view], world number: key of the random streams
     frame: wp.array[int]  # [view], step * cameras + camera: counter of the random streams
     world_from_camera: wp.array[mat34]  # [view]
-    focal_px: wp.array[wp.vec2]  # [view]
+    focal_px: wp.array[wp.vec2]  # [view], orthographic: pixels per metre, equirectangular: per radian
     center_px: wp.array[wp.vec2]  # [view]
-    orthographic: wp.array[int]  # [view]; focal_px is then pixels per metre
-    clip_m: wp.array[wp.vec2]  # [view], planar depths between which the camera sees; empty: everything ahead
+    lens: wp.array[int]  # [view], LensModel
+    lens_value: wp.array2d[float]  # [view, 13], twelve coefficients and the limit; empty: no lens bends rays
+    clip_m: wp.array[wp.vec2]  # [view], depths between which the camera sees; empty: everything ahead
     exposure: wp.array[float]  # [view], factor on radiance
     light_shift: wp.array[vec4u]  # [view], random words: see sample.py
     ambient_shift: wp.array[vec4u]  # [view]
@@ -39,10 +58,15 @@ class Span:
 
 @wp.struct
 class Ray:
-    """A ray whose direction is not unit: `t` is the planar depth [m] along the optical axis."""
+    """A ray of a camera: `t` is its depth [m].
+
+    Planar depth along the optical axis, as the direction is as long as it must be for that, unless the lens sees past
+    90 degrees (fisheye, f-theta, equirectangular): then the direction is unit and `t` the range.
+    """
 
     origin: wp.vec3
     direction: wp.vec3
+    spread: float  # width of the pixel's cone as a share of the distance; orthographic: of 1 m
 
 
 @wp.func
@@ -62,25 +86,54 @@ def pixel_of(views: Views, index: int) -> wp.vec3i:
     return wp.vec3i(view, tile_y * TILE_Y + y, (tile - tile_y * tiles_x) * TILE_X + inside - y * TILE_X)
 
 
+@wp.func_native(
+    native("lanes", "lens")
+    + """
+    const char* rows = (const char*)views.lens_value.data;
+    const float* values = (const float*)(rows + (size_t)view * views.lens_value.strides[0]);
+    F value[LENS_LIMIT + 1];
+    for (int k = 0; k <= LENS_LIMIT; ++k) value[k] = omm::splat(values[k]);
+    const LensRay ray = bent_ray(omm::splat_int(views.lens.data[view]), value, omm::splat(right), omm::splat(down));
+    const V3 d = ray.direction;
+    return wp::vec4(omm::get(d.x, 0), omm::get(d.y, 0), omm::get(d.z, 0), omm::get(ray.spread, 0));
+"""
+)
+def bent_direction(views: Views, view: int, right: float, down: float) -> wp.vec4:
+    """Return the direction in the camera's frame, 0: none, and the spread of a lens that bends rays."""
+
+
 @wp.func
-def camera_ray(views: Views, view: int, x_px: float, y_px: float) -> Ray:
-    """Return the ray through a point of the image; pixel (i, j) spans [i, i + 1) x [j, j + 1)."""
+def lens_ray(views: Views, view: int, x_px: float, y_px: float) -> Ray:
+    """Return the ray of a point of the image in the camera's frame; pixel (i, j) spans [i, i + 1) x [j, j + 1).
+
+    The direction is 0 where the lens sends no ray.
+    """
     focal = views.focal_px[view]
     center = views.center_px[view]
     right = (x_px - center[0]) / focal[0]
     up = (center[1] - y_px) / focal[1]
-    pose = views.world_from_camera[view]
     ray = Ray()
-    ray.origin = wp.vec3(pose[0, 3], pose[1, 3], pose[2, 3])
-    if views.orthographic[view] != 0:
-        ray.origin = ray.origin + transform_vector(pose, wp.vec3(right, up, 0.0))
-        ray.direction = transform_vector(pose, wp.vec3(0.0, 0.0, -1.0))
+    ray.spread = 1.0 / focal[0]
+    if views.lens[view] == ORTHOGRAPHIC:
+        ray.origin = wp.vec3(right, up, 0.0)
+        ray.direction = wp.vec3(0.0, 0.0, -1.0)
+    elif views.lens[view] < ORTHOGRAPHIC:
+        ray.direction = wp.vec3(right, up, -1.0)
     else:
-        ray.direction = transform_vector(pose, wp.vec3(right, up, -1.0))
+        bent = bent_direction(views, view, right, -up)
+        ray.direction = wp.vec3(bent[0], bent[1], bent[2])
+        ray.spread *= bent[3]
     return ray
 
 
 @wp.func
-def pixel_spread(views: Views, view: int) -> float:
-    """Return the width of a pixel's cone [m] at planar depth 1 m (perspective)."""
-    return 1.0 / views.focal_px[view][0]
+def camera_ray(views: Views, view: int, x_px: float, y_px: float) -> Ray:
+    """Return the same ray in the world. One that the lens does not send begins nowhere and stays there."""
+    ray = lens_ray(views, view, x_px, y_px)
+    if wp.length_sq(ray.direction) == 0.0:
+        ray.origin = wp.vec3(NOWHERE_M, NOWHERE_M, NOWHERE_M)
+        return ray
+    pose = views.world_from_camera[view]
+    ray.origin = wp.vec3(pose[0, 3], pose[1, 3], pose[2, 3]) + transform_vector(pose, ray.origin)
+    ray.direction = transform_vector(pose, ray.direction)
+    return ray

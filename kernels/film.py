@@ -27,7 +27,7 @@ class SrgbTable:
     code: wp.array[int]  # [run], of the run's least float
 
 
-@wp.func_native(native("lanes", "camera", "film", constants=CONSTANTS))
+@wp.func_native(native("lanes", "lens", "camera", "film", constants=CONSTANTS))
 def develop_run(
     views: Views, span: Span, sample_count: int, table: SrgbTable, radiance: wp.array[wp.vec3], out_color: ColorImages,
     thread: int,

@@ -32,6 +32,7 @@ CONSTANTS = {
 }  # fmt: skip
 SCATTER = (
     "lanes",
+    "lens",
     "camera",
     "point",
     "bsdf",
@@ -88,7 +89,7 @@ def begin_run(views: Views, sampling: Sampling, point: Points, glass: Glass, out
 
 
 @wp.func_native(
-    native("lanes", "camera", "point", "path", "traverse", "path_trace", constants=CONSTANTS)
+    native("lanes", "lens", "camera", "point", "path", "traverse", "path_trace", constants=CONSTANTS)
 )
 def trace_run(trees: Trees, bounce: Bounce, out_hit: wp.array[Hit], thread: int):
     """Write the hits of a run of rays; see native/path_trace.cpp."""

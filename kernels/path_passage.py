@@ -7,7 +7,7 @@ closed, and goes straight on where it is a sheet.
 
 import warp as wp
 
-from .camera import Ray, Views, camera_ray, pixel_of, pixel_spread
+from .camera import Ray, Views, camera_ray, pixel_of
 from .geometry import Geometry
 from .native_source import native
 from .opacity import (
@@ -39,7 +39,7 @@ F0_FIELD = wp.constant(22)
 
 
 @wp.func_native(
-    native("lanes", "camera", "point", "sequence", "path", constants={"SEES_DOMES": int(SEES_DOMES)})
+    native("lanes", "lens", "camera", "point", "sequence", "path", constants={"SEES_DOMES": int(SEES_DOMES)})
     + """
     Path p;
     p.origin = omm::vec3(ray.origin[0], ray.origin[1], ray.origin[2]);
@@ -60,7 +60,7 @@ def keep_camera_path(out_paths: Paths, ray: Ray, spread: float, pixel: wp.vec3i,
 
 
 @wp.func_native(
-    native("lanes", "camera", "point", "path")
+    native("lanes", "lens", "camera", "point", "path")
     + """
     const float* slot = path_floats(paths.value.data, i);
     return slot[field * OMM_GROUP];
@@ -107,7 +107,7 @@ def begin_camera_paths(views: Views, sampling: Sampling, out_paths: Paths):
     pixel = pixel_of(views, sampling.span.first + i)
     offset_px = sample_offset(views, pixel, sampling)
     ray = camera_ray(views, pixel[0], float(pixel[2]) + offset_px[0], float(pixel[1]) + offset_px[1])
-    spread = pixel_spread(views, pixel[0]) / wp.length(ray.direction)
+    spread = ray.spread / wp.max(wp.length(ray.direction), 1.0e-20)
     ray.direction = wp.normalize(ray.direction)
     keep_camera_path(out_paths, ray, spread, pixel, views.row[pixel[0]], i)
 

@@ -26,7 +26,7 @@ CONSTANTS = {
 }  # fmt: skip
 
 
-MATERIAL = ("lanes", "camera", "surface", "texture", "point", "energy", "material", "find")
+MATERIAL = ("lanes", "lens", "camera", "surface", "texture", "point", "energy", "material", "find")
 
 
 @wp.struct

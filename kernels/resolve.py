@@ -23,7 +23,7 @@ class LabelImages:
     mixed: wp.array3d[wp.uint8]  # 1: something on the way is neither fully there nor fully absent; empty: nothing is
 
 
-@wp.func_native(native("lanes", "camera", "surface", "resolve"))
+@wp.func_native(native("lanes", "lens", "camera", "surface", "resolve"))
 def resolve_run(geometry: Geometry, views: Views, span: Span, hit: wp.array[Hit], out_labels: LabelImages, thread: int):
     """Write the labels of a run of pixels; see native/resolve.cpp."""
 
@@ -34,7 +34,7 @@ def resolve_labels(geometry: Geometry, views: Views, span: Span, hit: wp.array[H
     resolve_run(geometry, views, span, hit, out_labels, wp.tid())
 
 
-@wp.func_native(native("lanes", "camera", "edges", constants=CONSTANTS))
+@wp.func_native(native("lanes", "lens", "camera", "edges", constants=CONSTANTS))
 def edge_run(views: Views, labels: LabelImages, span: Span, out_edge: wp.array[wp.uint8], thread: int):
     """Write which pixels of a run lie across an edge; see native/edges.cpp."""
 

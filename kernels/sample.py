@@ -68,7 +68,7 @@ def ray_through(views: Views, pixel: wp.vec3i, offset_px: wp.vec2) -> Ray:
 
 
 @wp.func_native(
-    native("lanes", "camera", "traverse", "traverse_group", "philox", "offset", "samples", constants=CONSTANTS)
+    native("lanes", "lens", "camera", "traverse", "traverse_group", "philox", "offset", "samples", constants=CONSTANTS)
 )
 def sample_run(trees: Trees, views: Views, sampling: Sampling, out_hits: HitBuffers, thread: int):
     """Write the hits of a run of pixels; see native/samples.cpp."""

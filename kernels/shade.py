@@ -35,7 +35,7 @@ CONSTANTS = {
 
 
 LIGHTING = (
-    "lanes", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "rect", "light", "light_hit",
+    "lanes", "lens", "camera", "texture", "point", "image", "bsdf", "directions", "lobes", "rect", "light", "light_hit",
     "dome", "shaping", "sequence", "rays", "shade",
 )  # fmt: skip
 

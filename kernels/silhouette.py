@@ -58,7 +58,7 @@ class SilhouetteTable:
 
 @wp.func_native(
     "#define OMM_EACH\n"
-    + native("lanes", "camera", "traverse", "count", "silhouette", constants={"FAR_M": float(FAR_M)})
+    + native("lanes", "lens", "camera", "traverse", "count", "silhouette", constants={"FAR_M": float(FAR_M)})
     + "\n#undef OMM_EACH\n"
 )
 def silhouette_run(

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from .camera import Ray, Views, pixel_spread
+from .camera import ORTHOGRAPHIC, Ray, Views
 from .geometry import Geometry
 from .trace import Hit
 from .transform import transform_vector
@@ -51,10 +51,9 @@ def own_material(geometry: Geometry, placement: int, triangle: int) -> int:
 
 
 @wp.func
-def spread_at(views: Views, view: int, t: float) -> float:
+def spread_at(views: Views, view: int, ray: Ray, t: float) -> float:
     """Return the width of a pixel's cone at ray parameter `t`, as a share of the distance."""
-    spread = pixel_spread(views, view)
-    return wp.where(views.orthographic[view] != 0, spread / wp.max(t, 1.0e-6), spread)
+    return wp.where(views.lens[view] == ORTHOGRAPHIC, ray.spread / wp.max(t, 1.0e-6), ray.spread)
 
 
 @wp.func
@@ -82,7 +81,7 @@ def footprint_at(
 def footprint_of(geometry: Geometry, views: Views, view: int, ray: Ray, hit: Hit, power: float) -> wp.vec2:
     """Return `footprint_at` of a hit."""
     row = views.row[view]
-    width = hit.t * spread_at(views, view, hit.t)
+    width = hit.t * spread_at(views, view, ray, hit.t)
     triangle = geometry.first_triangle[hit.placement] + hit.triangle
     world_from_mesh = geometry.world_from_mesh[row, hit.placement]
     edge_1 = transform_vector(world_from_mesh, geometry.point_m[triangle, 1] - geometry.point_m[triangle, 0])

@@ -36,7 +36,9 @@ def traverse(trees: Trees, row: int, origin: wp.vec3, direction: wp.vec3, t_max:
     """Return (t, placement, triangle, weights), integers as bits; t < 0: nothing. See native/traverse.cpp."""
 
 
-@wp.func_native(native("lanes", "camera", "traverse", "traverse_group", "trace", constants={"FAR_M": float(FAR_M)}))
+@wp.func_native(
+    native("lanes", "lens", "camera", "traverse", "traverse_group", "trace", constants={"FAR_M": float(FAR_M)})
+)
 def trace_run(trees: Trees, views: Views, span: Span, out_hit: wp.array[Hit], thread: int):
     """Write the hits of a run of pixels; see native/trace.cpp."""
 

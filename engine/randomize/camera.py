@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.errors import UserError
+from engine.lens.fit import fit_lens
 from engine.randomize import select
 from engine.randomize.bounds import distance_to_boxes, world_boxes
 from engine.randomize.draw import Draw
@@ -32,7 +33,7 @@ from engine.randomize.pose import apply, compose, direction, look_at
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
-from engine.scene.camera import intrinsics
+from engine.scene.camera import authored_model, intrinsics
 from engine.scene.model import Anchor, Scene
 
 Array = NDArray[np.float64]
@@ -194,7 +195,9 @@ def camera_choice(params: CameraChoice, scene: Scene, draft: Draft, draw: Draw) 
     draft.world_from_camera[:, cameras] = np.array([camera.world_from_camera for camera in authored])[index]
     draft.focal_px[:, cameras] = k[:, (0, 1), (0, 1)][index]
     draft.center_px[:, cameras] = k[:, (0, 1), (2, 2)][index]
-    draft.orthographic[:, cameras] = np.array([camera.orthographic for camera in authored])[index]
+    draft.lens_model[:, cameras] = np.array([authored_model(camera) for camera in authored])[index]
+    if draw.rig.lens is not None:
+        fit_lens(draft, cameras, draw.rig.lens, (draw.rig.width, draw.rig.height), where="rig.lens")
     if draw.rig.clip:
         draft.clip_m[:, cameras] = np.array([camera.clip_m for camera in authored])[index]
     for name in ("exposure", "f_stop", "focus_distance_m", "shutter_s"):
@@ -290,8 +293,8 @@ def _place(
 
 
 def _zoom(cameras: NDArray[np.int64], focal_mm: Law | None, draft: Draft, draw: Draw) -> None:
-    """Set focal lengths; the sensor of each camera stays as authored."""
-    if focal_mm is None:
+    """Set focal lengths, unless the rig's lens does; the sensor of each camera stays as authored."""
+    if focal_mm is None or (draw.rig.lens is not None and draw.rig.lens.sets_focal):
         return
     flat = [draw.cameras[camera].name for camera in cameras if draw.cameras[camera].orthographic]
     if flat:

@@ -364,5 +364,8 @@ def frame_keys(draft: Draft) -> FrameKeys:
             f_stop=draft.f_stop.reshape(-1).copy(),
             focus_distance_m=draft.focus_distance_m.reshape(-1).copy(),
             shutter_s=draft.shutter_s.reshape(-1, 2).copy(),
+            model=draft.lens_model.reshape(-1).copy(),
+            coefficients=draft.lens_coefficients.reshape(rows * cameras, -1).copy(),
+            limit=draft.lens_limit.reshape(-1).copy(),
         ),
     )

@@ -47,9 +47,13 @@ def view_fields(draft: Draft, rig: Rig, cameras: slice = slice(None)) -> list[Fi
         field("world_from_camera", gpu.transform.mat34, of("world_from_camera")),
         field("focal_px", wp.vec2, of("focal_px")),
         field("center_px", wp.vec2, of("center_px")),
-        field("orthographic", wp.int32, of("orthographic"), np.int32),
+        field("lens", wp.int32, of("lens_model"), np.int32),
         field("exposure", wp.float32, of("exposure") * np.exp2(of("exposure_ev") + rig.exposure_ev)),
     ]
+    bent = draft.lens_model > gpu.camera.LensModel.ORTHOGRAPHIC
+    if bent.any():  # of all cameras: a part of a draft is laid out as the whole is
+        values = np.concatenate([of("lens_coefficients"), of("lens_limit")[:, None]], axis=1)
+        fields.append(field("lens_value", wp.float32, values))
     if rig.clip:
         fields.append(field("clip_m", wp.vec2, of("clip_m")))
     return fields

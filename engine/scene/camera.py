@@ -1,10 +1,11 @@
-"""Lens lengths to pixels."""
+"""Authored cameras as lenses: their lengths in pixels, and their projection."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.lens.model import LensModel
 from engine.scene.model import Camera
 
 
@@ -23,3 +24,8 @@ def intrinsics(camera: Camera, width: int, height: int) -> NDArray[np.float64]:
     center_x = width / 2.0 - camera.horizontal_offset_mm * px_per_mm
     center_y = height / 2.0 + camera.vertical_offset_mm * px_per_mm
     return np.array([[focal_px, 0.0, center_x], [0.0, focal_px, center_y], [0.0, 0.0, 1.0]])
+
+
+def authored_model(camera: Camera) -> LensModel:
+    """Return the lens model of an authored camera."""
+    return LensModel.ORTHOGRAPHIC if camera.orthographic else LensModel.PINHOLE

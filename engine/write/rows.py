@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.frames import FrameKeys
 from engine.labels.model import Labels
+from engine.lens.model import COEFFICIENTS, LensModel
 from engine.scene.model import Scene
 from engine.write.names import FrameGrid
 
@@ -67,6 +68,9 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
     if (lens := keys.lenses) is not None:
         row |= {name: float(getattr(lens, name)[view]) for name in ("exposure", "f_stop", "focus_distance_m")}
         row["shutter_open_s"], row["shutter_close_s"] = (float(time_s) for time_s in lens.shutter_s[view])
+        model = LensModel(int(lens.model[view]))
+        row |= {"lens_model": model.name.lower(), "lens_limit": float(lens.limit[view]), "depth_kind": model.depth_kind}
+        row["lens_coefficients"] = lens.coefficients[view].tolist()
     return row
 
 
@@ -86,6 +90,8 @@ def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
         "k": pa.list_(pa.float64(), 9),
         "world_from_camera": pa.list_(pa.float64(), 16),
         "n_instances": pa.int32(),
+        "lens_limit": pa.float64(),
+        "lens_coefficients": pa.list_(pa.float64(), COEFFICIENTS),
     }
     names = list(rows[0]) if rows else list(types)
     for row in rows:

@@ -1,11 +1,15 @@
-// The pixels of a group and the rays through them (kernels/camera.py). Needs lanes.cpp.
+// The pixels of a group and the rays through them (kernels/camera.py). Needs lanes.cpp and lens.cpp.
 
     struct Pixels {
         I view, y, x;
         int one_view;  // that all lanes share, or -1
         bool is_row;  // lanes are neighbours in a row of the image
     };
-    struct Ray { V3 origin, direction; };  // the direction is not unit: t is planar depth
+    struct Ray {
+        V3 origin, direction;  // not unit where t is planar depth
+        F spread;  // width of the pixel's cone as a share of the distance; orthographic: of 1 m
+    };
+    const float NOWHERE_M = 1.0e18f;  // where rays begin that no lens sends: beyond all boxes, whose reciprocals stay finite
 
     // Pixels `index` and its followers, in the order of pixel_of; from `end` on the last one again.
     auto pixels_of = [&](const auto& views, int index, int end) {
@@ -70,29 +74,52 @@
     auto vec3_of_row = [&](const auto& array, const Rows& rows, int column) {
         return V3{of_row(array, rows, column, 0), of_row(array, rows, column, 1), of_row(array, rows, column, 2)};
     };
-    auto is_orthographic = [&](const auto& views, const Pixels& p) { return omm::bits(of_view(views.orthographic, 0, p)) != 0; };
+    auto lens_of = [&](const auto& views, const Pixels& p) { return omm::bits(of_view(views.lens, 0, p)); };  // LensModel
 
-    // The ray through a point of the image; pixel (i, j) spans [i, i + 1) x [j, j + 1).
-    auto camera_ray = [&](const auto& views, const Pixels& p, F x_px, F y_px) {
+    // The ray of a point of the image in the camera's frame; pixel (i, j) spans [i, i + 1) x [j, j + 1).
+    auto lens_ray = [&](const auto& views, const Pixels& p, F x_px, F y_px) {
         const F right = (x_px - of_view(views.center_px, 0, p)) / of_view(views.focal_px, 0, p);
         const F up = (of_view(views.center_px, 1, p) - y_px) / of_view(views.focal_px, 1, p);
-        F m[12];
-        for (int k = 0; k < 12; ++k) m[k] = of_view(views.world_from_camera, k, p);
-        const V3 across = {m[0] * right + m[1] * up, m[4] * right + m[5] * up, m[8] * right + m[9] * up};
-        const V3 ahead = {-m[2], -m[6], -m[10]};
-        Ray ray = {{m[3], m[7], m[11]}, omm::add(across, ahead)};
-        const M flat = is_orthographic(views, p);
+        LensRay ray = {omm::vec3(0.0f, 0.0f, 0.0f), {right, up, omm::splat(-1.0f)}, 1.0f / of_view(views.focal_px, 0, p)};
+        const I model = lens_of(views, p);
+        const M flat = model == ORTHOGRAPHIC, bent = model > ORTHOGRAPHIC;
         if (omm::any(flat)) {
-            ray.origin = omm::select3(flat, omm::add(ray.origin, across), ray.origin);
-            ray.direction = omm::select3(flat, ahead, ray.direction);
+            ray.origin = omm::select3(flat, {right, up, omm::splat(0.0f)}, ray.origin);
+            ray.direction = omm::select3(flat, omm::vec3(0.0f, 0.0f, -1.0f), ray.direction);
+        }
+        if (views.lens_value.shape[0] > 0 && omm::any(bent)) {
+            F value[LENS_LIMIT + 1];
+            for (int k = 0; k <= LENS_LIMIT; ++k) value[k] = of_view(views.lens_value, k, p);
+            const LensRay other = bent_ray(model, value, right, omm::splat(0.0f) - up);
+            ray.direction = omm::select3(bent, other.direction, ray.direction);
+            ray.spread = omm::select(bent, ray.spread * other.spread, ray.spread);
         }
         return ray;
+    };
+    // The same ray in the world. One that the lens does not send begins nowhere and stays there.
+    auto ray_from_camera = [&](const auto& views, const Pixels& p, const LensRay& lens) {
+        F m[12];
+        for (int k = 0; k < 12; ++k) m[k] = of_view(views.world_from_camera, k, p);
+        auto turned = [&](V3 d) {
+            return V3{m[0] * d.x + m[1] * d.y + m[2] * d.z, m[4] * d.x + m[5] * d.y + m[6] * d.z, m[8] * d.x + m[9] * d.y + m[10] * d.z};
+        };
+        Ray ray = {{m[3], m[7], m[11]}, turned(lens.direction), lens.spread};
+        const M flat = lens_of(views, p) == ORTHOGRAPHIC;
+        if (omm::any(flat)) ray.origin = omm::select3(flat, omm::add(ray.origin, turned(lens.origin)), ray.origin);
+        if (views.lens_value.shape[0] > 0) {
+            const M is_none = omm::dot(lens.direction, lens.direction) == 0.0f;
+            ray.origin = omm::select3(is_none, omm::same(omm::splat(NOWHERE_M)), ray.origin);
+            ray.direction = omm::select3(is_none, omm::vec3(0.0f, 0.0f, 0.0f), ray.direction);
+        }
+        return ray;
+    };
+    auto camera_ray = [&](const auto& views, const Pixels& p, F x_px, F y_px) {
+        return ray_from_camera(views, p, lens_ray(views, p, x_px, y_px));
     };
     auto center_ray = [&](const auto& views, const Pixels& p) {
         return camera_ray(views, p, omm::to_float(p.x) + 0.5f, omm::to_float(p.y) + 0.5f);
     };
     // Width of a pixel's cone as a share of the distance, at ray parameter t.
-    auto spread_at = [&](const auto& views, const Pixels& p, F t) {
-        const F spread = 1.0f / of_view(views.focal_px, 0, p);
-        return omm::select(is_orthographic(views, p), spread / omm::max(t, omm::splat(1.0e-6f)), spread);
+    auto spread_at = [&](const auto& views, const Pixels& p, const Ray& ray, F t) {
+        return omm::select(lens_of(views, p) == ORTHOGRAPHIC, ray.spread / omm::max(t, omm::splat(1.0e-6f)), ray.spread);
     };

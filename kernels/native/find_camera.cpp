@@ -22,11 +22,12 @@
         const Ray ray = camera_ray(views, pixels, omm::to_float(pixels.x) + x_offset, omm::to_float(pixels.y) + y_offset);
         const Met met = met_by(geometry, hit, rows);
         Point p = Point{};
-        if (omm::any(met.is_hit)) p = point_at(rows, ray, met, met.t * spread_at(views, pixels, met.t));
+        if (omm::any(met.is_hit)) p = point_at(rows, ray, met, met.t * spread_at(views, pixels, ray, met.t));
         if (!omm::all(met.is_hit)) {
             I placement = omm::splat_int(0);
             for (int l = 0; l < OMM_WIDTH; ++l) omm::set_int(placement, l, hit[l]->placement);
-            p.placement = omm::select_int(met.is_hit, p.placement, placement);
+            const M is_none = omm::dot(ray.direction, ray.direction) == 0.0f;  // the lens sends no ray: not even a dome is seen
+            p.placement = omm::select_int(met.is_hit, p.placement, omm::select_int(is_none, omm::splat_int(GONE), placement));
             p.to_viewer = omm::select3(met.is_hit, p.to_viewer, omm::negative(omm::unit(ray.direction)));
             p.bsdf.emission = omm::select3(met.is_hit, p.bsdf.emission, omm::vec3(0.0f, 0.0f, 0.0f));
             p.row = rows.each;

@@ -11,7 +11,7 @@
         path.throughput = omm::vec3(1.0f, 1.0f, 1.0f);
         path.origin = {of_view(views.world_from_camera, 3, pixels), of_view(views.world_from_camera, 7, pixels), of_view(views.world_from_camera, 11, pixels)};
         const F distance_m = omm::length(omm::sub(p.position_m, path.origin));
-        path.spread = spread_at(views, pixels, distance_m);
+        path.spread = spread_at(views, pixels, center_ray(views, pixels), distance_m);
         path.width = omm::splat(0.0f);
         path.sees_lights = omm::splat_int(0);
         path.pixel = i + omm::lanes();

@@ -10,7 +10,7 @@
         V3 added = p.bsdf.emission;
         const M is_open = omm::invert(lit) & (p.placement == MISS);
         if (lights.dome_count > 0 && omm::any(is_open)) {
-            const F footprint = spread_at(views, pixels, omm::splat(1.0f)) * (1.0f / TURN);
+            const F footprint = center_ray(views, pixels).spread * (1.0f / TURN);
             added = omm::select3(is_open, background(lights, rows, omm::negative(p.to_viewer), footprint, is_open), added);
         }
         if (!omm::any(lit)) {

@@ -52,7 +52,7 @@ def cast(trees: Any, origin: NDArray[np.float32], direction: NDArray[np.float32]
     views.world_from_camera = to_device(frame, gpu.transform.mat34, "cpu")
     views.focal_px = to_device(np.ones((count, 2), np.float32), wp.vec2, "cpu")
     views.center_px = to_device(np.full((count, 2), 0.5, np.float32), wp.vec2, "cpu")
-    views.orthographic = wp.zeros(count, dtype=wp.int32, device="cpu")
+    views.lens = wp.zeros(count, dtype=wp.int32, device="cpu")
     hits = wp.empty(count, dtype=gpu.trace.Hit, device="cpu")
     span = span_of(0, count, "cpu")
     wp.launch(gpu.trace.trace_primary, -(-count // span.run), [trees, views, span, hits], device="cpu")

@@ -72,7 +72,7 @@ def test_shuffled_indices_keep_blocks_together() -> None:
 
 
 @wp.func_native(
-    gpu.native_source.native("lanes", "camera", "sequence")
+    gpu.native_source.native("lanes", "lens", "camera", "sequence")
     + """
     const U places = scrambled((U)(omm::lanes() + group * OMM_WIDTH), (U)omm::splat_int(seed));
     for (int l = 0; l < OMM_WIDTH; ++l) out.data[group * OMM_WIDTH + l] = (unsigned int)omm::get_int((I)places, l);
