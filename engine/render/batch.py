@@ -11,6 +11,7 @@ import warp as wp
 from engine import gpu
 from engine.draft import Draft
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch
+from engine.render.exposure import at_moments
 from engine.render.inputs import Field, Inputs, layout_of
 from engine.render.program import Program
 from engine.render.silhouettes import SilhouettePrograms
@@ -41,9 +42,10 @@ class BatchValues:
 
 def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     """Return the values of a draft seen by some of its cameras."""
-    rows = len(draft.world)
-    of_views = view_fields(draft, stages.rig, cameras)
-    return BatchValues(rows, len(of_views[0].parts[0][1]), world_fields(stages.base, draft), of_views)
+    placed, first_row = at_moments(draft, stages.rig, cameras)
+    of_views = view_fields(draft, stages.rig, cameras, first_row)
+    rows, views = len(placed.world), len(of_views[0].parts[0][1])
+    return BatchValues(rows, views, world_fields(stages.base, placed), of_views)
 
 
 class BatchMemory:

@@ -30,6 +30,7 @@ from engine.render.batch_cpu import CpuBatch
 from engine.render.batch_cuda import SLICE_PX, CudaBatch, Streams
 from engine.render.buffers import BYTES_PX, IMAGES, LAYER_BYTES_PX, PLACEMENT_BYTES, SCRATCH_BYTES_PX, SILHOUETTE_BYTES
 from engine.render.color import srgb_table
+from engine.render.exposure import exposures_s, lens_radii_m, moment_count
 from engine.render.host_memory import HostMemory, device_view
 from engine.render.motion import Motion, Mover
 from engine.render.silhouettes import window_pixels
@@ -138,6 +139,7 @@ class Renderer:
         self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
         key = gpu.random.RandomKey()
         key.low, key.high = stream_key(seed, "render.direct")
+        self._moments = moment_count(rig)
         self._is_cpu = wp.get_device(device).is_cpu
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None  # beside the caller's
@@ -180,7 +182,7 @@ class Renderer:
         waits. On the CPU the frames are there when this returns.
         """
         parts = [self._start(values) for values in self._parts(draft)]
-        return Pending(frame_keys(draft), parts)
+        return Pending(frame_keys(draft, self.rig), parts)
 
     def render_on_device(self, draft: Draft) -> DeviceFrames:
         """Return the frames of a draft as arrays of the device, which the caller owns; the host does not wait on CUDA.
@@ -204,7 +206,7 @@ class Renderer:
         if len(parts) > 1:
             raise UserError(f"{self._size(draft)} do not fit the memory of {self.device} at once; take a smaller batch")
         (values,) = parts
-        keys, arrays = frame_keys(draft), {}
+        keys, arrays = frame_keys(draft, self.rig), {}
         if self._is_cpu:
             finish = self._start(values)
             arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in finish().items()}
@@ -317,7 +319,7 @@ class Renderer:
         """Return the pixels of a view, and as many more as have room where its world and its silhouettes are."""
         base = self._stages.base
         instance_bytes = 0 if self.outputs.silhouette_margin_px is None else SILHOUETTE_BYTES
-        beside = base.instance_count * instance_bytes + base.geometry.trees.placement_count * PLACEMENT_BYTES
+        beside = base.instance_count * instance_bytes + self._moments * base.geometry.trees.placement_count * PLACEMENT_BYTES
         return self.rig.width * self.rig.height + beside // BYTES_PX
 
     def _room_px(self) -> int:
@@ -346,13 +348,14 @@ class Renderer:
         self.lost_rays += rays
 
 
-def frame_keys(draft: Draft) -> FrameKeys:
+def frame_keys(draft: Draft, rig: Rig) -> FrameKeys:
     """Return which frame every view of a draft is, view-major: view = row * cameras + camera."""
     rows, cameras = draft.world_from_camera.shape[:2]
     k = np.zeros((rows * cameras, 3, 3))
     k[:, (0, 1), (0, 1)] = draft.focal_px.reshape(-1, 2)
     k[:, (0, 1), (2, 2)] = draft.center_px.reshape(-1, 2)
     k[:, 2, 2] = 1.0
+    shutter_s = draft.shutter_s if rig.shutter_s is None else np.broadcast_to(rig.shutter_s, draft.shutter_s.shape)
     return FrameKeys(
         world=np.repeat(draft.world, cameras),
         step=np.repeat(draft.step, cameras),
@@ -363,7 +366,12 @@ def frame_keys(draft: Draft) -> FrameKeys:
             exposure=(draft.exposure * np.exp2(draft.exposure_ev)).reshape(-1),
             f_stop=draft.f_stop.reshape(-1).copy(),
             focus_distance_m=draft.focus_distance_m.reshape(-1).copy(),
-            shutter_s=draft.shutter_s.reshape(-1, 2).copy(),
+            shutter_s=shutter_s.reshape(-1, 2).copy(),
+            readout_s=np.full(rows * cameras, rig.readout_s),
+            exposure_s=exposures_s(draft, rig).reshape(-1),
+            lens_radius_m=lens_radii_m(draft, rig).reshape(-1),
+            velocity_m_s=draft.camera_velocity_m_s.reshape(-1, 3).copy(),
+            spin_rad_s=draft.camera_spin_rad_s.reshape(-1, 3).copy(),
             model=draft.lens_model.reshape(-1).copy(),
             coefficients=draft.lens_coefficients.reshape(rows * cameras, -1).copy(),
             limit=draft.lens_limit.reshape(-1).copy(),
