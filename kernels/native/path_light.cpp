@@ -54,7 +54,7 @@
         } else {
             store_no_ray(out_rays, 0, i);
         }
-        store_no_ray(out_rays, 1, i);
+        if (out_rays.light_slots > 0) store_no_ray(out_rays, 1, i);  // that of the ambient term, which paths have none of
         for (int l = 0; l < OMM_WIDTH && i + l < end; ++l)
             out_ends.arrived.data[i + l] = wp::vec3(omm::get(added.x, l), omm::get(added.y, l), omm::get(added.z, l));
     }
