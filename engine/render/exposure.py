@@ -23,7 +23,7 @@ from engine.randomize.pose import compose
 from engine.recipe import Rig
 from engine.render.inputs import Field, field
 
-PLASTIC = 1.3247179572447460  # Roberts' R2 sequence: see kernels/sample.py
+GOLDEN, SILVER = 0.6180339887498949, 0.4142135623730951  # far from the multiples of R2 that place samples in a pixel
 Array = NDArray[np.float64]
 
 
@@ -114,9 +114,8 @@ def shot_shares(sample: int, count: int) -> tuple[float, float, float]:
 
     Area and time of the samples are evenly spread, in different orders; their angles follow the golden ratio.
     """
-    stride = next(k for k in range(max(1, round(count / PLASTIC)), count + 1) if math.gcd(k, count) == 1)
-    golden = (math.sqrt(5.0) - 1.0) / 2.0
-    return sample / count, sample * golden % 1.0, sample * stride % count / count
+    stride = next(k for k in range(max(1, round(count * SILVER)), count + 2) if math.gcd(k, count) == 1)
+    return sample / count, sample * GOLDEN % 1.0, sample * stride % count / count
 
 
 def _any(values: NDArray[Any]) -> NDArray[np.bool_]:
