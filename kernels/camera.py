@@ -143,7 +143,7 @@ def lens_ray(views: Views, view: int, x_px: float, y_px: float) -> Ray:
 
 @wp.func
 def ray_in_world(views: Views, view: int, ray: Ray) -> Ray:
-    """Return a ray of the camera's frame in the world. One that the lens does not send begins nowhere and stays there."""
+    """Return a ray of the camera's frame in the world. One that the lens does not send begins nowhere and stays."""
     if wp.length_sq(ray.direction) == 0.0:
         ray.origin = wp.vec3(NOWHERE_M, NOWHERE_M, NOWHERE_M)
         return ray
@@ -204,8 +204,8 @@ def turned_later(vector: wp.vec3, spin_rad_s: wp.vec3, time_s: float) -> wp.vec3
 def sample_ray(views: Views, view: int, x_px: float, y_px: float, shot: wp.vec3) -> Ray:
     """Return the ray through a place on the lens at some time: x, y in shares of its radius, and seconds.
 
-    A thin lens bends all rays of a point of the image to one point of the plane in focus. The depth along the axis stays
-    the ray's parameter.
+    A thin lens bends all rays of a point of the image to one point of the plane in focus. The depth along the axis
+    stays the ray's parameter.
     """
     if not has_blur(views):
         return ray_in_world(views, view, lens_ray(views, view, x_px, y_px))

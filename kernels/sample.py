@@ -25,7 +25,8 @@ SHOT_DIMENSION = 3  # place on the lens and moment of the exposure
 R2_X = 0.7548776662466927  # Roberts' R2 sequence: 1 / plastic number and its square
 R2_Y = 0.5698402909980532
 CONSTANTS = {
-    **PHILOX, "JITTER_DIMENSION": JITTER_DIMENSION, "SHOT_DIMENSION": SHOT_DIMENSION, "R2_X": R2_X, "R2_Y": R2_Y, "FAR_M": float(FAR_M),
+    **PHILOX, "JITTER_DIMENSION": JITTER_DIMENSION, "SHOT_DIMENSION": SHOT_DIMENSION,
+    "R2_X": R2_X, "R2_Y": R2_Y, "FAR_M": float(FAR_M),
 }  # fmt: skip
 
 
@@ -72,7 +73,7 @@ def sample_offset(views: Views, pixel: wp.vec3i, sampling: Sampling) -> wp.vec2:
     return wp::vec3(out[0], out[1], out[2]);
 """
 )
-def shot_of_blur(views: Views, pixel: wp.vec3i, sampling: Sampling) -> wp.vec3:  # type: ignore[empty-body]
+def shot_of_blur(views: Views, pixel: wp.vec3i, sampling: Sampling) -> wp.vec3:
     """Return where on the lens and when a sample is; see native/offset.cpp."""
 
 

@@ -39,7 +39,8 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.clutter
     import engine.randomize.layout
     import engine.randomize.light
-    import engine.randomize.material  # noqa: F401 - importing a file registers its kinds
+    import engine.randomize.material
+    import engine.randomize.motion  # noqa: F401 - importing a file registers its kinds
 
     where = f"randomize.{name}"
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):

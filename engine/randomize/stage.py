@@ -16,3 +16,4 @@ class Stage(IntEnum):
     DIM = 5  # its strength
     CAMERA = 6  # where a camera is
     CAMERA_JITTER = 7  # how far it is off
+    MOTION = 8  # how everything moves, from where it is

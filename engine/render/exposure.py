@@ -1,8 +1,8 @@
 """What happens while a shutter is open: lenses and motion of the views of a batch, and where objects are meanwhile.
 
 A draft's poses are those of the middle of the exposure; velocities say what was before and comes after. Cameras move
-on continuously. Objects stand still during each of `rig.shutter_samples` equal parts of the time that a view sees, where
-they are in the part's middle: a row of Worlds for each. There is an odd number of parts, so that one of them shows the
+on continuously. Objects stand still during each of `rig.shutter_samples` equal parts of the time that a view sees,
+where they are in the part's middle: a row of Worlds for each. There is an odd number of parts, so that one of them shows the
 draft itself; labels are of that one, or with a rolling shutter of the one nearest to the exposure of their image row.
 """
 
@@ -60,7 +60,9 @@ def blur_field(draft: Draft, rig: Rig, cameras: slice) -> Field:
     values[..., names.EXPOSURE_S], values[..., names.READOUT_S] = seconds, rig.readout_s
     values[..., names.VELOCITY_X : names.VELOCITY_X + 3] = draft.camera_velocity_m_s
     values[..., names.SPIN_X : names.SPIN_X + 3] = draft.camera_spin_rad_s
-    values[..., names.BLURRED] = (radius_m > 0.0) | ((seconds > 0.0) & (camera_moves | np.reshape(objects_move, (-1, 1))))
+    values[..., names.BLURRED] = (radius_m > 0.0) | (
+        (seconds > 0.0) & (camera_moves | np.reshape(objects_move, (-1, 1)))
+    )
     values = values[:, cameras]
     return field("blur", wp.float32, values.reshape(-1, values.shape[-1]))
 
@@ -83,8 +85,8 @@ def at_moments(draft: Draft, rig: Rig, cameras: slice) -> tuple[Draft, NDArray[n
     middle = (np.arange(count) + 0.5) / count - 0.5
     middle[count // 2] = 0.0
     time_s = (seen_s[:, :groups, None] * middle).reshape(-1)
-    copies = {name: np.repeat(values, groups * count, axis=0) for name, values in vars(draft).items()
-              if isinstance(values, np.ndarray)}  # fmt: skip
+    arrays = {name: values for name, values in vars(draft).items() if isinstance(values, np.ndarray)}
+    copies: dict[str, Any] = {name: np.repeat(values, groups * count, axis=0) for name, values in arrays.items()}
     out = dataclasses.replace(draft, **copies)
     out.world_from_instance = moved(
         out.world_from_instance, out.instance_velocity_m_s, out.instance_spin_rad_s, time_s[:, None]

@@ -319,7 +319,9 @@ class Renderer:
         """Return the pixels of a view, and as many more as have room where its world and its silhouettes are."""
         base = self._stages.base
         instance_bytes = 0 if self.outputs.silhouette_margin_px is None else SILHOUETTE_BYTES
-        beside = base.instance_count * instance_bytes + self._moments * base.geometry.trees.placement_count * PLACEMENT_BYTES
+        beside = (
+            base.instance_count * instance_bytes + self._moments * base.geometry.trees.placement_count * PLACEMENT_BYTES
+        )
         return self.rig.width * self.rig.height + beside // BYTES_PX
 
     def _room_px(self) -> int:

@@ -67,8 +67,12 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
     }
     if (lens := keys.lenses) is not None:
         row |= {name: float(getattr(lens, name)[view]) for name in ("exposure", "f_stop", "focus_distance_m")}
-        row["shutter_open_s"], row["shutter_close_s"] = (float(time_s) for time_s in lens.shutter_s[view])
-        row["label_time_s"] = 0.5 * (row["shutter_open_s"] + row["shutter_close_s"])
+        opening_s, closing_s = (float(time_s) for time_s in lens.shutter_s[view])
+        row |= {
+            "shutter_open_s": opening_s,
+            "shutter_close_s": closing_s,
+            "label_time_s": 0.5 * (opening_s + closing_s),
+        }
         row |= {name: float(getattr(lens, name)[view]) for name in ("exposure_s", "readout_s", "lens_radius_m")}
         row |= {name: np.asarray(getattr(lens, name)[view]).tolist() for name in ("velocity_m_s", "spin_rad_s")}
         model = LensModel(int(lens.model[view]))

@@ -148,12 +148,18 @@ CLEAR = {"clearance_m": 0.1, "tries": 2, "inside": None}
 LOOK = {"cameras": "*", "position_in": "a", "look_in": "b", "roll_deg": 0, "focal_mm": None, "clear": CLEAR}
 ORBIT = {"cameras": "*", "around": "*", "distance_m": 1, "azimuth_deg": 0, "elevation_deg": 0, "roll_deg": 0}
 SHAKE = dict.fromkeys(("right_m", "up_m", "back_m", "pan_deg", "tilt_deg", "roll_deg"), 0)
+SPEEDS = dict.fromkeys(("right_m_s", "up_m_s", "back_m_s", "pan_deg_s", "tilt_deg_s", "roll_deg_s"), 0)
+GOING = {"speed_m_s": 1, "azimuth_deg": 0, "elevation_deg": 0, "spin_deg_s": 0}
 COLOR = {"hue_deg": 0, "saturation": 0}
 COMPLETE = {
     "camera_look": LOOK,
     "camera_orbit": {**ORBIT, "focal_mm": None, "clear": CLEAR},
     "camera_jitter": {"cameras": "*", **SHAKE, "focal_scale": 1},
     "camera_exposure": {"cameras": "*", "stops": 0},
+    "camera_motion": {"cameras": "*", **SPEEDS},
+    "camera_shutter": {"cameras": "*", "exposure_s": 0.01},
+    "camera_focus": {"cameras": "*", "f_stop": 2, "focus_m": 1},
+    "motion": {"instances": "*", **GOING, "spin_axis": [0, 0, 1], "together": True},
     "light_scale": {"lights": "*", "stops": 0, "together": True},
     "light_temperature": {"lights": "*", "kelvin": 5000, "together": True},
     "light_switch": {"lights": "*", "probability_on": 1, "together": True},

@@ -13,7 +13,7 @@ from engine.frames import Frames
 from engine.recipe import Rig
 from engine.render import Renderer
 from engine.scene.model import Material, Scene
-from tests.kernels.scenes import ALL, EVERYTHING, box, camera, draft_of, pose, quad, rig, scene, sphere
+from tests.kernels.scenes import EVERYTHING, box, camera, draft_of, pose, quad, rig, scene, sphere
 
 GLOW = Material("glow", base_color=(0.0, 0.0, 0.0), emission=(1.0, 1.0, 1.0))
 FOCAL_MM, APERTURE_MM = 24.0, 24.0
@@ -112,7 +112,9 @@ def test_a_moving_object_is_the_mean_of_sharp_frames_at_its_moments(clip: bool):
     for moment in range(moments):
         time_s = EXPOSURE_S * ((moment + 0.5) / moments - 0.5)
         draft = draft_for(stage, sharp)
-        draft.world_from_instance[:, 1] = pose(at=np.add((0.1, 0.05, -3.0), velocity_m_s * time_s), axes=about_z(60.0 * time_s))
+        draft.world_from_instance[:, 1] = pose(
+            at=np.add((0.1, 0.05, -3.0), velocity_m_s * time_s), axes=about_z(60.0 * time_s)
+        )
         frames.append(radiance(rendered(stage, sharp, draft)))
     setup = dataclasses.replace(sharp, motion_blur=True, shutter_samples=moments, spp=320)
     draft = draft_for(stage, setup)
