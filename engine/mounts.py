@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ def mounted(draft: Draft, rig: Rig) -> Draft:
     if rig.mounts is None:
         return draft
     count = len(rig.mounts)
-    parts = {name: np.repeat(getattr(draft, name), count, axis=1) for name in PER_CAMERA}
+    parts: dict[str, Any] = {name: np.repeat(getattr(draft, name), count, axis=1) for name in PER_CAMERA}
     out = dataclasses.replace(draft, **parts)
     for index, (name, mount) in enumerate(rig.mounts.items()):
         cameras = np.arange(index, out.world_from_camera.shape[1], count)

@@ -47,6 +47,10 @@ class LensConfig:
                 )
             if self.coefficients[1] <= 0.0:
                 raise ValueError(f"coefficients: B of f_theta must be above 0, got {self.coefficients[1]}")
+        if self.model == "equirectangular" and self.fov_deg is None and self.focal_px is None:
+            raise ValueError("equirectangular needs fov_deg, such as 360, or focal_px in pixels a radian")
+        if self.model in ("pinhole", "equirectangular") and self.max_fov_deg is not None:
+            raise ValueError(f"max_fov_deg has no meaning for {self.model}; use null")
         check_fov("fov_deg", self.fov_deg, self.model)
         check_fov("max_fov_deg", self.max_fov_deg, self.model)
         if self.focal_px is not None and min(self.focal_px) <= 0.0:

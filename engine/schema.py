@@ -32,14 +32,12 @@ def _omegaconf_type(hint: Any) -> Any:
     arguments = typing.get_args(hint)
     if origin is Literal or (isinstance(hint, type) and hint.__name__ == "Path"):
         return str
-    if dataclasses.is_dataclass(hint):
-        return dict[str, Any]  # free here; its keys are checked after composition
-    if origin is dict and dataclasses.is_dataclass(arguments[1]):
-        return dict[str, Any]
     if origin is tuple:
         return list[_omegaconf_type(arguments[0])]  # type: ignore[misc]
     if origin in (Union, types.UnionType):
         inner = next(argument for argument in arguments if argument is not types.NoneType)
+        if dataclasses.is_dataclass((inner, *typing.get_args(inner))[-1]):
+            return Any  # a mapping over null is more than OmegaConf merges; what is in it is checked after composition
         return _omegaconf_type(inner) | None
     return hint
 

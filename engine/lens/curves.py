@@ -129,7 +129,7 @@ def inverse_brown_conrady(c: Array, x: Array, y: Array, limit: Array) -> tuple[A
     """Return undistorted slopes of distorted ones, and whether there are any within the limit."""
     radius = np.hypot(x, y)
     shrink = inverse(lambda r: brown_conrady_curve(c, r), radius, limit) / np.maximum(radius, 1.0e-300)
-    u, v = x * shrink, y * shrink
+    u, v, determinant = x * shrink, y * shrink, np.ones_like(x)
     with np.errstate(all="ignore"):
         for _ in range(MOST_STEPS):
             found_x, found_y, jacobian = brown_conrady(c, u, v)

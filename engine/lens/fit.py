@@ -61,10 +61,11 @@ def fit_lens(
     if fov_deg is None and lens.fov_deg is not None:
         fov_deg = np.full(shape, lens.fov_deg)
     if fov_deg is not None:
-        radius = _edge_radius(model, coefficients, np.radians(fov_deg) / 2.0, limit)
+        end = limit if max_angle_rad is None else curves.lens_limit(model, coefficients, None)
+        radius = _edge_radius(model, coefficients, np.radians(fov_deg) / 2.0, end)
         if not np.isfinite(radius).all():
             first = np.unravel_index(np.argmin(np.isfinite(radius)), shape)
-            reach_deg = 2.0 * np.degrees(_reach(model, coefficients, limit)[first])
+            reach_deg = 2.0 * np.degrees(_reach(model, coefficients, end)[first])
             raise UserError(
                 f"{where}: fov_deg {fov_deg[first]:g} is beyond the {reach_deg:.1f} degrees that this lens sees "
                 "with its coefficients; ask for less, or check them"

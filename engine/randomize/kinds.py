@@ -38,6 +38,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.camera
     import engine.randomize.clutter
     import engine.randomize.layout
+    import engine.randomize.lens
     import engine.randomize.light
     import engine.randomize.material
     import engine.randomize.motion  # noqa: F401 - importing a file registers its kinds

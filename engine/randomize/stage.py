@@ -15,5 +15,6 @@ class Stage(IntEnum):
     LIGHT = 4  # the colour of a light
     DIM = 5  # its strength
     CAMERA = 6  # where a camera is
-    CAMERA_JITTER = 7  # how far it is off
-    MOTION = 8  # how everything moves, from where it is
+    CAMERA_LENS = 7  # what it looks through
+    CAMERA_JITTER = 8  # how far it is off
+    MOTION = 9  # how everything moves, from where it is

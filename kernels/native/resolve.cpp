@@ -14,15 +14,16 @@
         if (omm::any(met.is_hit)) {
             instance = omm::select_int(met.is_hit, met.instance, instance);
             if (wants_normal || wants_material) {
+                V3 direction = normal;  // first: little is in registers while a lens is inverted
+                if (wants_normal) direction = center_ray(views, pixels).direction;
                 const Triangle triangle = triangle_of(geometry, met, false);
                 if (wants_material) material = own_material(geometry, met, triangle);
                 if (wants_normal) {
                     F m[12];
                     inverse_of(geometry.trees, met, m);
-                    const Ray ray = center_ray(views, pixels);
                     const V3 face = transform_normal(m, omm::cross(triangle.edge_1, triangle.edge_2));
                     const V3 n = omm::select3(is_faceted(triangle.smooth), face, transform_normal(m, triangle.smooth));
-                    const F side = omm::select(omm::dot(face, ray.direction) > 0.0f, omm::splat(-1.0f), omm::splat(1.0f));
+                    const F side = omm::select(omm::dot(face, direction) > 0.0f, omm::splat(-1.0f), omm::splat(1.0f));
                     normal = omm::select3(met.is_hit, omm::scale(omm::unit(n), side), normal);
                 }
             }

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UserError
+from engine.optics import LensConfig, Mount
 from engine.recipe import (
     NOT_IN_RECIPE,
     AssetRef,
@@ -28,11 +29,14 @@ from engine.recipe import (
     without_assets,
 )
 
+LENS = LensConfig("kannala_brandt", (0.01, 0.02, 0.03, 0.04), 150.0, None, (320.5, 240.5), 1280.0, 160.0)
+MOUNT_LENS = LensConfig("brown_conrady", (0.01, 0.02, 0.03, 0.04), None, (400.0, 410.0), (320.5, 240.5), 1280.0, 160.0)
+MOUNTS = {"left": Mount(0.1, 0.2, 0.3, 1.0, 2.0, 3.0, MOUNT_LENS)}
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
     rig=Rig(
         ("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False, clamp_radiance=3.0,
-        shutter_s=(-0.01, 0.02), shutter_samples=3, readout_s=0.01,
+        lens=LENS, mounts=MOUNTS, shutter_s=(-0.01, 0.02), shutter_samples=3, readout_s=0.01,
     ),  # fmt: skip
     randomize={
         "sun": {"kind": "sun_angle", "per": "world", "elevation_deg": {"law": "uniform", "low": 2, "high": 12.5}}
@@ -46,14 +50,20 @@ RECIPE = Recipe(
     parents=(Parent("slice_report", "ev_77", "dark & low contrast"),),
     plugins=("my_randomizers==1.0",),
 )
-OTHER = {"direct": "labels", "rgb": "normal", "depth": "instance"}  # another valid word for each closed choice
+OTHER = {  # another valid word for each closed choice
+    "direct": "labels",
+    "rgb": "normal",
+    "depth": "instance",
+    "kannala_brandt": "brown_conrady",
+    "brown_conrady": "kannala_brandt",
+}
 
 
 def _leaves(value: Any, path: tuple = ()) -> Iterator[tuple]:
     if isinstance(value, dict | list) and value:
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _leaves(item, (*path, key))
-    else:
+    elif value is not None:  # of two keys that exclude each other; another lens of the example has the other
         yield path
 
 

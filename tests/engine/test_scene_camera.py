@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from pxr import Gf, Usd, UsdGeom
 
+from engine.lens import LensModel
 from engine.recipe import Rig
 from engine.rig import authored_draft
 from engine.scene import Scene, SceneOptions, load_scene
@@ -57,7 +58,7 @@ def our_pixels(scene: Scene, points_m: Array, camera: Camera) -> Array:
     draft = authored_draft(scene, RIG, (camera,), np.zeros(1, np.int64), np.zeros(1, np.int32))
     pose = draft.world_from_camera[0, 0]
     local = (points_m - pose[:, 3]) @ pose[:, :3]
-    plane = local[:, :2] if draft.orthographic[0, 0] else local[:, :2] / -local[:, 2:]
+    plane = local[:, :2] if draft.lens_model[0, 0] == LensModel.ORTHOGRAPHIC else local[:, :2] / -local[:, 2:]
     return draft.center_px[0, 0] + plane * draft.focal_px[0, 0] * [1.0, -1.0]
 
 

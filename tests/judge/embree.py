@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.frames import Frames
+from engine.lens import LensModel
 from engine.scene.model import Scene
 from tests.kernels.exact import Floats, Integers, soup_of
 
@@ -80,7 +81,7 @@ class Judge:
 
         self.pose = draft.world_from_camera[0, 0]
         self.focal_px, self.center_px = draft.focal_px[0, 0], draft.center_px[0, 0]
-        self.is_orthographic = bool(draft.orthographic[0, 0])
+        self.is_orthographic = bool(draft.lens_model[0, 0] == LensModel.ORTHOGRAPHIC)
         poses = draft.world_from_instance[0, stage.placements.instance]
         self.soup = soup_of(stage, poses)
         self.caster = open3d.t.geometry.RaycastingScene()

@@ -10,7 +10,6 @@ from engine.lens import Lens, LensModel, project, unproject
 from engine.lens.curves import lens_limit
 
 pytestmark = pytest.mark.judge
-cv2 = pytest.importorskip("cv2")
 
 CLOSE_PX = 1.0e-3
 K = np.array([[410.0, 0.0, 321.7], [0.0, 402.0, 238.4], [0.0, 0.0, 1.0]])
@@ -21,7 +20,11 @@ BROWN = {
     "prism": (-0.21, 0.05, 0.0013, -0.0008, 0.0, 0.02, 0.003, 0.0, 0.0021, -0.0003, -0.0017, 0.0002),
     "pincushion": (0.12, 0.03, 0.0, 0.0),
 }
-FISHEYE = {"equidistant": (0.0, 0.0, 0.0, 0.0), "wide": (-0.018, 0.004, -0.0021, 0.0003), "long": (0.05, -0.01, 0.002, 0.0)}
+FISHEYE = {
+    "equidistant": (0.0, 0.0, 0.0, 0.0),
+    "wide": (-0.018, 0.004, -0.0021, 0.0003),
+    "long": (0.05, -0.01, 0.002, 0.0),
+}
 
 
 def lens(model: LensModel, coefficients: tuple[float, ...]) -> Lens:
@@ -42,6 +45,8 @@ def points_within(angle_deg: float) -> NDArray[np.float64]:
 @pytest.mark.parametrize("name", BROWN)
 def test_brown_conrady_sees_points_where_opencv_does(name: str) -> None:
     """Twelve coefficients in OpenCV's order, its frame (y down, z ahead) and ours (y up, looks along -z)."""
+    import cv2
+
     points, eye = points_within(40.0), lens(LensModel.BROWN_CONRADY, BROWN[name])
     expected, _ = cv2.projectPoints(points * [1, -1, -1], np.zeros(3), np.zeros(3), K_OPENCV, np.array(BROWN[name]))
     pixels, seen = project(eye, points)
@@ -57,6 +62,8 @@ def test_brown_conrady_sees_points_where_opencv_does(name: str) -> None:
 @pytest.mark.parametrize("name", FISHEYE)
 def test_kannala_brandt_sees_points_where_opencv_does(name: str) -> None:
     """OpenCV's fisheye model, for which points lie ahead of the camera."""
+    import cv2
+
     points, eye = points_within(85.0), lens(LensModel.KANNALA_BRANDT, FISHEYE[name])
     flipped = (points * [1, -1, -1])[:, None]
     expected, _ = cv2.fisheye.projectPoints(flipped, np.zeros(3), np.zeros(3), K_OPENCV, np.array(FISHEYE[name]))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pxr import Gf, Sdf, Usd, UsdGeom, UsdLux
 
+from engine.lens.model import LensModel
 from engine.scene.model import Camera, Light, LightKind, Scene
 from engine.scene.notes import Notes
 from engine.scene.usd.camera import MM_PER_TENTH
@@ -59,6 +60,9 @@ class RigWriter:
             row = {name: (new[name][index], old[name][index]) for name in SEEN_BY}
             stops = float(new["exposure_ev"][index] - old["exposure_ev"][index])
             prim = self._prim(camera.name)
+            if new["lens_model"][index] > LensModel.ORTHOGRAPHIC:
+                lens = LensModel(int(new["lens_model"][index])).name.lower()
+                self._notes.add("error", camera.name, f"its lens ({lens}) was not written: USD cameras bend no rays")
             if prim is None:
                 edit = self._edits.at(self._home.AppendChild("ommatidia_camera"))
                 edit.type_name = "Camera"
