@@ -2,8 +2,9 @@
 
 A draft's poses are those of the middle of the exposure; velocities say what was before and comes after. Cameras move
 on continuously. Objects stand still during each of `rig.shutter_samples` equal parts of the time that a view sees,
-where they are in the part's middle: a row of Worlds for each. There is an odd number of parts, so that one of them shows the
-draft itself; labels are of that one, or with a rolling shutter of the one nearest to the exposure of their image row.
+where they are in the part's middle: a row of Worlds for each. There is an odd number of parts, so that one of them
+shows the draft itself; labels are of that one, or with a rolling shutter of the one nearest to the exposure of their
+image row.
 """
 
 from __future__ import annotations
