@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from engine.errors import UserError
+from engine.mounts import mounted
+from engine.optics import Mount
 from engine.randomize.kinds import randomizer
 from engine.recipe import Rig
+from engine.rig import authored_draft
 from tests.engine.randomize_scene import SCENE, randomized, uniform
+from tests.kernels.scenes import camera, pose, rig, scene
 
 MOTION = {"kind": "motion", "per": "world", "instances": "*", "speed_m_s": uniform(1, 3), "azimuth_deg": 90,
           "elevation_deg": 30, "spin_deg_s": uniform(-90, 90), "spin_axis": [0, 0, 2], "together": False}  # fmt: skip
@@ -59,3 +65,14 @@ def test_a_spin_without_an_axis_is_refused():
 def test_a_shutter_that_cannot_be_is_refused(keys: dict[str, object], line: str):
     with pytest.raises(ValueError, match=line):
         Rig(("auto",), 8, 8, 1, 1, "direct", 0.0, (0.0, 0.0, 0.0), 0.0, 0.5, False, **keys)  # type: ignore[arg-type]
+
+
+def test_a_mounted_camera_swings_with_its_carrier():
+    """Its velocity is the carrier's and the spin's cross product with the arm between them."""
+    mount = Mount(right_m=0.5, up_m=0.0, back_m=0.0, pan_deg=0.0, tilt_deg=0.0, roll_deg=0.0)
+    setup = dataclasses.replace(rig(), mounts={"side": mount})
+    draft = authored_draft(scene([]), setup, (camera(pose()),), np.zeros(1, np.int64), np.zeros(1, np.int32))
+    draft.camera_velocity_m_s[:], draft.camera_spin_rad_s[:] = (0.0, 0.0, 1.0), (0.0, 2.0, 0.0)
+    out = mounted(draft, setup)
+    assert out.camera_velocity_m_s[0, 0] == pytest.approx([0.0, 0.0, 1.0 - 2.0 * 0.5])
+    assert out.camera_spin_rad_s[0, 0] == pytest.approx([0.0, 2.0, 0.0])

@@ -12,6 +12,8 @@ from engine.draft import Draft
 from engine.frames import Frames
 from engine.recipe import Rig
 from engine.render import Renderer
+from engine.render.exposure import at_moments
+from engine.rig import authored_draft
 from engine.scene.model import Material, Scene
 from tests.kernels.scenes import EVERYTHING, box, camera, draft_of, pose, quad, rig, scene, sphere
 
@@ -194,11 +196,12 @@ def test_a_rolling_shutter_shows_moving_objects_where_they_are_when_their_row_is
     assert np.array_equal((frames.instance[0] == 1).sum(axis=1), np.ceil(size_px - 0.5 - edge_px))
 
 
-def test_blurred_frames_do_not_depend_on_threads_batches_or_other_cameras():
+@pytest.mark.parametrize("spp", [1, 2, 3])
+def test_blurred_frames_do_not_depend_on_threads_or_batches(spp: int):
     """Worlds rendered one by one on one thread equal those of a batch on two, to the bit."""
     stage = glowing((sphere(0.5), pose(at=(0.1, 0.05, -2.0))), (quad(4.0), pose(at=(0, 0, -4.0))))
     setup = dataclasses.replace(
-        rig(size_px=(40, 36), spp=3), depth_of_field=True, motion_blur=True, shutter_samples=3, readout_s=0.01
+        rig(size_px=(40, 36), spp=spp), depth_of_field=True, motion_blur=True, shutter_samples=3, readout_s=0.01
     )
 
     def draft_of_worlds(worlds: int) -> Draft:
@@ -213,3 +216,24 @@ def test_blurred_frames_do_not_depend_on_threads_batches_or_other_cameras():
     assert np.array_equal(together.rgb_linear[:1], alone.rgb_linear)
     assert not np.array_equal(together.rgb_linear[1], together.rgb_linear[0])  # other worlds, other noise
     assert np.array_equal(together.instance[1], together.instance[0])
+
+
+def test_cameras_of_one_rig_may_be_exposed_for_different_times():
+    """Each sees objects where they are during its own exposure: as if it were alone."""
+    stage = glowing((box(1), pose(at=(0.1, 0.05, -3.0))))
+    setup = dataclasses.replace(rig(size_px=(24, 24), spp=8), motion_blur=True, shutter_samples=5)
+    cams = (camera(pose()), camera(pose(at=(0.2, 0, 0))))
+    both = authored_draft(stage, setup, cams, np.zeros(1, np.int64), np.zeros(1, np.int32))
+    both.shutter_s[0, :, 1] = EXPOSURE_S, 2.0 * EXPOSURE_S
+    both.instance_velocity_m_s[:, 1] = 30.0, 0.0, 0.0
+    alone = draft_of(stage, setup, cams[0], [0])
+    alone.shutter_s[:], alone.instance_velocity_m_s[:] = both.shutter_s[:, :1], both.instance_velocity_m_s
+    together = rendered(stage, setup, both)
+    placed, first_row = at_moments(both, setup, slice(None))
+    assert first_row.tolist() == [[0, 5]]
+    moments_s = 2.0 * EXPOSURE_S * ((np.arange(5) + 0.5) / 5 - 0.5)
+    assert placed.world_from_instance[5:, 1, 0, 3] == pytest.approx(0.1 + 30.0 * moments_s)
+    one = rendered(stage, setup, alone)
+    assert np.array_equal(together.rgb_linear[:1], one.rgb_linear)
+    narrow, wide = ((frame[..., 0] > 0).sum() for frame in together.rgb_linear)
+    assert wide > narrow
