@@ -13,6 +13,7 @@ import warp as wp
 from engine import gpu
 from engine.draft import Draft
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
+from engine.render.exposure import at_moments, moment_count
 from engine.render.inputs import Field, Inputs, layout_of
 from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
@@ -54,13 +55,16 @@ class BatchValues:
 
 def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     """Return the values of a draft seen by some of its cameras."""
-    rows = len(draft.world)
-    of_views = view_fields(draft, stages.rig, cameras)
-    sweeps = 0 if stages.lidar is None or cameras.start else rows  # those of other cameras see the same worlds again
-    of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, sweeps)
+    placed, first_row = at_moments(draft, stages.rig, cameras)
+    of_views = view_fields(draft, stages.rig, cameras, first_row)
+    rows, views = len(placed.world), len(of_views[0].parts[0][1])
+    sweeps = (
+        0 if stages.lidar is None or cameras.start else len(draft.world)
+    )  # other cameras' see the same worlds again
+    label_row = first_row[:sweeps, 0] + moment_count(stages.rig) // 2
+    of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, label_row)
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
-    of_worlds = world_fields(stages.base, draft)
-    return BatchValues(rows, len(of_views[0].parts[0][1]), of_worlds, of_views, of_sweeps, sweeps, of_sensors)
+    return BatchValues(rows, views, world_fields(stages.base, placed), of_views, of_sweeps, sweeps, of_sensors)
 
 
 class BatchMemory:

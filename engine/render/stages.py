@@ -13,6 +13,7 @@ from engine.render.arrays import copied
 from engine.render.buffers import Buffers, Scratch
 from engine.render.denoise import Denoiser
 from engine.render.depth_sensor import DepthModel
+from engine.render.exposure import blurs, shot_shares
 from engine.render.lidar import MountedLidar
 from engine.render.paths import PathPrograms
 from engine.render.program import Program
@@ -39,7 +40,7 @@ class Stages:
     @property
     def marks_edges(self) -> bool:
         """Return whether pixels across an edge get rays of their own, and not the one through their centre."""
-        return self.shaded and (self.rig.spp > 1 or self.base.opens_view)
+        return self.shaded and (self.rig.spp > 1 or self.base.opens_view or blurs(self.rig))
 
     @property
     def reads_neighbours(self) -> bool:
@@ -123,6 +124,7 @@ class SlicePrograms:
             sampling = gpu.sample.Sampling()
             sampling.span, sampling.sample = at.span, sample
             sampling.sample_count, sampling.key = stages.rig.spp, stages.key
+            sampling.shot_share = wp.vec3(*shot_shares(sample, stages.rig.spp))
             self._spans.append(sampling.span)
             if paths is not None and stages.base.opens_view:
                 paths.record_from_camera(sampling)
