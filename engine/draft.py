@@ -50,6 +50,11 @@ class Draft:
     focus_distance_m: NDArray[np.float64]  # [row, camera], 0: pinhole
     shutter_s: NDArray[np.float64]  # [row, camera, 2], opening and closing, relative to the frame's time
     sensor: NDArray[np.float64]  # [row, camera, setting], see engine/sensors/settings.py; no settings: the renderer's
+    pixel_pitch_m: NDArray[np.float64]  # [row, camera], of the sensor: focal length [m] = focal_px * pixel_pitch_m
+    camera_velocity_m_s: NDArray[np.float64]  # [row, camera, 3], world; poses are those of the shutter's middle
+    camera_spin_rad_s: NDArray[np.float64]  # [row, camera, 3], about the camera's origin, axis in the world
+    instance_velocity_m_s: NDArray[np.float64]  # [row, instance, 3], world
+    instance_spin_rad_s: NDArray[np.float64]  # [row, instance, 3], about the instance's origin, axis in the world
     drawn: dict[str, NDArray[np.generic]] = field(default_factory=dict)  # `p.<randomiser>.<key>` -> [row] or [row, k]
 
 

@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Lenses:
-    """What the camera of each view says beyond its pose and K; images are sharp and of one moment whatever it is."""
+    """What the camera of each view says beyond its pose and K.
+
+    Labels are sharp and of one moment whatever it is: the pose is that of the shutter's middle. With a rolling shutter
+    an image row y is later than that by ((y + 0.5) / height - 0.5) * readout_s, its labels as well.
+    """
 
     exposure: NDArray[np.float32]  # [view], factor on radiance beside the rig's
     f_stop: NDArray[np.float32]  # [view], 0: pinhole
     focus_distance_m: NDArray[np.float64]  # [view], 0: pinhole
     shutter_s: NDArray[np.float64]  # [view, 2], opening and closing, relative to the frame's time
+    readout_s: NDArray[np.float64]  # [view], from the first to the last row of the image
+    exposure_s: NDArray[np.float64]  # [view], that blurs motion; 0: the image shows one moment
+    lens_radius_m: NDArray[np.float64]  # [view], that blurs depths; 0: all are sharp
+    velocity_m_s: NDArray[np.float64]  # [view, 3], of the camera, world
+    spin_rad_s: NDArray[np.float64]  # [view, 3], of the camera about its origin, axis in the world
     model: NDArray[np.int32]  # [view], engine.lens.LensModel
     coefficients: NDArray[np.float64]  # [view, 12], see engine.lens.Lens
     limit: NDArray[np.float64]  # [view]

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.lens.fit import fit_lens
 from engine.optics import Mount
-from engine.randomize.pose import compose
+from engine.randomize.pose import compose, cross
 from engine.recipe import Rig
 from engine.scene.model import Camera
 
 PER_CAMERA = (  # arrays [row, camera, ...] of a draft
     *("world_from_camera", "focal_px", "center_px", "exposure_ev", "exposure", "lens_model", "lens_coefficients"),
-    *("lens_limit", "clip_m", "f_stop", "focus_distance_m", "shutter_s", "sensor"),
+    *("lens_limit", "clip_m", "f_stop", "focus_distance_m", "shutter_s", "sensor", "pixel_pitch_m"),
+    *("camera_velocity_m_s", "camera_spin_rad_s"),
 )
 
 
@@ -45,7 +46,10 @@ def mounted(draft: Draft, rig: Rig) -> Draft:
     out = dataclasses.replace(draft, **parts)
     for index, (name, mount) in enumerate(rig.mounts.items()):
         cameras = np.arange(index, out.world_from_camera.shape[1], count)
-        out.world_from_camera[:, cameras] = compose(out.world_from_camera[:, cameras], camera_from_mount(mount))
+        carrier = out.world_from_camera[:, cameras]
+        out.world_from_camera[:, cameras] = compose(carrier, camera_from_mount(mount))
+        arm_m = out.world_from_camera[:, cameras, :, 3] - carrier[..., 3]
+        out.camera_velocity_m_s[:, cameras] += cross(out.camera_spin_rad_s[:, cameras], arm_m)
         if mount.lens is not None:
             fit_lens(out, cameras, mount.lens, (rig.width, rig.height), where=f"rig.mounts.{name}.lens")
     return out

@@ -28,6 +28,7 @@ Output = Literal["rgb", "depth", "normal", "instance", "depth_sensor", "lidar"]
 
 EXAMPLES = {"depth_sensor": "stereo", "lidar": "spinning_32"}  # of choices below conf/
 LARGEST_SIDE_PX = 32768
+MOST_SHUTTER_SAMPLES = 1023  # each is a whole set of poses and a tree over them
 LARGEST_WORLD = 2**32 - 1  # a world is one 32-bit word of the random counter
 MOST_WORLDS = 100_000_000  # of one dataset: its index and its lists of worlds must fit a machine
 
@@ -127,8 +128,14 @@ class Rig:
     energy_compensation: bool = True  # rough gloss gets back what bounces more than once between its facets
     bounces: int = 8  # of light between surfaces; quality `path`
     clamp_radiance: float = 0.0  # most that one sample's indirect light adds, 0: no limit; quality `path`
+    denoise: bool = False  # rgb by Open Image Denoise, which must be installed; labels never are
     lens: LensConfig | None = None  # of all cameras; None: pinhole or orthographic, as authored
     mounts: dict[str, Mount] | None = None  # what every camera carries and sees through instead; None: it sees itself
+    depth_of_field: bool = False  # cameras with an f-number and a focus distance have thin lenses
+    motion_blur: bool = False  # what moves while the shutter is open is blurred
+    shutter_s: tuple[float, float] | None = None  # opening and closing, relative to the frame's time; None: as drawn
+    shutter_samples: int = 1  # places of moving objects in a frame's time, an odd number; cameras move continuously
+    readout_s: float = 0.0  # from the first to the last row of the image, 0: all at once, below 0: last row first
 
     def __post_init__(self) -> None:
         if not self.cameras:
@@ -144,6 +151,14 @@ class Rig:
         _check_between("label_opacity", self.label_opacity, 0.0, 1.0)
         _check_between("bounces", self.bounces, 0, 64)
         _check_between("clamp_radiance", self.clamp_radiance, 0.0, 1.0e9)
+        if self.shutter_s is not None and not -1.0e3 <= self.shutter_s[0] <= self.shutter_s[1] <= 1.0e3:
+            raise ValueError(f"shutter_s must be [opening, closing] in seconds, got {list(self.shutter_s)}")
+        _check_between("shutter_samples", self.shutter_samples, 1, MOST_SHUTTER_SAMPLES)
+        if self.shutter_samples % 2 == 0:
+            raise ValueError(
+                f"shutter_samples must be odd, so that one is the shutter's middle, got {self.shutter_samples}"
+            )
+        _check_between("readout_s", self.readout_s, -1.0e3, 1.0e3)
         if self.mounts is not None and not self.mounts:
             raise ValueError("mounts is empty; use null for cameras that carry none")
         for name in self.mounts or {}:

@@ -14,7 +14,7 @@ from engine.errors import UserError, near_matches
 from engine.lens.fit import fit_lens
 from engine.lens.model import COEFFICIENTS
 from engine.recipe import Rig
-from engine.scene.camera import authored_model, intrinsics
+from engine.scene.camera import authored_model, intrinsics, pixel_pitch_m
 from engine.scene.defaults import framing_camera
 from engine.scene.model import Camera, Material, Scene
 from engine.sensors.settings import authored_settings
@@ -85,6 +85,11 @@ def authored_draft(
         focus_distance_m=repeat([camera.focus_distance_m for camera in cameras], np.float64),
         shutter_s=repeat([camera.shutter_s for camera in cameras], np.float64),
         sensor=authored_settings(None, rows, len(cameras)),
+        pixel_pitch_m=repeat([pixel_pitch_m(camera, rig.width) for camera in cameras], np.float64),
+        camera_velocity_m_s=np.zeros((rows, len(cameras), 3)),
+        camera_spin_rad_s=np.zeros((rows, len(cameras), 3)),
+        instance_velocity_m_s=np.zeros((rows, instances, 3)),
+        instance_spin_rad_s=np.zeros((rows, instances, 3)),
     )
     if rig.lens is not None:
         fit_lens(draft, np.arange(len(cameras)), rig.lens, (rig.width, rig.height), where="rig.lens")

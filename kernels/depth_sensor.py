@@ -7,7 +7,7 @@ camera. Time of flight: the phase of light that is modulated with one frequency,
 
 import warp as wp
 
-from .camera import Span, Views, camera_ray, pixel_of
+from .camera import Span, Views, camera_ray, label_row, pixel_of
 from .echo import backscatter, echo_of
 from .elementary import TAU, atan2_rad, normal_pair, sincos_turns
 from .geometry import Geometry, Trees
@@ -96,7 +96,9 @@ def sense_surfaces(
                 view = pixel[0]
                 ray = camera_ray(views, view, float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
                 width = found.t * ray.spread
-                echo = echo_of(geometry, materials, views.row[view], found, ray.direction, width)
+                echo = echo_of(
+                    geometry, materials, label_row(views, view, float(pixel[1]) + 0.5), found, ray.direction, width
+                )
                 both = echo.specular + echo.diffuse
                 mirror = wp.where(echo.alpha < mirror_alpha and both > 0.0, echo.specular / wp.max(both, 1.0e-6), 0.0)
                 value = wp.vec4(backscatter(echo), echo.cosine, echo.diffuse * echo.cosine, mirror)
@@ -178,7 +180,7 @@ def is_seen_twice(trees: Trees, views: Views, pixel: wp.vec3i, depth_m: float, b
     pose = views.world_from_camera[view]
     ray.origin = ray.origin + wp.vec3(pose[0, 0], pose[1, 0], pose[2, 0]) * baseline_m
     ray.direction = point - ray.origin
-    return not is_blocked(trees, views.row[view], ray, SHORT_OF_HIT)
+    return not is_blocked(trees, label_row(views, view, float(pixel[1]) + 0.5), ray, SHORT_OF_HIT)
 
 
 @wp.func

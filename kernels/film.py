@@ -27,7 +27,7 @@ class SrgbTable:
     code: wp.array[int]  # [run], of the run's least float
 
 
-@wp.func_native(native("lanes", "lens", "camera", "film", constants=CONSTANTS))
+@wp.func_native(native("lanes", "lens", "camera", "srgb", "film", constants=CONSTANTS))
 def develop_run(
     views: Views, span: Span, sample_count: int, table: SrgbTable, radiance: wp.array[wp.vec3], out_color: ColorImages,
     thread: int,
@@ -41,3 +41,18 @@ def develop(
 ):
     """Write the mean of the samples of every pixel as sRGB, and linear where asked for."""
     develop_run(views, span, sample_count, table, radiance, out_color, wp.tid())
+
+
+@wp.func_native(native("lanes", "lens", "camera", "srgb", "film_image", constants=CONSTANTS))
+def develop_image_run(
+    views: Views, span: Span, table: SrgbTable, light: wp.array3d[wp.vec3], out_color: ColorImages, thread: int
+):  # fmt: skip
+    """Write the colours of a run of pixels; see native/film_image.cpp."""
+
+
+@wp.kernel(enable_backward=False)
+def develop_image(
+    views: Views, span: Span, table: SrgbTable, light: wp.array3d[wp.vec3], out_color: ColorImages
+):  # fmt: skip
+    """Write images of radiance as sRGB, and linear where asked for."""
+    develop_image_run(views, span, table, light, out_color, wp.tid())

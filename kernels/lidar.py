@@ -63,6 +63,7 @@ class Scan:
     """What sweeps of a launch share, and where each begins; a beam of the launch is sweep * beams + beam."""
 
     pattern: Pattern
+    row: wp.array[int]  # [sweep], of Worlds
     world: wp.array[int]  # [sweep], random counter
     step: wp.array[int]  # [sweep]
     world_from_sensor: wp.array[mat34]  # [sweep], at the start of the sweep
@@ -260,7 +261,7 @@ def cast_beams(trees: Trees, scan: Scan, span: Span, out_echoes: Echoes):
             beam = i // subrays
             index = span.first + beam
             ray = ray_of(scan, index, i - beam * subrays)
-            out_echoes.hit[i] = trace_closest(trees, index // scan.pattern.beams, ray)
+            out_echoes.hit[i] = trace_closest(trees, scan.row[index // scan.pattern.beams], ray)
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=96)
@@ -277,7 +278,7 @@ def hear_echoes(geometry: Geometry, materials: Materials, scan: Scan, span: Span
                 beam = i // subrays
                 index = span.first + beam
                 ray = ray_of(scan, index, i - beam * subrays)
-                echo = echo_of(geometry, materials, index // scan.pattern.beams, hit, ray.direction, 0.0)
+                echo = echo_of(geometry, materials, scan.row[index // scan.pattern.beams], hit, ray.direction, 0.0)
                 weight = scan.subray[i - beam * subrays][2]
                 value = wp.vec2(hit.t, weight * backscatter(echo) / wp.max(hit.t * hit.t, 1.0e-6))
             out_echoes.value[i] = value

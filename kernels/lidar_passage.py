@@ -26,10 +26,11 @@ def pass_beams(
         if i < span.count * subrays:
             index = span.first + i // subrays
             subray = i - i // subrays * subrays
-            row = index // scan.pattern.beams
+            sweep = index // scan.pattern.beams
+            row = scan.row[sweep]
             ray = ray_of(scan, index, subray)
-            beam = index - row * scan.pattern.beams
-            drawn = uniform4(scan.world[row], scan.step[row], beam, PASS_DIMENSION + subray, scan.key)
+            beam = index - sweep * scan.pattern.beams
+            drawn = uniform4(scan.world[sweep], scan.step[sweep], beam, PASS_DIMENSION + subray, scan.key)
             left = float(1.0)
             crossed = int(0)
             hit = start_at(0.0)

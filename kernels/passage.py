@@ -7,7 +7,7 @@ Light is linear in what a surface sends out, so that every layer is lit like an 
 
 import warp as wp
 
-from .camera import Span, Views, camera_ray, pixel_of
+from .camera import Span, Views, camera_ray, label_row, pixel_of, row_at
 from .geometry import Geometry
 from .opacity import (
     MAX_CROSSED,
@@ -23,7 +23,7 @@ from .opacity import (
     stopped_share,
 )
 from .point import DIFFUSE_FIELD, GONE, Points, point_index
-from .sample import HitBuffers, Sampling, ray_through, sample_offset
+from .sample import HitBuffers, Sampling, ray_through, sample_offset, sample_shot
 from .surface import ANISOTROPY_SHARE, footprint_of
 from .trace import MISS, Hit
 
@@ -68,7 +68,7 @@ def pass_primary(
     i += span.first
     pixel = pixel_of(views, i)
     view = pixel[0]
-    row = views.row[view]
+    row = label_row(views, view, float(pixel[1]) + 0.5)
     ray = camera_ray(views, view, float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
     mixed = bool(False)
     crossed = int(0)
@@ -118,10 +118,13 @@ def pass_samples(
             hit.placement = GONE
             out_hits.sample[i] = hit
             return
-    row = views.row[pixel[0]]
     offset_px = sample_offset(views, pixel, sampling)
     out_hits.offset_px[i] = offset_px
-    ray = ray_through(views, pixel, offset_px)
+    shot = sample_shot(views, pixel, sampling)
+    if out_hits.shot.shape[0] > 0:
+        out_hits.shot[i] = shot
+    row = row_at(views, pixel[0], shot[2])
+    ray = ray_through(views, pixel, offset_px, shot)
     crossed = int(0)
     while crossed < MAX_CROSSED:
         last = hit
@@ -161,12 +164,15 @@ def fade_points(
     if hit.placement == MISS:
         return
     pixel = pixel_of(views, sampling.span.first + i)
-    row = views.row[pixel[0]]
+    shot = wp.vec3(0.0, 0.0, 0.0)
+    if hits.shot.shape[0] > 0:
+        shot = hits.shot[i]
+    row = row_at(views, pixel[0], shot[2])
     material = material_of(geometry, opacities, row, hit)
     kind = opacities.kind[material]
     if kind == int(OpacityKind.OPAQUE) or kind == int(OpacityKind.CUTOUT):
         return
-    ray = ray_through(views, pixel, hits.offset_px[i])
+    ray = ray_through(views, pixel, hits.offset_px[i], shot)
     footprint = footprint_of(geometry, views, pixel[0], ray, hit, ANISOTROPY_SHARE)
     opacity = opacity_at(geometry, opacities, material, hit, footprint)
     out_layers.transmission[i] = transmission * (1.0 - opacity)

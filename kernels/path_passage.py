@@ -7,7 +7,7 @@ closed, and goes straight on where it is a sheet.
 
 import warp as wp
 
-from .camera import Ray, Views, camera_ray, pixel_of
+from .camera import Ray, Views, pixel_of, row_at
 from .geometry import Geometry
 from .native_source import native
 from .opacity import (
@@ -23,9 +23,9 @@ from .opacity import (
     stopped_share,
 )
 from .path import SEES_DOMES, Bounce, Glass, Paths
-from .point import DIFFUSE_FIELD, Points, point_index
+from .point import DIFFUSE_FIELD, GLOSS_FIELD, Points, point_index
 from .random import uniform4
-from .sample import Sampling, sample_offset
+from .sample import Sampling, ray_through, sample_offset, sample_shot
 from .surface import ANISOTROPY_SHARE, corner_uv, footprint_at
 from .trace import FAR_M, MISS, Hit
 from .transform import transform_vector
@@ -34,7 +34,6 @@ PASSING_DIMENSION = wp.constant(64)  # of a pixel's counter: the first of those 
 GOLDEN = wp.constant(0.6180339887)  # from one surface of a ray to its next
 PLASTIC = wp.constant(0.7548776662)  # from one sample to the next
 COAT_FIELD = wp.constant(32)  # where fields of a point begin, see native/point.cpp
-GLOSS_FIELD = wp.constant(35)
 F0_FIELD = wp.constant(22)
 
 
@@ -106,13 +105,14 @@ def begin_camera_paths(views: Views, sampling: Sampling, out_paths: Paths):
         return
     pixel = pixel_of(views, sampling.span.first + i)
     offset_px = sample_offset(views, pixel, sampling)
-    ray = camera_ray(views, pixel[0], float(pixel[2]) + offset_px[0], float(pixel[1]) + offset_px[1])
+    shot = sample_shot(views, pixel, sampling)
+    ray = ray_through(views, pixel, offset_px, shot)
     length = wp.length(ray.direction)
     if length == 0.0:
         return  # the lens sends no ray
     spread = ray.spread / length
     ray.direction = ray.direction / length
-    keep_camera_path(out_paths, ray, spread, pixel, views.row[pixel[0]], i)
+    keep_camera_path(out_paths, ray, spread, pixel, row_at(views, pixel[0], shot[2]), i)
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=64)

@@ -18,6 +18,7 @@ POINT_FLOATS = 38  # of a point, see native/point.cpp; where some of them begin:
 ROW_FIELD = wp.constant(2)
 ORIGIN_FIELD = wp.constant(7)
 DIFFUSE_FIELD = wp.constant(19)
+GLOSS_FIELD = wp.constant(35)
 
 CONSTANTS = {
     **WRAPS, **MaterialInput.__members__, "MIN_ALPHA": MIN_ALPHA, "FULL_GRAZING": FULL_GRAZING,

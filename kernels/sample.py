@@ -11,7 +11,7 @@ are filtered by their footprint, and only the points on lights differ.
 
 import warp as wp
 
-from .camera import Ray, Span, Views, camera_ray
+from .camera import Ray, Span, Views, has_blur, sample_ray
 from .geometry import Trees
 from .native_source import native
 from .random import CONSTANTS as PHILOX
@@ -21,10 +21,12 @@ from .trace import FAR_M, Hit
 JITTER_DIMENSION = 0  # dimensions of a pixel's counter: sub-pixel position,
 LIGHT_DIMENSION = wp.constant(1)  # shift of the points on lights and shuffle of the curve, drawn per view,
 AMBIENT_DIMENSION = wp.constant(2)  # shift of the directions of the ambient term, likewise
+SHOT_DIMENSION = 3  # place on the lens and moment of the exposure
 R2_X = 0.7548776662466927  # Roberts' R2 sequence: 1 / plastic number and its square
 R2_Y = 0.5698402909980532
 CONSTANTS = {
-    **PHILOX, "JITTER_DIMENSION": JITTER_DIMENSION, "R2_X": R2_X, "R2_Y": R2_Y, "FAR_M": float(FAR_M),
+    **PHILOX, "JITTER_DIMENSION": JITTER_DIMENSION, "SHOT_DIMENSION": SHOT_DIMENSION,
+    "R2_X": R2_X, "R2_Y": R2_Y, "FAR_M": float(FAR_M),
 }  # fmt: skip
 
 
@@ -35,6 +37,7 @@ class Sampling:
     span: Span
     sample: int
     sample_count: int
+    shot_share: wp.vec3  # of the lens's area, of a turn about its axis and of the exposure, before the pixel's shift
     key: RandomKey
 
 
@@ -47,10 +50,11 @@ class HitBuffers:
     edge: wp.array[wp.uint8]  # [pixel]
     sample: wp.array[Hit]  # [i], valid where edge is set, as the next
     offset_px: wp.array[wp.vec2]  # [i], of the sample in its pixel
+    shot: wp.array[wp.vec3]  # [i], where on the lens, in shares of its radius, and when [s] it is; empty: nothing blurs
 
 
 @wp.func_native(
-    native("philox", "offset", constants=CONSTANTS)
+    native("lanes", "lens", "camera", "philox", "offset", constants=CONSTANTS)
     + """
     float out[2];
     sample_offset(views, pixel[0], pixel[1], pixel[2], sampling.sample, sampling.key, out);
@@ -61,10 +65,30 @@ def sample_offset(views: Views, pixel: wp.vec3i, sampling: Sampling) -> wp.vec2:
     """Return where a sub-pixel sample lies in its pixel."""
 
 
+@wp.func_native(
+    native("lanes", "lens", "camera", "philox", "offset", constants=CONSTANTS)
+    + """
+    float out[3];
+    sample_shot(views, pixel[0], pixel[1], pixel[2], sampling, out);
+    return wp::vec3(out[0], out[1], out[2]);
+"""
+)
+def shot_of_blur(views: Views, pixel: wp.vec3i, sampling: Sampling) -> wp.vec3:
+    """Return where on the lens and when a sample is; see native/offset.cpp."""
+
+
 @wp.func
-def ray_through(views: Views, pixel: wp.vec3i, offset_px: wp.vec2) -> Ray:
+def sample_shot(views: Views, pixel: wp.vec3i, sampling: Sampling) -> wp.vec3:
+    """Return where on the lens, in shares of its radius, and when [s] a sub-pixel sample is."""
+    if has_blur(views):
+        return shot_of_blur(views, pixel, sampling)
+    return wp.vec3(0.0, 0.0, 0.0)
+
+
+@wp.func
+def ray_through(views: Views, pixel: wp.vec3i, offset_px: wp.vec2, shot: wp.vec3) -> Ray:
     """Return the ray of a sub-pixel sample."""
-    return camera_ray(views, pixel[0], float(pixel[2]) + offset_px[0], float(pixel[1]) + offset_px[1])
+    return sample_ray(views, pixel[0], float(pixel[2]) + offset_px[0], float(pixel[1]) + offset_px[1], shot)
 
 
 @wp.func_native(

@@ -2,7 +2,7 @@
 
 import warp as wp
 
-from .camera import Span, Views, camera_ray
+from .camera import Span, Views, camera_ray, label_row
 from .geometry import Geometry
 from .native_source import native
 from .opacity import MAX_CROSSED, Opacities, clip_range, is_labelled, material_of, next_hit, start_at
@@ -46,7 +46,7 @@ def pass_silhouettes(
         if i < span.count:
             pixel = window_pixel(window, span.first + i)
             view = pixel[0]
-            row = views.row[view]
+            row = label_row(views, view, float(pixel[1]) + 0.5)
             ray = camera_ray(views, view, float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
             limits_m = clip_range(views, view)
             hit = start_at(limits_m[0])

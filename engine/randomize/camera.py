@@ -33,7 +33,7 @@ from engine.randomize.pose import apply, compose, direction, look_at
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
-from engine.scene.camera import authored_model, intrinsics
+from engine.scene.camera import authored_model, intrinsics, pixel_pitch_m
 from engine.scene.model import Anchor, Scene
 
 Array = NDArray[np.float64]
@@ -200,6 +200,7 @@ def camera_choice(params: CameraChoice, scene: Scene, draft: Draft, draw: Draw) 
         fit_lens(draft, cameras, draw.rig.lens, (draw.rig.width, draw.rig.height), where="rig.lens")
     if draw.rig.clip:
         draft.clip_m[:, cameras] = np.array([camera.clip_m for camera in authored])[index]
+    draft.pixel_pitch_m[:, cameras] = np.array([pixel_pitch_m(camera, draw.rig.width) for camera in authored])[index]
     for name in ("exposure", "f_stop", "focus_distance_m", "shutter_s"):
         getattr(draft, name)[:, cameras] = np.array([getattr(camera, name) for camera in authored])[index]
 

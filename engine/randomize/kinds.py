@@ -43,6 +43,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.lens
     import engine.randomize.light
     import engine.randomize.material
+    import engine.randomize.motion
     import engine.randomize.pattern
     import engine.randomize.sensor  # noqa: F401 - importing a file registers its kinds
 

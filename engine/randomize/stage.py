@@ -17,3 +17,4 @@ class Stage(IntEnum):
     CAMERA = 6  # where a camera is
     CAMERA_LENS = 7  # what it looks through
     CAMERA_JITTER = 8  # how far it is off
+    MOTION = 9  # how everything moves, from where it is

@@ -13,6 +13,7 @@ import warp as wp
 from engine import gpu
 from engine.draft import Draft
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
+from engine.render.exposure import at_moments, moment_count
 from engine.render.inputs import Field, Inputs, layout_of
 from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
@@ -54,13 +55,16 @@ class BatchValues:
 
 def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     """Return the values of a draft seen by some of its cameras."""
-    rows = len(draft.world)
-    of_views = view_fields(draft, stages.rig, cameras)
-    sweeps = 0 if stages.lidar is None or cameras.start else rows  # those of other cameras see the same worlds again
-    of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, sweeps)
+    placed, first_row = at_moments(draft, stages.rig, cameras)
+    of_views = view_fields(draft, stages.rig, cameras, first_row)
+    rows, views = len(placed.world), len(of_views[0].parts[0][1])
+    sweeps = (
+        0 if stages.lidar is None or cameras.start else len(draft.world)
+    )  # other cameras' see the same worlds again
+    label_row = first_row[:sweeps, 0] + moment_count(stages.rig) // 2
+    of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, label_row)
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
-    of_worlds = world_fields(stages.base, draft)
-    return BatchValues(rows, len(of_views[0].parts[0][1]), of_worlds, of_views, of_sweeps, sweeps, of_sensors)
+    return BatchValues(rows, views, world_fields(stages.base, placed), of_views, of_sweeps, sweeps, of_sensors)
 
 
 class BatchMemory:
@@ -100,10 +104,29 @@ class BatchMemory:
         if stages.sensor is not None:
             self.sensor = new_sensor_memory(stages.sensor, self.views, self.inputs, rig, base.device)
             self.buffers = dataclasses.replace(self.buffers, metered=self.sensor.metered)
+        shape = (values.views, rig.height, rig.width)
+        self.light: wp.array | None = None if self.sensor is None else self.sensor.radiance
+        self.albedo: wp.array | None = None
+        if stages.denoiser is not None:
+            self.albedo = wp.empty(shape, dtype=wp.vec3, device=base.device)
+            if self.light is None:
+                self.light = wp.empty(shape, dtype=wp.vec3, device=base.device)
         self.images = {name: new_image(name, base, rig, values.views, self.sweeps) for name in images}
         for name, image in self.images.items():
             self.buffers.set_image(name, image)
         self.pixels = values.views * rig.width * rig.height
+
+    def denoise(self) -> None:
+        """Denoise the light of all views, which is on the CPU; linear images get it, too."""
+        denoiser = self.stages.denoiser
+        assert denoiser is not None
+        assert self.light is not None
+        assert self.albedo is not None
+        light = self.light.numpy()
+        for images in zip(light, self.albedo.numpy(), self.buffers.labels.normal.numpy(), strict=True):
+            denoiser.denoise(*images)
+        if self.buffers.color.linear.shape[0]:
+            self.buffers.color.linear.numpy()[...] = light
 
     @property
     def beams(self) -> int:
@@ -135,8 +158,8 @@ class Worker:
         record_building(memory.worlds, self._building, self.build)
         span = span_of(0, slice_px, device)
         scratch = new_scratch(stages.base, stages.rig, memory.buffers, slice_px) if stages.shaded else None
-        radiance = None if memory.sensor is None else memory.sensor.radiance
-        target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, radiance)
+        light = memory.light, memory.albedo
+        target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, *light)
         self.slices = SlicePrograms(stages, target, slice_px)
         self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
         self.lidar: LidarProgram | None = None

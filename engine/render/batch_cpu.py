@@ -29,7 +29,8 @@ class CpuBatch:
 
     def __init__(self, stages: Stages, values: BatchValues, images: tuple[str, ...], threads: int) -> None:
         """Reserve memory; `images` are those of `IMAGES` that leave the renderer."""
-        kept: tuple[str, ...] = () if not stages.marks_edges or "normal" in images else ("normal",)
+        needs_normal = stages.marks_edges or stages.denoiser is not None
+        kept: tuple[str, ...] = () if not needs_normal or "normal" in images else ("normal",)
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._memory, self._stages, self._images = BatchMemory(stages, values, kept), stages, images
         self._place: dict[str, int] = {}  # address of each image
@@ -74,6 +75,10 @@ class CpuBatch:
             self._each(pool, self._slices, _shade)
         else:
             self._each(pool, self._slices, _trace_and_shade)
+        if self._stages.denoiser is not None:
+            self._memory.denoise()
+            if self._stages.sensor is None:
+                self._each(pool, self._slices, _develop_slice)
         for phase in self._phases:
             self._each(pool, phase, _develop)
         if self._workers[0].silhouettes is not None:
@@ -141,6 +146,11 @@ def _trace_and_shade(worker: Worker, part: tuple[int, int]) -> None:
 def _scan(worker: Worker, part: tuple[int, int]) -> None:
     assert worker.lidar is not None
     worker.lidar.run(*part)
+
+
+def _develop_slice(worker: Worker, part: tuple[int, int]) -> None:
+    worker.slices.set_span(*part)
+    worker.slices.develop.run()
 
 
 def _develop(worker: Worker, part: tuple[int, int, int]) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from engine import gpu
 from engine.recipe import Rig
+from engine.render.exposure import blurs
 from engine.render.worlds import SceneOnDevice
 
 LANES, WARP_THREADS = 8, 32  # pixels that lie together on the CPU and on CUDA: OMM_GROUP of native/point.cpp
@@ -155,6 +156,7 @@ def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> 
     hits.center, hits.edge = buffers.hit, buffers.edge
     hits.sample = wp.empty(count, dtype=gpu.trace.Hit, device=device)
     hits.offset_px = wp.empty(count, dtype=wp.vec2, device=device)
+    hits.shot = wp.zeros(count if blurs(rig) else 0, dtype=wp.vec3, device=device)
     if traces_paths := rig.quality == "path":
         lights = min(lights, 1)  # a path asks one light a vertex
     slots, rays.light_slots = lights + 1, lights

@@ -19,10 +19,11 @@ VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays
 DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar", "lidar_passage"
 PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the second at quality `path`
 SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
+ALBEDO_MODULE = "albedo"  # for a denoiser
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
+    ALBEDO_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
 )  # fmt: skip
 
 
@@ -50,6 +51,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (opens, VIEW_MODULE), (base.opens_shadow and stages.shaded, SHADOW_MODULE),
         (opens and stages.shaded and stages.rig.quality == "path", PATH_PASSAGE_MODULE),
         (senses_depth, DEPTH_SENSOR_MODULE), (has_lidar, LIDAR_MODULE), (has_lidar and opens, LIDAR_PASSAGE_MODULE),
+        (stages.denoiser is not None, ALBEDO_MODULE), (stages.denoiser is not None, SENSOR_MODULES[0]),
         *((stages.sensor is not None, name) for name in SENSOR_MODULES),
         *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
     )  # fmt: skip

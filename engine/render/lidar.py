@@ -43,10 +43,12 @@ class MountedLidar:
         return self.config.beams, returns_of(self.config)
 
 
-def lidar_fields(lidar: MountedLidar, draft: Draft, sweeps: int) -> list[Field]:
-    """Return where the sweeps of a draft begin; with `sweeps` 0 there are none in this part of it."""
+def lidar_fields(lidar: MountedLidar, draft: Draft, row: NDArray[np.int32]) -> list[Field]:
+    """Return where the sweeps of a draft begin; `row` is that of Worlds that each looks at, none: not in this part."""
+    sweeps = len(row)
     pose = world_from_sensor(lidar.config, draft.world_from_camera[:sweeps, lidar.camera])
     return [
+        field("lidar_row", wp.int32, row, np.int32),
         field("lidar_world", wp.int32, draft.world[:sweeps].astype(np.uint32).view(np.int32), np.int32),
         field("lidar_step", wp.int32, draft.step[:sweeps], np.int32),
         field("lidar_pose", gpu.transform.mat34, pose),
@@ -72,6 +74,7 @@ def scan_of(lidar: MountedLidar, inputs: Inputs, device: str) -> Any:
     """Return kernels.lidar.Scan of `lidar_fields` that are in `inputs`."""
     config, scan = lidar.config, gpu.lidar.Scan()
     scan.pattern = _pattern(config, device)
+    scan.row = inputs.array("lidar_row")
     scan.world, scan.step = inputs.array("lidar_world"), inputs.array("lidar_step")
     scan.world_from_sensor, scan.phase = inputs.array("lidar_pose"), inputs.array("lidar_phase")
     scan.velocity_m_s = config.motion.velocity_m_s

@@ -63,6 +63,9 @@ class PathPrograms:
         if worlds.patterns is not None:
             inputs = [worlds.geometry, worlds.patterns, bounce, own.hit, own.ends.point]
             self._launch(gpu.path_pattern.dress_path_points, inputs)
+        if at.albedo is not None and depth == 0:
+            inputs = [at.views, sampling, bounce, own.ends, at.albedo]
+            self._program.launch(gpu.albedo.add_path_albedo, self._slice_px, inputs)
         if stages.base.opens_view:
             inputs = [worlds.geometry, worlds.opacities, paths, own.hit, own.ends.point, own.ends.glass]
             self._program.launch(gpu.path_passage.find_glass, self._slice_px, inputs)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from engine import gpu
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
-from engine.frames import DeviceFrames, FrameKeys, Frames, Lenses
+from engine.frames import DeviceFrames, FrameKeys, Frames
 from engine.randomize.philox import stream_key
 from engine.recipe import Rig
 from engine.render.batch import BatchValues, batch_values
@@ -39,10 +39,13 @@ from engine.render.buffers import (
     SILHOUETTE_BYTES,
 )
 from engine.render.color import srgb_table
+from engine.render.denoise import denoiser_of
 from engine.render.depth_sensor import STREAM as DEPTH_STREAM
 from engine.render.depth_sensor import depth_model
+from engine.render.exposure import moment_count
 from engine.render.host_memory import HostMemory, device_view
 from engine.render.kernel_modules import load_kernels, load_pattern_kernels, load_scene_kernels
+from engine.render.keys import frame_keys
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
@@ -53,7 +56,6 @@ from engine.scene.model import Scene
 from engine.sensors.depth import DepthSensor
 from engine.sensors.lidar import Lidar
 from engine.sensors.model import Sensor
-from engine.sensors.settings import setting
 
 LARGEST_LAUNCH_PX = 2**31 - 1  # threads are numbered with 32 bits
 KEPT_LAYOUTS = 4  # whose memory is kept
@@ -142,6 +144,7 @@ class Renderer:
         self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
         key = gpu.random.RandomKey()
         key.low, key.high = stream_key(seed, "render.direct")
+        self._moments = moment_count(rig)
         self._is_cpu = wp.get_device(device).is_cpu
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None  # beside the caller's
@@ -157,7 +160,7 @@ class Renderer:
             depth=None if outputs.depth_sensor is None else depth_model(outputs.depth_sensor),
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
-            sensor=chip,
+            sensor=chip, denoiser=denoiser_of(rig, device) if self.shaded else None,
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
@@ -191,7 +194,7 @@ class Renderer:
         waits. On the CPU the frames are there when this returns.
         """
         parts = [self._start(values) for values in self._parts(draft)]
-        return Pending(frame_keys(draft), parts)
+        return Pending(frame_keys(draft, self.rig), parts)
 
     def render_on_device(self, draft: Draft) -> DeviceFrames:
         """Return the frames of a draft as arrays of the device, which the caller owns; the host does not wait on CUDA.
@@ -215,7 +218,7 @@ class Renderer:
         if len(parts) > 1:
             raise UserError(f"{self._size(draft)} do not fit the memory of {self.device} at once; take a smaller batch")
         (values,) = parts
-        keys, arrays = frame_keys(draft), {}
+        keys, arrays = frame_keys(draft, self.rig), {}
         if self._is_cpu:
             finish = self._start(values)
             arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in finish().items()}
@@ -337,7 +340,8 @@ class Renderer:
         """Return the pixels of a view, and as many more as have room where its world and its silhouettes are."""
         base = self._stages.base
         instance_bytes = 0 if self.outputs.silhouette_margin_px is None else SILHOUETTE_BYTES
-        beside = base.instance_count * instance_bytes + base.geometry.trees.placement_count * PLACEMENT_BYTES
+        placed = self._moments * base.geometry.trees.placement_count
+        beside = base.instance_count * instance_bytes + placed * PLACEMENT_BYTES
         if self.outputs.depth_sensor is not None:
             beside += self.rig.width * self.rig.height * DEPTH_SENSOR_BYTES_PX
         if self._stages.lidar is not None:
@@ -368,32 +372,3 @@ class Renderer:
             )
             warnings.warn(f"{rays} {reason}", stacklevel=4)
         self.lost_rays += rays
-
-
-def frame_keys(draft: Draft) -> FrameKeys:
-    """Return which frame every view of a draft is, view-major: view = row * cameras + camera."""
-    rows, cameras = draft.world_from_camera.shape[:2]
-    k = np.zeros((rows * cameras, 3, 3))
-    k[:, (0, 1), (0, 1)] = draft.focal_px.reshape(-1, 2)
-    k[:, (0, 1), (2, 2)] = draft.center_px.reshape(-1, 2)
-    k[:, 2, 2] = 1.0
-    jpeg_quality = None
-    if draft.sensor.shape[-1]:
-        jpeg_quality = np.rint(setting(draft.sensor, "jpeg_quality")).astype(np.int32).reshape(-1)
-    return FrameKeys(
-        world=np.repeat(draft.world, cameras),
-        step=np.repeat(draft.step, cameras),
-        camera=np.tile(np.arange(cameras, dtype=np.int32), rows),
-        k=k,
-        world_from_camera=draft.world_from_camera.reshape(-1, 3, 4).copy(),
-        lenses=Lenses(
-            exposure=(draft.exposure * np.exp2(draft.exposure_ev)).reshape(-1),
-            f_stop=draft.f_stop.reshape(-1).copy(),
-            focus_distance_m=draft.focus_distance_m.reshape(-1).copy(),
-            shutter_s=draft.shutter_s.reshape(-1, 2).copy(),
-            model=draft.lens_model.reshape(-1).copy(),
-            coefficients=draft.lens_coefficients.reshape(rows * cameras, -1).copy(),
-            limit=draft.lens_limit.reshape(-1).copy(),
-        ),
-        jpeg_quality=jpeg_quality,
-    )

@@ -11,7 +11,9 @@ from engine import gpu
 from engine.recipe import Rig
 from engine.render.arrays import copied
 from engine.render.buffers import Buffers, Scratch
+from engine.render.denoise import Denoiser
 from engine.render.depth_sensor import DepthModel
+from engine.render.exposure import blurs, shot_shares
 from engine.render.lidar import MountedLidar
 from engine.render.paths import PathPrograms
 from engine.render.program import Program
@@ -33,11 +35,12 @@ class Stages:
     depth_key: tuple[int, int] = (0, 0)  # of its random numbers
     lidar: MountedLidar | None = None
     sensor: SensorOnDevice | None = None  # None: the ideal one
+    denoiser: Denoiser | None = None
 
     @property
     def marks_edges(self) -> bool:
         """Return whether pixels across an edge get rays of their own, and not the one through their centre."""
-        return self.shaded and (self.rig.spp > 1 or self.base.opens_view)
+        return self.shaded and (self.rig.spp > 1 or self.base.opens_view or blurs(self.rig))
 
     @property
     def reads_neighbours(self) -> bool:
@@ -55,7 +58,8 @@ class Target:
     scratch: Scratch | None  # None: nothing is shaded
     overflow: wp.array  # [1], rays that met more surfaces than are followed
     span: Any  # kernels.camera.Span
-    light: wp.array | None = None  # [view, y, x], radiance for the sensor; None: the ideal one
+    light: wp.array | None = None  # [view, y, x], radiance for the sensor or the denoiser; None: neither
+    albedo: wp.array | None = None  # [view, y, x], for the denoiser
 
 
 class SlicePrograms:
@@ -66,6 +70,7 @@ class SlicePrograms:
         self._stages, self._target, self._slice_px = stages, target, slice_px
         self._spans = [target.span]
         self.trace, self.shade = Program(stages.base.device), Program(stages.base.device)
+        self.develop = Program(stages.base.device)  # once whole images are denoised
         self._record_trace()
         if stages.depth is not None:
             self._record_depth(stages.depth)
@@ -113,22 +118,27 @@ class SlicePrograms:
             inputs = [at.views, at.buffers.labels, at.span, at.buffers.edge]
             self._runs(program, gpu.resolve.mark_edges, inputs)
         program.call(own.radiance.zero_)
+        if at.albedo is not None:
+            program.launch(gpu.albedo.clear_albedo, self._slice_px, [at.views, at.span, at.albedo])
         for sample in range(stages.rig.spp):
             sampling = gpu.sample.Sampling()
             sampling.span, sampling.sample = at.span, sample
             sampling.sample_count, sampling.key = stages.rig.spp, stages.key
+            sampling.shot_share = wp.vec3(*shot_shares(sample, stages.rig.spp))
             self._spans.append(sampling.span)
             if paths is not None and stages.base.opens_view:
                 paths.record_from_camera(sampling)
                 continue
             if stages.base.opens_view:
                 self._record_layers(own, sampling)
+                self._record_albedo(sampling, own.points)
                 continue
             if stages.marks_edges:
                 inputs = [at.worlds.geometry.trees, at.views, sampling, own.hits]
                 self._runs(program, gpu.sample.trace_samples, inputs)
             self._find_points(program, sampling, own.hits, own.points)
             self._light_points(program, sampling, own.points, own.radiance)
+            self._record_albedo(sampling, own.points)
             if paths is not None:
                 paths.record_bounces(sampling)
         if at.light is None:
@@ -137,6 +147,16 @@ class SlicePrograms:
         else:
             inputs = [at.views, at.span, stages.rig.spp, own.radiance, at.light, at.buffers.color]
             self._runs(program, gpu.sensor.keep_radiance, inputs)
+        if stages.denoiser is not None and stages.sensor is None:
+            inputs = [at.views, at.span, stages.srgb, at.light, at.buffers.color]
+            self._runs(self.develop, gpu.film.develop_image, inputs)
+
+    def _record_albedo(self, sampling: Any, points: Any) -> None:
+        """Record what a denoiser wants to know of the present sample."""
+        at = self._target
+        if at.albedo is not None:
+            inputs = [at.views, sampling, points, at.albedo]
+            self.shade.launch(gpu.albedo.add_albedo, self._slice_px, inputs)
 
     def _find_points(self, program: Program, sampling: Any, hits: Any, points: Any) -> None:
         at = self._target

@@ -26,6 +26,11 @@ def intrinsics(camera: Camera, width: int, height: int) -> NDArray[np.float64]:
     return np.array([[focal_px, 0.0, center_x], [0.0, focal_px, center_y], [0.0, 0.0, 1.0]])
 
 
+def pixel_pitch_m(camera: Camera, width: int) -> float:
+    """Return the width of a pixel on the sensor, by the fit rule of `intrinsics`."""
+    return camera.horizontal_aperture_mm / (1000.0 * width)
+
+
 def authored_model(camera: Camera) -> LensModel:
     """Return the lens model of an authored camera."""
     return LensModel.ORTHOGRAPHIC if camera.orthographic else LensModel.PINHOLE

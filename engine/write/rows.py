@@ -67,7 +67,14 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
     }
     if (lens := keys.lenses) is not None:
         row |= {name: float(getattr(lens, name)[view]) for name in ("exposure", "f_stop", "focus_distance_m")}
-        row["shutter_open_s"], row["shutter_close_s"] = (float(time_s) for time_s in lens.shutter_s[view])
+        opening_s, closing_s = (float(time_s) for time_s in lens.shutter_s[view])
+        row |= {
+            "shutter_open_s": opening_s,
+            "shutter_close_s": closing_s,
+            "label_time_s": 0.5 * (opening_s + closing_s),
+        }
+        row |= {name: float(getattr(lens, name)[view]) for name in ("exposure_s", "readout_s", "lens_radius_m")}
+        row |= {name: np.asarray(getattr(lens, name)[view]).tolist() for name in ("velocity_m_s", "spin_rad_s")}
         model = LensModel(int(lens.model[view]))
         row |= {"lens_model": model.name.lower(), "lens_limit": float(lens.limit[view]), "depth_kind": model.depth_kind}
         row["lens_coefficients"] = lens.coefficients[view].tolist()
@@ -94,6 +101,8 @@ def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
         "n_instances": pa.int32(),
         "lens_limit": pa.float64(),
         "lens_coefficients": pa.list_(pa.float64(), COEFFICIENTS),
+        "velocity_m_s": pa.list_(pa.float64(), 3),
+        "spin_rad_s": pa.list_(pa.float64(), 3),
     }
     names = list(rows[0]) if rows else list(types)
     for row in rows:

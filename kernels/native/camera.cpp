@@ -9,6 +9,7 @@
         V3 origin, direction;  // not unit where t is planar depth
         F spread;  // width of the pixel's cone as a share of the distance; orthographic: of 1 m
     };
+    const int LENS_RADIUS_M = 0, FOCUS_NEARNESS = 1, EXPOSURE_S = 2, READOUT_S = 3, VELOCITY_X = 4, SPIN_X = 7, BLURRED = 10;  // BlurValue
     const float NOWHERE_M = 1.0e18f;  // where rays begin that no lens sends: beyond all boxes, whose reciprocals stay finite
 
     // Pixels `index` and its followers, in the order of pixel_of; from `end` on the last one again.
@@ -96,8 +97,29 @@
         }
         return ray;
     };
+    // Where on the lens, in shares of its radius, and when, in seconds from the middle of the frame's shutter, a ray is.
+    struct Shot { F lens_x, lens_y, time_s; };
+    auto has_blur = [&](const auto& views) { return views.blur.shape[0] > 0; };
+    auto is_blurred = [&](const auto& views, const Pixels& p) { return of_view(views.blur, BLURRED, p) != 0.0f; };
+    // Labels: the lens is a pinhole, and the moment the middle of the exposure of that row of the image.
+    auto label_shot = [&](const auto& views, const Pixels& p, F y_px) {
+        Shot shot = {omm::splat(0.0f), omm::splat(0.0f), omm::splat(0.0f)};
+        if (has_blur(views)) shot.time_s = ((omm::floor(y_px) + 0.5f) / (float)views.height - 0.5f) * of_view(views.blur, READOUT_S, p);
+        return shot;
+    };
+    // The rows of Worlds in which objects stand where they are at some time: of equal parts of the time that is seen.
+    auto rows_at = [&](const auto& views, const Pixels& p, F time_s) {
+        Rows rows = view_rows(views, p);
+        if (views.moment_count <= 1) return rows;
+        const F seen_s = of_view(views.blur, EXPOSURE_S, p) + omm::abs(of_view(views.blur, READOUT_S, p)), last = omm::splat(views.moment_count - 1.0f);
+        const F part = omm::select(seen_s > 0.0f, time_s / seen_s + 0.5f, omm::splat(0.5f)) * (float)views.moment_count;
+        rows.each = rows.each + omm::to_int(omm::min(omm::max(part, omm::splat(0.0f)), last));
+        rows.one = omm::is_same(rows.each) ? omm::get_int(rows.each, 0) : -1;
+        return rows;
+    };
+    auto label_rows = [&](const auto& views, const Pixels& p, F y_px) { return rows_at(views, p, label_shot(views, p, y_px).time_s); };
     // The same ray in the world. One that the lens does not send begins nowhere and stays there.
-    auto ray_from_camera = [&](const auto& views, const Pixels& p, const LensRay& lens) {
+    auto ray_from_camera = [&](const auto& views, const Pixels& p, LensRay lens, const Shot& shot) {
         F m[12];
         for (int k = 0; k < 12; ++k) m[k] = of_view(views.world_from_camera, k, p);
         auto turned = [&](V3 d) {
@@ -105,7 +127,22 @@
         };
         Ray ray = {{m[3], m[7], m[11]}, turned(lens.direction), lens.spread};
         const M flat = lens_of(views, p) == ORTHOGRAPHIC;
-        if (omm::any(flat)) ray.origin = omm::select3(flat, omm::add(ray.origin, turned(lens.origin)), ray.origin);
+        if (has_blur(views)) {  // a thin lens bends all rays of a point of the image to one point of the plane in focus
+            const F radius_m = of_view(views.blur, LENS_RADIUS_M, p), nearness = of_view(views.blur, FOCUS_NEARNESS, p);
+            const V3 at = {shot.lens_x * radius_m, shot.lens_y * radius_m, omm::splat(0.0f)};
+            const V3 spin = {of_view(views.blur, SPIN_X, p), of_view(views.blur, SPIN_X + 1, p), of_view(views.blur, SPIN_X + 2, p)};
+            const V3 velocity = {of_view(views.blur, VELOCITY_X, p), of_view(views.blur, VELOCITY_X + 1, p), of_view(views.blur, VELOCITY_X + 2, p)};
+            const V3 axis = omm::unit(spin);
+            F sine, cosine;
+            omm::sincos(omm::length(spin) * shot.time_s * (1.0f / RADIANS_OF_TURN), sine, cosine);
+            auto later = [&](V3 v) {  // Rodrigues
+                const V3 across = omm::cross(axis, v);
+                return omm::add(v, omm::add(omm::scale(across, sine), omm::scale(omm::cross(axis, across), 1.0f - cosine)));
+            };
+            ray.direction = later(turned(omm::sub(lens.direction, omm::scale(at, nearness))));
+            const V3 begin = later(turned(omm::add(lens.origin, at)));
+            ray.origin = omm::add(omm::add(ray.origin, omm::scale(velocity, shot.time_s)), begin);
+        } else if (omm::any(flat)) ray.origin = omm::select3(flat, omm::add(ray.origin, turned(lens.origin)), ray.origin);
         if (views.lens_value.shape[0] > 0) {
             const M is_none = omm::dot(lens.direction, lens.direction) == 0.0f;
             ray.origin = omm::select3(is_none, omm::same(omm::splat(NOWHERE_M)), ray.origin);
@@ -113,8 +150,11 @@
         }
         return ray;
     };
+    auto sample_ray = [&](const auto& views, const Pixels& p, F x_px, F y_px, const Shot& shot) {
+        return ray_from_camera(views, p, lens_ray(views, p, x_px, y_px), shot);
+    };
     auto camera_ray = [&](const auto& views, const Pixels& p, F x_px, F y_px) {
-        return ray_from_camera(views, p, lens_ray(views, p, x_px, y_px));
+        return sample_ray(views, p, x_px, y_px, label_shot(views, p, y_px));
     };
     auto center_ray = [&](const auto& views, const Pixels& p) {
         return camera_ray(views, p, omm::to_float(p.x) + 0.5f, omm::to_float(p.y) + 0.5f);

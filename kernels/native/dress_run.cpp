@@ -13,10 +13,10 @@
         }
         if (sampling.sample > 0 && !omm::any(is_edge != 0)) continue;  // dressed already
         const Pixels pixels = pixels_of(views, index, end);
-        const Met met = met_by(geometry, hit, view_rows(views, pixels));
+        Point point = load_point(out_point.value.data, i);
+        const Met met = met_by(geometry, hit, Rows{point.row, omm::is_same(point.row) ? omm::get_int(point.row, 0) : -1});
         if (!omm::any(met.is_hit)) continue;
         const Triangle tri = triangle_of(geometry, met, false);
-        Point point = load_point(out_point.value.data, i);
         const Ray ray = camera_ray(views, pixels, omm::to_float(pixels.x) + 0.5f, omm::to_float(pixels.y) + 0.5f);
         dress(met, tri, met.t * spread_at(views, pixels, ray, met.t) * omm::length(ray.direction), point);
         settle(point);

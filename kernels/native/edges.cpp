@@ -25,6 +25,7 @@
         const M is_far = here.depth >= FAR_M;
         M is_edge = omm::none();
         if (has_mixed) is_edge = mixed_at(at);
+        if (has_blur(views)) is_edge = is_edge | is_blurred(views, p);
         F depth[4];
         for (int side = 0; side < 4; ++side) {  // left, right, above, below; beyond the border the pixel itself
             const int step = side & 1 ? 1 : -1, stride = side < 2 ? 1 : width;

@@ -7,6 +7,7 @@
         I is_edge = omm::splat_int(hits.layer > 0);
         decltype(hits.center.data + 0) hit[OMM_WIDTH];
         F x_offset = omm::splat(0.5f), y_offset = x_offset;
+        Shot own = {x_offset, x_offset, x_offset};
         for (int l = 0; l < OMM_WIDTH; ++l) {
             const int k = index + l < end ? l : end - 1 - index;
             if (hits.edge.data[index + k]) omm::set_int(is_edge, l, 1);
@@ -15,11 +16,21 @@
             if (!crosses) continue;
             omm::set(x_offset, l, hits.offset_px.data[i + k][0]);
             omm::set(y_offset, l, hits.offset_px.data[i + k][1]);
+            if (!has_blur(views)) continue;
+            omm::set(own.lens_x, l, hits.shot.data[i + k][0]);
+            omm::set(own.lens_y, l, hits.shot.data[i + k][1]);
+            omm::set(own.time_s, l, hits.shot.data[i + k][2]);
         }
         if (sampling.sample > 0 && !omm::any(is_edge != 0)) continue;  // the points of the first sample serve again
         const Pixels pixels = pixels_of(views, index, end);
-        const Rows rows = view_rows(views, pixels);
-        const Ray ray = camera_ray(views, pixels, omm::to_float(pixels.x) + x_offset, omm::to_float(pixels.y) + y_offset);
+        const F x_px = omm::to_float(pixels.x) + x_offset, y_px = omm::to_float(pixels.y) + y_offset;
+        Shot shot = label_shot(views, pixels, y_px);
+        if (has_blur(views)) {
+            const M crosses = is_edge != 0;
+            shot = {omm::select(crosses, own.lens_x, shot.lens_x), omm::select(crosses, own.lens_y, shot.lens_y), omm::select(crosses, own.time_s, shot.time_s)};
+        }
+        const Rows rows = rows_at(views, pixels, shot.time_s);
+        const Ray ray = sample_ray(views, pixels, x_px, y_px, shot);
         const Met met = met_by(geometry, hit, rows);
         Point p = Point{};
         if (omm::any(met.is_hit)) p = point_at(rows, ray, met, met.t * spread_at(views, pixels, ray, met.t));

@@ -80,10 +80,10 @@
         path.direction = direction;
         const F most = omm::max(omm::max(path.throughput.x, path.throughput.y), path.throughput.z);
         alive = alive & (most > 0.0f);
-        if (depth < FREE_BOUNCES) return alive;
+        if (depth < FREE_BOUNCES) return (M)alive;
         const F stays = omm::clamp(most, LEAST_SURVIVAL, 1.0f);  // Russian roulette
         const U m = path_index(views, pixels, path.curve, sampling.sample_count, sampling.sample, salt + ROULETTE_SALT);
         choice = path_number(m, views.ambient_shift, pixels, 0, salt + ROULETTE_SALT);
         path.throughput = omm::scale(path.throughput, 1.0f / stays);
-        return alive & (choice < stays);
+        return (M)(alive & (choice < stays));
     };

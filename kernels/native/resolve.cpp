@@ -8,7 +8,7 @@
         const Pixels pixels = pixels_of(views, index, end);
         decltype(hit.data + 0) hits[OMM_WIDTH];
         for (int l = 0; l < OMM_WIDTH; ++l) hits[l] = hit.data + (index + l < end ? index + l : end - 1);
-        const Met met = met_by(geometry, hits, view_rows(views, pixels));
+        const Met met = met_by(geometry, hits, label_rows(views, pixels, omm::to_float(pixels.y) + 0.5f));
         V3 normal = omm::vec3(0.0f, 0.0f, 0.0f);
         I instance = omm::splat_int(0), material = omm::splat_int(0);
         if (omm::any(met.is_hit)) {

@@ -7,7 +7,7 @@
         const Pixels pixels = pixels_of(window, index, end);
         const I x = pixels.x - window.margin_px, y = pixels.y - window.margin_px;
         const Ray ray = camera_ray(views, pixels, omm::to_float(x) + 0.5f, omm::to_float(y) + 0.5f);
-        const Rows rows = view_rows(views, pixels);
+        const Rows rows = label_rows(views, pixels, omm::to_float(y) + 0.5f);
         for (int l = 0; l < OMM_WIDTH && index + l < end; ++l) {
             const float from[3] = {omm::get(ray.origin.x, l), omm::get(ray.origin.y, l), omm::get(ray.origin.z, l)};
             const float towards[3] = {omm::get(ray.direction.x, l), omm::get(ray.direction.y, l), omm::get(ray.direction.z, l)};

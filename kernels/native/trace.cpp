@@ -6,7 +6,7 @@
         const int index = span.first + i;
         const Pixels pixels = pixels_of(views, index, end);
         const Ray ray = center_ray(views, pixels);
-        const Rows rows = view_rows(views, pixels);
+        const Rows rows = label_rows(views, pixels, omm::to_float(pixels.y) + 0.5f);
 #if !defined(__CUDA_ARCH__)
         if (rows.one >= 0) {
             const Bests best = walk_group(trees, rows.one, ray.origin, ray.direction, OMM_ALL, omm::splat(FAR_M), false);

@@ -28,7 +28,13 @@ MOST_REGISTERS = {
     "shadow_passage": 64,
     "shade": 96,
     "point": 96,
+    "pattern": 128,
+    "path_pattern": 128,
+    "lidar": 128,
 }
+PATTERN_FRAME_BYTES = (
+    2048  # fourteen finishes in one kernel: what does not fit registers; it is recorded only where used
+)
 TRAVERSAL_FRAME_BYTES = 192 * 8 + 384  # the stack of traverse.cpp, and the ray in both frames with what spills
 
 
@@ -54,5 +60,7 @@ def test_recorded_ceilings_are_within_the_design() -> None:
         for kernel, row in table.items():
             module = kernel.partition(".")[0]
             assert row["registers"] <= MOST_REGISTERS.get(module, 96), f"{arch} {kernel}"
-            if row["frame_bytes"] > 512:
+            if module in ("pattern", "path_pattern"):
+                assert row["frame_bytes"] <= PATTERN_FRAME_BYTES, f"{arch} {kernel}"
+            elif row["frame_bytes"] > 512:
                 assert row["frame_bytes"] <= TRAVERSAL_FRAME_BYTES, f"{arch} {kernel}"

@@ -185,13 +185,13 @@ def test_every_array_of_a_camera_is_mounted() -> None:
 
 def test_the_index_says_what_lens_and_what_depth() -> None:
     """A row of frames.parquet is enough to project points."""
-    from engine.render.renderer import frame_keys
+    from engine.render.keys import frame_keys
 
     draft = drafted(LensConfig("kannala_brandt", (0.01, 0.0, 0.0, 0.0), fov_deg=150.0))
-    row = frame_row(frame_keys(draft), 0, FrameGrid(1, 1), (400, 300))
+    row = frame_row(frame_keys(draft, rig()), 0, FrameGrid(1, 1), (400, 300))
     (back,) = frame_table([row]).to_pylist()
     assert (back["lens_model"], back["depth_kind"]) == ("kannala_brandt", "range")
     points = np.array([[0.3, 0.1, -1.0], [2.0, 0.5, 0.2]])
     assert project(lens_of_row(back), points)[0].tolist() == project(lens_of_draft(draft), points)[0].tolist()
-    plain = frame_row(frame_keys(drafted(None)), 0, FrameGrid(1, 1), (400, 300))
+    plain = frame_row(frame_keys(drafted(None), rig()), 0, FrameGrid(1, 1), (400, 300))
     assert (plain["lens_model"], plain["depth_kind"]) == ("pinhole", "planar")

@@ -148,12 +148,30 @@ CLEAR = {"clearance_m": 0.1, "tries": 2, "inside": None}
 LOOK = {"cameras": "*", "position_in": "a", "look_in": "b", "roll_deg": 0, "focal_mm": None, "clear": CLEAR}
 ORBIT = {"cameras": "*", "around": "*", "distance_m": 1, "azimuth_deg": 0, "elevation_deg": 0, "roll_deg": 0}
 SHAKE = dict.fromkeys(("right_m", "up_m", "back_m", "pan_deg", "tilt_deg", "roll_deg"), 0)
+SPEEDS = dict.fromkeys(("right_m_s", "up_m_s", "back_m_s", "pan_deg_s", "tilt_deg_s", "roll_deg_s"), 0)
+GOING = {"speed_m_s": 1, "azimuth_deg": 0, "elevation_deg": 0, "spin_deg_s": 0}
 COLOR = {"hue_deg": 0, "saturation": 0}
+AIR = {"turbidity": 3, "ground_albedo": 0.2, "unit_nit": 1e4, "bounce": 0.1}
+SETTINGS = ("iso", "time_s", "vignetting_strength", "aberration_strength", "bloom_share", "read_noise_e")
+MORE_SETTINGS = {"white_kelvin": 6500, "contrast": 1, "saturation": 1, "jpeg_quality": 90}
+FINISH = {"pattern": "wood", "probability": 1, "scale_m": 0.1, "strength": 1, "bump_m": 0, "color_a": None}
+LAYERS = {"layers": dict.fromkeys(("rust", "stain", "dust", "wear"), 0), "layer_scale_m": 0.1, "wear_width_m": 0.01}
+ROUGH = {"color_b": None, "roughness_low": 0.2, "roughness_high": 0.8, "direction": [0, 0, 1]}
+BENT = {"model": "brown_conrady", "coefficients": [0, 0, 0, 0], "fov_deg": None, "right_px": 0, "down_px": 0}
 COMPLETE = {
+    "camera_lens": {"cameras": "*", **BENT, "calibrated_width_px": None, "max_fov_deg": None},
+    "sensor": {"cameras": "*", **dict.fromkeys(SETTINGS, 1), **MORE_SETTINGS},
+    "pattern": {"instances": "*", "materials": None, **FINISH, **ROUGH, **LAYERS},
+    "sun_sky": {"elevation_deg": 40, "azimuth_deg": 0, **AIR},
+    "sun_sky_at": {"latitude_deg": 45, "day_of_year": 100, "hour": 12, "north_deg": 0, **AIR},
     "camera_look": LOOK,
     "camera_orbit": {**ORBIT, "focal_mm": None, "clear": CLEAR},
     "camera_jitter": {"cameras": "*", **SHAKE, "focal_scale": 1},
     "camera_exposure": {"cameras": "*", "stops": 0},
+    "camera_motion": {"cameras": "*", **SPEEDS},
+    "camera_shutter": {"cameras": "*", "exposure_s": 0.01},
+    "camera_focus": {"cameras": "*", "f_stop": 2, "focus_m": 1},
+    "motion": {"instances": "*", **GOING, "spin_axis": [0, 0, 1], "together": True},
     "light_scale": {"lights": "*", "stops": 0, "together": True},
     "light_temperature": {"lights": "*", "kelvin": 5000, "together": True},
     "light_switch": {"lights": "*", "probability_on": 1, "together": True},
@@ -170,7 +188,7 @@ LAWS = [
     (kind, field.name)
     for kind in COMPLETE
     for field in dataclasses.fields(randomizer("x", {"kind": kind, **COMPLETE[kind]}).entry.params)
-    if "Law" in str(field.type)
+    if str(field.type) in ("Law", "Law | None")
 ]
 
 

@@ -57,7 +57,25 @@ MOUNT_LENS = LensConfig("brown_conrady", (0.01, 0.02, 0.03, 0.04), None, (400.0,
 MOUNTS = {"left": Mount(0.1, 0.2, 0.3, 1.0, 2.0, 3.0, MOUNT_LENS)}
 RECIPE = Recipe(
     scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
-    rig=Rig(("/Cams/*",), 640, 480, 1, 4, "direct", 0.5, (0.1, 0.2, 0.3), 1.5, 0.4, False, True, 8, 3.0, LENS, MOUNTS),
+    rig=Rig(
+        ("/Cams/*",),
+        640,
+        480,
+        1,
+        4,
+        "direct",
+        0.5,
+        (0.1, 0.2, 0.3),
+        1.5,
+        0.4,
+        False,
+        clamp_radiance=3.0,
+        lens=LENS,
+        mounts=MOUNTS,
+        shutter_s=(-0.01, 0.02),
+        shutter_samples=3,
+        readout_s=0.01,
+    ),
     randomize={
         "sun": {"kind": "sun_angle", "per": "world", "elevation_deg": {"law": "uniform", "low": 2, "high": 12.5}}
     },
@@ -117,7 +135,7 @@ def _changed(plain: Any, path: tuple) -> Any:
     elif isinstance(value, bool):
         owner[path[-1]] = not value
     else:
-        owner[path[-1]] = value + 1 if isinstance(value, int) else value / 2
+        owner[path[-1]] = value + 2 if isinstance(value, int) else value / 2
     return plain
 
 

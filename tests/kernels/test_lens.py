@@ -18,7 +18,7 @@ from engine.optics import LensConfig, Mount
 from engine.recipe import Rig
 from engine.render import Renderer
 from engine.render.inputs import Inputs
-from engine.render.renderer import frame_keys
+from engine.render.keys import frame_keys
 from engine.render.views import view_fields, views_of
 from engine.rig import authored_draft
 from engine.scene.model import Light, LightKind

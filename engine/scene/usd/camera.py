@@ -115,6 +115,6 @@ def _note_unused(opened: OpenStage, prim: Usd.Prim, values: Values, camera: Came
     if planes is not None and len(planes):
         opened.notes.add("skipped", name, f"{len(planes)} clippingPlanes of the camera")
     if camera.f_stop > 0.0 and camera.focus_distance_m > 0.0:
-        opened.notes.add("approximated", name, "fStop and focusDistance are kept with the camera; images are sharp")
+        opened.notes.add("approximated", name, "images are sharp unless rig.depth_of_field is true")
     if camera.shutter_s[0] != camera.shutter_s[1]:
-        opened.notes.add("approximated", name, "shutter times are kept with the camera; images show one moment")
+        opened.notes.add("approximated", name, "images show one moment unless rig.motion_blur is true")
