@@ -26,6 +26,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "daylight": shipped.daylight_sheet,
     "lenses": shipped.lens_sheet,
     "surround": shipped.surround_sheet,
+    "blur": strips.blur_sheet,
     "sensors": shipped.preset_sheet,
     "sensor_effects": strips.light_effect_sheet,
     "development": strips.development_sheet,
@@ -34,8 +35,8 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
 }
 HEAD = """# Gallery
 
-Made by `python -m bench.gallery` on a CPU; `--only NAME ...` makes some of the sheets again. Below each one stands what makes
-its last picture. Nothing is retouched or denoised; what is noisy is so at the samples that are given.
+Made by `python -m bench.gallery` on a CPU; `--only NAME ...` makes some of the sheets again. Below each stands
+what makes its last picture. Nothing is retouched; what is denoised says so.
 """
 
 

@@ -21,7 +21,7 @@ from engine.scene.model import Camera, IesProfile, Light, LightKind, Material, M
 
 TILE_PX = (424, 282)
 WIDE_PX = (639, 340)
-LIGHT_SPP, BALL_SPP, MATERIAL_SPP = 48, 160, 64
+LIGHT_SPP, BALL_SPP, MATERIAL_SPP = 32, 96, 48
 ABOVE = (-0.75, -0.7, 0.95)  # where lamps are [m]
 AIM = (0.0, 0.0, 0.08)
 BALL_STEP_M = 0.24
@@ -70,7 +70,7 @@ def light_sheet(effort: Effort) -> Sheet:
         rgb = photographed(scene, STILL_LIFE_CAMERA, TILE_PX, quality="path", spp=LIGHT_SPP, effort=effort)
         tiles.append((caption, rgb))
     text = "The kinds of light of UsdLux, each exposed by the camera's own metering, with indirect light."
-    made_by = f"bench/gallery/built.py, `light_sheet`: quality path, {LIGHT_SPP} samples, `exposure.mode: auto`, filmic"
+    made_by = f"bench/gallery/built.py, `light_sheet`: path, {LIGHT_SPP} samples, denoised, `exposure.mode: auto`, filmic"
     return Sheet("Lights", tiled(tiles, columns=3), text, made_by)
 
 
@@ -110,12 +110,14 @@ def ball_sheet(effort: Effort) -> Sheet:
     tiles: list[tuple[str, Picture]] = []
     for quality, spp in (("direct", 64), ("path", BALL_SPP)):
         rgb = photographed(scene, eye, WIDE_PX, quality=quality, spp=spp, effort=effort, target=0.25)
-        tiles.append((f"{quality}, {spp} samples", rgb))
+        tiles.append((f"{quality}, {spp} samples{', denoised' * (quality == 'path')}", rgb))
     text = (
         "Glass, frosted glass, chrome, copper, clear lacquer over blue, plastic. `direct` sees through glass without "
         "bending and shows lights in metal but not other things; `path` does all of it, caustics included."
     )
-    made_by = f"bench/gallery/built.py, `ball_sheet`: `rig.spp={BALL_SPP} rig.clamp_radiance=6`, 8 bounces"
+    made_by = (
+        f"bench/gallery/built.py, `ball_sheet`: `rig.spp={BALL_SPP} rig.clamp_radiance=6 rig.denoise=true`, 8 bounces"
+    )
     return Sheet("Glass, metal, clearcoat", tiled(tiles, columns=2), text, made_by)
 
 

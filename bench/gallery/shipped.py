@@ -33,8 +33,11 @@ from engine.sensors.sweep import sweep_of
 TILE_PX = (424, 318)
 SMALL_PX = (316, 237)
 LARGE_PX = (632, 474)  # of pictures that are shown at half their size
-DIRECT_SPP, PATH_SPP, OPEN_SPP = 32, 192, 64
-CLEAN = "rig.clamp_radiance=8"  # without fireflies, and a little darker where light bounces
+DIRECT_SPP, OPEN_SPP = 32, 32
+QUALITIES = (  # of a scene's sheet: quality, samples, whether denoised
+    ("direct", 4, False), ("direct", 4, True), ("direct", 64, False),
+    ("path", 16, False), ("path", 16, True), ("path", 96, True),
+)  # fmt: skip
 WORLD_OF = {"warehouse": 10, "tabletop": 10, "inspection": 1}
 ALL_OUTPUTS = "outputs=[rgb,depth,normal,instance]"
 DAYS = ((1.0, 2.5, 3.2), (6.0, 2.5, 1.3), (15.0, 3.0, 0.3), (35.0, 2.5, -0.4), (60.0, 2.5, -0.6), (35.0, 8.0, -0.4))
@@ -98,17 +101,15 @@ def command(overrides: Sequence[str], worlds: Sequence[int] = (0,)) -> str:
     return " ".join(["python -m engine.run", *words])
 
 
-def quality(effort: Effort, name: str) -> tuple[str, ...]:
-    """Return the overrides of a quality with little noise."""
-    if name == "path":
-        return "quality=path", f"rig.spp={effort.spp(PATH_SPP)}", CLEAN
-    return "quality=direct", f"rig.spp={effort.spp(DIRECT_SPP)}"
+def quality(effort: Effort, name: str, spp: int, *, denoises: bool = False) -> tuple[str, ...]:
+    """Return the overrides of a quality; quick pictures are not denoised."""
+    clean = ("rig.denoise=true",) if denoises and not effort.quick else ()
+    return f"quality={name}", f"rig.spp={effort.spp(spp)}", *clean
 
 
 def scene_sheet(name: str, effort: Effort) -> Sheet:
     """Return labels and both qualities of a scene."""
     world, base = WORLD_OF[name], (f"+scene={name}", *size(effort, TILE_PX))
-    path = (*base, *quality(effort, "path"))
     plain = make((*base, "quality=direct", ALL_OUTPUTS), [world])
     frames = plain.frames
     assert frames.depth_m is not None
@@ -119,18 +120,19 @@ def scene_sheet(name: str, effort: Effort) -> Sheet:
         (f"labels: depth, {low_m:.2g} to {high_m:.2g} m", depth_colors(frames.depth_m[0], low_m=low_m, high_m=high_m)),
         ("labels: normals", normal_colors(frames.normal[0])),
         ("labels: instances", id_colors(frames.instance[0])),
-        ("direct, 4 samples a pixel, as by default", plain.rgb[0]),
-        (f"direct, {DIRECT_SPP} samples", make((*base, *quality(effort, "direct")), [world]).rgb[0]),
-        (f"path, {PATH_SPP} samples, 8 bounces", make(path, [world]).rgb[0]),
     ]
-    text = f"World {world} of the scene `{name}`. Whatever the quality, the labels are the same."
-    return Sheet(f"{name.capitalize()} at every quality", tiled(tiles, columns=3), text, command(path, [world]))
+    overrides: tuple[str, ...] = ()
+    for kind, spp, denoises in QUALITIES:
+        overrides = (*base, *quality(effort, kind, spp, denoises=denoises))
+        tiles.append((f"{kind}, {spp} samples{', denoised' * denoises}", make(overrides, [world]).rgb[0]))
+    text = f"World {world} of the scene `{name}`; `direct` at 4 is the default. The labels are those of every quality."
+    return Sheet(f"{name.capitalize()} at every quality", tiled(tiles, columns=3), text, command(overrides, [world]))
 
 
 def variety_sheet(effort: Effort) -> Sheet:
     """Return a dozen worlds of the warehouse, as different as its laws and some more make them."""
     worlds = range(24, 36)
-    overrides = ("+scene=warehouse", *PATTERNED, *size(effort, LARGE_PX), "quality=direct", f"rig.spp={effort.spp(16)}")
+    overrides = ("+scene=warehouse", *PATTERNED, *size(effort, LARGE_PX), *quality(effort, "direct", 16))
     made = make(overrides, worlds)
     tiles = [(f"world {world}", halved(rgb)) for world, rgb in zip(worlds, made.rgb, strict=True)]
     text = "Layout, light, cameras, procedural materials, weathering and the sensor are drawn anew in every world."
@@ -139,7 +141,7 @@ def variety_sheet(effort: Effort) -> Sheet:
 
 def preset_sheet(effort: Effort) -> Sheet:
     """Return one view through every sensor of conf/sensor."""
-    base = ("+scene=warehouse", *size(effort, TILE_PX), *quality(effort, "direct"))
+    base = ("+scene=warehouse", *size(effort, TILE_PX), *quality(effort, "direct", DIRECT_SPP))
     world = 1
     tiles = [(f"sensor={name}", make((*base, f"sensor={name}"), [world]).rgb[0]) for name in SENSORS]
     text = "The same light through the sensors of `conf/sensor`, one pixel of the sheet a pixel of the sensor."
@@ -149,7 +151,7 @@ def preset_sheet(effort: Effort) -> Sheet:
 def lens_sheet(effort: Effort) -> Sheet:
     """Return one view through every lens of conf/lens."""
     world = WORLD_OF["warehouse"]
-    base = ("+scene=warehouse", *quality(effort, "direct"))
+    base = ("+scene=warehouse", *quality(effort, "direct", DIRECT_SPP))
     tiles = []
     for name in LENSES:
         made = make((*base, *size(effort, SMALL_PX), f"lens={name}"), [world])
@@ -178,7 +180,7 @@ def padded(picture: Picture, width_px: int) -> Picture:
 def surround_sheet(effort: Effort) -> Sheet:
     """Return the four fisheyes of the surround rig."""
     world = WORLD_OF["warehouse"]
-    overrides = ("+scene=warehouse", "rig=surround", *size(effort, (316, 316)), *quality(effort, "direct"))
+    overrides = ("+scene=warehouse", "rig=surround", *size(effort, (316, 316)), *quality(effort, "direct", DIRECT_SPP))
     made = make(overrides, [world])
     tiles = list(zip((name.rpartition("/")[2] for name in made.views), made.rgb, strict=True))
     text = "Four fisheyes of 190 degrees in one launch, with exact labels in each."
@@ -188,8 +190,8 @@ def surround_sheet(effort: Effort) -> Sheet:
 def daylight_sheet(effort: Effort) -> Sheet:
     """Return the warehouse's floor in the open under suns of several elevations."""
     world, tiles = 10, []
-    base = ("+scene=warehouse", "randomize=daylight", *size(effort, TILE_PX), "quality=path",
-            f"rig.spp={effort.spp(OPEN_SPP)}", CLEAN, "randomize.daylight.azimuth_deg=312", *FILMIC)  # fmt: skip
+    base = ("+scene=warehouse", "randomize=daylight", *size(effort, TILE_PX), *quality(effort, "path", OPEN_SPP, denoises=True),
+            "randomize.daylight.azimuth_deg=312", *FILMIC)  # fmt: skip
     overrides: tuple[str, ...] = ()
     for elevation_deg, turbidity, stops in DAYS:
         overrides = (
@@ -218,7 +220,7 @@ def depth_sheet(effort: Effort) -> Sheet:
     tiles: list[tuple[str, Picture]] = []
     overrides: tuple[str, ...] = ()
     for scene, world in (("warehouse", 1), ("tabletop", 7)):
-        base = (f"+scene={scene}", *size(effort, SMALL_PX), *quality(effort, "direct"))
+        base = (f"+scene={scene}", *size(effort, SMALL_PX), *quality(effort, "direct", DIRECT_SPP))
         for name in ("stereo", "structured_light", "time_of_flight"):
             overrides = (*base, f"depth_sensor={name}", "write=[coco,depth_sensor]")
             made = make(overrides, [world])

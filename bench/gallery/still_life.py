@@ -146,6 +146,7 @@ def photographed(
     rig = Rig(
         ("auto",), effort.px(size_px[0]), effort.px(size_px[1]), 1, effort.spp(spp), quality,  # type: ignore[arg-type]
         0.0, (0.0,) * 3 if bounced else (0.05,) * 3, 0.15, 0.5, False, clamp_radiance=6.0 if bounced else 0.0,
+        denoise=bounced and not effort.quick,
     )  # fmt: skip
     ideal = from_plain(Sensor, yaml.safe_load((conf_folder() / "sensor" / "ideal.yaml").read_text()), "sensor")
     values = {"exposure.mode": "auto", "exposure.meter_target": target, "exposure.meter_low_ev": -12.0,

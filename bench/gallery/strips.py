@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from bench.gallery.sheet import Effort, Picture, Sheet, stacked, tiled
-from bench.gallery.shipped import command, size
+from bench.gallery.shipped import command, make, quality, size
 from engine._layout import conf_folder
 from engine.config import compose
 from engine.factory import build_factory, load_recipe_scene
@@ -23,6 +23,17 @@ STEPS = 5
 STRIP_SPP = 24
 WORLD = 1
 LIGHT_EFFECTS = ("vignetting", "lateral_colour", "glare", "exposure", "speed", "dark_signal", "fixed_pattern")
+BLUR_PX, BLUR_STEPS, BLUR_SPP = (316, 237), 4, 64
+PAN = ("randomize.walk.pan_deg_s=70", "randomize.walk.right_m_s=0", "randomize.walk.up_m_s=0", "randomize.walk.back_m_s=0",
+       "randomize.walk.tilt_deg_s=0", "randomize.walk.roll_deg_s=0")  # fmt: skip
+LENS_OPEN = ("+scene=tabletop", "randomize=handheld_camera", "rig.depth_of_field=true")
+TURNING = ("+scene=warehouse", "randomize=handheld_camera", "rig.motion_blur=true", *PAN)
+BLURS = (  # world, what stays, and the key that changes with its values
+    (10, (*LENS_OPEN, "randomize.focus.focus_m=0.65"), "randomize.focus.f_stop", (16.0, 2.8, 1.4, 0.7)),
+    (10, (*LENS_OPEN, "randomize.focus.f_stop=0.7"), "randomize.focus.focus_m", (0.62, 0.7, 0.8, 1.0)),
+    (1, TURNING, "randomize.shutter.exposure_s", (0.001, 0.01, 0.03, 0.08)),
+    (1, (*TURNING, "randomize.shutter.exposure_s=0.002"), "rig.readout_s", (0.0, 0.02, 0.05, 0.1)),
+)
 ENLARGED = {  # share of the frame that is shown, and its upper left corner as shares
     "lateral_colour": (0.25, 0.75, 0.0), "speed": (0.4, 0.5, 0.3), "dark_signal": (0.4, 0.5, 0.3),
     "fixed_pattern": (0.4, 0.5, 0.3), "demosaic": (0.2, 0.57, 0.3), "bits": (0.4, 0.5, 0.3),
@@ -64,6 +75,24 @@ def development_sheet(effort: Effort) -> Sheet:
     """Return the effects of converter and development."""
     names = [name for name in EFFECTS if name not in LIGHT_EFFECTS]
     return effect_sheet(names, "Sensor effects: converter and development", effort)
+
+
+def blur_sheet(effort: Effort) -> Sheet:
+    """Return strips of depth of field, focus, exposure time and readout of the rows."""
+    rows: list[Picture] = []
+    overrides: tuple[str, ...] = ()
+    world = 0
+    for world, base, key, values in BLURS:  # noqa: B007 - the last one is named below
+        tiles = []
+        for value in values:
+            overrides = (*base, f"{key}={value:g}", *size(effort, BLUR_PX), *quality(effort, "direct", BLUR_SPP))
+            tiles.append((f"{key.rpartition('.')[2]} {value:g}", make(overrides, [world]).rgb[0]))
+        rows.append(tiled(tiles, columns=BLUR_STEPS))
+    text = (
+        "A thin lens that opens, and one that focuses farther away; a camera that turns by 70 degrees a second, with "
+        "longer exposures, and with a shutter that rolls more slowly. Labels stay sharp, see [blur](../blur.md)."
+    )
+    return Sheet("Depth of field, motion blur, rolling shutter", stacked(rows), text, command(overrides, [world]))
 
 
 def captions_of(name: str, steps: Sequence[Mapping[str, object]]) -> list[str]:
