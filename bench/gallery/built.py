@@ -70,7 +70,7 @@ def light_sheet(effort: Effort) -> Sheet:
         rgb = photographed(scene, STILL_LIFE_CAMERA, TILE_PX, quality="path", spp=LIGHT_SPP, effort=effort)
         tiles.append((caption, rgb))
     text = "The kinds of light of UsdLux, each exposed by the camera's own metering, with indirect light."
-    made_by = f"bench/gallery/built.py, `light_sheet`: path, {LIGHT_SPP} samples, denoised, `exposure.mode: auto`, filmic"
+    made_by = f"bench/gallery/built.py, `light_sheet`: path, {LIGHT_SPP} samples, denoised, metered, filmic"
     return Sheet("Lights", tiled(tiles, columns=3), text, made_by)
 
 
@@ -106,7 +106,7 @@ def ball_sheet(effort: Effort) -> Sheet:
         Light("/key", LightKind.RECT, look_at((-0.9, -0.5, 1.5), (0, 0, 0.1)), (0.35, 0.35), 0.0, (60.0, 58.0, 55.0)),
     ]
     scene = assembled(parts, lights, textures=(studio_dome(), checker()))
-    eye = Camera("/camera", look_at((0.0, -1.9, 0.55), (0.0, 0.03, 0.09)), 33.0, 24.0, 24.0 * WIDE_PX[1] / WIDE_PX[0])
+    eye = Camera("/camera", look_at((0.0, -1.9, 0.55), (0.0, 0.03, 0.09)), 31.5, 24.0, 24.0 * WIDE_PX[1] / WIDE_PX[0])
     tiles: list[tuple[str, Picture]] = []
     for quality, spp in (("direct", 64), ("path", BALL_SPP)):
         rgb = photographed(scene, eye, WIDE_PX, quality=quality, spp=spp, effort=effort, target=0.25)

@@ -190,8 +190,8 @@ def surround_sheet(effort: Effort) -> Sheet:
 def daylight_sheet(effort: Effort) -> Sheet:
     """Return the warehouse's floor in the open under suns of several elevations."""
     world, tiles = 10, []
-    base = ("+scene=warehouse", "randomize=daylight", *size(effort, TILE_PX), *quality(effort, "path", OPEN_SPP, denoises=True),
-            "randomize.daylight.azimuth_deg=312", *FILMIC)  # fmt: skip
+    base = ("+scene=warehouse", "randomize=daylight", "randomize.daylight.azimuth_deg=312", *FILMIC,
+            *size(effort, TILE_PX), *quality(effort, "path", OPEN_SPP, denoises=True))  # fmt: skip
     overrides: tuple[str, ...] = ()
     for elevation_deg, turbidity, stops in DAYS:
         overrides = (
@@ -237,7 +237,7 @@ def depth_sheet(effort: Effort) -> Sheet:
 
 def lidar_sheet(effort: Effort) -> Sheet:
     """Return sweeps of every LiDAR of conf/lidar, from above."""
-    world, tiles = 7, []
+    world, tiles = 12, []
     overrides: tuple[str, ...] = ()
     for name in LIDARS:
         overrides = ("+scene=warehouse", *size(effort, (64, 48)), f"lidar={name}", "write=[coco,pointcloud]",

@@ -24,8 +24,10 @@ STRIP_SPP = 24
 WORLD = 1
 LIGHT_EFFECTS = ("vignetting", "lateral_colour", "glare", "exposure", "speed", "dark_signal", "fixed_pattern")
 BLUR_PX, BLUR_STEPS, BLUR_SPP = (316, 237), 4, 64
-PAN = ("randomize.walk.pan_deg_s=70", "randomize.walk.right_m_s=0", "randomize.walk.up_m_s=0", "randomize.walk.back_m_s=0",
-       "randomize.walk.tilt_deg_s=0", "randomize.walk.roll_deg_s=0")  # fmt: skip
+PAN = (
+    "randomize.walk.pan_deg_s=70",
+    *(f"randomize.walk.{key}=0" for key in ("right_m_s", "up_m_s", "back_m_s", "tilt_deg_s", "roll_deg_s")),
+)
 LENS_OPEN = ("+scene=tabletop", "randomize=handheld_camera", "rig.depth_of_field=true")
 TURNING = ("+scene=warehouse", "randomize=handheld_camera", "rig.motion_blur=true", *PAN)
 BLURS = (  # world, what stays, and the key that changes with its values
@@ -82,7 +84,7 @@ def blur_sheet(effort: Effort) -> Sheet:
     rows: list[Picture] = []
     overrides: tuple[str, ...] = ()
     world = 0
-    for world, base, key, values in BLURS:  # noqa: B007 - the last one is named below
+    for world, base, key, values in BLURS:
         tiles = []
         for value in values:
             overrides = (*base, f"{key}={value:g}", *size(effort, BLUR_PX), *quality(effort, "direct", BLUR_SPP))
