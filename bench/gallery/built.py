@@ -52,6 +52,7 @@ def light_sheet(effort: Effort) -> Sheet:
     dome = Light("/dome", LightKind.DOME, np.eye(3, 4), (0.0, 0.0), 0.0, white, texture=0)
     spot = lamp(LightKind.SPHERE, (0.03, 0.0), cone_cos=float(np.cos(np.deg2rad(13.0))), cone_softness=0.4)
     ies = dataclasses.replace(lamp(LightKind.DISK, (0.02, 0.0), ies=0), world_from_light=wall)
+    spot, ies = (dataclasses.replace(light, radiance=(80.0,) * 3) for light in (spot, ies))
     fill = dataclasses.replace(dome, name="/fill", radiance=(0.004,) * 3)
     setups = {
         "distant, 0.27 degrees": [distant],
@@ -60,8 +61,8 @@ def light_sheet(effort: Effort) -> Sheet:
         "disk, radius 15 cm": [lamp(LightKind.DISK, (0.15, 0.0))],
         "cylinder, 1 m long": [dataclasses.replace(lamp(LightKind.CYLINDER, (0.015, 1.0)), world_from_light=tube)],
         "dome with an image": [dome],
-        "spot: a cone of 13 degrees, soft": [spot, dataclasses.replace(fill, radiance=(0.002,) * 3)],
-        "IES profile on a wall": [ies, dataclasses.replace(fill, radiance=(0.01,) * 3)],
+        "spot: a cone of 13 degrees, soft": [spot, fill],
+        "IES profile on a wall": [ies, fill],
         "two rects, 2700 K and 12000 K": sides,
     }
     tiles = []

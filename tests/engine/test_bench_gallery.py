@@ -17,11 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_sheets_are_made_and_a_page_keeps_those_that_were_there(tmp_path: Path) -> None:
     """Made one at a time, in any order, the page has both, with the command line that makes the second."""
-    for name in ("lidars", "balls"):
+    for name in ("surround", "balls"):
         assert gallery.main(["--quick", "--out", str(tmp_path), "--only", name]) == 0
     sections = gallery.sections_of(tmp_path / "README.md")
-    assert list(sections) == ["balls", "lidars"]
-    assert "python -m engine.run +scene=warehouse" in sections["lidars"]
+    assert list(sections) == ["balls", "surround"]
+    assert "python -m engine.run +scene=warehouse" in sections["surround"]
     for name in sections:
         picture = np.asarray(Image.open(tmp_path / f"{name}.jpg")).astype(float)
         assert picture.std() > 10.0, f"{name} shows nothing"
