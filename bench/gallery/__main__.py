@@ -10,8 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.gallery import built, shipped, strips
-from bench.gallery.sheet import JPEG_QUALITY, Effort, Sheet
-from engine.write.encode import encode_jpeg
+from bench.gallery.sheet import Effort, Sheet, jpeg
 
 PAGE = "README.md"
 OUT = Path(__file__).resolve().parents[2] / "docs" / "gallery"
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in parsed.only:
         begun_s = time.monotonic()
         sheet = SHEETS[name](Effort(parsed.quick))
-        image = encode_jpeg(sheet.picture, quality=JPEG_QUALITY)
+        image = jpeg(sheet.picture)
         (parsed.out / f"{name}.jpg").write_bytes(image)
         sections[name] = section(name, sheet)
         (parsed.out / PAGE).write_text(page(sections), encoding="utf-8")

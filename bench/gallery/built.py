@@ -21,7 +21,7 @@ from engine.scene.model import Camera, IesProfile, Light, LightKind, Material, M
 
 TILE_PX = (424, 282)
 WIDE_PX = (639, 340)
-LIGHT_SPP, BALL_SPP, MATERIAL_SPP = 32, 96, 48
+LIGHT_SPP, BALL_SPP, MATERIAL_SPP = 32, 96, 64
 ABOVE = (-0.75, -0.7, 0.95)  # where lamps are [m]
 AIM = (0.0, 0.0, 0.08)
 BALL_STEP_M = 0.24
@@ -142,12 +142,14 @@ def checker() -> Texture:
 def material_sheet(effort: Effort) -> Sheet:
     """Return every procedural material on a sphere, a box, a floor and a wall."""
     width, height, spp = effort.px(TILE_PX[0]), effort.px(TILE_PX[1]), effort.spp(MATERIAL_SPP)
-    first = material_images(width, height, spp=spp)
-    more = material_images(width, height, spp=spp, names=("painted_metal", "concrete"), world=3)
+    first = material_images(width, height, spp=spp, denoise=not effort.quick)
+    more = material_images(
+        width, height, spp=spp, names=("painted_metal", "concrete"), world=3, denoise=not effort.quick
+    )
     tiles = [(f"randomize={name}", first[name]) for name in PRESETS]
     tiles += [(f"randomize={name}, another world", rgb) for name, rgb in more.items()]
     text = "[Patterns](../patterns.md) of noise, without images: ball, box, wall and floor wear one entry."
     made_by = (
-        f"bench/materials.py, `material_images`: quality direct, {MATERIAL_SPP} samples, presets of conf/randomize"
+        f"bench/materials.py, `material_images`: direct, {MATERIAL_SPP} samples, denoised, presets of conf/randomize"
     )
     return Sheet("Procedural materials", tiled(tiles, columns=3), text, made_by)
