@@ -36,6 +36,7 @@ BLURS = (  # world, what stays, and the key that changes with its values
     (1, TURNING, "randomize.shutter.exposure_s", (0.001, 0.01, 0.03, 0.08)),
     (1, (*TURNING, "randomize.shutter.exposure_s=0.002"), "rig.readout_s", (0.0, 0.02, 0.05, 0.1)),
 )
+OFF = {"demosaic": "no mosaic"}  # captions of steps that change nothing
 ENLARGED = {  # share of the frame that is shown, and its upper left corner as shares
     "lateral_colour": (0.25, 0.75, 0.0), "speed": (0.4, 0.5, 0.3), "dark_signal": (0.4, 0.5, 0.3),
     "fixed_pattern": (0.4, 0.5, 0.3), "demosaic": (0.2, 0.57, 0.3), "bits": (0.4, 0.5, 0.3),
@@ -104,7 +105,7 @@ def captions_of(name: str, steps: Sequence[Mapping[str, object]]) -> list[str]:
     captions = []
     for step in steps:
         told = [f"{key.partition('.')[2]} {value_text(step[key])}" for key in differing if key in step]
-        captions.append(", ".join(told) or f"no {name.replace('_', ' ')}")
+        captions.append(", ".join(told) or OFF.get(name, "ideal"))
     return captions
 
 
@@ -113,7 +114,7 @@ def value_text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, list):
-        return "[" + ", ".join(f"{number:g}" for number in value) + "]"
+        return "[" + ", ".join(f"{number + 0.0:g}" for number in value) + "]"
     return str(value)
 
 
