@@ -77,7 +77,7 @@ def kernel_rays(draft: Draft, setup: Rig, pixels: NDArray[np.float64]) -> tuple[
 
 
 def lens_in(draft: Draft) -> Lens:
-    return lens_of(frame_keys(draft), 0)
+    return lens_of(frame_keys(draft, rig()), 0)
 
 
 def test_the_models_have_the_same_numbers_on_both_sides() -> None:
