@@ -197,7 +197,7 @@ def test_stereo_disparity_is_focal_length_times_baseline_over_depth() -> None:
         draft = mounted(
             authored_draft(stage, setup, (camera(base),), np.zeros(1, np.int64), np.zeros(1, np.int32)), setup
         )
-        keys = frame_keys(draft)
+        keys = frame_keys(draft, setup)
         ahead = base[:, :3] @ [0.3, -0.2, -4.0] + base[:, 3]
         seen = []
         for view in range(2):
