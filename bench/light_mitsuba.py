@@ -1,11 +1,12 @@
 """Ours against Mitsuba 3's path tracer: how much the pictures differ, and what equal noise costs.
 
 Both trace the same scene, a room with a metal ball or the 250 matte things of `bench.eye`, with the same camera,
-bounces and box filter. A common reference is the mean of a picture of each with many samples. Noise is the root of the mean
-square difference from it at few samples; its square falls with the samples and the time grows with them, so the time to
-equal noise is in proportion to `time x noise^2`, and `equal_noise` is Mitsuba's over ours, of processor seconds of all
-threads. What differs: Mitsuba samples lights and BSDFs by multiple importance; we take one sample that combines both.
-Neither ends paths at random before the last bounce there; ours does after the first. Trees are built before.
+bounces and box filter. A common reference is the mean of a picture of each with many samples. Noise is the root of the
+mean square difference from it at few samples; its square falls with the samples and the time grows with them, so that
+the time to equal noise is in proportion to `time x noise^2`, and `equal_noise` is Mitsuba's over ours, by processor
+seconds of all threads or by the wall. What differs: Mitsuba samples lights and BSDFs by multiple importance, we take
+one sample that combines both; it follows all paths to the last bounce, we end dim ones at random. Trees are built
+before.
 
 Mitsuba's `llvm` variant is taken where it works, which another process tries (a wrong LLVM ends the process); `scalar`
 otherwise.
@@ -14,9 +15,10 @@ otherwise.
 from __future__ import annotations
 
 import importlib.util
+import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +48,24 @@ class Effort:
     our_reference_spp: int
     their_reference_spp: int
     pictures: int  # the noise and the time are means of so many
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What pictures of some samples are like."""
+
+    noise: float
+    time: Turn  # the median
+
+
+def noise(pictures: Sequence[Image], reference: Image) -> float:
+    """Return the root of the mean square difference from a reference."""
+    return float(np.sqrt(np.mean([((image - reference) ** 2).mean() for image in pictures])))
+
+
+def equal_noise(theirs: Cost, ours: Cost, clock: str) -> float:
+    """Return their time over ours for pictures of equal noise; `clock` is a field of `Turn`."""
+    return float(getattr(theirs.time, clock) * theirs.noise**2 / (getattr(ours.time, clock) * ours.noise**2))
 
 
 def is_here() -> bool:
@@ -107,18 +127,22 @@ def compare(scene: Scene, camera: Camera, effort: Effort, variant: str) -> dict[
         "ours": ours(scene, camera, side, effort.spp),
         "mitsuba": theirs(scene, camera, side, effort.spp, variant),
     }
-    drawn = {name: [] for name in contestants}  # type: dict[str, list[tuple[Image, Turn]]]
+    drawn: dict[str, list[tuple[Image, Turn]]] = {name: [] for name in contestants}
     for seed in range(effort.pictures):
         for name, draw in contestants.items():
             drawn[name].append(draw(seed))
-    for name, pictures in drawn.items():
-        out[f"{name}_noise"] = float(np.sqrt(np.mean([((image - reference) ** 2).mean() for image, _ in pictures])))
-        out[f"{name}_cpu_s"] = float(np.median([turn.cpu_s for _, turn in pictures]))
-        out[f"{name}_wall_s"] = float(np.median([turn.wall_s for _, turn in pictures]))
-    for clock in ("cpu", "wall"):
-        work = {name: out[f"{name}_{clock}_s"] * out[f"{name}_noise"] ** 2 for name in contestants}
-        out[f"equal_noise_{clock}"] = work["mitsuba"] / work["ours"]
+    costs = {name: _cost(pictures, reference) for name, pictures in drawn.items()}
+    for name, cost in costs.items():
+        out |= {f"{name}_noise": cost.noise, f"{name}_cpu_s": cost.time.cpu_s, f"{name}_wall_s": cost.time.wall_s}
+    for clock in ("cpu_s", "wall_s"):
+        out[f"equal_noise_{clock.removesuffix('_s')}"] = equal_noise(costs["mitsuba"], costs["ours"], clock)
     return out
+
+
+def _cost(pictures: list[tuple[Image, Turn]], reference: Image) -> Cost:
+    turns = [turn for _, turn in pictures]
+    median = Turn(statistics.median(turn.wall_s for turn in turns), statistics.median(turn.cpu_s for turn in turns))
+    return Cost(noise([image for image, _ in pictures], reference), median)
 
 
 def compare_all(*, quick: bool, side_px: int = 96) -> dict[str, dict[str, Any]]:
