@@ -159,6 +159,8 @@ class Rig:
                 f"shutter_samples must be odd, so that one is the shutter's middle, got {self.shutter_samples}"
             )
         _check_between("readout_s", self.readout_s, -1.0e3, 1.0e3)
+        if self.denoise and self.quality == "labels":
+            raise ValueError("denoise needs pictures, and quality=labels makes none; use denoise=false")
         if self.mounts is not None and not self.mounts:
             raise ValueError("mounts is empty; use null for cameras that carry none")
         for name in self.mounts or {}:

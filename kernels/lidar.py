@@ -20,7 +20,7 @@ from .transform import mat34, transform_point, transform_vector
 NO_RETURN = wp.constant(-1)  # instance of a return that is not there
 MOST_RETURNS = 2
 BEAM_DIMENSION = wp.constant(0)  # dimensions of a beam's counter: random loss,
-PULSE_DIMENSION = wp.constant(16)  # then two of each pulse,
+PULSE_DIMENSION = wp.constant(16)  # then one of each pulse,
 PASS_DIMENSION = wp.constant(256)  # and one of each sub-ray
 SMALL_TURN = wp.constant(0.008)  # below, in full turns, series stand for differences that cancel
 

@@ -7,7 +7,7 @@ closed, and goes straight on where it is a sheet.
 
 import warp as wp
 
-from .camera import Ray, Views, pixel_of, row_at
+from .camera import ORTHOGRAPHIC, LensModel, Ray, Views, pixel_of, row_at
 from .geometry import Geometry
 from .native_source import native
 from .opacity import (
@@ -30,6 +30,7 @@ from .surface import ANISOTROPY_SHARE, corner_uv, footprint_at
 from .trace import FAR_M, MISS, Hit
 from .transform import transform_vector
 
+LAST_PLANAR = wp.constant(int(LensModel.BROWN_CONRADY))  # of lens models, whose depth is along the axis
 PASSING_DIMENSION = wp.constant(64)  # of a pixel's counter: the first of those that decide what a ray passes
 GOLDEN = wp.constant(0.6180339887)  # from one surface of a ray to its next
 PLASTIC = wp.constant(0.7548776662)  # from one sample to the next
@@ -44,7 +45,7 @@ F0_FIELD = wp.constant(22)
     p.origin = omm::vec3(ray.origin[0], ray.origin[1], ray.origin[2]);
     p.direction = omm::vec3(ray.direction[0], ray.direction[1], ray.direction[2]);
     p.throughput = omm::vec3(1.0f, 1.0f, 1.0f);
-    p.width = omm::splat(0.0f);
+    p.width = omm::splat(width);
     p.spread = omm::splat(spread);
     p.sees_lights = omm::splat_int(SEES_DOMES);
     p.pixel = omm::splat_int(i);
@@ -54,7 +55,7 @@ F0_FIELD = wp.constant(22)
     keep_path(out_paths, p, 0);
 """
 )
-def keep_camera_path(out_paths: Paths, ray: Ray, spread: float, pixel: wp.vec3i, row: int, i: int):
+def keep_camera_path(out_paths: Paths, ray: Ray, width: float, spread: float, pixel: wp.vec3i, row: int, i: int):
     """Write a path that begins at the camera."""
 
 
@@ -112,7 +113,11 @@ def begin_camera_paths(views: Views, sampling: Sampling, out_paths: Paths):
         return  # the lens sends no ray
     spread = ray.spread / length
     ray.direction = ray.direction / length
-    keep_camera_path(out_paths, ray, spread, pixel, row_at(views, pixel[0], shot[2]), i)
+    width = float(0.0)
+    if views.lens[pixel[0]] == ORTHOGRAPHIC:  # whose spread is a width
+        width = spread
+        spread = float(0.0)
+    keep_camera_path(out_paths, ray, width, spread, pixel, row_at(views, pixel[0], shot[2]), i)
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=64)
@@ -133,9 +138,12 @@ def pass_paths(
     if bounce.depth == 0 and views.clip_m.shape[0] > 0:
         pose = views.world_from_camera[view]
         ahead = wp.max(-wp.dot(ray.direction, wp.vec3(pose[0, 2], pose[1, 2], pose[2, 2])), 1.0e-6)
+        if views.lens[view] > LAST_PLANAR:
+            ahead = float(1.0)  # what is clipped is range
         hit = start_at(wp.max(views.clip_m[view][0], 0.0) / ahead)
         far = wp.min(views.clip_m[view][1] / ahead, FAR_M)
-    pixel = path_int(paths, i, 1)
+    place = pixel_of(views, sampling.span.first + path_int(paths, i, 1))
+    pixel = place[1] * views.width + place[2]
     u = uniform4(views.world[view], views.frame[view], pixel, PASSING_DIMENSION + bounce.depth, sampling.key)
     choice = u[0] + PLASTIC * float(sampling.sample)
     crossed = int(0)

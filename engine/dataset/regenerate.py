@@ -159,7 +159,9 @@ def compare(contents: Contents, again: Contents, worlds: tuple[int, ...]) -> Reg
             found = _compare_pictures(inside(contents.out, frame["image"]), inside(again.out, other["image"]))
             largest = max(largest, found[0])
             faults += [Fault(frame["image"], what, REPAIR) for what in found[1]]
-    faults += _compare_labels(_instances(contents, wanted), _instances(again, wanted))
+    faults += _compare_labels(_instances(contents, wanted), _instances(again, wanted), same_machine=same_machine)
+    if same_machine:
+        faults += _compare_drawn(_drawn(contents, wanted), _drawn(again, wanted))
     return Regenerated(worlds, same_machine, same_sources, largest, tuple(faults))
 
 
@@ -195,15 +197,35 @@ def _compare_frame(frame: dict[str, Any], other: dict[str, Any], *, same_machine
             yield Fault(frame[role], "has other bytes when rendered again", REPAIR)
 
 
-def _compare_labels(
+def _drawn(contents: Contents, worlds: set[int]) -> dict[tuple[int, int], dict[str, Any]]:
+    return {(row["world"], row["step"]): row for row in _rows(contents).rows("worlds") if row["world"] in worlds}
+
+
+def _compare_drawn(
     ours: dict[tuple[int, int], dict[str, Any]], theirs: dict[tuple[int, int], dict[str, Any]]
+) -> Iterator[Fault]:
+    for key in sorted(ours.keys() & theirs.keys()):
+        if odd := [name for name in ours[key] if not _is_same(ours[key][name], theirs[key].get(name))]:
+            yield Fault(f"world {key[0]}, step {key[1]}", f"has another {', '.join(odd)} when drawn again", REPAIR)
+
+
+def _is_same(first: object, second: object) -> bool:
+    """Return whether two values are equal; no number equals no number."""
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(_is_same, first, second))
+    return first == second or (first != first and second != second)
+
+
+def _compare_labels(
+    ours: dict[tuple[int, int], dict[str, Any]], theirs: dict[tuple[int, int], dict[str, Any]], *, same_machine: bool
 ) -> Iterator[Fault]:
     for key in sorted(ours.keys() | theirs.keys()):
         file = f"frame {key[0]}"
         if key not in ours or key not in theirs:
             yield Fault(file, f"instance {key[1]} is {'new' if key in theirs else 'gone'} when rendered again", REPAIR)
             continue
-        odd = [name for name in LABEL_COLUMNS if ours[key][name] != theirs[key][name]]
+        names = tuple(ours[key]) if same_machine else LABEL_COLUMNS
+        odd = [name for name in names if not _is_same(ours[key][name], theirs[key].get(name))]
         if odd:
             yield Fault(file, f"instance {key[1]} has another {', '.join(odd)} when rendered again", REPAIR)
 

@@ -51,11 +51,11 @@ def daylight(turbidity: Array, elevation_rad: Array, ground_albedo: Array) -> Da
     """Return the illuminances for [row] parameters; turbidity is Preetham's, from 2 (clear) to 10 (hazy)."""
     model_rad = np.maximum(elevation_rad, 0.0)
     sun = _sun_spectrum() * _direct(turbidity, air_mass(model_rad))
-    xyz = sun @ color_matching(WAVELENGTH_UM)
+    xyz = (sun[..., None] * color_matching(WAVELENGTH_UM)).sum(axis=-2)
     risen = np.clip(0.5 + elevation_rad / (2.0 * SUN_HALF_ANGLE_RAD), 0.0, 1.0)  # share of the disk, nearly
     sun_lx = rgb_of_xyz(xyz) * risen[:, None]
     held_rad = np.maximum(elevation_rad, LOWEST_RAD)
-    level = _diffuse(turbidity, held_rad, ground_albedo) @ color_matching(WAVELENGTH_UM)[:, 1]
+    level = (_diffuse(turbidity, held_rad, ground_albedo) * color_matching(WAVELENGTH_UM)[:, 1]).sum(axis=-1)
     below_deg = np.rad2deg(held_rad - elevation_rad)
     level = level * 10.0 ** (-TWILIGHT_DECADES_A_DEGREE * below_deg) * (elevation_rad >= NIGHT_RAD)
     return Daylight(sun_lx, level)

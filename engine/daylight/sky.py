@@ -79,14 +79,14 @@ def sky_rows(parameters: Array) -> SkyRows:
     numbers[:, 18], numbers[:, 19] = np.sin(zenith_rad), cos_sun
     direction, weight = _sky_directions()
     _, luminance = sky_colors(numbers, direction)
-    numbers[:, 15] *= light.sky_lx / (luminance @ (weight * direction[:, 2])) / unit_nit
+    numbers[:, 15] *= light.sky_lx / (luminance * (weight * direction[:, 2])).sum(axis=-1) / unit_nit
     colors, _ = sky_colors(numbers, direction)
     sky = np.einsum("rdc,d->rc", colors, weight * direction[:, 2])
     sun = light.sun_lx / unit_nit[:, None]
     ground = albedo[:, None] / np.pi * (sky + sun * np.maximum(np.sin(elevation_rad), 0.0)[:, None])
     numbers[:, 20:23] = ground
     numbers[:, 23] = _unevenness(luminance, weight)
-    luminous = light.sun_lx @ np.linalg.inv(RGB_FROM_XYZ)[1]
+    luminous = (light.sun_lx * np.linalg.inv(RGB_FROM_XYZ)[1]).sum(axis=-1)
     return SkyRows(numbers, sun, sky, ground, luminous, light.sky_lx)
 
 
@@ -140,8 +140,8 @@ def sky_colors(numbers: Array, direction: Array) -> tuple[Array, Array]:
 
 def _unevenness(luminance: Array, weight: Array) -> Array:
     """Return v / (1 + v) of the relative variance v of the luminance over the sky."""
-    mean = luminance @ weight / (2.0 * np.pi)
-    square = luminance**2 @ weight / (2.0 * np.pi)
+    mean = (luminance * weight).sum(axis=-1) / (2.0 * np.pi)
+    square = (luminance**2 * weight).sum(axis=-1) / (2.0 * np.pi)
     return np.asarray(1.0 - np.divide(mean**2, square, out=np.ones_like(mean), where=square > 0.0))
 
 

@@ -36,6 +36,7 @@ class BatchValues:
     of_sweeps: list[Field]  # none: no LiDAR
     sweeps: int
     of_sensors: list[Field]
+    moments: int  # rows for each of the draft's and each camera's exposure
 
     @property
     def fields(self) -> list[Field]:
@@ -50,21 +51,22 @@ class BatchValues:
     @cached_property
     def layout(self) -> object:
         """Return what memory the batch needs; hashable, equal where the same will do."""
-        return self.rows, self.views, layout_of(self.fields)
+        return self.rows, self.views, self.moments, layout_of(self.fields)
 
 
 def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     """Return the values of a draft seen by some of its cameras."""
     placed, first_row = at_moments(draft, stages.rig, cameras)
+    moments = moment_count(stages.rig, draft)
     of_views = view_fields(draft, stages.rig, cameras, first_row)
     rows, views = len(placed.world), len(of_views[0].parts[0][1])
     sweeps = (
         0 if stages.lidar is None or cameras.start else len(draft.world)
     )  # other cameras' see the same worlds again
-    label_row = first_row[:sweeps, 0] + moment_count(stages.rig) // 2
+    label_row = first_row[:sweeps, 0] + moments // 2
     of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, label_row)
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
-    return BatchValues(rows, views, world_fields(stages.base, placed), of_views, of_sweeps, sweeps, of_sensors)
+    return BatchValues(rows, views, world_fields(stages.base, placed), of_views, of_sweeps, sweeps, of_sensors, moments)
 
 
 class BatchMemory:
@@ -83,6 +85,7 @@ class BatchMemory:
         self.inputs = Inputs(values.fields, base.device)
         self.worlds: Worlds = new_worlds(base, self.inputs, values.rows)
         self.views: Any = views_of(values.of_views, self.inputs, rig, base.device, shaded=stages.shaded)
+        self.views.moment_count = values.moments
         self.begin = Program(base.device)  # of a batch, once its inputs are there
         if stages.shaded:
             self.begin.launch(gpu.sample.shift_views, values.views, [stages.key, self.views])

@@ -19,6 +19,7 @@ from engine.errors import UserError
 from engine.recipe import Rig
 
 CPU_DEVICE, FLOAT3 = 1, 3  # of the library's enums
+MIDDLE_GREY, DARKEST = 0.18, 1.0e-4
 HOW = "pip install 'ommatidia[denoise]', or take rig.denoise=false"
 
 
@@ -40,6 +41,7 @@ class Denoiser:
             ("oidnNewFilter", pointer, (pointer, text)),
             ("oidnSetSharedFilterImage", None, (pointer, text, pointer, ctypes.c_int, *(size,) * 5)),
             ("oidnSetFilter1b", None, (pointer, text, ctypes.c_bool)),
+            ("oidnSetFilter1f", None, (pointer, text, ctypes.c_float)),
             ("oidnCommitFilter", None, (pointer,)),
             ("oidnExecuteFilter", None, (pointer,)),
             ("oidnReleaseFilter", None, (pointer,)),
@@ -64,6 +66,7 @@ class Denoiser:
         for name, image in ((b"color", light), (b"albedo", albedo), (b"normal", normal), (b"output", light)):
             self._library.oidnSetSharedFilterImage(handle, name, image.ctypes.data, *shape)
         self._library.oidnSetFilter1b(handle, b"hdr", True)
+        self._library.oidnSetFilter1f(handle, b"inputScale", _input_scale(light))
         self._library.oidnCommitFilter(handle)
         self._library.oidnExecuteFilter(handle)
         self._library.oidnReleaseFilter(handle)
@@ -74,6 +77,12 @@ class Denoiser:
         if self._library.oidnGetDeviceError(self._device, ctypes.byref(message)):
             reason = (message.value or b"no reason given").decode(errors="replace")
             raise UserError(f"Open Image Denoise failed: {reason}; take rig.denoise=false")
+
+
+def _input_scale(light: NDArray[np.float32]) -> float:
+    """Return the factor that brings the image's key to middle grey; the library's own sum depends on its threads."""
+    luminance = np.maximum(light.astype(np.float64).mean(axis=-1), 0.0)
+    return float(MIDDLE_GREY / np.exp(np.log(luminance + DARKEST).mean()))
 
 
 def denoiser_of(rig: Rig, device: str) -> Denoiser | None:

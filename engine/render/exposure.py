@@ -52,7 +52,7 @@ def blur_field(draft: Draft, rig: Rig, cameras: slice) -> Field:
     """Return kernels.camera.BlurValue of the views of a draft, view-major."""
     names = gpu.camera.BlurValue
     seconds, radius_m = exposures_s(draft, rig), lens_radii_m(draft, rig)
-    objects_move = moment_count(rig) > 1 and _any(draft.instance_velocity_m_s) | _any(draft.instance_spin_rad_s)
+    objects_move = (rig.shutter_samples > 1) & (_any(draft.instance_velocity_m_s) | _any(draft.instance_spin_rad_s))
     camera_moves = _any(draft.camera_velocity_m_s[:, :, None]) | _any(draft.camera_spin_rad_s[:, :, None])
     values = np.zeros((*seconds.shape, int(gpu.camera.BLUR_VALUES)))
     focus_m = draft.focus_distance_m
@@ -68,9 +68,13 @@ def blur_field(draft: Draft, rig: Rig, cameras: slice) -> Field:
     return field("blur", wp.float32, values.reshape(-1, values.shape[-1]))
 
 
-def moment_count(rig: Rig) -> int:
-    """Return in how many places objects are while a view sees them."""
-    return rig.shutter_samples if rig.motion_blur or rig.readout_s != 0.0 else 1
+def moment_count(rig: Rig, draft: Draft | None = None) -> int:
+    """Return in how many places objects are while a view sees them, at most or, given a draft, in it."""
+    if not rig.motion_blur and rig.readout_s == 0.0:
+        return 1
+    if draft is not None and not (draft.instance_velocity_m_s.any() or draft.instance_spin_rad_s.any()):
+        return 1
+    return rig.shutter_samples
 
 
 def at_moments(draft: Draft, rig: Rig, cameras: slice) -> tuple[Draft, NDArray[np.int32]]:
@@ -78,7 +82,7 @@ def at_moments(draft: Draft, rig: Rig, cameras: slice) -> tuple[Draft, NDArray[n
 
     Cameras that see for equally long share the moments of a row.
     """
-    count, rows = moment_count(rig), len(draft.world)
+    count, rows = moment_count(rig, draft), len(draft.world)
     seen_s = (exposures_s(draft, rig) + abs(rig.readout_s))[:, cameras]
     if count == 1:
         return draft, np.repeat(np.arange(rows, dtype=np.int32)[:, None], seen_s.shape[1], axis=1)

@@ -70,6 +70,7 @@ class SlicePrograms:
         self._stages, self._target, self._slice_px = stages, target, slice_px
         self._spans = [target.span]
         self.trace, self.shade = Program(stages.base.device), Program(stages.base.device)
+        self._sample = Program(stages.base.device)
         self.develop = Program(stages.base.device)  # once whole images are denoised
         self._record_trace()
         if stages.depth is not None:
@@ -113,34 +114,17 @@ class SlicePrograms:
         stages, at, program = self._stages, self._target, self.shade
         own = at.scratch
         assert own is not None
-        paths = None if own.paths is None else PathPrograms(stages, at, self._slice_px, program)
         if stages.marks_edges:
             inputs = [at.views, at.buffers.labels, at.span, at.buffers.edge]
             self._runs(program, gpu.resolve.mark_edges, inputs)
         program.call(own.radiance.zero_)
         if at.albedo is not None:
             program.launch(gpu.albedo.clear_albedo, self._slice_px, [at.views, at.span, at.albedo])
-        for sample in range(stages.rig.spp):
-            sampling = gpu.sample.Sampling()
-            sampling.span, sampling.sample = at.span, sample
-            sampling.sample_count, sampling.key = stages.rig.spp, stages.key
-            sampling.shot_share = wp.vec3(*shot_shares(sample, stages.rig.spp))
-            self._spans.append(sampling.span)
-            if paths is not None and stages.base.opens_view:
-                paths.record_from_camera(sampling)
-                continue
-            if stages.base.opens_view:
-                self._record_layers(own, sampling)
-                self._record_albedo(sampling, own.points)
-                continue
-            if stages.marks_edges:
-                inputs = [at.worlds.geometry.trees, at.views, sampling, own.hits]
-                self._runs(program, gpu.sample.trace_samples, inputs)
-            self._find_points(program, sampling, own.hits, own.points)
-            self._light_points(program, sampling, own.points, own.radiance)
-            self._record_albedo(sampling, own.points)
-            if paths is not None:
-                paths.record_bounces(sampling)
+        sampling = gpu.sample.Sampling()
+        sampling.span, sampling.sample_count, sampling.key = at.span, stages.rig.spp, stages.key
+        self._spans.append(sampling.span)
+        self._record_sample(sampling)
+        program.call(lambda: self._run_samples(sampling))
         if at.light is None:
             inputs = [at.views, at.span, stages.rig.spp, stages.srgb, own.radiance, at.buffers.color]
             self._runs(program, gpu.film.develop, inputs)
@@ -151,12 +135,40 @@ class SlicePrograms:
             inputs = [at.views, at.span, stages.srgb, at.light, at.buffers.color]
             self._runs(self.develop, gpu.film.develop_image, inputs)
 
+    def _record_sample(self, sampling: Any) -> None:
+        """Record one sub-pixel sample, whose number is set before each run."""
+        stages, at, program = self._stages, self._target, self._sample
+        own = at.scratch
+        assert own is not None
+        paths = None if own.paths is None else PathPrograms(stages, at, self._slice_px, program)
+        if paths is not None and stages.base.opens_view:
+            paths.record_from_camera(sampling)
+            return
+        if stages.base.opens_view:
+            self._record_layers(own, sampling)
+            self._record_albedo(sampling, own.points)
+            return
+        if stages.marks_edges:
+            inputs = [at.worlds.geometry.trees, at.views, sampling, own.hits]
+            self._runs(program, gpu.sample.trace_samples, inputs)
+        self._find_points(program, sampling, own.hits, own.points)
+        self._light_points(program, sampling, own.points, own.radiance)
+        self._record_albedo(sampling, own.points)
+        if paths is not None:
+            paths.record_bounces(sampling)
+
+    def _run_samples(self, sampling: Any) -> None:
+        for sample in range(sampling.sample_count):
+            sampling.sample = sample
+            sampling.shot_share = wp.vec3(*shot_shares(sample, sampling.sample_count))
+            self._sample.run()
+
     def _record_albedo(self, sampling: Any, points: Any) -> None:
         """Record what a denoiser wants to know of the present sample."""
         at = self._target
         if at.albedo is not None:
             inputs = [at.views, sampling, points, at.albedo]
-            self.shade.launch(gpu.albedo.add_albedo, self._slice_px, inputs)
+            self._sample.launch(gpu.albedo.add_albedo, self._slice_px, inputs)
 
     def _find_points(self, program: Program, sampling: Any, hits: Any, points: Any) -> None:
         at = self._target
@@ -183,7 +195,7 @@ class SlicePrograms:
     def _record_layers(self, own: Scratch, sampling: Any) -> None:
         """Record one sample of every pixel: surface after surface along its ray, until no ray goes on."""
         own.layers.overflow = self._target.overflow
-        program, behind = self.shade, Program(self._stages.base.device)
+        program, behind = self._sample, Program(self._stages.base.device)
         program.call(own.layers.turn.zero_)
         self._record_layer(program, own, sampling, first=True)
         self._record_layer(behind, own, sampling, first=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine import gpu
 from engine.draft import Draft
 from engine.recipe import Rig
-from engine.render.exposure import blur_field, blurs, moment_count
+from engine.render.exposure import blur_field, blurs
 from engine.render.inputs import Field, Inputs, field
 
 RUN_PX = 256  # of a thread on the CPU, which copies the arguments of a kernel once for all of them
@@ -69,7 +69,7 @@ def view_fields(
 def views_of(fields: list[Field], inputs: Inputs, rig: Rig, device: str, *, shaded: bool) -> Any:
     """Return kernels.camera.Views of `view_fields` that are in `inputs`; random words are there if they are shaded."""
     views = gpu.camera.Views()
-    views.width, views.height, views.moment_count = rig.width, rig.height, moment_count(rig)
+    views.width, views.height, views.moment_count = rig.width, rig.height, 1
     for each in fields:
         setattr(views, each.name, inputs.array(each.name))
     count = len(views.row) if shaded else 0

@@ -20,6 +20,7 @@
     // The r in [0, limit] at which a function that increases there has a value; `at(r, slope)`.
     auto inverse_at = [&](F value, F limit, const auto& at) {
         F low = omm::splat(0.0f), high = limit, r = omm::min(value, limit);
+        M done = r < 0.0f, was = done;
         for (int k = 0; k < RADIAL_STEPS; ++k) {
             F slope;
             const F off = at(r, slope) - value;
@@ -27,9 +28,10 @@
             high = omm::select(off > 0.0f, r, high);
             const F newton = r - off / slope;
             const F next = omm::select((newton >= low) & (newton <= high), newton, 0.5f * (low + high));
-            const bool is_still = omm::all(omm::abs(next - r) <= STILL * r);
-            r = next;
-            if (is_still) break;
+            done = done | (omm::abs(next - r) <= STILL * r);
+            r = omm::select(was, r, next);
+            was = done;
+            if (omm::all(done)) break;
         }
         return r;
     };
@@ -50,7 +52,8 @@
             return r * factor;
         };
         const F shrink = inverse_at(radius, limit, distorted) / omm::max(radius, omm::splat(1.0e-20f));
-        F u = x * shrink, v = y * shrink, determinant, off;
+        F u = x * shrink, v = y * shrink, determinant = omm::splat(0.0f), off = determinant;
+        M done = radius < 0.0f;
         for (int k = 0; k < NEWTON_STEPS; ++k) {  // the tangential and thin prism terms
             F bend;
             const F r2 = u * u + v * v, factor = radial_factor(c, r2, bend);
@@ -60,12 +63,14 @@
             const F mixed = 2.0f * (u * v * bend + p1 * u + p2 * v);
             const F xx = factor + 2.0f * u * u * bend + 2.0f * p1 * v + 6.0f * p2 * u + u * prism_x, xy = mixed + v * prism_x;
             const F yy = factor + 2.0f * v * v * bend + 6.0f * p1 * v + 2.0f * p2 * u + v * prism_y, yx = mixed + u * prism_y;
-            determinant = xx * yy - xy * yx;
-            off = omm::max(omm::abs(off_x), omm::abs(off_y));
-            const F step_u = (off_x * yy - off_y * xy) / determinant, step_v = (off_y * xx - off_x * yx) / determinant;
-            u = u - step_u;
-            v = v - step_v;
-            if (omm::all(omm::max(omm::abs(step_u), omm::abs(step_v)) <= STILL * (1.0f + radius))) break;
+            const F det = xx * yy - xy * yx;
+            determinant = omm::select(done, determinant, det);
+            off = omm::select(done, off, omm::max(omm::abs(off_x), omm::abs(off_y)));
+            const F step_u = (off_x * yy - off_y * xy) / det, step_v = (off_y * xx - off_x * yx) / det;
+            u = omm::select(done, u, u - step_u);
+            v = omm::select(done, v, v - step_v);
+            done = done | (omm::max(omm::abs(step_u), omm::abs(step_v)) <= STILL * (1.0f + radius));
+            if (omm::all(done)) break;
         }
         LensRay out = {omm::vec3(0.0f, 0.0f, 0.0f), {u, omm::splat(0.0f) - v, omm::splat(-1.0f)}, omm::splat(1.0f)};
         const M is_seen = (off <= OFF_TARGET * (1.0f + radius)) & (determinant > 0.0f) & (u * u + v * v <= limit * limit);

@@ -30,7 +30,7 @@
         if (control.lit != ALL_PLACEMENTS) {
             I lit = omm::splat_int(0);
             for (int l = 0; l < OMM_WIDTH; ++l)
-                omm::set_int(lit, l, lights.link.data[control.lit * lights.link.shape[1] + omm::get_int(p.placement, l)]);
+                omm::set_int(lit, l, lights.link.data[control.lit * lights.link.shape[1] + (omm::get_bool(asked, l) ? omm::get_int(p.placement, l) : 0)]);
             arrives = arrives & (lit != 0);
         }
         Arrival out = {sample.direction, sample.distance_m, black};

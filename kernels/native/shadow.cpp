@@ -17,7 +17,8 @@
             const int left = count - i, asked = bits_of(arrives) & (left < 8 ? (1 << left) - 1 : OMM_ALL);
             if (asked == 0) continue;
             const int row = p.row[__builtin_ctz(asked)];
-            if ((bits_of(p.row != row) & asked) == 0) {
+            // From neighbours to a light a group goes together; rays of the ambient term and of bounced paths do not.
+            if (rays.count.shape[0] == 0 && slot < rays.light_slots && (bits_of(p.row != row) & asked) == 0) {
                 const Bests best = walk_group(trees, row, with_twins(p.origin_m, asked), with_twins(ray.direction, asked), asked, omm::select(mask_of(asked), far_m, omm::splat(0.0f)), true);
                 sum = omm::select3(mask_of(asked) & (best.placement < 0), omm::add(sum, ray.radiance), sum);
                 continue;

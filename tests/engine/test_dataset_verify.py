@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import random
 import shutil
 from collections.abc import Callable
@@ -350,6 +351,18 @@ def test_regenerated_worlds_are_compared_by_bytes_on_the_same_machine(tmp_path: 
     assert (same.same_machine, same.largest_rgb, same.faults) == (True, 0, ())
     shaded = compare(read_contents(pristine)[0], shaded_world(tmp_path / "shaded", 3, shade=1), (3,))
     assert any("other bytes" in fault.what and fault.file.startswith("images/") for fault in shaded.faults)
+
+
+def test_values_that_are_drawn_otherwise_are_named_on_the_same_machine(
+    tmp_path: Path, pristine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index may differ where files are equal; numbers that are none equal each other."""
+    make_toy(tmp_path / "again", [3], toy_plan())
+    ours, again = read_contents(pristine)[0], read_contents(tmp_path / "again")[0]
+    rows = {id(ours): {"p.a.x": 1.0, "p.a.y": math.nan}, id(again): {"p.a.x": 2.0, "p.a.y": math.nan}}
+    monkeypatch.setattr("engine.dataset.regenerate._drawn", lambda contents, _: {(3, 0): rows[id(contents)]})
+    (fault,) = compare(ours, again, (3,)).faults
+    assert (fault.file, fault.what) == ("world 3, step 0", "has another p.a.x when drawn again")
 
 
 def test_on_another_machine_labels_must_agree_and_pictures_nearly(tmp_path: Path, pristine: Path) -> None:

@@ -18,7 +18,7 @@ from engine.errors import UserError
 from engine.factory import load_recipe_scene
 from engine.randomize import apply
 from engine.rig import authored_draft, rig_cameras
-from engine.scene import DrawnWorld, load_scene, write_world
+from engine.scene import DrawnWorld, SceneOptions, load_scene, write_world
 from engine.scene.model import LightKind, Scene
 
 Array = NDArray[np.float64]
@@ -151,7 +151,8 @@ def test_a_world_written_as_usd_has_its_sun_and_a_dome_as_bright_as_its_sky(tmp_
     scene, world = drawn_world("daylight", rows=1)
     notes = write_world(tmp_path / "world.usda", scene, world)
     assert any("an even dome" in note.what for note in notes)
-    read = {light.name.rpartition("/")[2]: light for light in load_scene(tmp_path / "world.usda").lights}
+    options = SceneOptions(roots=(tmp_path, scene.source.parent))
+    read = {light.name.rpartition("/")[2]: light for light in load_scene(tmp_path / "world.usda", options).lights}
     sky, sun = read["ommatidia_sky"], read["ommatidia_sun"]
     assert (sky.kind, sun.kind) == (LightKind.DOME, LightKind.DISTANT)
     rows = sky_rows(world.draft.sky)
@@ -187,3 +188,16 @@ def test_a_world_under_the_sky_is_the_same_in_any_batch(tmp_path: Path) -> None:
         made.append({str(f.relative_to(out)): f.read_bytes() for f in sorted((out / "images").rglob("*.*"))})
     assert made[0] == made[1]
     assert len(made[0]) == 4
+
+
+def test_the_light_of_a_day_does_not_depend_on_the_days_beside_it() -> None:
+    """To the bit: sums must not change with the number of rows."""
+    rng = np.random.default_rng(0)
+    parameters = np.stack(
+        [rng.uniform(2, 8, 40), rng.uniform(-0.1, 1.5, 40), rng.uniform(0, 0.5, 40), np.full(40, 1e4)], 1
+    )
+    together = sky_rows(parameters)
+    for i in range(40):
+        alone = sky_rows(parameters[i : i + 1])
+        for name, values in vars(together).items():
+            assert getattr(alone, name)[0].tobytes() == values[i].tobytes(), name

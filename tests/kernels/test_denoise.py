@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 
 import numpy as np
 import pytest
@@ -25,13 +24,6 @@ STAGE = scene(
 CAMERA = camera(look_at((1.5, -2.0, 2.5), (0, 0, 0.4)))
 
 
-@pytest.fixture
-def library() -> None:
-    """Skip where Open Image Denoise is not installed: it is an extra."""
-    if importlib.util.find_spec("oidn") is None:
-        pytest.skip("needs the extra `denoise`")
-
-
 def shot(*, spp: int, denoised: bool, quality: str = "path", worlds: tuple[int, ...] = (0,)) -> Frames:
     setup = dataclasses.replace(rig(size_px=(64, 48), spp=spp, quality=quality), bounces=3, denoise=denoised)
     renderer = Renderer(STAGE, setup, ALL, seed=1, device="cpu", threads=2)
@@ -43,7 +35,6 @@ def linear(frames: Frames) -> NDArray[np.float32]:
     return frames.rgb_linear
 
 
-@pytest.mark.usefixtures("library")
 @pytest.mark.parametrize("quality", ["direct", "path"])
 def test_a_denoised_image_is_nearer_to_one_of_many_samples(quality: str) -> None:
     truth = linear(shot(spp=256, denoised=False, quality=quality))
@@ -52,7 +43,6 @@ def test_a_denoised_image_is_nearer_to_one_of_many_samples(quality: str) -> None
     assert clean.mean() == pytest.approx(noisy.mean(), rel=0.01)
 
 
-@pytest.mark.usefixtures("library")
 def test_pictures_are_those_of_the_denoised_light_and_labels_stay() -> None:
     noisy, clean = (shot(spp=4, denoised=d) for d in (False, True))
     for name in ("depth_m", "normal", "instance"):
@@ -63,7 +53,6 @@ def test_pictures_are_those_of_the_denoised_light_and_labels_stay() -> None:
     assert np.abs(clean.rgb - 255.0 * srgb).max() <= 0.51
 
 
-@pytest.mark.usefixtures("library")
 def test_a_world_is_denoised_alone() -> None:
     np.testing.assert_array_equal(
         linear(shot(spp=2, denoised=True, worlds=(4, 7)))[1], linear(shot(spp=2, denoised=True, worlds=(7,)))[0]

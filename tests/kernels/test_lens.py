@@ -77,7 +77,7 @@ def kernel_rays(draft: Draft, setup: Rig, pixels: NDArray[np.float64]) -> tuple[
 
 
 def lens_in(draft: Draft) -> Lens:
-    return lens_of(frame_keys(draft), 0)
+    return lens_of(frame_keys(draft, rig()), 0)
 
 
 def test_the_models_have_the_same_numbers_on_both_sides() -> None:
@@ -197,7 +197,7 @@ def test_stereo_disparity_is_focal_length_times_baseline_over_depth() -> None:
         draft = mounted(
             authored_draft(stage, setup, (camera(base),), np.zeros(1, np.int64), np.zeros(1, np.int32)), setup
         )
-        keys = frame_keys(draft)
+        keys = frame_keys(draft, setup)
         ahead = base[:, :3] @ [0.3, -0.2, -4.0] + base[:, 3]
         seen = []
         for view in range(2):
@@ -211,3 +211,18 @@ def test_stereo_disparity_is_focal_length_times_baseline_over_depth() -> None:
     assert pytest.approx(12.0) == 400 * 0.12 / 4.0
     assert (frames.instance[0][:, 12:] == frames.instance[1][:, :-12]).all()
     assert frames.instance[0].any()
+
+
+@pytest.mark.parametrize("name", LENSES)
+def test_rays_do_not_depend_on_their_neighbours(name: str) -> None:
+    """Worlds alone and together, to the bit, where groups of eight pixels cross from one to the next."""
+    setup = lens_rig(LENSES[name], size_px=(37, 29))
+    stage = scene([(quad(40.0), pose(at=(0, 0, -5)))])
+    draft = draft_of(stage, setup, camera(pose()), [0, 1, 2])
+    together = Renderer(stage, setup, LABELS, seed=0, device="cpu", threads=2).render(draft)
+    alone = Renderer(stage, setup, LABELS, seed=0, device="cpu", threads=1).render(
+        draft_of(stage, setup, camera(pose()), [1])
+    )
+    assert together.depth_m is not None
+    assert alone.depth_m is not None
+    assert together.depth_m[1].tobytes() == alone.depth_m[0].tobytes()

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.render import Renderer
-from engine.scene.model import Light, LightKind, Material, Mesh, Scene
+from engine.scene.model import Light, LightKind, Material, Mesh, Scene, Texture, TextureInput, Wrap
 from tests.kernels.scenes import ALL, IDENTITY, box, camera, draft_of, look_at, pose, quad, render, rig, scene, sphere
 
 DOME = Light("/dome", LightKind.DOME, IDENTITY, (0.0, 0.0), 0.0, (1.0,) * 3)
@@ -119,13 +119,15 @@ def test_the_clamp_limits_what_one_sample_adds_indirectly() -> None:
     assert linear.max() <= 1.0 + 8 * 0.1 + 1e-5
 
 
-@pytest.mark.parametrize("opens", [False, True])
-def test_frames_depend_neither_on_threads_nor_on_the_batch(opens: bool) -> None:
-    """To the bit, in a scene without and with glass."""
-    last = Material("glass", opacity=0.0, ior=1.5) if opens else Material("metal", metallic=1.0, roughness=0.3)
+@pytest.mark.parametrize("size_px", [(48, 40), (37, 29)])
+@pytest.mark.parametrize("name", ["metal", "glass", "veil"])
+def test_frames_depend_neither_on_threads_nor_on_the_batch(name: str, size_px: tuple[int, int]) -> None:
+    """To the bit, in scenes without and with what lets light through, also where groups of pixels cross worlds."""
+    last = {"metal": Material("metal", metallic=1.0, roughness=0.3), "glass": Material("glass", opacity=0.0, ior=1.5),
+            "veil": Material("veil", opacity=0.5, presence=True)}[name]  # fmt: skip
     parts = [(quad(6.0), IDENTITY, grey(0.6)), (sphere(0.5), pose(at=(0, 0, 0.6)), last)]
     stage, cam = with_materials(parts, (DOME, SUN)), camera(look_at((2, -2, 2), (0, 0, 0)))
-    setup = dataclasses.replace(rig(size_px=(48, 40), spp=4, quality="path"), bounces=4)
+    setup = dataclasses.replace(rig(size_px=size_px, spp=4, quality="path"), bounces=4)
 
     def of(worlds: list[int], threads: int) -> NDArray[np.float32]:
         renderer = Renderer(stage, setup, ALL, seed=3, device="cpu", threads=threads)
@@ -136,6 +138,25 @@ def test_frames_depend_neither_on_threads_nor_on_the_batch(opens: bool) -> None:
     alone = of([5], 1)
     np.testing.assert_array_equal(of([5], 3), alone)
     np.testing.assert_array_equal(of([9, 5, 1], 2)[1], alone[0])
+
+
+def test_a_flat_camera_sees_texture_at_any_distance_behind_a_veil() -> None:
+    """The width of an orthographic pixel does not grow with the way of its ray."""
+    checks = np.kron(np.indices((8, 8)).sum(axis=0) % 2, np.ones((16, 16)))[..., None].repeat(4, axis=2)
+    image = Texture("checks", checks.astype(np.float32), Wrap.REPEAT, Wrap.REPEAT)
+    driven = TextureInput(0, 0, (1.0,) * 4, (0.0,) * 4, (1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+    glow = Material("glow", base_color=(0.0,) * 3, ior=1.0, emission=(1.0,) * 3, textures={"emission": driven})
+    veil = Material("veil", opacity=0.5, presence=True)
+    parts = [(quad(2.0), IDENTITY, glow), (quad(0.1), pose(at=(5, 0, 0)), veil)]
+    stage = dataclasses.replace(with_materials(parts, ()), textures=(image,))
+    deviations = []
+    for height_m in (3.0, 100.0):
+        straight = camera(look_at((0, 0, height_m), (0, 0, 0), up=(0, 1, 0)))
+        cam = dataclasses.replace(straight, orthographic=True, horizontal_aperture_mm=1600.0)
+        linear = render(stage, cam, rig(size_px=(64, 64), spp=4, quality="path")).rgb_linear
+        assert linear is not None
+        deviations.append(float(linear.std()))
+    assert min(deviations) > 0.4
 
 
 def test_quality_changes_no_label() -> None:

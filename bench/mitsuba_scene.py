@@ -99,16 +99,20 @@ def mesh(mi: Any, scene: Scene, placement: int) -> Any:
 
 
 def scene_of(mi: Any, scene: Scene, camera: Camera, size_px: tuple[int, int], *, spp: int, bounces: int) -> Any:
-    """Return a scene with a path integrator of `bounces` bounces beyond the camera's."""
+    """Return a scene with a path integrator of `bounces` bounces beyond the camera's.
+
+    Lights with bodies are not seen, as with us; a dome is, but not together with those.
+    """
     fov = 2.0 * np.degrees(np.arctan(camera.horizontal_aperture_mm / 2.0 / camera.focal_length_mm))
     pose = matrix(camera.world_from_camera) @ np.diag([-1.0, 1.0, -1.0, 1.0])
     film = {"type": "hdrfilm", "width": size_px[0], "height": size_px[1], "rfilter": {"type": "box"},
             "pixel_format": "rgb"}  # fmt: skip
     sensor = {"type": "perspective", "fov": float(fov), "fov_axis": "x", "to_world": mi.ScalarTransform4f(pose),
               "film": film, "sampler": {"type": "independent", "sample_count": spp}}  # fmt: skip
+    has_bodies = any(light.kind not in (LightKind.DOME, LightKind.DISTANT) for light in scene.lights)
     parts: dict[str, Any] = {"type": "scene", "sensor": sensor,
                              "integrator": {"type": "path", "max_depth": bounces + 2, "rr_depth": bounces + 2,
-                                            "hide_emitters": True}}  # fmt: skip
+                                            "hide_emitters": has_bodies}}  # fmt: skip
     for placement in range(len(scene.placements.mesh)):
         parts[f"mesh_{placement}"] = mesh(mi, scene, placement)
     for i, light in enumerate(scene.lights):
