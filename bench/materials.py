@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,7 @@ def preset(name: str, **changes: Any) -> dict[str, Any]:
 
 def material_rig(width_px: int, height_px: int, spp: int) -> Rig:
     """Return a rig for the scene's camera."""
-    return Rig(("auto",), width_px, height_px, 1, spp, "direct", 0.0, (0.06, 0.06, 0.06), 0.15, 0.5, False)
+    return Rig(("auto",), width_px, height_px, 1, spp, "direct", 0.5, (0.06, 0.06, 0.06), 0.15, 0.5, False)
 
 
 def material_draft(scene: Scene, rig: Rig, entries: dict[str, Any], *, world: int = 0, seed: int = 0) -> Draft:
@@ -123,10 +124,16 @@ def material_draft(scene: Scene, rig: Rig, entries: dict[str, Any], *, world: in
 
 
 def material_images(
-    width_px: int, height_px: int, *, spp: int = 16, names: tuple[str, ...] = PRESETS, world: int = 0
+    width_px: int,
+    height_px: int,
+    *,
+    spp: int = 16,
+    names: tuple[str, ...] = PRESETS,
+    world: int = 0,
+    denoise: bool = False,
 ) -> dict[str, NDArray[np.uint8]]:
     """Return an image [y, x, 3] of every material on sphere, box, slab and floor."""
-    scene, rig = material_scene(), material_rig(width_px, height_px, spp)
+    scene, rig = material_scene(), replace(material_rig(width_px, height_px, spp), denoise=denoise)
     renderer = Renderer(scene, rig, RGB, seed=0, device="cpu")
     images = {}
     for name in names:
