@@ -41,8 +41,8 @@ def square_mesh(size_m: float) -> Mesh:
 
 
 def faceted(mesh: Mesh) -> Mesh:
-    """Return a mesh whose triangles are flat."""
-    return dataclasses.replace(mesh, normal=None)
+    """Return a mesh whose triangles are flat and lit on both sides, as light inside glass meets them."""
+    return dataclasses.replace(mesh, normal=None, two_sided=True)
 
 
 def facing(at: object, normal: object) -> NDArray[np.float64]:
