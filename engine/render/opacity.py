@@ -15,6 +15,8 @@ from engine.render.arrays import copied, to_device
 from engine.render.inputs import Field, Inputs, field
 from engine.scene.model import Material, Mesh, Scene, Texture, Wrap
 
+SAME_PLACE = 1.0e-5  # of a mesh's size: points nearer than about that are one
+
 
 def opacity_kinds(scene: Scene) -> NDArray[np.int32]:
     """Return what the opacity of every material means, [material]; OPAQUE (0) where it cannot fall below 1.
@@ -94,7 +96,11 @@ def opacities_on_device(scene: Scene, kinds: NDArray[np.int32], uploaded: Any, d
 
 def is_closed(mesh: Mesh) -> bool:
     """Return whether every edge of a mesh has two triangles, on its two sides; points at one place count as one."""
-    _, index = np.unique(mesh.points_m, axis=0, return_inverse=True)
+    if not len(mesh.points_m):
+        return False
+    step_m = max(float(np.ptp(mesh.points_m, axis=0).max()) * SAME_PLACE, 1.0e-30)
+    places = np.rint((mesh.points_m.astype(np.float64) - mesh.points_m.min(axis=0)) / step_m).astype(np.int64)
+    _, index = np.unique(places, axis=0, return_inverse=True)
     corner = index.reshape(-1)[mesh.triangle].astype(np.int64)
     corner = corner[(corner[:, 0] != corner[:, 1]) & (corner[:, 1] != corner[:, 2]) & (corner[:, 2] != corner[:, 0])]
     ends = np.stack([corner, np.roll(corner, -1, axis=1)], axis=-1).reshape(-1, 2)

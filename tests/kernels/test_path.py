@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from engine.render import Renderer
+from engine.render.opacity import is_closed
 from engine.scene.model import Light, LightKind, Material, Mesh, Scene, Texture, TextureInput, Wrap
 from tests.kernels.scenes import ALL, IDENTITY, box, camera, draft_of, look_at, pose, quad, render, rig, scene, sphere
 
@@ -90,6 +91,17 @@ def test_a_slab_of_glass_shifts_what_lies_behind_it_by_snells_law() -> None:
     r = np.arcsin(np.sin(np.pi / 4) / 1.5)
     aside_m = np.sin(np.pi / 4) * (1 - np.cos(np.pi / 4) / (1.5 * np.cos(r)))
     assert abs(edge_px([slab]) - open_px) == pytest.approx(aside_m * across_px / across_m, abs=0.5)
+
+
+def test_a_mesh_is_closed_also_where_its_seam_is_an_ulp_apart() -> None:
+    ball = sphere(0.5)
+    loose = ball.points_m[ball.triangle.ravel()].reshape(-1, 3)  # no two triangles share a point
+    loose = np.nextafter(loose, np.where(np.arange(len(loose))[:, None] % 2, 1.0, -1.0).astype(np.float32))
+    parted = dataclasses.replace(ball, points_m=loose, triangle=np.arange(len(loose), dtype=np.int32).reshape(-1, 3))
+    assert is_closed(ball)
+    assert is_closed(parted)
+    assert not is_closed(quad(1.0))
+    assert not is_closed(dataclasses.replace(ball, triangle=ball.triangle[1:]))
 
 
 def test_a_sheet_of_glass_lets_light_through_by_fresnels_law() -> None:
