@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.mitsuba_scene import emitter, matrix
 from engine.scene.model import Light, LightKind, Material, Texture, Wrap
 from tests.kernels.scenes import IDENTITY, camera, look_at, pose, quad, render, rig, scene, sphere
 
@@ -52,31 +53,13 @@ def ours(light: Light) -> NDArray[np.float64]:
     return frames.rgb_linear[0].astype(np.float64)
 
 
-def matrix(pose34: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.vstack([pose34, [0.0, 0.0, 0.0, 1.0]])
-
-
-def emitter(mi: Any, light: Light) -> dict[str, Any]:
-    """Return the light as Mitsuba has it: rectangles and disks shine along +Z there, an image has its pole along +Y."""
-    world = matrix(light.world_from_light)
-    flip = np.diag([1.0, -1.0, -1.0, 1.0])
-    area = {"type": "area", "radiance": {"type": "rgb", "value": list(light.radiance)}}
-    width, height = light.size_m
-    if light.kind == LightKind.DOME:
-        up = matrix(pose(axes=np.array([[1, 0, 0], [0, 0, -1.0], [0, 1, 0]])))
-        bitmap = mi.Bitmap(np.ascontiguousarray(sky()[::-1, :, :3]))
-        return {"type": "envmap", "bitmap": bitmap, "to_world": mi.ScalarTransform4f(world @ up)}
-    if light.kind == LightKind.RECT:
-        shape = {"type": "rectangle"}
-        local = flip @ np.diag([width / 2, height / 2, 1.0, 1.0])
-    elif light.kind == LightKind.DISK:
-        shape, local = {"type": "disk"}, flip @ np.diag([width, width, 1.0, 1.0])
-    elif light.kind == LightKind.SPHERE:
-        shape, local = {"type": "sphere", "radius": width}, np.eye(4)
-    else:
-        half = height / 2
-        shape, local = {"type": "cylinder", "p0": [-half, 0, 0], "p1": [half, 0, 0], "radius": width}, np.eye(4)
-    return {**shape, "to_world": mi.ScalarTransform4f(world @ local), "emitter": area}
+def emitter_with_image(mi: Any, light: Light) -> dict[str, Any]:
+    """Return the light as Mitsuba has it; the image of a dome has its pole along +Y there."""
+    if light.kind != LightKind.DOME:
+        return emitter(mi, light)
+    up = matrix(pose(axes=np.array([[1, 0, 0], [0, 0, -1.0], [0, 1, 0]])))
+    bitmap = mi.Bitmap(np.ascontiguousarray(sky()[::-1, :, :3]))
+    return {"type": "envmap", "bitmap": bitmap, "to_world": mi.ScalarTransform4f(matrix(light.world_from_light) @ up)}
 
 
 def theirs(light: Light) -> NDArray[np.float64]:
@@ -100,7 +83,7 @@ def theirs(light: Light) -> NDArray[np.float64]:
         "ground": {"type": "rectangle", "to_world": mi.ScalarTransform4f().scale([20, 20, 1]),
                    "bsdf": {"type": "twosided", "bsdf": diffuse}},
         "ball": {"type": "sphere", "center": list(BALL_AT), "radius": 0.3, "bsdf": diffuse},
-        "light": emitter(mi, light),
+        "light": emitter_with_image(mi, light),
     })  # fmt: skip
     return np.array(mi.render(stage), np.float64)
 
