@@ -36,7 +36,10 @@ LIGHTS = {
 
 def sky() -> NDArray[np.float32]:
     """Return a latitude-longitude image, first row at the bottom: a gradient with a bright patch off the centre."""
-    v, u = (np.mgrid[:64, :128] + 0.5) / [[[64]], [[128]]]
+    v, u = (np.mgrid[:256, :512] + 0.5) / [
+        [[256]],
+        [[512]],
+    ]  # fine: Mitsuba interpolates between other places of texels
     patch = np.exp(-(((u - 0.3) / 0.08) ** 2) - ((v - 0.75) / 0.1) ** 2)
     color = np.stack(
         [0.3 + 0.4 * v + 4.0 * patch, 0.3 + 0.2 * u + 2.0 * patch, 0.8 - 0.4 * v, np.ones_like(u)], axis=-1
