@@ -146,7 +146,7 @@ def pass_samples(
     out_hits.sample[i] = hit
 
 
-@wp.kernel(enable_backward=False)
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
 def fade_points(
     geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, hits: HitBuffers,
     out_point: Points, out_layers: Layers,

@@ -28,7 +28,7 @@ from engine.write.writers import (
 )
 
 WRITE_CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "write").glob("*.yaml"))
-ALL_OUTPUTS = ("rgb", "depth", "normal", "instance")
+ALL_OUTPUTS = ("rgb", "depth", "normal", "instance", "depth_sensor", "lidar")
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
