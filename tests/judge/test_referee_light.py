@@ -1,7 +1,8 @@
 """Light on the referee scenes is that of Blender's Cycles, but for what Blender's exporter changes.
 
-What it changes, and is undone here: the environment is turned (its pole lies along Y on a stage whose up is Z). What it
-cannot express: Cycles fades a spot over another range of angles than UsdLux, so that the rim of its cone differs.
+What it changes, and is undone here: the environment is turned (its pole lies along Y on a stage whose up is Z), and a sun
+has half its angle, at the same radiance a quarter of its strength. What it cannot express: Cycles fades a spot over
+another range of angles than UsdLux, so that the rim of its cone differs.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from engine.render import Outputs, Renderer
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import load_scene
-from engine.scene.model import LightKind, Scene
+from engine.scene.model import Light, LightKind, Scene
 from tests.kernels.scenes import rig
 
 pytestmark = pytest.mark.judge
@@ -36,6 +37,13 @@ def rendered(scene: Scene, shape: tuple[int, ...]) -> NDArray[np.float64]:
     return linear[0].astype(np.float64)
 
 
+def as_authored(light: Light) -> Light:
+    """Return a light as it was in Blender."""
+    if light.kind == LightKind.DOME:
+        return dataclasses.replace(light, world_from_light=DOME_AXES)
+    return dataclasses.replace(light, half_angle_rad=2.0 * light.half_angle_rad)
+
+
 def ratios(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the ratio of the means of every block of 32 x 32 pixels."""
 
@@ -51,11 +59,7 @@ def test_an_outdoor_scene_with_textures_is_as_bright_as_in_cycles(shared_dir: Pa
     folder = shared_dir / "referee" / "textured_pbr"
     theirs = np.load(folder / "cycles_linear.npy").astype(np.float64)[..., :3]
     scene = load_scene(folder / "scene_uvfixed.usda")
-    lights = tuple(
-        dataclasses.replace(light, world_from_light=DOME_AXES) if light.kind == LightKind.DOME else light
-        for light in scene.lights
-    )
-    ours = rendered(dataclasses.replace(scene, lights=lights), theirs.shape)
+    ours = rendered(dataclasses.replace(scene, lights=tuple(map(as_authored, scene.lights))), theirs.shape)
     ratio = ratios(ours, theirs)
     assert ours.mean() == pytest.approx(theirs.mean(), rel=0.03)
     assert np.median(ratio) == pytest.approx(1.0, abs=0.03)
