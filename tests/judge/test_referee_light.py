@@ -1,7 +1,7 @@
 """Light on the referee scenes is that of Blender's Cycles, but for what Blender's exporter changes.
 
-What it changes, and is undone here: the environment is turned (its pole lies along Y on a stage whose up is Z), and a sun
-has half its angle, at the same radiance a quarter of its strength. What it cannot express: Cycles fades a spot over
+What it changes, and is undone here: the environment is turned (its pole lies along Y on a stage whose up is Z), and a
+sun has half its angle, at the same radiance a quarter of its strength. What it cannot express: Cycles fades a spot over
 another range of angles than UsdLux, so that the rim of its cone differs.
 """
 
