@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine import signals
+from engine.annotators import images_of
 from engine.dataset.finalise import finalise
 from engine.dataset.manifest import JobFacts, Manifest
 from engine.draft import Draft
@@ -20,6 +21,7 @@ from engine.errors import Stopped, UserError
 from engine.frames import DeviceFrames, Frames
 from engine.labels.extract import labels_from_frames
 from engine.labels.model import Labels
+from engine.labels.solid import SolidSource, with_solids
 from engine.mounts import frame_names, mounted
 from engine.progress import Progress
 from engine.randomize import apply
@@ -62,6 +64,7 @@ class Factory:
     cameras: tuple[Camera, ...]
     plan: apply.Plan
     renderer: Renderer
+    solids: SolidSource
 
     def draft(self, worlds: Sequence[int]) -> Draft:
         """Return the randomised draft of every step of some worlds."""
@@ -83,7 +86,7 @@ class Factory:
 
         def finish() -> tuple[Draft, Frames, Labels]:
             frames = pending.wait()
-            return draft, frames, labels_from_frames(frames, self.scene.instances.class_id)
+            return draft, frames, self._labels(frames, draft)
 
         return finish
 
@@ -93,7 +96,11 @@ class Factory:
         if not labels:
             return draft, self.renderer.render_on_device(draft), None
         frames, pending = self.renderer.render_on_both(draft, LABEL_IMAGES)
-        return draft, frames, labels_from_frames(pending.wait(), self.scene.instances.class_id)
+        return draft, frames, self._labels(pending.wait(), draft)
+
+    def _labels(self, frames: Frames, draft: Draft) -> Labels:
+        labels = labels_from_frames(frames, self.scene.instances.class_id)
+        return with_solids(labels, frames.keys, draft, self.solids)
 
 
 def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
@@ -153,13 +160,15 @@ def build_factory(
     plan = apply.plan(recipe, scene, cameras)
     wanted = recipe.outputs
     outputs = Outputs(
-        "rgb" in wanted, rgb_linear=False, depth=True, normal="normal" in wanted, instance=True, sensor=recipe.sensor,
+        "rgb" in wanted, "rgb_linear" in wanted, depth=True, normal="normal" in wanted, instance=True,
+        sensor=recipe.sensor,
         depth_sensor=_depth_sensor(recipe, cameras),
         lidar=recipe.lidar,
+        annotations=images_of(wanted),
         lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),
     )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
-    return Factory(recipe, scene, cameras, plan, renderer)
+    return Factory(recipe, scene, cameras, plan, renderer, SolidSource.of(scene))
 
 
 def _depth_sensor(recipe: Recipe, cameras: Sequence[Camera]) -> DepthSensor | None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+NONE: Mapping[str, Any] = MappingProxyType({})  # no images
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,12 @@ class Frames:
         None  # [row, beam, return, 7], a row is a (world, step); see sensors/sweep
     )
     lidar_id: NDArray[np.int32] | None = None  # [row, beam, return, 2], likewise
+    annotations: Mapping[str, NDArray[Any]] = field(default_factory=lambda: NONE)  # by name, see engine/annotators.py
 
     @staticmethod
     def image_names() -> tuple[str, ...]:
-        """Return the names of all images."""
-        return tuple(field.name for field in fields(Frames) if field.name != "keys")
+        """Return the names of all images that have a field of their own."""
+        return tuple(part.name for part in fields(Frames) if part.name not in ("keys", "annotations"))
 
 
 @dataclass(frozen=True)
@@ -117,3 +122,4 @@ class DeviceFrames:
     lidar_value: Any = None
     lidar_id: Any = None
     metered_ev: Any = None  # [view], see `FrameKeys`, which does not have it here
+    annotations: Mapping[str, Any] = field(default_factory=lambda: NONE)

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import rfc8785
 
+from engine.labels.config import LabelConfig
 from engine.optics import LensConfig, Mount
 from engine.plain import MAX_INTEGER, from_plain, to_plain
 from engine.sensors.depth import DepthSensor
@@ -24,7 +25,11 @@ from engine.sensors.lidar import Lidar
 from engine.sensors.model import Sensor
 
 Quality = Literal["labels", "direct", "path"]
-Output = Literal["rgb", "depth", "normal", "instance", "depth_sensor", "lidar"]
+Output = Literal[
+    "rgb", "depth", "normal", "instance", "depth_sensor", "lidar", "rgb_linear", "range", "normal_camera", "part",
+    "material", "albedo", "roughness", "metallic", "position", "uv", "nocs", "edge", "flow", "scene_flow", "shadow",
+    "effect",
+]  # fmt: skip
 
 EXAMPLES = {"depth_sensor": "stereo", "lidar": "spinning_32"}  # of choices below conf/
 LARGEST_SIDE_PX = 32768
@@ -194,6 +199,7 @@ class Recipe:
     taxonomy_id: str = ""
     parents: tuple[Parent, ...] = ()
     sensor: Sensor | None = None  # of every camera; None: the ideal one
+    labels: LabelConfig = dataclasses.field(default_factory=LabelConfig)
     plugins: tuple[str, ...] = ()  # `module==version`, recorded; never imported from here
     schema: Literal["recipe/1"] = "recipe/1"
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, Union
 
 from omegaconf import MISSING
 
+from engine.labels.config import LabelConfig
 from engine.recipe import Breadth, Job, Loading, Parent, Rig, SceneConfig
 from engine.sensors.model import Chip, Development, Exposure, Lens
 
@@ -61,6 +62,7 @@ _RIG = _fields(Rig)
 
 ParentConfig = _schema("ParentConfig", _fields(Parent))
 BreadthConfig = _schema("BreadthConfig", _fields(Breadth))
+LabelsConfig = _schema("LabelsConfig", _fields(LabelConfig))
 RigConfig = _schema("RigConfig", {key: kind | None if key in RIG_FROM_SCENE else kind for key, kind in _RIG.items()})
 SceneRigConfig = _schema("SceneRigConfig", {key: _RIG[key] for key in RIG_FROM_SCENE})
 SensorParts = {"lens": Lens, "exposure": Exposure, "chip": Chip, "develop": Development}
@@ -88,6 +90,7 @@ RunConfig = _schema(
         "randomize": dict[str, Any],
         "sensor": SensorConfig,
         "dr": BreadthConfig,
+        "labels": LabelsConfig,
         "outputs": list[str] | None,
         "write": dict[str, Any],
         "seed": int,

@@ -42,7 +42,7 @@ from engine.write.names import FrameGrid
 from engine.write.plan import read_writers
 from engine.write.record import Commit, FileFact, Header, read_header
 from engine.write.recover import CommitLog, misplaced_files, recover
-from engine.write.rows import RLE_COLUMN, TABLES
+from engine.write.rows import MASK_COLUMNS, TABLES
 from engine.write.tables import parquet_chunks
 
 
@@ -160,7 +160,7 @@ def _publish_views(dataset: _Dataset) -> _Views:
 def _index_chunks(rows: MergedRows, name: str) -> Iterator[bytes]:
     def without_rle() -> Iterator[pa.Table]:
         for table in rows.tables(name):
-            yield table.drop_columns([RLE_COLUMN]) if RLE_COLUMN in table.column_names else table
+            yield table.drop_columns([column for column in MASK_COLUMNS if column in table.column_names])
 
     return parquet_chunks(without_rle())
 

@@ -9,6 +9,42 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
+class Amodal:
+    """Whole silhouettes, as if nothing stood in front, also beyond the frame: of the rows of `Labels`.
+
+    They are followed up to a margin around the frame; a silhouette that reaches its border is `is_cut`: then `full_px`
+    is the least that it has.
+    """
+
+    in_frame_px: NDArray[np.int32]  # [row], pixels of the frame
+    full_px: NDArray[np.int32]  # [row], all pixels
+    box_px: NDArray[np.int32]  # [row, 4]: x0, y0, x1, y1, half-open, may reach outside the frame
+    is_cut: NDArray[np.bool_]  # [row]
+    rle: tuple[bytes, ...]  # [row], compressed COCO counts on a canvas of the size of `box_px`
+    occluder: NDArray[np.int32]  # [row], the instance that hides most of it inside the frame, the lower of two; 0: none
+    occluder_px: NDArray[np.int32]  # [row], that it hides
+
+
+@dataclass(frozen=True)
+class Solid:
+    """Where the rows of `Labels` stand, and their boxes in space.
+
+    An object's frame is that of its instance without scale and shear; its box has the axes of that frame and is tight
+    around all its points.
+    """
+
+    world_from_object: NDArray[np.float64]  # [row, 3, 4], orthonormal, right-handed
+    size_m: NDArray[np.float64]  # [row, 3], of the box
+    center_m: NDArray[np.float64]  # [row, 3], of the box in the object's frame
+    corners_px: NDArray[np.float32]  # [row, 8, 2], bit a of corner i: +size/2 along axis a; NaN: not seen
+    range_m: NDArray[np.float32]  # [row], from the camera's centre to that of the box
+    azimuth_rad: NDArray[np.float32]  # [row], direction to the camera in the object's frame: from +x towards +y
+    elevation_rad: NDArray[np.float32]  # [row], likewise: from the xy plane towards +z
+    oriented_box_px: NDArray[np.float32]  # [row, 4, 2], corners of the smallest rectangle around the visible pixels
+    asset: NDArray[np.uint64]  # [row], hash of the instance's meshes: equal for copies of one asset
+
+
+@dataclass(frozen=True)
 class Labels:
     """One row for every instance seen in a view, unlabelled ones included, sorted by (view, instance).
 
@@ -22,3 +58,6 @@ class Labels:
     box_px: NDArray[np.int32]  # [row, 4]: x0, y0, x1, y1; half-open, tight around the visible pixels
     distance_m: NDArray[np.float32]  # [row], smallest planar depth of the instance's visible pixels
     rle: tuple[bytes, ...]  # [row], compressed COCO counts of the visible mask, column-major
+    amodal: Amodal | None = None  # None: not asked for
+    solid: Solid | None = None  # None: the frames were not made from a draft
+    keypoints: tuple[NDArray[np.float32], ...] | None = None  # [row] of [3 * k]: x, y [px], v of the class's keypoints

@@ -12,6 +12,7 @@ import warp as wp
 
 from engine import gpu
 from engine.draft import Draft
+from engine.render.annotations import new_holders
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.exposure import at_moments, moment_count
 from engine.render.inputs import Field, Inputs, layout_of
@@ -93,6 +94,9 @@ class BatchMemory:
             base, rig, values.views, shaded=stages.shaded, marks_edges=stages.marks_edges,
             silhouettes=stages.silhouette_margin_px is not None,
         )  # fmt: skip
+        if stages.annotations:
+            holders = new_holders(stages.annotations, base.device)
+            self.buffers = dataclasses.replace(self.buffers, holders=holders)
         if stages.depth is not None:
             seen = new_seen(base, rig, values.views, stages.depth_key)
             self.buffers = dataclasses.replace(self.buffers, seen=seen)

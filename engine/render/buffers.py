@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +12,7 @@ import warp as wp
 from numpy.typing import DTypeLike
 
 from engine import gpu
+from engine.annotators import ANNOTATIONS
 from engine.recipe import Rig
 from engine.render.exposure import blurs
 from engine.render.worlds import SceneOnDevice
@@ -49,6 +50,7 @@ class Image:
         return (views, *((base.instance_count,) if self.of_instances else pixels), *last)
 
 
+WARP_OF = {np.dtype(np.float32): wp.float32, np.dtype(np.int32): wp.int32, np.dtype(np.uint8): wp.uint8}
 IMAGES: Mapping[str, Image] = MappingProxyType({
     "rgb": Image(wp.uint8, np.uint8, (3,), (3,)),
     "rgb_linear": Image(wp.vec3, np.float32, (3,)),
@@ -60,6 +62,7 @@ IMAGES: Mapping[str, Image] = MappingProxyType({
     "depth_sensor_m": Image(wp.float32, np.float32, ()),
     "lidar_value": Image(wp.float32, np.float32, (7,), (7,), of_sweeps=True),
     "lidar_id": Image(wp.int32, np.int32, (2,), (2,), of_sweeps=True),
+    **{name: Image(WARP_OF[np.dtype(a.scalar)], a.scalar, a.channels, a.channels) for name, a in ANNOTATIONS.items()},
 })  # fmt: skip
 
 
@@ -75,6 +78,7 @@ class Buffers:
     seen: Any = None  # kernels.depth_sensor.Seen; None: no depth camera
     cloud: Any = None  # kernels.lidar.Cloud; None: no LiDAR
     metered: Any = None  # kernels.sensor_meter.Metered; None: there is no sensor
+    holders: Mapping[str, Any] = field(default_factory=dict)  # of annotations, see engine/render/annotations.py
 
     def set_image(self, name: str, image: wp.array) -> None:
         """Have an image written to some memory."""
@@ -84,6 +88,8 @@ class Buffers:
             self.seen.measured_m = image
         elif name.startswith("lidar_"):
             setattr(self.cloud, name.removeprefix("lidar_"), image)
+        elif name in self.holders:
+            setattr(self.holders[name], name, image)
         elif name == "silhouette":
             self.silhouettes.value = image
         elif name == "metered_ev":

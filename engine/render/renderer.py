@@ -21,6 +21,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
+from engine.annotators import ANNOTATIONS
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.frames import DeviceFrames, FrameKeys, Frames
@@ -76,6 +77,7 @@ class Outputs:
     lidar: Lidar | None = None  # a sweep for every world and step
     lidar_camera: int = 0  # that it sits at
     sensor: Sensor | None = None  # of every camera; None: the ideal one
+    annotations: tuple[str, ...] = ()  # names of engine.annotators.ANNOTATIONS
 
     def __post_init__(self) -> None:
         """Check the margin.
@@ -93,7 +95,7 @@ class Outputs:
                   "silhouette": self.silhouette_margin_px is not None,
                   "depth_sensor_m": self.depth_sensor is not None,
                   "lidar_value": self.lidar is not None, "lidar_id": self.lidar is not None}  # fmt: skip
-        return tuple(name for name, is_wanted in wanted.items() if is_wanted)
+        return (*(name for name, is_wanted in wanted.items() if is_wanted), *self.annotations)
 
 
 class Pending:
@@ -111,7 +113,9 @@ class Pending:
             joined = {name: np.concatenate([part[name] for part in images]) if len(images) > 1 else images[0][name]
                       for name in images[0]}  # fmt: skip
             keys = dataclasses.replace(self._keys, metered_ev=joined.get("metered_ev"))
-            self._frames = Frames(keys, **{name: joined.get(name) for name in Frames.image_names()})
+            annotations = {name: image for name, image in joined.items() if name in ANNOTATIONS}
+            named = {name: joined.get(name) for name in Frames.image_names()}
+            self._frames = Frames(keys, **named, annotations=annotations)
         return self._frames
 
 
@@ -160,7 +164,7 @@ class Renderer:
             depth=None if outputs.depth_sensor is None else depth_model(outputs.depth_sensor),
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
-            sensor=chip, denoiser=denoiser_of(rig, device) if self.shaded else None,
+            sensor=chip, denoiser=denoiser_of(rig, device) if self.shaded else None, annotations=outputs.annotations,
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
@@ -228,7 +232,9 @@ class Renderer:
             finish = self._counted(batch.copy_out(self._memory, on_host))
             arrays = batch.copy_on_device()
         names = (*Frames.image_names(), "metered_ev")
-        return DeviceFrames(keys, **{name: arrays.get(name) for name in names}), Pending(keys, [finish])
+        named = {name: arrays.get(name) for name in names}
+        annotations = {name: image for name, image in arrays.items() if name in ANNOTATIONS}
+        return DeviceFrames(keys, **named, annotations=annotations), Pending(keys, [finish])
 
     def replay(self, draft: Draft) -> Callable[[], None]:
         """Return what renders a draft again, on Warp's present stream and without copies out: to measure it.

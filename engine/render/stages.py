@@ -9,6 +9,7 @@ import warp as wp
 
 from engine import gpu
 from engine.recipe import Rig
+from engine.render.annotations import record_annotations
 from engine.render.arrays import copied
 from engine.render.buffers import Buffers, Scratch
 from engine.render.denoise import Denoiser
@@ -36,6 +37,7 @@ class Stages:
     lidar: MountedLidar | None = None
     sensor: SensorOnDevice | None = None  # None: the ideal one
     denoiser: Denoiser | None = None
+    annotations: tuple[str, ...] = ()  # images of engine.annotators.ANNOTATIONS
 
     @property
     def marks_edges(self) -> bool:
@@ -97,6 +99,7 @@ class SlicePrograms:
             inputs = [geometry, at.views, opacities, at.span, buffers.hit, mixed, at.overflow]
             program.launch(gpu.passage.pass_primary, self._slice_px, inputs)
         self._runs(program, gpu.resolve.resolve_labels, [geometry, at.views, at.span, buffers.hit, buffers.labels])
+        record_annotations(program, at, self._slice_px)
 
     def _record_depth(self, model: DepthModel) -> None:
         """Record what a depth camera sees, and after it what it measures, which depends on neighbours."""

@@ -18,6 +18,9 @@ class ObjectClass:
     name: str
     parent: str = ""
     definition: str = ""
+    keypoints: tuple[str, ...] = ()  # names, in the order of every list of keypoints
+    skeleton: tuple[tuple[int, int], ...] = ()  # which of them are joined, counted from 0
+    sigmas: tuple[float, ...] = ()  # of COCO's keypoint similarity, one a keypoint; empty: DEFAULT_SIGMA each
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,15 @@ class Taxonomy:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plain-data form, without the id."""
-        classes = [
-            {"id": c.id, "key": c.key, "name": c.name, "parent": c.parent, "definition": c.definition}
-            for c in self.classes
-        ]
-        return {"schema": "taxonomy/1", "version": self.version, "classes": classes}
+        return {"schema": "taxonomy/1", "version": self.version, "classes": [_class_to_json(c) for c in self.classes]}
+
+
+def _class_to_json(c: ObjectClass) -> dict[str, Any]:
+    plain: dict[str, Any] = {"id": c.id, "key": c.key, "name": c.name, "parent": c.parent, "definition": c.definition}
+    if c.keypoints:
+        plain |= {"keypoints": list(c.keypoints), "skeleton": [list(pair) for pair in c.skeleton]}
+        plain["sigmas"] = list(c.sigmas)
+    return plain
 
 
 def taxonomy_from_json(data: object) -> Taxonomy:

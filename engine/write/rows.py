@@ -6,7 +6,7 @@ in a frame. Rows are sorted by (world, step, camera, instance), whatever order t
 
 from __future__ import annotations
 
-import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.frames import FrameKeys
-from engine.labels.model import Labels
+from engine.labels.model import Amodal, Labels, Solid
 from engine.lens.model import COEFFICIENTS, LensModel
 from engine.scene.model import Scene
 from engine.write.names import FrameGrid
@@ -28,7 +28,8 @@ SORT_KEYS = {
 }
 RLE_COLUMN = "rle"  # in the rows of a shard, for writers; the merged index leaves it to labels/coco.json
 HASH_BYTES = 32
-_SPELLED_OUT = {"view", "instance", "class_id", "visible_px", "box_px", "distance_m", "rle"}  # of Labels, see below
+AMODAL_RLE_COLUMN = "amodal_rle"  # likewise
+MASK_COLUMNS = (RLE_COLUMN, AMODAL_RLE_COLUMN)
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def instance_rows(source: InstanceSource, keys: FrameKeys, labels: Labels, rows:
     """Return the given rows of `labels` with the frame they belong to.
 
     `bbox` is x, y, width, height [px] of the visible pixels, corner origin; `edge_dist_px` the gap between the box
-    and the nearest border of the image; further fields of Labels become columns under their own names.
+    and the nearest border of the image. docs/formats.md explains all columns.
     """
     view = labels.view[rows]
     world, step, camera = keys.world[view], keys.step[view].astype(np.int64), keys.camera[view].astype(np.int64)
@@ -161,11 +162,45 @@ def instance_rows(source: InstanceSource, keys: FrameKeys, labels: Labels, rows:
         "edge_dist_px": pa.array(gaps.min(axis=1), pa.int32()),
         "depth_m": pa.array(labels.distance_m[rows], pa.float32()),
     }
-    for field in dataclasses.fields(labels):
-        if field.name not in _SPELLED_OUT:
-            columns[field.name] = _column(getattr(labels, field.name)[rows])
+    if labels.amodal is not None:
+        columns |= _amodal_columns(labels.amodal, labels.visible_px, rows)
+    if labels.solid is not None:
+        columns |= _solid_columns(labels.solid, rows)
+    if labels.keypoints is not None:
+        points = [labels.keypoints[row].tolist() for row in rows]
+        columns["keypoints"] = pa.array(points, pa.list_(pa.float32()))
     columns[RLE_COLUMN] = pa.array([labels.rle[i] for i in rows], pa.binary())
     return pa.table(columns)
+
+
+def _amodal_columns(amodal: Amodal, visible_px: NDArray[np.int32], rows: NDArray[np.intp]) -> dict[str, pa.Array]:
+    """Return the columns of silhouettes: `occlusion` = 1 - visible / in frame, `truncation` = 1 - in frame / full."""
+    box, in_frame, full = amodal.box_px[rows], amodal.in_frame_px[rows], amodal.full_px[rows]
+    return {
+        "amodal_bbox": _column(np.column_stack([box[:, :2], box[:, 2:] - box[:, :2]]).astype(np.float32)),
+        "in_frame_px": pa.array(in_frame, pa.int32()),
+        "full_px": pa.array(full, pa.int32()),
+        "full_is_cut": pa.array(amodal.is_cut[rows], pa.bool_()),
+        "occlusion": pa.array((1.0 - visible_px[rows] / in_frame).astype(np.float32)),
+        "truncation": pa.array((1.0 - in_frame / full).astype(np.float32)),
+        "occluder": pa.array(amodal.occluder[rows], pa.int32()),
+        "occluder_px": pa.array(amodal.occluder_px[rows], pa.int32()),
+        AMODAL_RLE_COLUMN: pa.array([amodal.rle[i] for i in rows], pa.binary()),
+    }
+
+
+def _solid_columns(solid: Solid, rows: NDArray[np.intp]) -> dict[str, pa.Array]:
+    """Return the columns of poses and boxes in space, matrices by rows."""
+    flat: dict[str, NDArray[Any]] = {
+        "world_from_object": solid.world_from_object, "box_size_m": solid.size_m, "box_center_m": solid.center_m,
+        "corners_px": solid.corners_px, "range_m": solid.range_m, "azimuth_rad": solid.azimuth_rad,
+        "elevation_rad": solid.elevation_rad, "oriented_box": solid.oriented_box_px, "asset": solid.asset,
+    }  # fmt: skip
+    taken = {name: values[rows] for name, values in flat.items()}
+    return {
+        name: _column(values.reshape(len(rows), math.prod(values.shape[1:])) if values.ndim > 1 else values)
+        for name, values in taken.items()
+    }
 
 
 def sorted_rows(tables: list[pa.Table], name: str) -> pa.Table:

@@ -255,6 +255,8 @@ class Shard:
             depth_sensor_m=None if frames.depth_sensor_m is None else frames.depth_sensor_m[view],
             sweep=self._sweep(frames, view),
             jpeg_quality=0 if keys.jpeg_quality is None else int(keys.jpeg_quality[view]),
+            rgb_linear=None if frames.rgb_linear is None else frames.rgb_linear[view],
+            annotations={name: image[view] for name, image in frames.annotations.items()},
         )
 
     def _sweep(self, frames: Frames, view: int) -> Sweep | None:

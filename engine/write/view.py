@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.frames import NONE
 from engine.sensors.sweep import Sweep
 
 LARGEST_UINT16 = 65_535
@@ -39,6 +41,8 @@ class View:
     depth_sensor_m: NDArray[np.float32] | None = None
     sweep: Sweep | None = None  # of the camera that a LiDAR sits at; None also for others
     jpeg_quality: int = 0  # 1..100; 0: as the writer says
+    rgb_linear: NDArray[np.float32] | None = None
+    annotations: Mapping[str, NDArray[Any]] = field(default_factory=lambda: NONE)  # by name, see engine/annotators.py
 
 
 @dataclass(frozen=True)

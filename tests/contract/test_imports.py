@@ -36,7 +36,15 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
 LAZY_DOORS = {"engine.dataset": ("engine.factory",)}
 # Data classes in device packages, free of Warp: what the host sees of a stage.
 HOST_TYPES = (
-    *("engine.labels", "engine.labels.model", "engine.sensors", "engine.sensors.check", "engine.sensors.depth"),
+    *(
+        "engine.labels",
+        "engine.labels.config",
+        "engine.labels.model",
+        "engine.labels.solid",
+        "engine.sensors",
+        "engine.sensors.check",
+        "engine.sensors.depth",
+    ),
     *("engine.sensors.lidar", "engine.sensors.sweep", "engine.sensors.model", "engine.sensors.settings"),
     *("engine.sensors.color", "engine.sensors.change"),
 )

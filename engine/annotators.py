@@ -1,0 +1,33 @@
+"""Annotators: images of the pixel centres beside depth, normals and ids, and which output of a recipe asks for them.
+
+An output is what a recipe names; it may have several images. docs/formats.md says what each image means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One image of `Frames.annotations`, [view, y, x, ...]."""
+
+    output: str  # of the recipe
+    scalar: DTypeLike
+    channels: tuple[int, ...] = ()
+
+
+ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
+    "part": Annotation("part", np.int32),  # placement that the ray met, -1: nothing
+})  # fmt: skip
+
+
+def images_of(outputs: Iterable[str]) -> tuple[str, ...]:
+    """Return the annotation images that some outputs of a recipe have."""
+    wanted = set(outputs)
+    return tuple(name for name, annotation in ANNOTATIONS.items() if annotation.output in wanted)

@@ -1,0 +1,38 @@
+"""Annotators on the device: where their images lie, and the launches that write them.
+
+Images of one kernel share a struct, their *holder*; a field that nobody asked for is an empty array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import warp as wp
+
+from engine import gpu
+from engine.render.program import Program
+
+if TYPE_CHECKING:
+    from engine.render.stages import Target
+
+GEOMETRY_IMAGES = ("part",)  # of kernels/annotate.py
+
+
+def new_holders(annotations: tuple[str, ...], device: str) -> Mapping[str, Any]:
+    """Return the holder of every image; those of the images that are not asked for have empty arrays."""
+    holders: dict[str, Any] = {}
+    if wanted := [name for name in GEOMETRY_IMAGES if name in annotations]:
+        geometry = gpu.annotate.GeometryImages()
+        geometry.part = wp.empty((0, 0, 0), dtype=wp.int32, device=device)
+        holders |= dict.fromkeys(wanted, geometry)
+    return holders
+
+
+def record_annotations(program: Program, target: Target, slice_px: int) -> None:
+    """Record the annotators that need nothing but the hits of the pixel centres."""
+    holders = target.buffers.holders
+    geometry = next((holders[name] for name in GEOMETRY_IMAGES if name in holders), None)
+    if geometry is not None:
+        inputs = [target.worlds.geometry, target.views, target.span, target.buffers.hit, geometry]
+        program.launch(gpu.annotate.annotate_geometry, slice_px, inputs)
