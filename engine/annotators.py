@@ -24,6 +24,12 @@ class Annotation:
 
 ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
     "part": Annotation("part", np.int32),  # placement that the ray met, -1: nothing
+    "flow_forward_px": Annotation("flow", np.float32, (2,)),  # right and down, to the next step; NaN: none
+    "flow_forward_state": Annotation("flow", np.uint8),  # engine.flow_state.FlowState
+    "flow_backward_px": Annotation("flow", np.float32, (2,)),  # to the step before
+    "flow_backward_state": Annotation("flow", np.uint8),
+    "scene_flow_forward_m": Annotation("scene_flow", np.float32, (3,)),  # world, NaN: none
+    "scene_flow_backward_m": Annotation("scene_flow", np.float32, (3,)),
 })  # fmt: skip
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import elementary as elementary
     from kernels import energy as energy
     from kernels import film as film
+    from kernels import flow as flow
+    from kernels import flow_passage as flow_passage
     from kernels import geometry as geometry
     from kernels import lidar as lidar
     from kernels import lidar_passage as lidar_passage

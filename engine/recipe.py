@@ -209,6 +209,9 @@ class Recipe:
             raise ValueError(f"outputs is empty; name at least one of {', '.join(get_args(Output))}")
         if len(set(self.outputs)) != len(self.outputs):
             raise ValueError(f"outputs names one twice: {', '.join(self.outputs)}")
+        for name in ("flow", "scene_flow"):
+            if name in self.outputs and self.rig.steps < 2:
+                raise ValueError(f"outputs names {name}, which goes from step to step; use rig.steps=2 or more")
         for name in ("depth_sensor", "lidar"):
             is_there, is_wanted = getattr(self, name) is not None, name in self.outputs
             if is_wanted and not is_there:

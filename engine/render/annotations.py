@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import warp as wp
 
 from engine import gpu
+from engine.render.flow import FLOW_IMAGES, new_flow_images, record_flow
 from engine.render.program import Program
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def new_holders(annotations: tuple[str, ...], device: str) -> Mapping[str, Any]:
         geometry = gpu.annotate.GeometryImages()
         geometry.part = wp.empty((0, 0, 0), dtype=wp.int32, device=device)
         holders |= dict.fromkeys(wanted, geometry)
+    if wanted := [name for name in FLOW_IMAGES if name in annotations]:
+        holders |= dict.fromkeys(wanted, new_flow_images(device))
     return holders
 
 
@@ -36,3 +39,5 @@ def record_annotations(program: Program, target: Target, slice_px: int) -> None:
     if geometry is not None:
         inputs = [target.worlds.geometry, target.views, target.span, target.buffers.hit, geometry]
         program.launch(gpu.annotate.annotate_geometry, slice_px, inputs)
+    if images := next((holders[name] for name in FLOW_IMAGES if name in holders), None):
+        record_flow(program, target, slice_px, images)

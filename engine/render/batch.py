@@ -11,10 +11,11 @@ from typing import Any
 import warp as wp
 
 from engine import gpu
-from engine.draft import Draft
+from engine.draft import Draft, rows_of
 from engine.render.annotations import new_holders
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.exposure import at_moments, moment_count
+from engine.render.flow import flow_fields, reads_steps
 from engine.render.inputs import Field, Inputs, layout_of
 from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
@@ -37,12 +38,13 @@ class BatchValues:
     of_sweeps: list[Field]  # none: no LiDAR
     sweeps: int
     of_sensors: list[Field]
+    of_flow: list[Field]  # none: it is not asked for
     moments: int  # rows for each of the draft's and each camera's exposure
 
     @property
     def fields(self) -> list[Field]:
         """Return all fields."""
-        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors]
+        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors, *self.of_flow]
 
     @property
     def has_patterns(self) -> bool:
@@ -55,10 +57,14 @@ class BatchValues:
         return self.rows, self.views, self.moments, layout_of(self.fields)
 
 
-def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
-    """Return the values of a draft seen by some of its cameras."""
+def batch_values(stages: Stages, draft: Draft, cameras: slice, shown: slice = slice(None)) -> BatchValues:
+    """Return the values of a draft seen by some of its cameras; of its rows only `shown` are."""
     placed, first_row = at_moments(draft, stages.rig, cameras)
     moments = moment_count(stages.rig, draft)
+    of_flow = []
+    if reads_steps(stages.annotations):
+        of_flow = flow_fields(draft, placed, stages.rig, cameras, shown, first_row)
+    draft, first_row = rows_of(draft, shown), first_row[shown]
     of_views = view_fields(draft, stages.rig, cameras, first_row)
     rows, views = len(placed.world), len(of_views[0].parts[0][1])
     sweeps = (
@@ -67,7 +73,8 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     label_row = first_row[:sweeps, 0] + moments // 2
     of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, label_row)
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
-    return BatchValues(rows, views, world_fields(stages.base, placed), of_views, of_sweeps, sweeps, of_sensors, moments)
+    of_worlds = world_fields(stages.base, placed)
+    return BatchValues(rows, views, of_worlds, of_views, of_sweeps, sweeps, of_sensors, of_flow, moments)
 
 
 class BatchMemory:

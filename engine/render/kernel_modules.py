@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine import gpu
 from engine.render.annotations import GEOMETRY_IMAGES
+from engine.render.flow import reads_steps
 
 if TYPE_CHECKING:
     from engine.render.stages import Stages
@@ -22,10 +23,11 @@ PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the s
 SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
 ALBEDO_MODULE = "albedo"  # for a denoiser
 ANNOTATE_MODULE = "annotate"  # for annotators
+FLOW_MODULES = ("flow", "flow_passage")  # one of them: the second where rays may pass surfaces
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    ALBEDO_MODULE, ANNOTATE_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
+    ALBEDO_MODULE, ANNOTATE_MODULE, *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
 )  # fmt: skip
 
 
@@ -47,7 +49,7 @@ def load_kernels(
 def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = None) -> None:
     """Load the kernels that only some scenes and outputs need, as `load_kernels` does."""
     base, opens = stages.base, stages.base.opens_view
-    has_silhouettes = stages.silhouette_margin_px is not None
+    has_silhouettes, has_flow = stages.silhouette_margin_px is not None, reads_steps(stages.annotations)
     senses_depth, has_lidar = stages.depth is not None, stages.lidar is not None
     needs = (
         (opens, VIEW_MODULE), (base.opens_shadow and stages.shaded, SHADOW_MODULE),
@@ -56,6 +58,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (stages.denoiser is not None, ALBEDO_MODULE), (stages.denoiser is not None, SENSOR_MODULES[0]),
         *((stages.sensor is not None, name) for name in SENSOR_MODULES),
         (any(name in GEOMETRY_IMAGES for name in stages.annotations), ANNOTATE_MODULE),
+        (has_flow, FLOW_MODULES[int(base.opacities is not None)]),
         *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):

@@ -44,6 +44,7 @@ from engine.render.denoise import denoiser_of
 from engine.render.depth_sensor import STREAM as DEPTH_STREAM
 from engine.render.depth_sensor import depth_model
 from engine.render.exposure import moment_count
+from engine.render.flow import reads_steps, with_neighbors
 from engine.render.host_memory import HostMemory, device_view
 from engine.render.kernel_modules import load_kernels, load_pattern_kernels, load_scene_kernels
 from engine.render.keys import frame_keys
@@ -338,9 +339,12 @@ class Renderer:
             )
         step = max(1, most // cameras)
         for first in range(0, rows, step):
-            part = draft if step >= rows else rows_of(draft, slice(first, first + step))
+            part, shown = slice(first, first + step), slice(None)
+            if step < rows and reads_steps(self._stages.annotations):
+                part, shown = with_neighbors(part, rows)
+            values = draft if step >= rows else rows_of(draft, part)
             for camera in range(0, cameras, most):
-                yield batch_values(self._stages, part, slice(camera, camera + most))
+                yield batch_values(self._stages, values, slice(camera, camera + most), shown)
 
     def _view_px(self) -> int:
         """Return the pixels of a view, and as many more as have room where its world and its silhouettes are."""
