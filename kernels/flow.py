@@ -50,10 +50,9 @@ class Journey:
     """The views of a launch, and the same cameras one step later (`is_forward`) or earlier."""
 
     is_forward: int
-    here: Views
-    there: Views  # row -1: there is no such step
-    here_pose: wp.array[mat34d]  # [view], world_from_camera
-    there_pose: wp.array[mat34d]  # [view]
+    beyond: int  # added to a view: the same camera in the other step
+    views: Views  # of the launch, then those of other steps, whose row is -1 where there is no such step
+    camera_pose: wp.array[mat34d]  # [view], world_from_camera
     instance_pose: wp.array2d[mat34d]  # [row, instance], world_from_instance
     visible: wp.array2d[wp.uint8]  # [row, instance]
 
@@ -159,11 +158,11 @@ def spin_of(views: Views, view: int) -> wp.vec3:
 @wp.func
 def seen_point(journey: Journey, view: int, x_px: float, y_px: float, t: float) -> wp.vec3d:
     """Return the point in the world that the label's ray through a point of the image meets at `t`."""
-    ray = lens_ray(journey.here, view, x_px, y_px)
-    time_s = row_time_s(journey.here, view, y_px)
-    pose = journey.here_pose[view]
+    ray = lens_ray(journey.views, view, x_px, y_px)
+    time_s = row_time_s(journey.views, view, y_px)
+    pose = journey.camera_pose[view]
     from_camera = turned(pose, in_double(ray.origin) + in_double(ray.direction) * wp.float64(t))
-    return camera_origin(pose, journey.here, view, time_s) + spun(from_camera, spin_of(journey.here, view), time_s)
+    return camera_origin(pose, journey.views, view, time_s) + spun(from_camera, spin_of(journey.views, view), time_s)
 
 
 @wp.func
@@ -223,13 +222,12 @@ def sight_of(views: Views, view: int, p_m: wp.vec3d) -> Sight:
 
 
 @wp.func
-def ray_towards(journey: Journey, view: int, p_m: wp.vec3d, local_m: wp.vec3d, time_s: float, depth: float) -> Ray:
+def ray_towards(journey: Journey, there: int, p_m: wp.vec3d, local_m: wp.vec3d, time_s: float, depth: float) -> Ray:
     """Return the ray of the camera there that meets a point, `local_m` in its frame, at `depth`."""
-    there = journey.there
-    origin = camera_origin(journey.there_pose[view], there, view, time_s)
-    if there.lens[view] == ORTHOGRAPHIC:
-        beside = turned(journey.there_pose[view], wp.vec3d(local_m[0], local_m[1], wp.float64(0.0)))
-        origin = origin + spun(beside, spin_of(there, view), time_s)
+    origin = camera_origin(journey.camera_pose[there], journey.views, there, time_s)
+    if journey.views.lens[there] == ORTHOGRAPHIC:
+        beside = turned(journey.camera_pose[there], wp.vec3d(local_m[0], local_m[1], wp.float64(0.0)))
+        origin = origin + spun(beside, spin_of(journey.views, there), time_s)
     ray = Ray()
     ray.origin = in_single(origin)
     ray.direction = in_single((p_m - in_double(ray.origin)) / wp.float64(depth))
@@ -260,29 +258,31 @@ def move_of(geometry: Geometry, journey: Journey, pixel: wp.vec3i, hit: Hit) -> 
 
     With a rolling shutter it is looked for at the moment of the image row in which it arrives.
     """
+    views = journey.views
     view = pixel[0]
+    there = view + journey.beyond
     x_px = float(pixel[2]) + 0.5
     y_px = float(pixel[1]) + 0.5
     move = Move()
     move.flow_px = wp.vec2(wp.nan, wp.nan)
     move.displacement_m = wp.vec3(wp.nan, wp.nan, wp.nan)
-    if hit.placement == MISS or journey.there.row[view] < 0:
+    if hit.placement == MISS or views.row[there] < 0:
         return move
     instance = geometry.instance[hit.placement]
-    row = label_row(journey.here, view, y_px)
+    row = label_row(views, view, y_px)
     p_m = seen_point(journey, view, x_px, y_px, hit.t)
-    time_s = row_time_s(journey.there, view, y_px)
+    time_s = row_time_s(views, there, y_px)
     q_m = p_m
     local_m = p_m
     sight = Sight()
     for _ in range(SHUTTER_STEPS):
-        move.row = row_at(journey.there, view, time_s)
+        move.row = row_at(views, there, time_s)
         q_m = moved_point(journey, p_m, instance, row, move.row)
-        pose = journey.there_pose[view]
-        offset_m = q_m - camera_origin(pose, journey.there, view, time_s)
-        local_m = turned_back(pose, spun(offset_m, spin_of(journey.there, view), -time_s))
-        sight = sight_of(journey.there, view, local_m)
-        arrival_s = row_time_s(journey.there, view, image_row(journey.there, sight.y_px))
+        pose = journey.camera_pose[there]
+        offset_m = q_m - camera_origin(pose, views, there, time_s)
+        local_m = turned_back(pose, spun(offset_m, spin_of(views, there), -time_s))
+        sight = sight_of(views, there, local_m)
+        arrival_s = row_time_s(views, there, image_row(views, sight.y_px))
         if sight.is_seen == 0 or arrival_s == time_s:
             break
         time_s = arrival_s
@@ -294,8 +294,8 @@ def move_of(geometry: Geometry, journey: Journey, pixel: wp.vec3i, hit: Hit) -> 
     if sight.is_seen != 0:
         move.flow_px = wp.vec2(float(sight.x_px - wp.float64(x_px)), float(sight.y_px - wp.float64(y_px)))
         move.depth = sight.depth
-        move.ray = ray_towards(journey, view, q_m, local_m, time_s, sight.depth)
-        is_in = is_in_view(journey.there, view, sight)
+        move.ray = ray_towards(journey, there, q_m, local_m, time_s, sight.depth)
+        is_in = is_in_view(views, there, sight)
         move.state = wp.where(is_in, int(FlowState.VISIBLE), int(FlowState.OUTSIDE))
     return move
 
@@ -357,7 +357,7 @@ def find_flow(geometry: Geometry, journey: Journey, span: Span, hit: wp.array[Hi
     for k in range(span.run):
         i = thread * span.run + k
         if i < span.count:
-            pixel = pixel_of(journey.here, span.first + i)
+            pixel = pixel_of(journey.views, span.first + i)
             own = hit[span.first + i]
             move = move_of(geometry, journey, pixel, own)
             if move.state == int(FlowState.VISIBLE) and wants_state(journey, out_images):

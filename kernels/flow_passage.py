@@ -19,11 +19,11 @@ def pass_flow(
     for k in range(span.run):
         i = thread * span.run + k
         if i < span.count:
-            pixel = pixel_of(journey.here, span.first + i)
+            pixel = pixel_of(journey.views, span.first + i)
             own = hit[span.first + i]
             move = move_of(geometry, journey, pixel, own)
             if move.state == int(FlowState.VISIBLE) and wants_state(journey, out_images):
-                found = start_at(clip_range(journey.there, pixel[0])[0])
+                found = start_at(clip_range(journey.views, pixel[0] + journey.beyond)[0])
                 crossed = int(0)
                 while crossed < MAX_CROSSED:
                     found = next_hit(geometry.trees, move.row, move.ray, found, move.depth, 0)

@@ -7,7 +7,6 @@ does: it has a row more at each end, whose cameras see nothing.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.draft import Draft, rows_of
+from engine.draft import Draft
 from engine.recipe import Rig
 from engine.render.inputs import Field, Inputs, field
 from engine.render.program import Program
@@ -30,7 +29,8 @@ FLOW_IMAGES = tuple(
     for direction in DIRECTIONS
     for image, what in (("flow", "px"), ("flow", "state"), ("scene_flow", "m"))
 )
-OF_VIEWS = ("row", "world_from_camera", "focal_px", "center_px", "lens", "lens_value", "blur", "clip_m")
+PREFIX = "flow_"  # of inputs
+OF_VIEWS = ("row", "focal_px", "center_px", "lens", "lens_value", "blur", "clip_m")
 
 
 def reads_steps(annotations: tuple[str, ...]) -> bool:
@@ -67,33 +67,22 @@ def flow_fields(
         shown: Rows of `draft`.
         first_row: Row of `placed` of every row and camera, see engine/render/exposure.py.
     """
-    mat34d = gpu.flow.mat34d
-
-    def poses(seen: Draft) -> NDArray[np.float64]:
-        return seen.world_from_camera[:, cameras].reshape(-1, 3, 4)
-
-    fields = [
-        field("flow_instance_pose", mat34d, placed.world_from_instance, np.float64, may_share=True),
-        field("flow_pose", mat34d, poses(rows_of(draft, shown)), np.float64),
-    ]
-    for direction, step in DIRECTIONS.items():
-        row = neighbor_rows(draft, step)[shown]
-        there = np.where(row < 0, 0, row)
-        at = np.where(row[:, None] < 0, -1, first_row[there]).astype(np.int32)
-        seen = taken(draft, there)
-        fields += [
-            Field(f"flow_{direction}_{each.name}", each.dtype, each.shape, each.scalar, each.parts)
-            for each in view_fields(seen, rig, cameras, at)
-            if each.name in OF_VIEWS
-        ]
-        fields.append(field(f"flow_{direction}_pose", mat34d, poses(seen), np.float64))
-    return fields
-
-
-def taken(draft: Draft, rows: NDArray[np.int64]) -> Draft:
-    """Return rows of a draft in any order."""
-    arrays = {name: values[rows] for name, values in vars(draft).items() if isinstance(values, np.ndarray)}
-    return dataclasses.replace(draft, **arrays, drawn={})
+    rows, cameras_count = first_row.shape
+    own = np.arange(rows)[shown]
+    there = [own, *(neighbor_rows(draft, step)[shown] for step in DIRECTIONS.values())]
+    view = np.concatenate([np.where(row < 0, own, row) for row in there])[:, None] * cameras_count
+    view = (view + np.arange(cameras_count)).reshape(-1)
+    is_there = np.repeat(np.concatenate(there) >= 0, cameras_count)
+    fields = []
+    for each in view_fields(draft, rig, cameras, first_row):
+        if each.name in OF_VIEWS:
+            ((_, of_draft),) = each.parts
+            values = np.where(is_there, of_draft[view], -1) if each.name == "row" else of_draft[view]
+            fields.append(field(PREFIX + each.name, each.dtype, values, each.scalar))
+    camera_pose = draft.world_from_camera[:, cameras].reshape(-1, 3, 4)[view]
+    fields.append(field(f"{PREFIX}camera_pose", gpu.flow.mat34d, camera_pose, np.float64))
+    poses = placed.world_from_instance
+    return [*fields, field(f"{PREFIX}instance_pose", gpu.flow.mat34d, poses, np.float64, may_share=True)]
 
 
 def new_flow_images(device: str) -> Any:
@@ -110,11 +99,10 @@ def new_flow_images(device: str) -> Any:
 def record_flow(program: Program, target: Target, slice_px: int, images: Any) -> None:
     """Record the flow of a slice; `images` is the kernels.flow.FlowImages that is written."""
     worlds, buffers, span = target.worlds, target.buffers, target.span
-    for direction, step in DIRECTIONS.items():
+    for direction in DIRECTIONS:
         if not any(f"_{direction}_" in name for name in buffers.holders if name in FLOW_IMAGES):
             continue
         journey = _journey(target, worlds.inputs, direction)
-        journey.is_forward = int(step > 0)
         threads = -(-slice_px // span.run)
         if worlds.opacities is None:
             program.launch(gpu.flow.find_flow, threads, [worlds.geometry, journey, span, buffers.hit, images])
@@ -125,13 +113,17 @@ def record_flow(program: Program, target: Target, slice_px: int, images: Any) ->
 
 def _journey(target: Target, inputs: Inputs, direction: str) -> Any:
     """Return kernels.flow.Journey of one direction."""
-    journey, there = gpu.flow.Journey(), gpu.camera.Views()
-    there.width, there.height = target.views.width, target.views.height
-    there.moment_count = target.views.moment_count
+    journey, views = gpu.flow.Journey(), gpu.camera.Views()
+    views.width, views.height = target.views.width, target.views.height
+    views.moment_count = target.views.moment_count
     for name in OF_VIEWS:
-        if inputs.has(f"flow_{direction}_{name}"):
-            setattr(there, name, inputs.array(f"flow_{direction}_{name}"))
-    journey.here, journey.there = target.views, there
-    journey.here_pose, journey.there_pose = inputs.array("flow_pose"), inputs.array(f"flow_{direction}_pose")
-    journey.instance_pose, journey.visible = inputs.array("flow_instance_pose"), inputs.array("visible")
+        if inputs.has(PREFIX + name):
+            setattr(views, name, inputs.array(PREFIX + name))
+    journey.views, journey.visible = views, inputs.array("visible")
+    journey.camera_pose, journey.instance_pose = (
+        inputs.array(f"{PREFIX}{name}") for name in ("camera_pose", "instance_pose")
+    )
+    count = len(views.row) // (len(DIRECTIONS) + 1)
+    journey.beyond = count * (1 + list(DIRECTIONS).index(direction))
+    journey.is_forward = int(DIRECTIONS[direction] > 0)
     return journey
