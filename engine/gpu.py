@@ -54,6 +54,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import shadow as shadow
     from kernels import shadow_passage as shadow_passage
     from kernels import shaping as shaping
+    from kernels import sight as sight
     from kernels import silhouette as silhouette
     from kernels import silhouette_passage as silhouette_passage
     from kernels import surface as surface

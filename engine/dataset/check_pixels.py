@@ -13,6 +13,7 @@ from engine.dataset.check_coco import runs_of
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
 from engine.write.files import inside
+from engine.write.flow_files import flo_size
 from engine.write.merge import MergedRows, rows_path
 from engine.write.readback import read_depth_m, read_instance_map
 from engine.write.rows import RLE_COLUMN, sorted_rows
@@ -22,7 +23,11 @@ from engine.write.writers import MILLIMETRES_A_METRE
 
 DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
 
-FILE_ROLES = ("image", "depth", "normal", "instance_map", "class_map")  # columns of frames that name a picture
+FILE_ROLES = (
+    *("image", "depth", "normal", "instance_map", "class_map"),
+    *("flow_forward", "flow_forward_state", "flow_backward", "flow_backward_state"),
+    *("scene_flow_forward", "scene_flow_backward"),
+)  # columns of frames that name a picture
 UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError)  # what damaged images raise in Pillow
 
 
@@ -77,6 +82,8 @@ def _check_frame(
 def image_size(path: Any) -> tuple[int, int] | None:
     """Return (width, height) of an image or an array file, None if it is neither."""
     try:
+        if path.suffix == ".flo":
+            return flo_size(path)
         if path.suffix == ".npy":
             shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
             return shape[1], shape[0]

@@ -80,9 +80,9 @@ def flow_fields(
             values = np.where(is_there, of_draft[view], -1) if each.name == "row" else of_draft[view]
             fields.append(field(PREFIX + each.name, each.dtype, values, each.scalar))
     camera_pose = draft.world_from_camera[:, cameras].reshape(-1, 3, 4)[view]
-    fields.append(field(f"{PREFIX}camera_pose", gpu.flow.mat34d, camera_pose, np.float64))
+    fields.append(field(f"{PREFIX}camera_pose", gpu.sight.mat34d, camera_pose, np.float64))
     poses = placed.world_from_instance
-    return [*fields, field(f"{PREFIX}instance_pose", gpu.flow.mat34d, poses, np.float64, may_share=True)]
+    return [*fields, field(f"{PREFIX}instance_pose", gpu.sight.mat34d, poses, np.float64, may_share=True)]
 
 
 def new_flow_images(device: str) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import engine.write.coco
+import engine.write.flow_writers
 import engine.write.writers  # noqa: F401 - registers the writers of this folder
 from engine.errors import UserError
 from engine.plain import from_plain

@@ -1,17 +1,18 @@
-// Where lenses that bend rays show a point (kernels/flow.py), the forward of lens.cpp. Needs lanes.cpp and lens.cpp.
+// Where lenses that bend rays show a point (kernels/sight.py), the forward of lens.cpp. Needs lanes.cpp and lens.cpp.
 //
 // engine/lens/project.py says the same in float64.
 
     struct LensPoint {
-        F right, down;  // of the image's centre, in focal lengths (equirectangular: radians)
+        F right, down;  // of the image's centre, in focal lengths
         F depth;  // parameter of the ray that meets the point: planar or range, as Ray of camera.py has it
         M is_seen;  // a ray of the lens meets it
     };
-    // The point at x right, y up and z in the camera's frame, which looks along -z. c: coefficients and limit.
+    // The point at x right, y up and z in the camera's frame, which looks along -z. c: coefficients and limit. Of an
+    // equirectangular image only depth and is_seen mean something: near its poles float32 is not enough (sight.py).
     auto bent_point = [&](I model, const F* c, V3 p) {
         const F ahead = omm::splat(0.0f) - p.z, aside = omm::sqrt(p.x * p.x + p.y * p.y), range = omm::length(p);
         LensPoint out = {p.x, omm::splat(0.0f) - p.y, range, range > 0.0f};
-        const M is_brown = model == BROWN_CONRADY, is_whole = model == EQUIRECTANGULAR, is_kannala = model == KANNALA_BRANDT;
+        const M is_brown = model == BROWN_CONRADY, is_kannala = model == KANNALA_BRANDT;
         if (omm::any(is_brown)) {
             const F u = p.x / ahead, v = (omm::splat(0.0f) - p.y) / ahead, r2 = u * u + v * v;
             F slope;
@@ -22,10 +23,6 @@
             out.down = omm::select(is_brown, y, out.down);
             out.depth = omm::select(is_brown, ahead, out.depth);
             out.is_seen = out.is_seen & (omm::invert(is_brown) | ((ahead > 0.0f) & (r2 <= c[LENS_LIMIT] * c[LENS_LIMIT])));
-        }
-        if (omm::any(is_whole)) {
-            out.right = omm::select(is_whole, omm::atan2(p.x, ahead), out.right);
-            out.down = omm::select(is_whole, omm::atan2(omm::splat(0.0f) - p.y, omm::sqrt(p.x * p.x + p.z * p.z)), out.down);
         }
         const M by_angle = is_kannala | (model == F_THETA);
         if (omm::any(by_angle)) {

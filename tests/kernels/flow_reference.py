@@ -121,23 +121,28 @@ def nearest(corners: Array, origin: Array, direction: Array) -> tuple[NDArray[np
     return np.where(np.isinf(best), -1, found), best
 
 
-def tracked(here: Step, there: Step, pixels: Array) -> Tracked:
-    """Return what becomes of the points that pixels see, by brute force; image rows of one moment at a time."""
-    parts = [pixels[here.time_s(pixels[:, 1]) == time] for time in np.unique(here.time_s(pixels[:, 1]))]
-    found = [_tracked(here, there, part) for part in parts]
-    order = np.concatenate([np.flatnonzero(here.time_s(pixels[:, 1]) == time) for time in
-                            np.unique(here.time_s(pixels[:, 1]))]).argsort()  # fmt: skip
+def tracked(here: Step, there: Step, pixels: Array, depth: Array | None = None) -> Tracked:
+    """Return what becomes of the points that pixels see, by brute force; image rows of one moment at a time.
+
+    `depth` is that of the points, [pixel]; None: that of the nearest triangle.
+    """
+    moment = here.time_s(pixels[:, 1])
+    parts = [np.flatnonzero(moment == time) for time in np.unique(moment)]
+    found = [_tracked(here, there, pixels[part], None if depth is None else depth[part]) for part in parts]
+    order = np.concatenate(parts).argsort()
     names = ("instance", "state", "target_px", "displacement_m", "doubt")
     return Tracked(*(np.concatenate([getattr(part, name) for part in found])[order] for name in names))
 
 
-def _tracked(here: Step, there: Step, pixels: Array) -> Tracked:
+def _tracked(here: Step, there: Step, pixels: Array, given: Array | None) -> Tracked:
     time_s = here.time_s(pixels[:, 1])
     corners, owner = here.corners(float(time_s[0]))
     origin, direction = here.rays(pixels)
     is_ray = np.isfinite(direction).all(axis=1)
     triangle, depth = nearest(corners, origin, np.where(is_ray[:, None], direction, 0.0))
     is_hit = (triangle >= 0) & is_ray
+    if given is not None:
+        depth = np.where(np.isfinite(given), given, depth)
     instance = np.where(is_hit, owner[triangle], 0).astype(np.int32)
     world = origin + np.where(is_hit, depth, 1.0)[:, None] * np.where(is_ray[:, None], direction, 1.0)
     mesh_m = _in_instance(here, instance, world, time_s)

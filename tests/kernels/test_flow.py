@@ -58,47 +58,52 @@ def centers(setup: Rig) -> NDArray[np.float64]:
     return np.stack([x, y], axis=-1)
 
 
-def room(rng: np.random.Generator, *, middle_m: object = (0.0, 0.0, 0.0)) -> Scene:
+def room(rng: np.random.Generator, *, middle_m: object = (0.0, 0.0, 0.0), count: int = 14) -> Scene:
     """Return a room of 20 m with boxes and balls in it."""
     ball, cube = sphere(0.5, rings=6), box(1)
     placed = [(box(1), pose(at=middle_m, axes=20.0 * np.eye(3)))]
-    for i in range(14):
-        away = rng.normal(size=3)
+    for i in range(count):
+        away = rng.normal(size=3) - np.array([0.0, 0.0, 2.0 * (i % 2)])  # half of them ahead of a camera
         at = np.add(middle_m, away / np.linalg.norm(away) * rng.uniform(2.5, 8.0))
-        placed.append(((ball, cube)[i % 2], pose(at=at, axes=about(i % 3, rng.uniform(0, 3)) * rng.uniform(0.5, 2.0))))
+        placed.append(
+            ((ball, cube)[i // 2 % 2], pose(at=at, axes=about(i % 3, rng.uniform(0, 3)) * rng.uniform(0.5, 2.0)))
+        )
     return scene(placed)
 
 
-def jostled(draft: Draft, rng: np.random.Generator, *, every: int = 2) -> None:
-    """Move the camera and every so manieth instance from step to step."""
+def jostled(draft: Draft, rng: np.random.Generator) -> None:
+    """Move the camera and what is in the room from step to step, but for the first thing."""
     for row in range(len(draft.world)):
         turn = about(0, rng.normal() * 0.03) @ about(1, rng.normal() * 0.03) @ about(2, rng.normal() * 0.03)
         draft.world_from_camera[row, 0, :, :3] = turn @ draft.world_from_camera[row, 0, :, :3]
         draft.world_from_camera[row, 0, :, 3] += rng.normal(size=3) * 0.15
-        for one in range(2, draft.world_from_instance.shape[1], every):
+        for one in range(3, draft.world_from_instance.shape[1]):
             draft.world_from_instance[row, one, :, :3] = (
                 about(row % 3, rng.normal() * 0.2) @ draft.world_from_instance[row, one, :, :3]
             )
             draft.world_from_instance[row, one, :, 3] += rng.normal(size=3) * 0.2
 
 
-def compared(stage: Scene, setup: Rig, draft: Draft, frames: Frames, pixels: NDArray[np.int64]) -> tuple[float, float]:
+def compared(
+    stage: Scene, setup: Rig, draft: Draft, frames: Frames, pixels: NDArray[np.int64], *, own_depth: bool = False
+) -> tuple[float, float]:  # fmt: skip
     """Return the largest error of flow [px] and scene flow [m] of some pixels of step 0 (forward) and 1 (backward).
 
-    Pixels across an edge of float64 or occluders within rounding are left out: at most 1 percent.
+    Pixels across an edge of float64 or occluders within rounding are left out: at most 1 percent. `own_depth`: points
+    are those of the frame's depth, and not where float64 says that rays meet the scene.
     """
     worst_px = worst_m = 0.0
     for row, direction in ((0, "forward"), (1, "backward")):
         here, there = Step(stage, setup, draft, row), Step(stage, setup, draft, 1 - row)
         x, y = pixels.T
-        known = tracked(here, there, pixels + 0.5)
+        known = tracked(here, there, pixels + 0.5, frames.depth_m[row, y, x].astype(np.float64) if own_depth else None)
         flow = frames.annotations[f"flow_{direction}_px"][row, y, x].astype(np.float64)
         state = frames.annotations[f"flow_{direction}_state"][row, y, x]
         moved = frames.annotations[f"scene_flow_{direction}_m"][row, y, x].astype(np.float64)
-        same = (frames.instance[row, y, x] == known.instance) & (known.doubt > 4.9e-5)
-        assert same.mean() > 0.99
+        same = (frames.instance[row, y, x] == known.instance) & (known.doubt > 2.0e-5)
+        assert same.mean() > (0.95 if own_depth else 0.99)
         agrees = state == known.state
-        assert agrees[same].mean() > 0.999, np.bincount(10 * known.state[same] + state[same])
+        assert agrees[same].mean() > (0.99 if own_depth else 0.999), np.bincount(10 * known.state[same] + state[same])
         has_flow = same & agrees & np.isin(state, (FlowState.VISIBLE, FlowState.OUTSIDE, FlowState.OCCLUDED))
         has_move = has_flow | (same & agrees & (state == FlowState.UNREACHED))
         assert np.isnan(flow[same & agrees & ~has_flow]).all()
@@ -110,7 +115,7 @@ def compared(stage: Scene, setup: Rig, draft: Draft, frames: Frames, pixels: NDA
     return worst_px, worst_m
 
 
-def some_pixels(setup: Rig, rng: np.random.Generator, count: int = 1200) -> NDArray[np.int64]:
+def some_pixels(setup: Rig, rng: np.random.Generator, count: int = 600) -> NDArray[np.int64]:
     return np.stack([rng.integers(0, setup.width, count), rng.integers(0, setup.height, count)], axis=1)
 
 
@@ -175,16 +180,18 @@ def test_flow_is_that_of_tracked_points_through_every_lens(name: str) -> None:
     assert error_m < 1.0e-5
 
 
-def test_flow_is_exact_far_from_the_origin_of_the_world() -> None:
-    """At f = 500 px, 20 m and more from the origin: what float32 in the world's frame could not hold."""
+@pytest.mark.parametrize("away_m", [20.0, 400.0])
+def test_flow_is_exact_far_from_the_origin_of_the_world(away_m: float) -> None:
+    """At f = 500 px, where float32 in the world's frame would not do; farther out rays themselves are less exact."""
     rng = np.random.default_rng(11)
-    middle_m = np.array([300.0, -200.0, 40.0])
-    stage = room(rng, middle_m=middle_m)
+    middle_m = away_m * np.array([0.8, -0.6, 0.1])
+    stage = room(rng, middle_m=middle_m, count=60)
     setup = steps_rig(size_px=(640, 480), lens=LensConfig("pinhole", (), focal_px=(500.0, 500.0)))
-    draft = steps_of(stage, setup, camera(look_at(middle_m, middle_m + np.array([1.0, 0.3, 0.1]))))
+    draft = steps_of(stage, setup, camera(pose(at=middle_m)))
     jostled(draft, rng)
-    error_px, error_m = compared(stage, setup, draft, rendered(stage, setup, draft), some_pixels(setup, rng))
-    print(f"far: {error_px:.2e} px, {error_m:.2e} m")
+    frames, pixels = rendered(stage, setup, draft), some_pixels(setup, rng)
+    error_px, error_m = compared(stage, setup, draft, frames, pixels, own_depth=away_m > 100.0)
+    print(f"far {away_m}: {error_px:.2e} px, {error_m:.2e} m")
     assert error_px < MOST_ERROR_PX
 
 
@@ -192,7 +199,7 @@ def test_flow_is_exact_far_from_the_origin_of_the_world() -> None:
 def test_a_rolling_shutter_looks_for_points_at_the_moment_of_the_row_where_they_arrive(moves: str) -> None:
     rng = np.random.default_rng(13)
     stage = room(rng)
-    setup = dataclasses.replace(steps_rig(size_px=(160, 120)), readout_s=0.03, shutter_samples=3)
+    setup = dataclasses.replace(steps_rig(size_px=(80, 60)), readout_s=0.03, shutter_samples=3)
     draft = steps_of(stage, setup)
     jostled(draft, rng)
     if moves != "objects":
@@ -202,9 +209,11 @@ def test_a_rolling_shutter_looks_for_points_at_the_moment_of_the_row_where_they_
         draft.instance_velocity_m_s[:, 2:] = rng.normal(size=(2, 14, 3)) * 3.0
         draft.instance_spin_rad_s[:, 2:] = rng.normal(size=(2, 14, 3)) * 3.0
     frames = rendered(stage, setup, draft)
-    error_px, _ = compared(stage, setup, draft, frames, some_pixels(setup, rng))
+    error_px, _ = compared(stage, setup, draft, frames, some_pixels(setup, rng, 400))
     print(f"rolling {moves}: {error_px:.2e} px")
     assert error_px < MOST_ERROR_PX
+    at_once = rendered(stage, dataclasses.replace(setup, readout_s=0.0), draft).annotations["flow_forward_px"][0]
+    assert np.nanmax(np.abs(at_once - frames.annotations["flow_forward_px"][0])) > 0.5
 
 
 def test_visible_points_are_found_in_the_other_frame_and_lead_back() -> None:
@@ -230,9 +239,11 @@ def test_visible_points_are_found_in_the_other_frame_and_lead_back() -> None:
     weight = [np.abs((1 - i - share[:, 0]) * (1 - j - share[:, 1])) for j in (0, 1) for i in (0, 1)]
     returned = sum(w[:, None] * c for w, c in zip(weight, corner, strict=True))
     of_one = np.array([frames.instance[1][top[inner] + j, left[inner] + i] for j in (0, 1) for i in (0, 1)])
-    smooth = (of_one == own[inner]).all(axis=0) & (np.ptp(np.array(corner), axis=0).max(axis=1) < 0.1)
+    smooth = (of_one == own[inner]).all(axis=0) & (np.ptp(np.array(corner), axis=0).max(axis=1) < 0.3)
     assert smooth.sum() > 8000
-    assert np.abs(returned + forward[seen][inner])[smooth].max() < 0.1
+    off_px = np.abs(returned + forward[seen][inner])[smooth]
+    assert np.quantile(off_px, 0.99) < 1.0e-3
+    assert off_px.max() < 0.3  # across the edges of faces, where flow is not linear
 
 
 def test_a_box_that_comes_in_front_hides_what_was_seen() -> None:
