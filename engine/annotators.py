@@ -5,6 +5,7 @@ An output is what a recipe names; it may have several images. docs/formats.md sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -31,6 +32,12 @@ ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
     "scene_flow_forward_m": Annotation("scene_flow", np.float32, (3,)),  # world, NaN: none
     "scene_flow_backward_m": Annotation("scene_flow", np.float32, (3,)),
 })  # fmt: skip
+
+
+def bytes_px(names: Iterable[str]) -> int:
+    """Return what a pixel of some annotation images takes."""
+    images = [ANNOTATIONS[name] for name in names]
+    return sum(np.dtype(image.scalar).itemsize * math.prod(image.channels) for image in images)
 
 
 def images_of(outputs: Iterable[str]) -> tuple[str, ...]:

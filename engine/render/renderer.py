@@ -21,7 +21,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.annotators import ANNOTATIONS
+from engine.annotators import ANNOTATIONS, bytes_px
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.frames import DeviceFrames, FrameKeys, Frames
@@ -354,6 +354,7 @@ class Renderer:
         beside = base.instance_count * instance_bytes + placed * PLACEMENT_BYTES
         if self.outputs.depth_sensor is not None:
             beside += self.rig.width * self.rig.height * DEPTH_SENSOR_BYTES_PX
+        beside += self.rig.width * self.rig.height * bytes_px(self.outputs.annotations)
         if self._stages.lidar is not None:
             beside += math.prod(self._stages.lidar.shape) * RETURN_BYTES
         return self.rig.width * self.rig.height + beside // BYTES_PX
