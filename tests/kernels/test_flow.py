@@ -182,7 +182,11 @@ def test_flow_is_that_of_tracked_points_through_every_lens(name: str) -> None:
 
 @pytest.mark.parametrize("away_m", [20.0, 400.0])
 def test_flow_is_exact_far_from_the_origin_of_the_world(away_m: float) -> None:
-    """At f = 500 px, where float32 in the world's frame would not do; farther out rays themselves are less exact."""
+    """At f = 500 px, of the points that depth and pose give: float32 in the world's frame would not do.
+
+    Depth itself is rounded in that frame: at grazing angles it is off by up to 1e-4 m there, which moves points along
+    their rays and flow by a few 1e-3 px; flow and depth still say the same.
+    """
     rng = np.random.default_rng(11)
     middle_m = away_m * np.array([0.8, -0.6, 0.1])
     stage = room(rng, middle_m=middle_m, count=40)
@@ -190,7 +194,7 @@ def test_flow_is_exact_far_from_the_origin_of_the_world(away_m: float) -> None:
     draft = steps_of(stage, setup, camera(pose(at=middle_m)))
     jostled(draft, rng)
     frames, pixels = rendered(stage, setup, draft), some_pixels(setup, rng)
-    error_px, error_m = compared(stage, setup, draft, frames, pixels, own_depth=away_m > 100.0)
+    error_px, error_m = compared(stage, setup, draft, frames, pixels, own_depth=True)
     print(f"far {away_m}: {error_px:.2e} px, {error_m:.2e} m")
     assert error_px < MOST_ERROR_PX
 
