@@ -22,8 +22,17 @@ class Annotation:
     channels: tuple[int, ...] = ()
 
 
+# What patterns do to a surface, in the order of the channels of `effect`; the last three are kept for layers to come.
+EFFECTS = ("finish", "rust", "stain", "dust", "wear", "scratch", "dent", "crack")
+
 ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
     "part": Annotation("part", np.int32),  # placement that the ray met, -1: nothing
+    "albedo": Annotation("albedo", np.float32, (3,)),  # linear base colour, before any light; 0: nothing
+    "roughness": Annotation("roughness", np.float32),  # square root of GGX alpha; 0: nothing
+    "metallic": Annotation("metallic", np.float32),
+    "effect": Annotation("effect", np.uint8, (len(EFFECTS),)),  # share that each of EFFECTS covers, 255: all
+    "shadow": Annotation("shadow", np.float32),  # share of the light of lights that is blocked
+    "shadow_lit": Annotation("shadow", np.uint8),  # 1: some light could arrive, 0: none
 })  # fmt: skip
 
 

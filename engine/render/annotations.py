@@ -12,6 +12,8 @@ import warp as wp
 
 from engine import gpu
 from engine.render.program import Program
+from engine.render.shadow_annotations import SHADOW_IMAGES, new_shadow_images
+from engine.render.surface_annotations import SURFACE_IMAGES, new_surface_images, record_surfaces
 
 if TYPE_CHECKING:
     from engine.render.stages import Target
@@ -26,6 +28,9 @@ def new_holders(annotations: tuple[str, ...], device: str) -> Mapping[str, Any]:
         geometry = gpu.annotate.GeometryImages()
         geometry.part = wp.empty((0, 0, 0), dtype=wp.int32, device=device)
         holders |= dict.fromkeys(wanted, geometry)
+    for names, new_images in ((SURFACE_IMAGES, new_surface_images), (SHADOW_IMAGES, new_shadow_images)):
+        if wanted := [name for name in names if name in annotations]:
+            holders |= dict.fromkeys(wanted, new_images(device))
     return holders
 
 
@@ -36,3 +41,4 @@ def record_annotations(program: Program, target: Target, slice_px: int) -> None:
     if geometry is not None:
         inputs = [target.worlds.geometry, target.views, target.span, target.buffers.hit, geometry]
         program.launch(gpu.annotate.annotate_geometry, slice_px, inputs)
+    record_surfaces(program, target, slice_px)

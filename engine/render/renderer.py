@@ -51,7 +51,9 @@ from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
 from engine.render.silhouettes import window_pixels
+from engine.render.shadow_annotations import SHADOW_IMAGES
 from engine.render.stages import Stages
+from engine.render.surface_annotations import needs_materials
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
 from engine.sensors.depth import DepthSensor
@@ -87,6 +89,11 @@ class Outputs:
         """
         if self.silhouette_margin_px is not None and self.silhouette_margin_px < 0:
             raise ValueError(f"silhouette_margin_px must be 0 or more, got {self.silhouette_margin_px}")
+
+    @property
+    def shadow(self) -> bool:
+        """Return whether shadows are asked for, which come with light only."""
+        return any(name in SHADOW_IMAGES for name in self.annotations)
 
     def images(self, *, shaded: bool) -> tuple[str, ...]:
         """Return the names of the images, which are fields of `Frames`."""
@@ -145,7 +152,9 @@ class Renderer:
             say: Is told what kernels are being compiled.
         """
         self.rig, self.outputs, self.device = rig, outputs, device
-        self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
+        self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear or outputs.shadow)
+        if outputs.shadow and not self.shaded:
+            raise UserError("quality=labels computes no light, but shadow is asked for; take quality=direct")
         key = gpu.random.RandomKey()
         key.low, key.high = stream_key(seed, "render.direct")
         self._moments = moment_count(rig)
@@ -153,7 +162,7 @@ class Renderer:
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None  # beside the caller's
         load_kernels(rig.quality, device=device, say=say)
-        senses = outputs.depth_sensor is not None or outputs.lidar is not None
+        senses = outputs.depth_sensor is not None or outputs.lidar is not None or needs_materials(outputs.annotations)
         base = upload_scene(scene, rig, device=device, shaded=self.shaded or senses)
         margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
         chip = None
@@ -293,7 +302,7 @@ class Renderer:
     def _load_patterns(self, values: BatchValues) -> None:
         """Load the kernels of patterns before the first batch that has one."""
         if values.has_patterns and not self._has_patterns:
-            load_pattern_kernels(self.rig.quality, device=self.device, say=self._say)
+            load_pattern_kernels(self._stages, say=self._say)
             self._has_patterns = True
 
     def _cpu_batch(self, values: BatchValues) -> CpuBatch:

@@ -41,7 +41,10 @@
         return out;
     };
     auto is_in = [&](F a, M who) { return omm::any((a > 0.0f) & who); };
-    auto dressed = [&](const Place& at, const F* r, M who, Bsdf& bsdf) {
+    // Nobody asks what the finish and each layer did: `watch` is told their kind, who may wear them, the share of the
+    // point that they cover, and what they leave.
+    auto unwatched = [](int, M, F, const Bsdf&, const Wave&) {};
+    auto dressed = [&](const Place& at, const F* r, M who, Bsdf& bsdf, auto&& watch) {
         const Pattern q = pattern_of(r, bsdf);
         const I kind = omm::bits(r[0]);
         Wave height = flat_wave(omm::splat(0.0f));
@@ -61,11 +64,15 @@
         if (omm::any(who & (kind == WOOD))) wear_finish(WOOD, wood(at, q));
         if (omm::any(who & (kind == PLASTIC_FILM))) wear_finish(PLASTIC_FILM, plastic_film(at, q));
         if (omm::any(who & (kind == FABRIC))) wear_finish(FABRIC, fabric(at, q));
+        watch(FINISH, who & (kind != NONE), omm::splat(1.0f), bsdf, height);
         F bare = omm::splat(0.0f);
-        if (is_in(q.wear, who)) bare = wear_layer(at, q, kind == PAINTED_METAL, bsdf, height);
-        if (is_in(q.rust, who)) rust_layer(at, q, bare, bsdf, height);
-        if (is_in(q.stain, who)) stain_layer(at, q, bsdf);
-        if (is_in(q.dust, who)) dust_layer(at, q, bsdf, height);
+        if (is_in(q.wear, who)) {
+            bare = wear_layer(at, q, kind == PAINTED_METAL, bsdf, height);
+            watch(WEAR, who, bare, bsdf, height);
+        }
+        if (is_in(q.rust, who)) watch(RUST, who, rust_layer(at, q, bare, bsdf, height), bsdf, height);
+        if (is_in(q.stain, who)) watch(STAIN, who, stain_layer(at, q, bsdf), bsdf, height);
+        if (is_in(q.dust, who)) watch(DUST, who, dust_layer(at, q, bsdf, height), bsdf, height);
         // Slopes that the footprint hides widen the lobe: alpha is the root of twice their variance along an axis.
         bsdf.alpha = omm::clamp(omm::sqrt(bsdf.alpha * bsdf.alpha + 2.0f * height.rough), MIN_ALPHA, 1.0f);
         return height.d;
@@ -80,7 +87,7 @@
     };
 
     // What patterns make of points that rays met; `width_m` is that of the pixel's cone there.
-    auto dress = [&](const Met& met, const Triangle& tri, F width_m, Point& point) {
+    auto dress = [&](const Met& met, const Triangle& tri, F width_m, Point& point, auto&& watch) {
         const I own = own_material(geometry, met, tri);
         I slot = omm::splat_int(-1);
         for (int l = 0; l < OMM_WIDTH; ++l) {
@@ -111,7 +118,7 @@
         Place at = place_of(met, tri, point, m, width_m, axes);
         at.seed = scrambled((U)words + (U)met.placement * 0x9e3779b1u);
         Bsdf bsdf = point.bsdf;
-        const V3 d = dressed(at, r, who, bsdf);
+        const V3 d = dressed(at, r, who, bsdf, watch);
         const V3 slope = omm::add(omm::add(omm::scale(axes[0], d.x), omm::scale(axes[1], d.y)), omm::scale(axes[2], d.z));
         bsdf.normal = bumped(bsdf.normal, point.face_normal, slope);
         point.bsdf.normal = omm::select3(who, bsdf.normal, point.bsdf.normal);
