@@ -22,7 +22,7 @@ class Dressed:
     patterns: Patterns
 
 
-WORN = (*MATERIAL, "noise", "pattern", "layer", "dress", "annotate_worn", "annotate_surface")
+WORN = (*MATERIAL, "noise", "pattern", "layer", "dress_watch", "dress", "annotate_worn", "annotate_surface")
 
 
 @wp.func_native(

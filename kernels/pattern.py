@@ -52,7 +52,9 @@ CONSTANTS = {
     **PatternKind.__members__, **EffectKind.__members__, "MIN_ALPHA": MIN_ALPHA, "MIN_COS": float(MIN_COS),
     "ENERGY_SIZE": ENERGY_SIZE,
 }  # fmt: skip
-DRESS = ("lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress")
+DRESS = (
+    "lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress_alone", "dress",
+)  # fmt: skip
 
 
 @wp.struct

@@ -1,4 +1,6 @@
-// Patterns on points that rays met (kernels/pattern.py). Needs surface.cpp, energy.cpp and layer.cpp. In: geometry, patterns.
+// Patterns on points that rays met (kernels/pattern.py). Needs surface.cpp, energy.cpp, layer.cpp and `watch`, which is told what the
+// finish and each layer did: their kind, who may wear them, the share of the point that they cover, and what they leave.
+// In: geometry, patterns.
 
     // The distance to the nearest sharp edge of the triangle's own three: `bits` says which are, corners 0-1, 1-2, 2-0.
     auto edge_distance = [&](const Met& met, V3 edge_1, V3 edge_2, I bits) {
@@ -41,10 +43,7 @@
         return out;
     };
     auto is_in = [&](F a, M who) { return omm::any((a > 0.0f) & who); };
-    // Nobody asks what the finish and each layer did: `watch` is told their kind, who may wear them, the share of the
-    // point that they cover, and what they leave.
-    auto unwatched = [](int, M, F, const Bsdf&, const Wave&) {};
-    auto dressed = [&](const Place& at, const F* r, M who, Bsdf& bsdf, auto&& watch) {
+    auto dressed = [&](const Place& at, const F* r, M who, Bsdf& bsdf) {
         const Pattern q = pattern_of(r, bsdf);
         const I kind = omm::bits(r[0]);
         Wave height = flat_wave(omm::splat(0.0f));
@@ -87,7 +86,7 @@
     };
 
     // What patterns make of points that rays met; `width_m` is that of the pixel's cone there.
-    auto dress = [&](const Met& met, const Triangle& tri, F width_m, Point& point, auto&& watch) {
+    auto dress = [&](const Met& met, const Triangle& tri, F width_m, Point& point) {
         const I own = own_material(geometry, met, tri);
         I slot = omm::splat_int(-1);
         for (int l = 0; l < OMM_WIDTH; ++l) {
@@ -118,7 +117,7 @@
         Place at = place_of(met, tri, point, m, width_m, axes);
         at.seed = scrambled((U)words + (U)met.placement * 0x9e3779b1u);
         Bsdf bsdf = point.bsdf;
-        const V3 d = dressed(at, r, who, bsdf, watch);
+        const V3 d = dressed(at, r, who, bsdf);
         const V3 slope = omm::add(omm::add(omm::scale(axes[0], d.x), omm::scale(axes[1], d.y)), omm::scale(axes[2], d.z));
         bsdf.normal = bumped(bsdf.normal, point.face_normal, slope);
         point.bsdf.normal = omm::select3(who, bsdf.normal, point.bsdf.normal);

@@ -16,7 +16,7 @@
         if (!omm::any(met.is_hit)) continue;
         const Triangle tri = triangle_of(geometry, met, false);
         Point point = load_point(out_point.value.data, i);
-        dress(met, tri, path.width + path.spread * met.t, point, unwatched);
+        dress(met, tri, path.width + path.spread * met.t, point);
         settle(point);
         store_point(out_point.value.data, i, point);
     }

@@ -18,7 +18,7 @@
         if (!omm::any(met.is_hit)) continue;
         const Triangle tri = triangle_of(geometry, met, false);
         const Ray ray = camera_ray(views, pixels, omm::to_float(pixels.x) + 0.5f, omm::to_float(pixels.y) + 0.5f);
-        dress(met, tri, met.t * spread_at(views, pixels, ray, met.t) * omm::length(ray.direction), point, unwatched);
+        dress(met, tri, met.t * spread_at(views, pixels, ray, met.t) * omm::length(ray.direction), point);
         settle(point);
         store_point(out_point.value.data, i, point);
     }
