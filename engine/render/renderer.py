@@ -50,8 +50,8 @@ from engine.render.keys import frame_keys
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
-from engine.render.silhouettes import window_pixels
 from engine.render.shadow_annotations import SHADOW_IMAGES
+from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
 from engine.render.surface_annotations import needs_materials
 from engine.render.worlds import upload_scene

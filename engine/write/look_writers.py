@@ -108,11 +108,10 @@ def write_effect(params: Effect, view: View) -> list[FrameFile]:
     effect = view.annotations["effect"]
     if params.encoding == "npy":
         return [FrameFile("effect", f"effect/{view.stem}.npy", encode_npy(effect))]
-    occurs = effect.any(axis=(0, 1))
     return [
         FrameFile(f"effect_{name}", f"effect/{view.stem}.{name}.png", encode_png(effect[..., channel]))
         for channel, name in enumerate(EFFECTS)
-        if occurs[channel]
+        if effect[..., channel].any()
     ]
 
 

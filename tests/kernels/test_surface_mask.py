@@ -26,7 +26,7 @@ LIT = dataclasses.replace(LABELS, rgb=True, rgb_linear=True)
 SUN = Light("/sun", LightKind.DISTANT, look_at((0.6, 0.0, 0.8), (0, 0, 0)), (0.0, 0.0), 0.0, (3.0,) * 3)
 FILLED = camera(look_at((0, 0, 2.0), (0, 0, 0), up=(0, 1, 0)))  # by a square of 2 m
 FLOOR = scene([(quad(40.0), IDENTITY)], lights=(SUN,), materials=(GREY,))
-SIZE_PX = 64
+NEAR, SIZE_PX = above(0.3), 64
 LAYERS = {"rust": 0.25, "stain": 0.2, "dust": 0.2, "wear": 0.5}
 
 
@@ -50,7 +50,7 @@ def material_images(material: Material, *textures: Texture, quality: str = "labe
 
 
 def worn(
-    entries: dict[str, Any], *, stage: Scene = FLOOR, cam: Camera = above(0.3), outputs: Outputs = LIT,
+    entries: dict[str, Any], *, stage: Scene = FLOOR, cam: Camera = NEAR, outputs: Outputs = LIT,
     worlds: tuple[int, ...] = (0,), threads: int = 1,
 ) -> dict[str, NDArray[Any]]:  # fmt: skip
     """Return the images of some worlds of a square that wears patterns."""
