@@ -1,6 +1,8 @@
 // Layers that lie on a surface, and what a finish makes of a point (kernels/pattern.py). Needs pattern.cpp. A layer returns
 // the share of the point that it covers.
 
+    const float HALO_COVER = 0.4f;  // that the halo of rust counts as, which is as much as it takes away of a colour
+
     // What a share of a surface of another finish makes of a material.
     auto cover = [&](Bsdf& bsdf, V3 color, F metallic, F roughness, F share) {
         const F rest = 1.0f - metallic;
@@ -77,7 +79,7 @@
         cover(bsdf, color, omm::splat(0.0f), 0.88f + 0.05f * grain.v, share);
         const Wave relief = sum(times(grain, q.layer_scale_m * 0.0016f), times(scale, q.layer_scale_m * 0.004f));
         height = sum(product(height, complement(crust)), sum(product(relief, crust), times(crust, q.layer_scale_m * 0.003f)));
-        return mix(rim, omm::splat(1.0f), share);
+        return mix(rim * HALO_COVER, omm::splat(1.0f), share);
     };
     // Dried spills with a dark rim, and runs along the world's down.
     auto stain_layer = [&](const Place& at, const Pattern& q, Bsdf& bsdf) {

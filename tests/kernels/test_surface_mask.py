@@ -144,8 +144,7 @@ def test_what_rust_covers_wholly_has_the_colour_of_rust() -> None:
     one, two = worn(entries), worn(entries, stage=other)
     assert np.array_equal(one["effect"], two["effect"])
     difference = np.abs(one["albedo"] - two["albedo"]).max(axis=-1)
-    assert np.median(difference[one["effect"][..., rust] == 255]) < 1e-6
-    assert difference[one["effect"][..., rust] == 255].max() < 0.05
+    assert difference[one["effect"][..., rust] == 255].max() < 0.003
     assert difference[one["effect"][..., rust] == 0].min() > 0.5
     assert (one["effect"][..., rust] == 255).mean() > 0.05
 
