@@ -5,6 +5,7 @@ An output is what a recipe names; it may have several images. docs/formats.md sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -34,6 +35,12 @@ ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
     "shadow": Annotation("shadow", np.float32),  # share of the light of lights that is blocked
     "shadow_lit": Annotation("shadow", np.uint8),  # 1: some light could arrive, 0: none
 })  # fmt: skip
+
+
+def bytes_of(annotations: Iterable[str]) -> int:
+    """Return what annotation images need for a pixel."""
+    chosen = [ANNOTATIONS[name] for name in annotations]
+    return sum(np.dtype(each.scalar).itemsize * math.prod(each.channels) for each in chosen)
 
 
 def images_of(outputs: Iterable[str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.annotators import ANNOTATIONS
+from engine.annotators import ANNOTATIONS, bytes_of
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.frames import DeviceFrames, FrameKeys, Frames
@@ -371,6 +371,7 @@ class Renderer:
             room = wp.get_device(self.device).free_memory
             scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._stages.base.opens_view else 0) if self.shaded else 0
         free, each = int(ROOM_SHARE * room), BYTES_PX + (0 if self._stages.sensor is None else SENSOR_BYTES_PX)
+        each += bytes_of(self.outputs.annotations)
         small = free // (each + scratch)  # every pixel with scratch memory of its own
         return min(LARGEST_LAUNCH_PX, small if small < SLICE_PX else (free - SLICE_PX * scratch) // each)
 

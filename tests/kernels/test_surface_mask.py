@@ -17,7 +17,7 @@ from engine.recipe import Rig
 from engine.render import Outputs, Renderer
 from engine.scene.model import Camera, Light, LightKind, Material, Scene, Texture, TextureInput, Wrap
 from tests.kernels import scenes
-from tests.kernels.scenes import IDENTITY, camera, look_at, quad, scene
+from tests.kernels.scenes import IDENTITY, camera, look_at, pose, quad, scene
 from tests.kernels.worn import GREY, NO_LAYERS, above, layer, worn_draft
 
 NAMES = ("albedo", "roughness", "metallic", "effect")
@@ -117,6 +117,20 @@ def test_tints_and_drawn_materials_count_and_nothing_is_zero() -> None:
     assert images["roughness"][:, 32, 32] == pytest.approx(np.array([0.5, 0.9]), rel=1e-6)
     assert images["metallic"][:, 32, 32].tolist() == [0.0, 1.0]
     assert not any(images[name][:, 0].any() for name in NAMES)
+
+
+@pytest.mark.parametrize("quality", ["labels", "direct"])
+def test_materials_are_those_of_the_surface_that_is_labelled(quality: str) -> None:
+    """A veil that is there by 0.4 is not labelled, one that is there by 0.6 is; displayColor counts where it is used."""
+    for presence, expected in ((0.4, (0.2, 0.3, 0.4)), (0.6, (0.9, 0.1, 0.1))):
+        veil = Material("/veil", base_color=(0.9, 0.1, 0.1), opacity=presence, presence=True)
+        floor = Material("/floor", base_color=(1.0, 0.6, 0.5), uses_display_color=True)
+        stage = scene([(quad(2.0), IDENTITY), (quad(2.0), pose(at=(0, 0, 0.1)))], materials=(floor, veil))
+        color, each = np.array([[0.2, 0.5, 0.8, 1.0]] * 2, np.float32), np.arange(2, dtype=np.int32)
+        placements = dataclasses.replace(stage.placements, first_slot=each, slot_material=each, color=color)
+        stage, setup = dataclasses.replace(stage, placements=placements), rig_of(quality)
+        images = drawn(stage, setup, scenes.draft_of(stage, setup, FILLED, [0]), LABELS)
+        assert images["albedo"][0, 32, 32] == pytest.approx(np.float32(expected), rel=1e-6)
 
 
 def test_effects_are_where_a_layer_changed_the_surface_and_nowhere_else() -> None:
