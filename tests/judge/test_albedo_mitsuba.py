@@ -49,6 +49,7 @@ def theirs() -> NDArray[np.float64]:
     image = {"type": "bitmap", "bitmap": mi.Bitmap(np.ascontiguousarray(texels()[..., :3])), "raw": True,
              "wrap_mode": "clamp"}  # fmt: skip
     color = {"type": "rgb", "value": list(TINT)}
+    both_sides = {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": image}}
     rendered = mi.render(mi.load_dict({
         "type": "scene",
         "integrator": {"type": "aov", "aovs": "albedo:albedo"},
@@ -59,7 +60,7 @@ def theirs() -> NDArray[np.float64]:
             "film": {"type": "hdrfilm", "width": SIZE_PX, "height": SIZE_PX, "rfilter": {"type": "box"}},
             "sampler": {"type": "multijitter", "sample_count": SPP},
         },
-        "square": {"type": "rectangle", "bsdf": {"type": "twosided", "bsdf": {"type": "diffuse", "reflectance": image}}},
+        "square": {"type": "rectangle", "bsdf": both_sides},
         "ball": {"type": "sphere", "center": list(BALL_AT), "radius": RADIUS_M,
                  "bsdf": {"type": "diffuse", "reflectance": color}},
     }))  # fmt: skip

@@ -121,10 +121,10 @@ def test_tints_and_drawn_materials_count_and_nothing_is_zero() -> None:
 
 @pytest.mark.parametrize("quality", ["labels", "direct"])
 def test_materials_are_those_of_the_surface_that_is_labelled(quality: str) -> None:
-    """A veil that is there by 0.4 is not labelled, one that is there by 0.6 is; displayColor counts where it is used."""
-    for presence, expected in ((0.4, (0.2, 0.3, 0.4)), (0.6, (0.9, 0.1, 0.1))):
+    """A veil that is there by 0.4 is not labelled, one that is there by 0.6 is; displayColor counts."""
+    for presence, expected in ((0.4, (0.2, 0.5, 0.8)), (0.6, (0.9, 0.1, 0.1))):
         veil = Material("/veil", base_color=(0.9, 0.1, 0.1), opacity=presence, presence=True)
-        floor = Material("/floor", base_color=(1.0, 0.6, 0.5), uses_display_color=True)
+        floor = Material("/floor", uses_display_color=True)
         stage = scene([(quad(2.0), IDENTITY), (quad(2.0), pose(at=(0, 0, 0.1)))], materials=(floor, veil))
         color, each = np.array([[0.2, 0.5, 0.8, 1.0]] * 2, np.float32), np.arange(2, dtype=np.int32)
         placements = dataclasses.replace(stage.placements, first_slot=each, slot_material=each, color=color)
