@@ -243,9 +243,8 @@ def _recipe_tree(tree: DictConfig) -> dict[str, Any]:
     data["write"] = _checked_writers(data["write"], data["outputs"])
     lit = [name for name in ("rgb", "rgb_linear", "shadow") if name in data["outputs"]]
     if data["rig"]["quality"] == "labels" and lit:
-        raise UserError(
-            f"quality=labels computes no light, but {lit[0]} is asked for; take recipe=geometry or quality=direct"
-        )
+        repair = "take recipe=geometry or" if lit[0] == "rgb" else "leave out what writes it, or take"
+        raise UserError(f"quality=labels computes no light, but {lit[0]} is asked for; {repair} quality=direct")
     return data
 
 
