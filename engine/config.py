@@ -241,10 +241,10 @@ def _recipe_tree(tree: DictConfig) -> dict[str, Any]:
         data[sensor] = data[sensor] or None
     data["outputs"] = data["outputs"] or _needed_outputs(data["write"])
     data["write"] = _checked_writers(data["write"], data["outputs"])
-    if data["rig"]["quality"] == "labels" and "rgb" in data["outputs"]:
-        raise UserError(
-            "quality=labels computes no light, but rgb is asked for; take recipe=geometry or quality=direct"
-        )
+    lit = [name for name in ("rgb", "rgb_linear", "shadow") if name in data["outputs"]]
+    if data["rig"]["quality"] == "labels" and lit:
+        repair = "take recipe=geometry or" if lit[0] == "rgb" else "leave out what writes it, or take"
+        raise UserError(f"quality=labels computes no light, but {lit[0]} is asked for; {repair} quality=direct")
     return data
 
 

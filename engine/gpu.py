@@ -16,6 +16,10 @@ from engine._layout import KERNELS_MODULE, kernels_folder, load_kernels
 if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __getattr__
     from kernels import albedo as albedo
     from kernels import annotate as annotate
+    from kernels import annotate_pattern as annotate_pattern
+    from kernels import annotate_shadow as annotate_shadow
+    from kernels import annotate_shadow_passage as annotate_shadow_passage
+    from kernels import annotate_surface as annotate_surface
     from kernels import bvh as bvh
     from kernels import camera as camera
     from kernels import depth_sensor as depth_sensor

@@ -35,8 +35,26 @@ class PatternKind(IntEnum):
     FABRIC = 9
 
 
-CONSTANTS = {**PatternKind.__members__, "MIN_ALPHA": MIN_ALPHA, "MIN_COS": float(MIN_COS), "ENERGY_SIZE": ENERGY_SIZE}
-DRESS = ("lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress")
+class EffectKind(IntEnum):
+    """What patterns do to a surface, each a channel of the annotator `effect`; engine.annotators.EFFECTS names them."""
+
+    FINISH = 0  # a pattern in place of the surface's own material
+    RUST = 1
+    STAIN = 2
+    DUST = 3
+    WEAR = 4
+    SCRATCH = 5  # from here on kept for layers to come
+    DENT = 6
+    CRACK = 7
+
+
+CONSTANTS = {
+    **PatternKind.__members__, **EffectKind.__members__, "MIN_ALPHA": MIN_ALPHA, "MIN_COS": float(MIN_COS),
+    "ENERGY_SIZE": ENERGY_SIZE,
+}  # fmt: skip
+DRESS = (
+    "lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress_alone", "dress",
+)  # fmt: skip
 
 
 @wp.struct

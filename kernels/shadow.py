@@ -11,7 +11,10 @@ from .shade import SHORT_OF_LIGHT, ShadowRays
 CONSTANTS = {"SHORT_OF_LIGHT": float(SHORT_OF_LIGHT)}
 
 
-@wp.func_native(native("lanes", "traverse", "traverse_group", "point", "rays", "shadow", constants=CONSTANTS))
+RAYS = ("lanes", "traverse", "traverse_group", "point", "rays")
+
+
+@wp.func_native(native(*RAYS, "shadow_alone", "shadow", constants=CONSTANTS))
 def shadow_run(
     trees: Trees, span: Span, point: Points, rays: ShadowRays, out_radiance: wp.array[wp.vec3], thread: int
 ):  # fmt: skip

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from engine.annotators import EFFECTS
 from engine.dataset.check_coco import runs_of
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
+from engine.write.exr import exr_size
 from engine.write.files import inside
 from engine.write.flow_files import flo_size
 from engine.write.merge import MergedRows, rows_path
@@ -23,11 +25,16 @@ from engine.write.writers import MILLIMETRES_A_METRE
 
 DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
 
-FILE_ROLES = (
-    *("image", "depth", "normal", "instance_map", "class_map"),
-    *("flow_forward", "flow_forward_state", "flow_backward", "flow_backward_state"),
-    *("scene_flow_forward", "scene_flow_backward"),
-)  # columns of frames that name a picture
+LOOK_ROLES = (
+    "albedo", "roughness", "metallic", "shadow", "shadow_lit", "effect", *(f"effect_{name}" for name in EFFECTS),
+    "rgb16", "hdr",
+)  # fmt: skip
+FLOW_ROLES = (
+    "flow_forward", "flow_forward_state", "flow_backward", "flow_backward_state", "scene_flow_forward",
+    "scene_flow_backward",
+)  # fmt: skip
+IMAGE_ROLES = ("image", "depth", "normal", "instance_map", "class_map")
+FILE_ROLES = (*IMAGE_ROLES, *LOOK_ROLES, *FLOW_ROLES)  # columns that name a picture
 UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError)  # what damaged images raise in Pillow
 
 
@@ -87,6 +94,8 @@ def image_size(path: Any) -> tuple[int, int] | None:
         if path.suffix == ".npy":
             shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
             return shape[1], shape[0]
+        if path.suffix == ".exr":
+            return exr_size(path)
         with Image.open(path) as image:
             return image.size
     except UNREADABLE:

@@ -13,6 +13,8 @@ import warp as wp
 from engine import gpu
 from engine.render.flow import FLOW_IMAGES, new_flow_images, record_flow
 from engine.render.program import Program
+from engine.render.shadow_annotations import SHADOW_IMAGES, new_shadow_images
+from engine.render.surface_annotations import SURFACE_IMAGES, new_surface_images, record_surfaces
 
 if TYPE_CHECKING:
     from engine.render.stages import Target
@@ -29,6 +31,9 @@ def new_holders(annotations: tuple[str, ...], device: str) -> Mapping[str, Any]:
         holders |= dict.fromkeys(wanted, geometry)
     if wanted := [name for name in FLOW_IMAGES if name in annotations]:
         holders |= dict.fromkeys(wanted, new_flow_images(device))
+    for names, new_images in ((SURFACE_IMAGES, new_surface_images), (SHADOW_IMAGES, new_shadow_images)):
+        if wanted := [name for name in names if name in annotations]:
+            holders |= dict.fromkeys(wanted, new_images(device))
     return holders
 
 
@@ -41,3 +46,4 @@ def record_annotations(program: Program, target: Target, slice_px: int) -> None:
         program.launch(gpu.annotate.annotate_geometry, slice_px, inputs)
     if images := next((holders[name] for name in FLOW_IMAGES if name in holders), None):
         record_flow(program, target, slice_px, images)
+    record_surfaces(program, target, slice_px)

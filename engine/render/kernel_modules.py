@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from engine import gpu
 from engine.render.annotations import GEOMETRY_IMAGES
 from engine.render.flow import reads_steps
+from engine.render.shadow_annotations import SHADOW_IMAGES
+from engine.render.surface_annotations import needs_materials
 
 if TYPE_CHECKING:
     from engine.render.stages import Stages
@@ -24,10 +26,14 @@ SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sen
 ALBEDO_MODULE = "albedo"  # for a denoiser
 ANNOTATE_MODULE = "annotate"  # for annotators
 FLOW_MODULES = ("flow", "flow_passage")  # one of them: the second where rays may pass surfaces
+ANNOTATE_SURFACE_MODULE = "annotate_surface"  # for those of materials,
+ANNOTATE_PATTERN_MODULE = "annotate_pattern"  # of batches that have a pattern
+ANNOTATE_SHADOW_MODULES = ("annotate_shadow", "annotate_shadow_passage")  # the second where light passes surfaces
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    ALBEDO_MODULE, ANNOTATE_MODULE, *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
+    ALBEDO_MODULE, ANNOTATE_MODULE, ANNOTATE_SURFACE_MODULE, ANNOTATE_PATTERN_MODULE, *ANNOTATE_SHADOW_MODULES,
+    *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
 )  # fmt: skip
 
 
@@ -50,6 +56,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
     """Load the kernels that only some scenes and outputs need, as `load_kernels` does."""
     base, opens = stages.base, stages.base.opens_view
     has_silhouettes, has_flow = stages.silhouette_margin_px is not None, reads_steps(stages.annotations)
+    has_shadow = any(name in SHADOW_IMAGES for name in stages.annotations)
     senses_depth, has_lidar = stages.depth is not None, stages.lidar is not None
     needs = (
         (opens, VIEW_MODULE), (base.opens_shadow and stages.shaded, SHADOW_MODULE),
@@ -59,12 +66,18 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         *((stages.sensor is not None, name) for name in SENSOR_MODULES),
         (any(name in GEOMETRY_IMAGES for name in stages.annotations), ANNOTATE_MODULE),
         (has_flow, FLOW_MODULES[int(base.opacities is not None)]),
+        (needs_materials(stages.annotations), ANNOTATE_SURFACE_MODULE),
+        *zip((has_shadow, has_shadow and base.opens_shadow), ANNOTATE_SHADOW_MODULES, strict=True),
         *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):
         gpu.load(modules, device=base.device, threads=len(os.sched_getaffinity(0)), say=say)
 
 
-def load_pattern_kernels(quality: str, *, device: str, say: Callable[[str], None] | None = None) -> None:
+def load_pattern_kernels(stages: Stages, *, say: Callable[[str], None] | None = None) -> None:
     """Load the kernels of batches in which something wears a pattern, as `load_kernels` does."""
-    gpu.load(PATTERN_MODULES[: 2 if quality == "path" else 1], device=device, threads=2, say=say)
+    modules = PATTERN_MODULES[: 2 if stages.rig.quality == "path" else 1] if stages.shaded else ()
+    if needs_materials(stages.annotations):
+        modules = (*modules, ANNOTATE_PATTERN_MODULE)
+    if modules:
+        gpu.load(modules, device=stages.base.device, threads=2, say=say)

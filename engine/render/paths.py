@@ -11,14 +11,17 @@ from engine.render.views import span_of
 if TYPE_CHECKING:
     from engine.render.buffers import PathScratch, Scratch
     from engine.render.program import Program
+    from engine.render.shadow_annotations import ShadowWatch
     from engine.render.stages import Stages, Target
 
 
 class PathPrograms:
     """Records the bounces of one sub-pixel sample."""
 
-    def __init__(self, stages: Stages, target: Target, slice_px: int, program: Program) -> None:
-        self._stages, self._target, self._program = stages, target, program
+    def __init__(
+        self, stages: Stages, target: Target, slice_px: int, program: Program, watch: ShadowWatch | None
+    ) -> None:  # fmt: skip
+        self._stages, self._target, self._program, self._watch = stages, target, program, watch
         assert target.scratch is not None
         assert target.scratch.paths is not None
         self._scratch: Scratch = target.scratch
@@ -71,23 +74,32 @@ class PathPrograms:
             self._program.launch(gpu.path_passage.find_glass, self._slice_px, inputs)
         inputs = [at.views, worlds.lights, sampling, bounce, scratch.rays, own.ends]
         self._launch(gpu.path_light.light_path_points, inputs)
-        self._record_shadows(paths)
+        self._record_shadows(bounce)
         self._program.call(following.count.zero_)
         inputs = [at.views, sampling, bounce, own.ends, following, scratch.radiance]
         self._launch(gpu.path.next_paths, inputs)
 
-    def _record_shadows(self, paths: Any) -> None:
+    def _record_shadows(self, bounce: Any) -> None:
         """Record the shadow rays of a vertex: of as many points as there are paths."""
+        watch = self._watch if bounce.depth == 0 else None
         at, own, worlds = self._target, self._own, self._target.worlds
         rays = copied(self._scratch.rays)
-        rays.count = paths.count
+        rays.count = bounce.paths.count
         span = span_of(0, self._slice_px, self._stages.base.device)
+        if not self._stages.base.opens_shadow and watch is not None:
+            watch.record_trace(self._program, span, own.ends.point, rays, own.ends.arrived)
+            watch.record_sum(self._program, bounce)
+            return
         if not self._stages.base.opens_shadow:
             inputs = [worlds.geometry.trees, span, own.ends.point, rays, own.ends.arrived]
             self._launch(gpu.shadow.trace_shadow, inputs)
             return
         arriving = gpu.shadow_passage.Arriving()
         arriving.radiance, arriving.overflow = own.ends.arrived, at.overflow
+        if watch is not None:
+            watch.record_pass(self._program, span, own.ends.point, rays, arriving)
+            watch.record_sum(self._program, bounce)
+            return
         inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, span, own.ends.point, rays, arriving]
         self._program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, inputs)
 

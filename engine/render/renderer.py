@@ -21,7 +21,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
-from engine.annotators import ANNOTATIONS, bytes_px
+from engine.annotators import ANNOTATIONS, bytes_of
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.frames import DeviceFrames, FrameKeys, Frames
@@ -51,8 +51,10 @@ from engine.render.keys import frame_keys
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
+from engine.render.shadow_annotations import SHADOW_IMAGES
 from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
+from engine.render.surface_annotations import needs_materials
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
 from engine.sensors.depth import DepthSensor
@@ -88,6 +90,11 @@ class Outputs:
         """
         if self.silhouette_margin_px is not None and self.silhouette_margin_px < 0:
             raise ValueError(f"silhouette_margin_px must be 0 or more, got {self.silhouette_margin_px}")
+
+    @property
+    def shadow(self) -> bool:
+        """Return whether shadows are asked for, which come with light only."""
+        return any(name in SHADOW_IMAGES for name in self.annotations)
 
     def images(self, *, shaded: bool) -> tuple[str, ...]:
         """Return the names of the images, which are fields of `Frames`."""
@@ -146,7 +153,9 @@ class Renderer:
             say: Is told what kernels are being compiled.
         """
         self.rig, self.outputs, self.device = rig, outputs, device
-        self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear)
+        self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear or outputs.shadow)
+        if outputs.shadow and not self.shaded:
+            raise UserError("quality=labels computes no light, but shadow is asked for; take quality=direct")
         key = gpu.random.RandomKey()
         key.low, key.high = stream_key(seed, "render.direct")
         self._moments = moment_count(rig)
@@ -154,7 +163,7 @@ class Renderer:
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
         self._pool = ThreadPoolExecutor(self._threads - 1) if self._threads > 1 else None  # beside the caller's
         load_kernels(rig.quality, device=device, say=say)
-        senses = outputs.depth_sensor is not None or outputs.lidar is not None
+        senses = outputs.depth_sensor is not None or outputs.lidar is not None or needs_materials(outputs.annotations)
         base = upload_scene(scene, rig, device=device, shaded=self.shaded or senses)
         margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
         chip = None
@@ -294,7 +303,7 @@ class Renderer:
     def _load_patterns(self, values: BatchValues) -> None:
         """Load the kernels of patterns before the first batch that has one."""
         if values.has_patterns and not self._has_patterns:
-            load_pattern_kernels(self.rig.quality, device=self.device, say=self._say)
+            load_pattern_kernels(self._stages, say=self._say)
             self._has_patterns = True
 
     def _cpu_batch(self, values: BatchValues) -> CpuBatch:
@@ -354,7 +363,6 @@ class Renderer:
         beside = base.instance_count * instance_bytes + placed * PLACEMENT_BYTES
         if self.outputs.depth_sensor is not None:
             beside += self.rig.width * self.rig.height * DEPTH_SENSOR_BYTES_PX
-        beside += self.rig.width * self.rig.height * bytes_px(self.outputs.annotations)
         if self._stages.lidar is not None:
             beside += math.prod(self._stages.lidar.shape) * RETURN_BYTES
         return self.rig.width * self.rig.height + beside // BYTES_PX
@@ -367,6 +375,7 @@ class Renderer:
             room = wp.get_device(self.device).free_memory
             scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._stages.base.opens_view else 0) if self.shaded else 0
         free, each = int(ROOM_SHARE * room), BYTES_PX + (0 if self._stages.sensor is None else SENSOR_BYTES_PX)
+        each += bytes_of(self.outputs.annotations)
         small = free // (each + scratch)  # every pixel with scratch memory of its own
         return min(LARGEST_LAUNCH_PX, small if small < SLICE_PX else (free - SLICE_PX * scratch) // each)
 

@@ -19,6 +19,7 @@ from engine.render.lidar import MountedLidar
 from engine.render.paths import PathPrograms
 from engine.render.program import Program
 from engine.render.sensor import SensorOnDevice
+from engine.render.shadow_annotations import shadow_watch
 from engine.render.worlds import SceneOnDevice, Worlds
 
 
@@ -71,6 +72,7 @@ class SlicePrograms:
         """Record launches for slices of up to `slice_px` pixels."""
         self._stages, self._target, self._slice_px = stages, target, slice_px
         self._spans = [target.span]
+        self._watch = shadow_watch(target, slice_px) if stages.shaded else None
         self.trace, self.shade = Program(stages.base.device), Program(stages.base.device)
         self._sample = Program(stages.base.device)
         self.develop = Program(stages.base.device)  # once whole images are denoised
@@ -121,6 +123,8 @@ class SlicePrograms:
             inputs = [at.views, at.buffers.labels, at.span, at.buffers.edge]
             self._runs(program, gpu.resolve.mark_edges, inputs)
         program.call(own.radiance.zero_)
+        if self._watch is not None:
+            self._watch.record_begin(program)
         if at.albedo is not None:
             program.launch(gpu.albedo.clear_albedo, self._slice_px, [at.views, at.span, at.albedo])
         sampling = gpu.sample.Sampling()
@@ -128,6 +132,8 @@ class SlicePrograms:
         self._spans.append(sampling.span)
         self._record_sample(sampling)
         program.call(lambda: self._run_samples(sampling))
+        if self._watch is not None:
+            self._watch.record_end(program)
         if at.light is None:
             inputs = [at.views, at.span, stages.rig.spp, stages.srgb, own.radiance, at.buffers.color]
             self._runs(program, gpu.film.develop, inputs)
@@ -143,7 +149,7 @@ class SlicePrograms:
         stages, at, program = self._stages, self._target, self._sample
         own = at.scratch
         assert own is not None
-        paths = None if own.paths is None else PathPrograms(stages, at, self._slice_px, program)
+        paths = None if own.paths is None else PathPrograms(stages, at, self._slice_px, program, self._watch)
         if paths is not None and stages.base.opens_view:
             paths.record_from_camera(sampling)
             return
@@ -181,17 +187,28 @@ class SlicePrograms:
             inputs = [at.worlds.geometry, at.views, at.worlds.patterns, sampling, hits, points]
             self._runs(program, gpu.pattern.dress_points, inputs)
 
-    def _light_points(self, program: Program, sampling: Any, points: Any, radiance: wp.array) -> None:
-        at = self._target
+    def _light_points(
+        self, program: Program, sampling: Any, points: Any, radiance: wp.array, *, first: bool = True
+    ) -> None:  # fmt: skip
+        """Record the light of points; shadows are those on the first surface of a ray."""
+        at, watch = self._target, self._watch if first else None
         assert at.scratch is not None
         rays, worlds = at.scratch.rays, at.worlds
         self._runs(program, gpu.shade.light_points, [at.views, worlds.lights, sampling, points, rays, radiance])
+        if not self._stages.base.opens_shadow and watch is not None:
+            watch.record_trace(program, at.span, points, rays, radiance)
+            watch.record_sum(program)
+            return
         if not self._stages.base.opens_shadow:
             inputs = [worlds.geometry.trees, at.span, points, rays, radiance]
             self._runs(program, gpu.shadow.trace_shadow, inputs)
             return
         arriving = gpu.shadow_passage.Arriving()
         arriving.radiance, arriving.overflow = radiance, at.overflow
+        if watch is not None:
+            watch.record_pass(program, at.span, points, rays, arriving)
+            watch.record_sum(program)
+            return
         inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, at.span, points, rays, arriving]
         program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, inputs)
 
@@ -214,7 +231,7 @@ class SlicePrograms:
         self._find_points(program, sampling, hits, points)
         inputs = [geometry, views, opacities, sampling, hits, points, layers]
         program.launch(gpu.passage.fade_points, self._slice_px, inputs)
-        self._light_points(program, sampling, points, layers.radiance)
+        self._light_points(program, sampling, points, layers.radiance, first=first)
         program.call(layers.open_rays.zero_)
         program.launch(gpu.passage.add_layer, self._slice_px, [at.span, layers, layers, own.radiance])
         program.launch(gpu.passage.turn_layer, 1, [layers])

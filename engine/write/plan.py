@@ -10,6 +10,7 @@ import numpy as np
 
 import engine.write.coco
 import engine.write.flow_writers
+import engine.write.look_writers
 import engine.write.writers  # noqa: F401 - registers the writers of this folder
 from engine.errors import UserError
 from engine.plain import from_plain
@@ -100,11 +101,13 @@ def plan_dataset(
         height=recipe.rig.height,
         report=report_of(scene),
     )
+    writers = read_writers(recipe.write, recipe.outputs)
+    _check_sensor(recipe, writers)
     class_ids = np.asarray(scene.instances.class_id, np.int32)
     largest = max((c.id for c in scene.taxonomy.classes), default=0)
     return DatasetPlan(
         recipe=recipe,
-        writers=read_writers(recipe.write, recipe.outputs),
+        writers=writers,
         scene=scene,
         header=header,
         grid=FrameGrid(recipe.rig.steps, len(cameras)),
@@ -143,6 +146,15 @@ def read_writers(write: Mapping[str, Mapping[str, Any]], outputs: tuple[str, ...
     for writer in dataset:
         _check_roles(writer, kinds)
     return Writers(tuple(frame), tuple(dataset))
+
+
+def _check_sensor(recipe: Recipe, writers: Writers) -> None:
+    for writer in writers.frame:
+        if writer.params.IDEAL_SENSOR and recipe.sensor is not None and not recipe.sensor.is_ideal:
+            raise UserError(
+                f"write.{writer.name}: a camera's sensor develops pictures of 8 bits; take sensor=ideal, or "
+                f"~write.{writer.name} and write.hdr, which is the light before the sensor"
+            )
 
 
 def _check_roles(writer: DatasetWriter, kinds: Mapping[str, str]) -> None:

@@ -256,8 +256,14 @@ class Shard:
             sweep=self._sweep(frames, view),
             jpeg_quality=0 if keys.jpeg_quality is None else int(keys.jpeg_quality[view]),
             rgb_linear=None if frames.rgb_linear is None else frames.rgb_linear[view],
+            exposure=self._exposure(keys, view),
             annotations={name: image[view] for name, image in frames.annotations.items()},
         )
+
+    def _exposure(self, keys: FrameKeys, view: int) -> float:
+        """Return the factor on radiance of a view's camera and of the rig."""
+        own = 1.0 if keys.lenses is None else float(keys.lenses.exposure[view])
+        return own * 2.0**self._plan.recipe.rig.exposure_ev
 
     def _sweep(self, frames: Frames, view: int) -> Sweep | None:
         """Return the sweep of a view of the camera that a LiDAR sits at."""

@@ -42,6 +42,7 @@ class View:
     sweep: Sweep | None = None  # of the camera that a LiDAR sits at; None also for others
     jpeg_quality: int = 0  # 1..100; 0: as the writer says
     rgb_linear: NDArray[np.float32] | None = None
+    exposure: float = 1.0  # factor on radiance that `rgb` has, of the camera and of the rig
     annotations: Mapping[str, NDArray[Any]] = field(default_factory=lambda: NONE)  # by name, see engine/annotators.py
 
 
@@ -59,6 +60,7 @@ class FrameParams:
 
     OUTPUTS: ClassVar[tuple[str, ...]] = ()  # what the recipe must render
     MISSING: ClassVar[tuple[str, ...]] = ()  # roles that not every frame has
+    IDEAL_SENSOR: ClassVar[bool] = False  # whether it can do nothing with another one
 
 
 class DatasetParams:

@@ -1,4 +1,6 @@
-// Patterns on points that rays met (kernels/pattern.py). Needs surface.cpp, energy.cpp and layer.cpp. In: geometry, patterns.
+// Patterns on points that rays met (kernels/pattern.py). Needs surface.cpp, energy.cpp, layer.cpp and `watch`, which is told what the
+// finish and each layer did: their kind, who may wear them, the share of the point that they cover, and what they leave.
+// In: geometry, patterns.
 
     // The distance to the nearest sharp edge of the triangle's own three: `bits` says which are, corners 0-1, 1-2, 2-0.
     auto edge_distance = [&](const Met& met, V3 edge_1, V3 edge_2, I bits) {
@@ -61,11 +63,15 @@
         if (omm::any(who & (kind == WOOD))) wear_finish(WOOD, wood(at, q));
         if (omm::any(who & (kind == PLASTIC_FILM))) wear_finish(PLASTIC_FILM, plastic_film(at, q));
         if (omm::any(who & (kind == FABRIC))) wear_finish(FABRIC, fabric(at, q));
+        watch(FINISH, who & (kind != NONE), omm::splat(1.0f), bsdf, height);
         F bare = omm::splat(0.0f);
-        if (is_in(q.wear, who)) bare = wear_layer(at, q, kind == PAINTED_METAL, bsdf, height);
-        if (is_in(q.rust, who)) rust_layer(at, q, bare, bsdf, height);
-        if (is_in(q.stain, who)) stain_layer(at, q, bsdf);
-        if (is_in(q.dust, who)) dust_layer(at, q, bsdf, height);
+        if (is_in(q.wear, who)) {
+            bare = wear_layer(at, q, kind == PAINTED_METAL, bsdf, height);
+            watch(WEAR, who, bare, bsdf, height);
+        }
+        if (is_in(q.rust, who)) watch(RUST, who, rust_layer(at, q, bare, bsdf, height), bsdf, height);
+        if (is_in(q.stain, who)) watch(STAIN, who, stain_layer(at, q, bsdf), bsdf, height);
+        if (is_in(q.dust, who)) watch(DUST, who, dust_layer(at, q, bsdf, height), bsdf, height);
         // Slopes that the footprint hides widen the lobe: alpha is the root of twice their variance along an axis.
         bsdf.alpha = omm::clamp(omm::sqrt(bsdf.alpha * bsdf.alpha + 2.0f * height.rough), MIN_ALPHA, 1.0f);
         return height.d;

@@ -1,4 +1,7 @@
-// Layers that lie on a surface, and what a finish makes of a point (kernels/pattern.py). Needs pattern.cpp.
+// Layers that lie on a surface, and what a finish makes of a point (kernels/pattern.py). Needs pattern.cpp. A layer returns
+// the share of the point that it covers.
+
+    const float HALO_COVER = 0.4f;  // that the halo of rust counts as, which is as much as it takes away of a colour
 
     // What a share of a surface of another finish makes of a material.
     auto cover = [&](Bsdf& bsdf, V3 color, F metallic, F roughness, F share) {
@@ -76,6 +79,7 @@
         cover(bsdf, color, omm::splat(0.0f), 0.88f + 0.05f * grain.v, share);
         const Wave relief = sum(times(grain, q.layer_scale_m * 0.0016f), times(scale, q.layer_scale_m * 0.004f));
         height = sum(product(height, complement(crust)), sum(product(relief, crust), times(crust, q.layer_scale_m * 0.003f)));
+        return mix(rim * HALO_COVER, omm::splat(1.0f), share);
     };
     // Dried spills with a dark rim, and runs along the world's down.
     auto stain_layer = [&](const Place& at, const Pattern& q, Bsdf& bsdf) {
@@ -90,6 +94,7 @@
         bsdf.diffuse = mix3(bsdf.diffuse, omm::mul(bsdf.diffuse, soaked), share);
         bsdf.f0 = mix3(bsdf.f0, omm::mul(bsdf.f0, omm::vec3(0.7f, 0.66f, 0.6f)), share);
         bsdf.alpha = mix(bsdf.alpha, mix(bsdf.alpha, omm::splat(0.22f), omm::splat(0.5f)), share);
+        return share;
     };
     // Dust settles on what looks up, thicker in patches.
     auto dust_layer = [&](const Place& at, const Pattern& q, Bsdf& bsdf, Wave& height) {
@@ -98,4 +103,5 @@
         const F share = unit_share(q.dust * facing * (0.85f + 0.28f * patch.v + 0.12f * grain.v) + 0.12f * q.dust * (0.5f + 0.3f * patch.v));
         cover(bsdf, toned(omm::vec3(0.36f, 0.32f, 0.26f), 1.0f + 0.08f * grain.v), omm::splat(0.0f), omm::splat(1.0f), share);
         height = times(height, 1.0f - 0.85f * share);
+        return share;
     };

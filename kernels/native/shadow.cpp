@@ -1,4 +1,5 @@
-// Which shadow rays of a run of pixels arrive (kernels/shadow.py). Needs rays.cpp, traverse.cpp and traverse_group.cpp.
+// Which shadow rays of a run of pixels arrive (kernels/shadow.py). Needs rays.cpp, traverse.cpp and traverse_group.cpp,
+// and `keep_light`, which is told how much light of lights arrives at pixels.
 // In:  trees, span, point, rays, thread. Out: out_radiance (added to).
 
     const int count = rays.count.shape[0] > 0 && rays.count.data[0] < span.count ? rays.count.data[0] : span.count;
@@ -6,6 +7,13 @@
         const Point p = load_point(point.value.data, i);
         V3 sum = omm::vec3(0.0f, 0.0f, 0.0f);
         bool is_lit = false;
+        F expected = omm::splat(0.0f), arrived = expected;  // luminance from lights: without shadows, and with them
+        auto count_light = [&](int slot, M asked, M is_open, V3 radiance) {
+            if (slot == rays.light_slots) return;  // the ambient term is none
+            const F size = omm::select(asked, 0.2126f * radiance.x + 0.7152f * radiance.y + 0.0722f * radiance.z, omm::splat(0.0f));
+            expected = expected + size;
+            arrived = arrived + omm::select(is_open, size, omm::splat(0.0f));
+        };
         for (int slot = 0; slot <= rays.light_slots; ++slot) {
             const ShadowRay ray = load_ray(rays, slot, i);
             const F far_m = ray.distance_m * SHORT_OF_LIGHT;
@@ -21,6 +29,7 @@
             if (rays.count.shape[0] == 0 && slot < rays.light_slots && (bits_of(p.row != row) & asked) == 0) {
                 const Bests best = walk_group(trees, row, with_twins(p.origin_m, asked), with_twins(ray.direction, asked), asked, omm::select(mask_of(asked), far_m, omm::splat(0.0f)), true);
                 sum = omm::select3(mask_of(asked) & (best.placement < 0), omm::add(sum, ray.radiance), sum);
+                count_light(slot, mask_of(asked), best.placement < 0, ray.radiance);
                 continue;
             }
 #endif
@@ -32,7 +41,9 @@
             }
             const M is_open = open > 0.0f;
             sum = omm::select3(is_open, omm::add(sum, ray.radiance), sum);
+            count_light(slot, arrives, is_open, ray.radiance);
         }
+        keep_light(i, count, expected, arrived);
         if (!is_lit) continue;
         float* radiance = (float*)(out_radiance.data + i);
         omm::store3(radiance, omm::add(omm::load3(radiance), sum));

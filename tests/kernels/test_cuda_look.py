@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.materials import preset
 from engine.draft import Draft
 from engine.frames import Frames
 from engine.lens.fit import fit_lens
@@ -63,6 +64,23 @@ def assert_labels_alike(here: Frames, there: Frames) -> None:
     assert same.mean() >= 1.0 - 5e-4
     finite = same & np.isfinite(here.depth_m)
     assert there.depth_m[finite] == pytest.approx(here.depth_m[finite], rel=1e-4)
+
+
+@pytest.mark.parametrize("quality", ["direct", "path"])
+@pytest.mark.parametrize("ball", ["coated", "veil"])
+def test_both_devices_annotate_the_same_surfaces_and_shadows(ball: str, quality: str) -> None:
+    """But for few pixels: at edges of layers, and where a shadow ray grazes something."""
+    names = ("albedo", "roughness", "metallic", "effect", "shadow", "shadow_lit")
+    stage, setup = stage_of(BALLS[ball]), rig(size_px=(96, 64), spp=4, quality=quality)
+    layers = {"rust": 0.3, "stain": 0.2, "dust": 0.3, "wear": 0.4}
+    draft = worn_draft(stage, setup, CAMERA, {"worn": preset("weathered", layers=layers)})
+    outputs = dataclasses.replace(ALL, annotations=names)
+    here, there = (Renderer(stage, setup, outputs, seed=3, device=device).render(draft) for device in ("cpu", CUDA))
+    for name in names:
+        scale = 255.0 if name == "effect" else 1.0
+        apart = np.abs(here.annotations[name].astype(np.float64) - there.annotations[name]) / scale
+        assert (apart > 0.01).mean() < 0.01
+        assert here.annotations[name].any() or name == "metallic"
 
 
 @pytest.mark.parametrize("ball", BALLS)
