@@ -168,7 +168,7 @@ def build_factory(
         lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),
     )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
-    return Factory(recipe, scene, cameras, plan, renderer, SolidSource.of(scene))
+    return Factory(recipe, scene, cameras, plan, renderer, SolidSource.of(scene, recipe.rig))
 
 
 def _depth_sensor(recipe: Recipe, cameras: Sequence[Camera]) -> DepthSensor | None:
