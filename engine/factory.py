@@ -113,6 +113,7 @@ def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
         subdivision_level=config.subdivision_level,
         class_map=dict(config.class_map),
         taxonomy=None if config.taxonomy is None else job.usd.parent / config.taxonomy,
+        keypoints=dict(config.keypoints or {}),
         **how,
     )
 

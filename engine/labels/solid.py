@@ -13,12 +13,11 @@ from engine.frames import FrameKeys
 from engine.labels.model import Labels, Solid
 from engine.labels.rectangle import rectangles_of
 from engine.labels.sight import Points, see
-from engine.randomize.pose import apply, cross, dot, length, rotate
+from engine.randomize.pose import apply, dot, length
 from engine.recipe import Rig
-from engine.scene.bounds import Shapes
+from engine.scene.bounds import Shapes, object_boxes, object_frames
 from engine.scene.model import Scene
 
-STRAIGHT = 1.0e-9  # of the largest axis: axes that lean by less are at right angles
 CORNERS = 8
 
 Array = NDArray[np.float64]
@@ -73,41 +72,6 @@ def corner_signs() -> Array:
     """Return [8, 3] of -1 and 1: bit a of a corner's number says on which side of axis a it lies."""
     bits = np.arange(CORNERS)[:, None] >> np.arange(3) & 1
     return 2.0 * bits - 1.0
-
-
-def object_frames(world_from_instance: Array) -> tuple[Array, Array]:
-    """Return poses of objects [..., 3, 4], rigid and right-handed, and what takes their instances to them [..., 3, 3].
-
-    z keeps its direction, y is made normal to it, x follows: a mirrored frame has its x turned over. The second is the
-    scale, the shear and the mirror that the first has not; their origins are the same.
-    """
-    matrix = world_from_instance[..., :3]
-    z = matrix[..., 2] / length(matrix[..., 2])[..., None]
-    y = matrix[..., 1] - z * dot(z, matrix[..., 1])[..., None]
-    y /= length(y)[..., None]
-    axes = np.stack([cross(y, z), y, z], axis=-1)
-    pose = np.concatenate([axes, world_from_instance[..., 3:]], axis=-1)
-    columns = [
-        np.stack([dot(axes[..., a], matrix[..., b]) for a in range(3)], axis=-1) for b in range(3)
-    ]  # fmt: skip
-    return pose, np.stack(columns, axis=-1)
-
-
-def object_boxes(object_from_instance: Array, instance: NDArray[np.int64], shapes: Shapes) -> tuple[Array, Array]:
-    """Return the lowest and highest coordinates of instances in their objects' frames, [row, 3] both.
-
-    Frames that are only scaled (or mirrored) scale the instance's own bounds; leaning ones ask the corners of its hull.
-    """
-    low, high = (bound[instance] for bound in shapes.bounds_m)
-    scale = np.diagonal(object_from_instance, axis1=1, axis2=2)
-    a, b = scale * low, scale * high
-    out_low, out_high = np.minimum(a, b), np.maximum(a, b)
-    leaning = object_from_instance * (1.0 - np.eye(3))
-    largest = np.abs(object_from_instance).max(axis=(1, 2), initial=0.0)
-    for i in np.flatnonzero(np.abs(leaning).max(axis=(1, 2), initial=0.0) > STRAIGHT * largest).tolist():
-        points = rotate(object_from_instance[i], shapes.hull_m(int(instance[i])))
-        out_low[i], out_high[i] = points.min(axis=0), points.max(axis=0)
-    return out_low, out_high
 
 
 def _corners_px(

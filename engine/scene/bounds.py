@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.randomize.pose import cross, dot, length, rotate
 from engine.scene.model import Mesh, Scene
 
 Array = NDArray[np.float64]
@@ -17,6 +18,7 @@ SAME_TURN = 1.0e-9  # of axes: placements of a mesh that differ by less share th
 SAME_PLACE = 1.0e-6  # of axes, and [m]: places in instances that differ by less make the same asset
 ODD_SHARE = 0.3718281828  # of SAME_PLACE: where numbers are cut, which nobody types, so that rounding cannot part copies
 HASH_BYTES = 8
+STRAIGHT = 1.0e-9  # of the largest axis: axes that lean by less are at right angles
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,41 @@ class Shapes:
             ]
             self._hulls[asset] = _hull(np.concatenate(parts)) if parts else np.zeros((1, 3))
         return self._hulls[asset]
+
+
+def object_frames(world_from_instance: Array) -> tuple[Array, Array]:
+    """Return poses of objects [..., 3, 4], rigid and right-handed, and what takes their instances to them [..., 3, 3].
+
+    z keeps its direction, y is made normal to it, x follows: a mirrored frame has its x turned over. The second is the
+    scale, the shear and the mirror that the first has not; their origins are the same.
+    """
+    matrix = world_from_instance[..., :3]
+    z = matrix[..., 2] / length(matrix[..., 2])[..., None]
+    y = matrix[..., 1] - z * dot(z, matrix[..., 1])[..., None]
+    y /= length(y)[..., None]
+    axes = np.stack([cross(y, z), y, z], axis=-1)
+    pose = np.concatenate([axes, world_from_instance[..., 3:]], axis=-1)
+    columns = [
+        np.stack([dot(axes[..., a], matrix[..., b]) for a in range(3)], axis=-1) for b in range(3)
+    ]  # fmt: skip
+    return pose, np.stack(columns, axis=-1)
+
+
+def object_boxes(object_from_instance: Array, instance: NDArray[np.int64], shapes: Shapes) -> tuple[Array, Array]:
+    """Return the lowest and highest coordinates of instances in their objects' frames, [row, 3] both.
+
+    Frames that are only scaled (or mirrored) scale the instance's own bounds; leaning ones ask the corners of its hull.
+    """
+    low, high = (bound[instance] for bound in shapes.bounds_m)
+    scale = np.diagonal(object_from_instance, axis1=1, axis2=2)
+    a, b = scale * low, scale * high
+    out_low, out_high = np.minimum(a, b), np.maximum(a, b)
+    leaning = object_from_instance * (1.0 - np.eye(3))
+    largest = np.abs(object_from_instance).max(axis=(1, 2), initial=0.0)
+    for i in np.flatnonzero(np.abs(leaning).max(axis=(1, 2), initial=0.0) > STRAIGHT * largest).tolist():
+        points = rotate(object_from_instance[i], shapes.hull_m(int(instance[i])))
+        out_low[i], out_high[i] = points.min(axis=0), points.max(axis=0)
+    return out_low, out_high
 
 
 def instance_from_mesh(scene: Scene) -> Array:
