@@ -16,6 +16,7 @@ from engine.render.annotations import new_holders
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.exposure import at_moments, moment_count
 from engine.render.inputs import Field, Inputs, layout_of
+from engine.render.keypoints import KeypointProgram, keypoint_count, keypoint_fields, new_keypoints
 from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
 from engine.render.sensor import SensorMemory, new_sensor_memory, sensor_fields
@@ -37,12 +38,13 @@ class BatchValues:
     of_sweeps: list[Field]  # none: no LiDAR
     sweeps: int
     of_sensors: list[Field]
+    of_keypoints: list[Field]  # none: they are not asked for
     moments: int  # rows for each of the draft's and each camera's exposure
 
     @property
     def fields(self) -> list[Field]:
         """Return all fields."""
-        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors]
+        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors, *self.of_keypoints]
 
     @property
     def has_patterns(self) -> bool:
@@ -67,7 +69,9 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     label_row = first_row[:sweeps, 0] + moments // 2
     of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, label_row)
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
-    return BatchValues(rows, views, world_fields(stages.base, placed), of_views, of_sweeps, sweeps, of_sensors, moments)
+    of_keypoints = keypoint_fields(stages, draft, cameras)
+    of_worlds = world_fields(stages.base, placed)
+    return BatchValues(rows, views, of_worlds, of_views, of_sweeps, sweeps, of_sensors, of_keypoints, moments)
 
 
 class BatchMemory:
@@ -102,6 +106,9 @@ class BatchMemory:
             self.buffers = dataclasses.replace(self.buffers, seen=seen)
         if stages.lidar is not None:
             self.buffers = dataclasses.replace(self.buffers, cloud=gpu.lidar.Cloud())
+        if keypoint_count(stages):
+            self.buffers = dataclasses.replace(self.buffers, keypoints=new_keypoints(stages, self.inputs))
+        self.keypoints = values.views * keypoint_count(stages)
         self.sweeps: tuple[int, ...] = ()  # how many, beams of one, returns of a beam
         self.scan: Any = None
         if stages.lidar is not None:
@@ -145,7 +152,7 @@ class Worker:
     """What works on a part of a batch: programs for some rows and for a slice of pixels, and their scratch memory."""
 
     def __init__(
-        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0,
+        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0, slice_keypoints: int = 0,
         threads: int | None = None,
     ) -> None:  # fmt: skip
         """Reserve scratch memory and record the launches.
@@ -156,6 +163,7 @@ class Worker:
             slice_px: Pixels of one run of the other programs, at most.
             window_px: Of one run of the silhouettes' program; 0: they are not asked for.
             slice_beams: Of one run of the LiDAR's program; 0: there is none.
+            slice_keypoints: Of one run of the keypoints' program; 0: they are not asked for.
             threads: How many workers share a phase of the sensor; None: this one does all of it at once.
         """
         stages, device = memory.stages, memory.stages.base.device
@@ -169,6 +177,7 @@ class Worker:
         target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, *light)
         self.slices = SlicePrograms(stages, target, slice_px)
         self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
+        self.keypoints = KeypointProgram(stages, target, slice_keypoints) if slice_keypoints else None
         self.lidar: LidarProgram | None = None
         if stages.lidar is not None and slice_beams:
             sinks = memory.buffers.cloud, self.overflow

@@ -22,10 +22,11 @@ PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the s
 SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
 ALBEDO_MODULE = "albedo"  # for a denoiser
 ANNOTATE_MODULE = "annotate"  # for annotators
+KEYPOINT_MODULES = ("keypoint", "keypoint_passage")  # of scenes that have some, the second if rays pass surfaces
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    ALBEDO_MODULE, ANNOTATE_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
+    ALBEDO_MODULE, ANNOTATE_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES, *KEYPOINT_MODULES,
 )  # fmt: skip
 
 
@@ -48,6 +49,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
     """Load the kernels that only some scenes and outputs need, as `load_kernels` does."""
     base, opens = stages.base, stages.base.opens_view
     has_silhouettes = stages.silhouette_margin_px is not None
+    has_keypoints = stages.keypoint_tolerance_m is not None and len(base.scene.keypoints.instance) > 0
     senses_depth, has_lidar = stages.depth is not None, stages.lidar is not None
     needs = (
         (opens, VIEW_MODULE), (base.opens_shadow and stages.shaded, SHADOW_MODULE),
@@ -56,6 +58,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (stages.denoiser is not None, ALBEDO_MODULE), (stages.denoiser is not None, SENSOR_MODULES[0]),
         *((stages.sensor is not None, name) for name in SENSOR_MODULES),
         (any(name in GEOMETRY_IMAGES for name in stages.annotations), ANNOTATE_MODULE),
+        *zip((has_keypoints and not opens, has_keypoints and opens), KEYPOINT_MODULES, strict=True),
         *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):
