@@ -30,7 +30,7 @@ class Keypoints:
 
     count: int  # of a view
     instance: wp.array[int]  # [keypoint]
-    sight: wp.array2d[wp.vec3]  # [view, keypoint], x and y [px] and the depth as rays have it; below 0: not in the image
+    sight: wp.array2d[wp.vec3]  # [view, keypoint], x, y [px], depth as rays have it; below 0: not in the image
     tolerance_m: float
     value: wp.array2d[wp.vec3]  # [view, keypoint], x, y, Visibility
 

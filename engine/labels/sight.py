@@ -1,7 +1,8 @@
 """Where points of the world are seen: through any lens, at the moment of the image row that sees them.
 
 Labels of an image row are of the middle of that row's exposure (docs/blur.md), so each point is followed to the row in
-which it is seen: its own motion in the parts of the frame's time in which objects stand still, the camera's continuously.
+which it is seen: its own motion in the parts of the frame's time in which objects stand still, the camera's without
+steps.
 """
 
 from __future__ import annotations
@@ -109,11 +110,10 @@ def _through_lenses(camera_m: Array, view: NDArray[np.int64], keys: FrameKeys, l
     model = lenses.model[view]
     for kind in np.unique(model).tolist():
         chosen = np.flatnonzero(model == kind)
-        if kind == LensModel.F_THETA:  # its inversion ends for all points together: those of one view only
-            parts = np.split(chosen, np.flatnonzero(np.diff(view[chosen])) + 1)
-        else:
-            parts = [chosen]
-        for part in parts:
+        # The inversion of f-theta ends for all points together: those of one view only.
+        is_alone = kind == LensModel.F_THETA
+        ends = np.flatnonzero(np.diff(view[chosen]) * is_alone) + 1
+        for part in np.split(chosen, ends):
             at = view[part]
             k = np.moveaxis(keys.k[at], 0, -1)
             lens = Lens(LensModel(kind), k, lenses.coefficients[at], lenses.limit[at])  # type: ignore[arg-type]

@@ -71,7 +71,7 @@ def with_solids(labels: Labels, keys: FrameKeys, draft: Draft, source: SolidSour
 def corner_signs() -> Array:
     """Return [8, 3] of -1 and 1: bit a of a corner's number says on which side of axis a it lies."""
     bits = np.arange(CORNERS)[:, None] >> np.arange(3) & 1
-    return 2.0 * bits - 1.0
+    return np.where(bits == 1, 1.0, -1.0)
 
 
 def _corners_px(

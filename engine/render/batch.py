@@ -152,8 +152,8 @@ class Worker:
     """What works on a part of a batch: programs for some rows and for a slice of pixels, and their scratch memory."""
 
     def __init__(
-        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0, slice_keypoints: int = 0,
-        threads: int | None = None,
+        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0,
+        slice_keypoints: int = 0, threads: int | None = None,
     ) -> None:  # fmt: skip
         """Reserve scratch memory and record the launches.
 

@@ -43,7 +43,13 @@ class CpuBatch:
         slice_beams = max((count for _, count in self._beams), default=0)
         self._keypoints = list(slices_of(self._memory.keypoints, threads))
         slice_keypoints = max((count for _, count in self._keypoints), default=0)
-        sizes = {"rows": 1, "slice_keypoints": slice_keypoints, "slice_px": slice_px, "window_px": window_px, "slice_beams": slice_beams}
+        sizes = {
+            "rows": 1,
+            "slice_keypoints": slice_keypoints,
+            "slice_px": slice_px,
+            "window_px": window_px,
+            "slice_beams": slice_beams,
+        }
         self._workers = [Worker(self._memory, **sizes, threads=threads) for _ in range(threads)]
         phases = enumerate(self._workers[0].develop)
         self._phases = [[(index, *part) for part in phase.parts(threads)] for index, phase in phases]

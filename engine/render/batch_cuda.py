@@ -47,7 +47,11 @@ class CudaBatch:
         if stages.lidar is not None:
             self._slice_beams = min(self.memory.beams, SLICE_RAYS // stages.lidar.config.beam.subrays)
         self._worker = Worker(
-            self.memory, rows=values.rows, slice_px=slice_px, window_px=window_px, slice_beams=self._slice_beams,
+            self.memory,
+            rows=values.rows,
+            slice_px=slice_px,
+            window_px=window_px,
+            slice_beams=self._slice_beams,
             slice_keypoints=self.memory.keypoints,
         )
         self._graph: Any = None

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 SAME_TURN = 1.0e-9  # of axes: placements of a mesh that differ by less share their bounds
 SAME_PLACE = 1.0e-6  # of axes, and [m]: places in instances that differ by less make the same asset
-ODD_SHARE = 0.3718281828  # of SAME_PLACE: where numbers are cut, which nobody types, so that rounding cannot part copies
+ODD_SHARE = 0.3718281828  # of SAME_PLACE, where numbers are cut: nobody types it, so rounding cannot part copies
 HASH_BYTES = 8
 STRAIGHT = 1.0e-9  # of the largest axis: axes that lean by less are at right angles
 

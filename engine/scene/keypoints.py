@@ -119,9 +119,8 @@ def _entry(
     for pair in (*pairs, *(wish.skeleton if wish else ())):
         missing = [end for end in pair if end not in listed]
         if missing and wish and pair in wish.skeleton:
-            raise SceneError(
-                f"scene.keypoints.{entry.key}.skeleton: '{missing[0]}' is no keypoint; known: {', '.join(listed) or '-'}"
-            )
+            where, names_there = f"scene.keypoints.{entry.key}.skeleton", ", ".join(listed) or "none"
+            raise SceneError(f"{where}: '{missing[0]}' is no keypoint; the class has {names_there}")
         if missing:
             notes.add("error", entry.key, f"ommatidia:skeleton joins {missing[0]}, which is no keypoint of the class")
             continue

@@ -57,8 +57,8 @@ def joint_points(opened: OpenStage, skins: Skins | None, scene: Scene, classes: 
         placements.setdefault(prim, []).append(placement)
     place, unit, out = instance_from_mesh(scene), opened.units.meters_per_unit, []
     for joints in skins.joints(opened.time):
-        prim = next((prim for prim in joints.prims if prim in placements), None)
-        if prim is None:
+        prim = joints.prims[0]  # in whose frame they are
+        if prim not in placements:
             continue
         at = np.array(placements[prim])
         at = at[np.isin(scene.instances.class_id[scene.placements.instance[at]], ids)]
