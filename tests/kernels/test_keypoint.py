@@ -15,7 +15,7 @@ from engine.labels.keypoints import KeypointSource, with_keypoints
 from engine.lens import LensModel, lens_of, project
 from engine.lens.fit import fit_lens
 from engine.recipe import Rig
-from engine.render import Outputs, Renderer
+from engine.render import Renderer
 from engine.render.keys import frame_keys
 from engine.scene.model import Keypoints, Material, Scene
 from engine.scene.taxonomy import ObjectClass, Taxonomy
@@ -48,9 +48,8 @@ def seen(
     *,
     tolerance_m: float = 1e-3,
     threads: int = 1,
-    images: Outputs = LABELS,
 ) -> Frames:
-    outputs = dataclasses.replace(images, keypoint_tolerance_m=tolerance_m)
+    outputs = dataclasses.replace(LABELS, keypoint_tolerance_m=tolerance_m)
     return Renderer(stage, setup, outputs, seed=0, device="cpu", threads=threads).render(draft)
 
 
@@ -118,7 +117,7 @@ def nearest(stage: Scene, draft: Draft, origin: Array, towards: Array) -> tuple[
 
 @pytest.mark.parametrize("tolerance_m", [0.0, 0.3, 2.0])
 def test_rays_against_every_triangle_agree(tolerance_m: float) -> None:
-    """A crowd that hides itself and others: a first surface of its own up to the tolerance before it, of others none."""
+    """A crowd that hides itself and others: what comes first may be its own, up to the tolerance before it."""
     rng, count = np.random.default_rng(2), 40
     shapes = (sphere(0.7, rings=8), box(1))
     placed = [
@@ -222,7 +221,7 @@ def test_threads_batches_and_other_images_leave_no_trace() -> None:
 
 
 def test_a_rolling_shutter_has_keypoints_in_the_rows_that_see_them() -> None:
-    """Small balls in a fast pan: the pixel of each middle shows the ball, far from where it is at the shutter's middle."""
+    """Small balls in a fast pan: the pixel of each middle shows its ball, far from where it would be without motion."""
     rng, count = np.random.default_rng(4), 30
     setup = dataclasses.replace(SETUP, readout_s=0.05, shutter_samples=101)
     ball = sphere(0.25, rings=10)
