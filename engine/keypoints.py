@@ -17,6 +17,7 @@ class ClassKeypoints:
     points: dict[str, tuple[float, float, float]] = field(default_factory=dict)  # name -> place, see `unit`
     unit: Literal["box", "m"] = "box"  # shares of the object's box, 0 to 1 along its axes, or metres in its frame
     joints: bool = False  # those of its skeleton (UsdSkel), named after the last part of their paths
+    depth_m: float = 0.0  # how deep these lie below the surface of their instance: so much more of it may hide them
     skeleton: tuple[tuple[str, str], ...] = ()  # names that are joined
     sigmas: dict[str, float] = field(default_factory=dict)  # of COCO's keypoint similarity, all of them or none
 
@@ -30,6 +31,8 @@ class ClassKeypoints:
             check_name(name)
             if not all(math.isfinite(value) for value in place):
                 raise ValueError(f"points.{name}: {list(place)} is not finite")
+        if not 0.0 <= self.depth_m <= 100.0:
+            raise ValueError(f"depth_m must be in 0..100, got {self.depth_m}")
         for pair in self.skeleton:
             if len(set(pair)) != 2:
                 raise ValueError(f"skeleton: {list(pair)} joins a keypoint with itself")

@@ -1,7 +1,7 @@
 """Keypoints: whether the ray through each meets something before it, and so whether it is seen.
 
-A keypoint inside of its own instance is seen through as much of it as the tolerance; others hide it however near they
-are to it, but for what touches it.
+A keypoint inside of its own instance is seen through as much of it as its depth and the tolerance; others hide it
+however near they are to it, but for what touches it.
 """
 
 from enum import IntEnum
@@ -30,6 +30,7 @@ class Keypoints:
 
     count: int  # of a view
     instance: wp.array[int]  # [keypoint]
+    depth_m: wp.array[float]  # [keypoint], below the surface of its instance
     sight: wp.array2d[wp.vec3]  # [view, keypoint], x, y [px], depth as rays have it; below 0: not in the image
     tolerance_m: float
     value: wp.array2d[wp.vec3]  # [view, keypoint], x, y, Visibility
@@ -50,7 +51,7 @@ def visibility(geometry: Geometry, keypoints: Keypoints, keypoint: int, ray: Ray
     before_m = (depth - hit.t) * scale
     allowed_m = TOUCH_M
     if geometry.instance[hit.placement] == keypoints.instance[keypoint]:
-        allowed_m = keypoints.tolerance_m
+        allowed_m = keypoints.tolerance_m + keypoints.depth_m[keypoint]
     if before_m <= allowed_m + TOUCH_SHARE * depth * scale:
         return int(Visibility.SEEN)
     return int(Visibility.HIDDEN)

@@ -73,6 +73,7 @@ def new_keypoints(stages: Stages, inputs: Inputs) -> Any:
     """Return kernels.keypoint.Keypoints of `keypoint_fields` that are in `inputs`, without its output."""
     out, instance = gpu.keypoint.Keypoints(), stages.base.scene.keypoints.instance
     out.count, out.tolerance_m = len(instance), stages.keypoint_tolerance_m or 0.0
+    out.depth_m = to_device(stages.base.scene.keypoints.depth_m, wp.float32, stages.base.device)
     out.instance = to_device(instance, wp.int32, stages.base.device)
     out.sight = inputs.array("keypoint_sight")
     out.value = wp.empty((0, 0), dtype=wp.vec3, device=stages.base.device)

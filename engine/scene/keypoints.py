@@ -28,6 +28,7 @@ class NamedPoints:
     prim: str  # that says so
     instance: NDArray[np.int32]  # [point]
     position_m: Array  # [point, 3], in the frame of its instance
+    depth_m: float = 0.0  # see `Keypoints`
 
 
 def with_keypoints(
@@ -59,6 +60,7 @@ def with_keypoints(
     number, name = _flat(points)
     instance = np.concatenate([np.zeros(0, np.int32), *(each.instance for each in points)])
     position = np.concatenate([np.zeros((0, 3)), *(each.position_m for each in points)])
+    depth = np.repeat([each.depth_m for each in points], [len(each.instance) for each in points]).astype(np.float32)
     class_id = scene.instances.class_id[instance]
     names_of: dict[int, set[str]] = {}
     for of_class, of_point in np.unique(np.stack([class_id, number], axis=1), axis=0).tolist():
@@ -79,7 +81,7 @@ def with_keypoints(
     for at in np.unique(number[order[1:][repeated]]).tolist():
         notes.add("error", name[at], "a keypoint that an instance has twice; the first one counts")
     order = order[np.concatenate([np.ones(min(len(order), 1), np.bool_), ~repeated])]
-    table = Keypoints(instance[order], column[order], position[order])
+    table = Keypoints(instance[order], column[order], position[order], depth[order])
     return dataclasses.replace(scene, keypoints=table, taxonomy=Taxonomy(scene.taxonomy.version, entries))
 
 
@@ -157,5 +159,5 @@ def _configured(scene: Scene, wishes: Mapping[str, ClassKeypoints]) -> list[Name
             at = np.asarray(place, np.float64)
             place_m = low + at * (high - low) if wish.unit == "box" else np.broadcast_to(at, low.shape)
             position = (instance_from_object * place_m[:, None, :]).sum(axis=-1)
-            out.append(NamedPoints(name, f"scene.keypoints.{key}", instance, position))
+            out.append(NamedPoints(name, f"scene.keypoints.{key}", instance, position, wish.depth_m))
     return out

@@ -247,11 +247,12 @@ class Keypoints:
     instance: NDArray[np.int32]  # [keypoint], index into Scene.instances
     number: NDArray[np.int32]  # [keypoint], index into the keypoints of the instance's class
     position_m: NDArray[np.float64]  # [keypoint, 3], in the frame of its instance, with which it moves
+    depth_m: NDArray[np.float32]  # [keypoint], how deep it lies below the surface of its instance, as of a joint
 
     @classmethod
     def none(cls) -> Keypoints:
         """Return those of a scene that has none."""
-        return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 3)))
+        return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 3)), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)

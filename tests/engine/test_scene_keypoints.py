@@ -1,4 +1,4 @@
-"""Keypoints of a stage, of skeletons and of the configuration: names, places, topology, and what is said of bad ones."""
+"""Keypoints of stages, of skeletons and of configurations: names, places, topology, and what is said of bad ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def world(scene: Scene) -> dict[tuple[str, str], list[float]]:
     """Return where the keypoints of a scene stand, by the paths of their instances and their names."""
     names = {entry.id: entry.keypoints for entry in scene.taxonomy.classes}
     out = {}
-    for instance, number, position in zip(*vars(scene.keypoints).values(), strict=True):
+    for instance, number, position, _ in zip(*vars(scene.keypoints).values(), strict=True):
         pose = scene.instances.world_from_instance[instance]
         name = names[int(scene.instances.class_id[instance])][number]
         out[scene.instances.path[instance], name] = (pose[:, :3] @ position + pose[:, 3]).round(9).tolist()
@@ -53,7 +53,11 @@ def world(scene: Scene) -> dict[tuple[str, str], list[float]]:
 
 def test_anchors_are_named_points_of_their_instance(tmp_path: Path) -> None:
     """In centimetres, Y up, below a scaled instance; the class has the sorted names, and one instance lacks one."""
-    inner = point("k", "top", (0, 1, 0)) + f'def Xform "group" {{ {point("k", "side", (1, 0, 0))} }}'
+    depth = "float ommatidia:depth = 5\n"
+    inner = (
+        point("k", "top", (0, 1, 0)).replace("{ ", "{ " + depth)
+        + f'def Xform "group" {{ {point("k", "side", (1, 0, 0))} }}'
+    )
     body = thing("a", inner, at=(100, 0, 0), scale="(2, 1, 1)") + thing("b", point("k", "top", (0, 1, 0)))
     scene = load_stage(tmp_path, body, meters_per_unit=0.01, up="Y")
     assert [(entry.key, entry.keypoints) for entry in scene.taxonomy.classes] == [("box", ("side", "top"))]
@@ -62,6 +66,7 @@ def test_anchors_are_named_points_of_their_instance(tmp_path: Path) -> None:
         ("/a", "top"): pytest.approx([1.0, 0.0, 0.01]),
         ("/b", "top"): pytest.approx([0.0, 0.0, 0.01]),
     }
+    assert scene.keypoints.depth_m == pytest.approx([0.0, 0.05, 0.0])
 
 
 def test_prototypes_give_their_keypoints_to_every_instance(tmp_path: Path) -> None:
@@ -144,7 +149,7 @@ def test_configured_points_are_shares_of_the_box_or_metres(tmp_path: Path) -> No
     body = thing("a", point("k", "low", (0, 0, 5)), at=(10, 0, 0), scale="(3, 1, 1)") + thing("b", "", label="ball")
     wishes = {
         "box": ClassKeypoints({"low": (0.0, 0.5, 0.0), "high": (1.0, 1.0, 1.0)}, skeleton=(("low", "high"),)),
-        "ball": ClassKeypoints({"x": (0.5, 0.0, 0.0)}, unit="m", sigmas={"x": 0.04}),
+        "ball": ClassKeypoints({"x": (0.5, 0.0, 0.0)}, unit="m", depth_m=0.25, sigmas={"x": 0.04}),
     }
     scene = load_stage(tmp_path, body, SceneOptions(keypoints=wishes))
     assert world(scene) == {
@@ -152,6 +157,7 @@ def test_configured_points_are_shares_of_the_box_or_metres(tmp_path: Path) -> No
         ("/a", "high"): pytest.approx([13, 1, 1]),
         ("/b", "x"): pytest.approx([0.5, 0, 0]),
     }
+    assert scene.keypoints.depth_m.tolist() == [0, 0, 0.25]
     ball, box = scene.taxonomy.classes
     assert (ball.sigmas, box.skeleton) == ((0.04,), ((0, 1),))
     assert any("twice" in note.what for note in scene.notes)

@@ -38,7 +38,9 @@ def named(stage: Scene, points: dict[int, list[object]]) -> Scene:
     position = np.array([p for i in sorted(points) for p in points[i]], np.float64)
     names = tuple(f"p{k}" for k in range(int(number.max()) + 1))
     taxonomy = Taxonomy("1", (ObjectClass(1, "thing", "thing", keypoints=names),))
-    return dataclasses.replace(stage, keypoints=Keypoints(instance, number, position), taxonomy=taxonomy)
+    return dataclasses.replace(
+        stage, keypoints=Keypoints(instance, number, position, np.zeros(len(instance), np.float32)), taxonomy=taxonomy
+    )
 
 
 def seen(
@@ -152,6 +154,8 @@ def test_behind_the_camera_and_outside_the_frame_is_not_in_the_image() -> None:
     assert found[:2].tolist() == [[0, 0, 0], [0, 0, 0]]
     assert found[2].tolist() == [48.0, 40.0, HIDDEN]
     assert table(seen(stage, draft, tolerance_m=0.6))[2, 2] == SEEN
+    deep = dataclasses.replace(stage.keypoints, depth_m=np.full(3, 0.5, np.float32))
+    assert table(seen(dataclasses.replace(stage, keypoints=deep), draft))[2, 2] == SEEN
 
 
 def test_keypoints_move_with_their_instance() -> None:

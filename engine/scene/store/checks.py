@@ -114,6 +114,7 @@ def _check_keypoints(scene: Scene) -> None:
     points, count = scene.keypoints, len(scene.keypoints.instance)
     _check_index(points.instance, len(scene.instances.path), count, "keypoints.instance")
     _check_matrix(points.position_m, "keypoints.position_m", (count, 3))
+    _check_matrix(points.depth_m, "keypoints.depth_m", (count,))
     names = {0: 0} | {entry.id: len(entry.keypoints) for entry in scene.taxonomy.classes}
     limit = np.array([names[number] for number in scene.instances.class_id.tolist()])[points.instance]
     _require(points.number.shape == (count,), "keypoints.number does not fit")

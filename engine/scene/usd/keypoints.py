@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from engine.scene.usd.stage import OpenStage
 from engine.scene.usd.value import Values
 from engine.scene.usd.walk import KEYPOINT, SKELETON, Walker
 
+DEPTH = "ommatidia:depth"  # of a keypoint below the surface, stage units
 ODD = re.compile(r"[^A-Za-z0-9_.:]")
 
 
@@ -26,7 +27,8 @@ def authored_points(opened: OpenStage, placer: Placer, scene: Scene, order: NDAr
     """Return the points that prims name; `order` is the instance of every owner, 0: it is not drawn."""
     out = []
     for spread in placer.keypoints:
-        name = Values(opened, spread.leaf.prim).text(KEYPOINT, "")
+        values = Values(opened, spread.leaf.prim)
+        name = values.text(KEYPOINT, "")
         try:
             check_name(name)
         except ValueError as error:
@@ -43,15 +45,21 @@ def authored_points(opened: OpenStage, placer: Placer, scene: Scene, order: NDAr
         offset = world_m[there] - pose[:, :, 3]
         position = np.linalg.solve(pose[:, :, :3], offset[..., None])[..., 0]
         usable = np.isfinite(position).all(axis=1)
-        out.append(NamedPoints(name, spread.leaf.path, instance[there][usable], position[usable]))
+        depth_m = max(values.number(DEPTH, 0.0), 0.0) * opened.units.meters_per_unit
+        out.append(NamedPoints(name, spread.leaf.path, instance[there][usable], position[usable], depth_m))
     return out
 
 
-def joint_points(opened: OpenStage, skins: Skins | None, scene: Scene, classes: set[str]) -> list[NamedPoints]:
-    """Return the joints of the skeletons of instances of some classes, as they are posed at the stage's time."""
-    if skins is None or not classes:
+def joint_points(
+    opened: OpenStage, skins: Skins | None, scene: Scene, depth_m: Mapping[str, float]
+) -> list[NamedPoints]:  # fmt: skip
+    """Return the joints of the skeletons of instances of some classes, as they are posed at the stage's time.
+
+    `depth_m` has the classes, and how deep joints lie in their instances.
+    """
+    if skins is None or not depth_m:
         return []
-    ids = [entry.id for entry in scene.taxonomy.classes if entry.key in classes]
+    depth_of = {entry.id: depth_m[entry.key] for entry in scene.taxonomy.classes if entry.key in depth_m}
     placements: dict[str, list[int]] = {}
     for placement, prim in enumerate(scene.placements.prim):
         placements.setdefault(prim, []).append(placement)
@@ -61,13 +69,15 @@ def joint_points(opened: OpenStage, skins: Skins | None, scene: Scene, classes: 
         if prim not in placements:
             continue
         at = np.array(placements[prim])
-        at = at[np.isin(scene.instances.class_id[scene.placements.instance[at]], ids)]
+        class_id = scene.instances.class_id[scene.placements.instance[at]]
+        at = at[np.isin(class_id, list(depth_of))]
         instance = scene.placements.instance[at].astype(np.int32)
         if not len(at):
             continue
         for name, local in zip(joint_names(joints.names), joints.position, strict=True):
             position = (place[at, :, :3] * (local * unit)).sum(axis=-1) + place[at, :, 3]
-            out.append(NamedPoints(name, prim, instance, position))
+            depth = depth_of[int(scene.instances.class_id[instance[0]])]
+            out.append(NamedPoints(name, prim, instance, position, depth))
     return out
 
 

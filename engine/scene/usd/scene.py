@@ -106,7 +106,7 @@ def read_stage(opened: OpenStage, kept: Kept | None = None) -> Scene:
         ignored=dict(sorted(walker.census.ignored.items())),
     )
     wishes = opened.options.keypoints
-    asked = {key for key, wish in wishes.items() if wish.joints}
+    asked = {key: wish.depth_m for key, wish in wishes.items() if wish.joints}
     points = [*authored_points(opened, placer, scene, order), *joint_points(opened, skins, scene, asked)]
     scene = with_keypoints(scene, points, authored_pairs(opened, walker), wishes, opened.notes)
     return replace(scene, notes=opened.notes.all())
