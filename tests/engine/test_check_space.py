@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from engine.dataset.check_rows import is_same
 from engine.dataset.check_space import check_space
 
 SIZE = (64, 48)
@@ -55,3 +57,17 @@ def test_a_right_row_and_one_without_these_columns_have_no_fault() -> None:
 def test_a_wrong_value_is_named(column: str, value: object, message: str) -> None:
     found = list(check_space({**good(), column: value}, SIZE))
     assert any(message in what for what in found)
+
+
+def test_columns_with_corners_that_are_not_seen_equal_themselves() -> None:
+    """No number is no number, whichever pieces a column is in; a number that differs is seen beside it."""
+
+    def column(*rows: list[float]) -> pa.ChunkedArray:
+        return pa.chunked_array([pa.array([row], pa.list_(pa.float32(), 2)) for row in rows])
+
+    nan = float("nan")
+    assert is_same(column([nan, 1.0], [2.0, nan]), pa.chunked_array([column([nan, 1.0], [2.0, nan]).combine_chunks()]))
+    assert not is_same(column([nan, 1.0]), column([nan, 1.5]))
+    assert not is_same(column([nan, 1.0]), column([0.0, 1.0]))
+    assert is_same(pa.chunked_array([["a", "b"]]), pa.chunked_array([["a"], ["b"]]))
+    assert not is_same(pa.chunked_array([["a"]]), pa.chunked_array([["b"]]))
