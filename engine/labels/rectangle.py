@@ -157,16 +157,18 @@ def _smallest_of(hull: Integers) -> NDArray[np.float32]:
     for _ in range(3):  # quarter turns until it points right, or right and down
         turns = (edge[..., 0] <= 0) | (edge[..., 1] < 0)
         edge = np.where(turns[..., None], np.stack([-edge[..., 1], edge[..., 0]], axis=-1), edge)
-    x, y = hull[:, None, :, 0], hull[:, None, :, 1]
-    dx, dy = edge[..., 0, None], edge[..., 1, None]
-    along, across = dx * x + dy * y, dx * y - dy * x
-    ends = [along.min(axis=2), along.max(axis=2), across.min(axis=2), across.max(axis=2)]
+    across = np.stack([-edge[..., 1], edge[..., 0]], axis=-1)
+    # Whole numbers below 2^53: doubles hold all products and sums, in whatever order they are made.
+    both = np.concatenate([edge, across], axis=1).astype(np.float64) @ hull.transpose(0, 2, 1).astype(np.float64)
+    low, high = both.min(axis=2), both.max(axis=2)
+    count = hull.shape[1]
+    ends = [low[:, :count], high[:, :count], low[:, count:], high[:, count:]]
     squared = (edge**2).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         area = (ends[1] - ends[0]) * (ends[3] - ends[2]) / squared
     best = np.argmin(np.where(squared > 0, area, np.inf), axis=1)
     rows = np.arange(len(hull))
-    low_u, high_u, low_v, high_v = (end[rows, best].astype(np.float64) for end in ends)
+    low_u, high_u, low_v, high_v = (end[rows, best] for end in ends)
     u, scale = edge[rows, best].astype(np.float64), squared[rows, best].astype(np.float64)
     v = np.stack([-u[:, 1], u[:, 0]], axis=-1)
     corners = ((low_u, low_v), (high_u, low_v), (high_u, high_v), (low_u, high_v))
