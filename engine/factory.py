@@ -20,6 +20,7 @@ from engine.draft import Draft
 from engine.errors import Stopped, UserError
 from engine.frames import DeviceFrames, Frames
 from engine.labels.extract import labels_from_frames
+from engine.labels.keypoints import KeypointSource, with_keypoints
 from engine.labels.model import Labels
 from engine.labels.solid import SolidSource, with_solids
 from engine.mounts import frame_names, mounted
@@ -65,6 +66,7 @@ class Factory:
     plan: apply.Plan
     renderer: Renderer
     solids: SolidSource
+    keypoints: KeypointSource | None  # None: the scene has none
 
     def draft(self, worlds: Sequence[int]) -> Draft:
         """Return the randomised draft of every step of some worlds."""
@@ -95,12 +97,14 @@ class Factory:
         draft = self.draft(worlds)
         if not labels:
             return draft, self.renderer.render_on_device(draft), None
-        frames, pending = self.renderer.render_on_both(draft, LABEL_IMAGES)
+        images = LABEL_IMAGES if self.keypoints is None else (*LABEL_IMAGES, "keypoint")
+        frames, pending = self.renderer.render_on_both(draft, images)
         return draft, frames, self._labels(pending.wait(), draft)
 
     def _labels(self, frames: Frames, draft: Draft) -> Labels:
         labels = labels_from_frames(frames, self.scene.instances.class_id)
-        return with_solids(labels, frames.keys, draft, self.solids)
+        labels = with_solids(labels, frames.keys, draft, self.solids)
+        return with_keypoints(labels, frames, self.keypoints)
 
 
 def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
@@ -113,6 +117,7 @@ def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
         subdivision_level=config.subdivision_level,
         class_map=dict(config.class_map),
         taxonomy=None if config.taxonomy is None else job.usd.parent / config.taxonomy,
+        keypoints=dict(config.keypoints or {}),
         **how,
     )
 
@@ -165,10 +170,12 @@ def build_factory(
         depth_sensor=_depth_sensor(recipe, cameras),
         lidar=recipe.lidar,
         annotations=images_of(wanted),
+        keypoint_tolerance_m=recipe.labels.keypoint_tolerance_m,
         lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),
     )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
-    return Factory(recipe, scene, cameras, plan, renderer, SolidSource.of(scene))
+    sources = SolidSource.of(scene, recipe.rig), KeypointSource.of(scene)
+    return Factory(recipe, scene, cameras, plan, renderer, *sources)
 
 
 def _depth_sensor(recipe: Recipe, cameras: Sequence[Camera]) -> DepthSensor | None:

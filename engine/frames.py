@@ -60,6 +60,7 @@ class Frames:
     normal: NDArray[np.float32] | None  # [view, y, x, 3], world, unit, towards the camera; 0 where nothing was hit
     instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background
     silhouette: NDArray[np.int32] | None = None  # [view, instance, 6], see `Silhouettes`
+    keypoint: NDArray[np.float32] | None = None  # [view, keypoint, 3], of Scene.keypoints: x, y [px], COCO's visibility
     depth_sensor_m: NDArray[np.float32] | None = None  # [view, y, x], planar, 0 where the sensor measured nothing
     lidar_value: NDArray[np.float32] | None = (
         None  # [row, beam, return, 7], a row is a (world, step); see sensors/sweep
@@ -118,6 +119,7 @@ class DeviceFrames:
     normal: Any
     instance: Any
     silhouette: Any = None
+    keypoint: Any = None
     depth_sensor_m: Any = None
     lidar_value: Any = None
     lidar_id: Any = None

@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import flow as flow
     from kernels import flow_passage as flow_passage
     from kernels import geometry as geometry
+    from kernels import keypoint as keypoint
+    from kernels import keypoint_passage as keypoint_passage
     from kernels import lidar as lidar
     from kernels import lidar_passage as lidar_passage
     from kernels import light as light

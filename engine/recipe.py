@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol, get_args
 
 import rfc8785
 
+from engine.keypoints import ClassKeypoints
 from engine.labels.config import LabelConfig
 from engine.optics import LensConfig, Mount
 from engine.plain import MAX_INTEGER, from_plain, to_plain
@@ -86,6 +87,7 @@ class SceneConfig:
     subdivision_level: int  # refinements of subdivision surfaces
     class_map: dict[str, str]  # see engine/scene/class_map.py; wins over labels authored in the stage
     taxonomy: str | None  # class list, relative to the folder of the USD file; None: made from the labels found
+    keypoints: dict[str, ClassKeypoints] | None = None  # class -> keypoints beside those that the stage names
 
     def __post_init__(self) -> None:
         _check_name("name", self.name)

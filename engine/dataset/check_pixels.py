@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.annotators import EFFECTS
 from engine.dataset.check_coco import runs_of
+from engine.dataset.check_space import check_space
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
 from engine.write.exr import exr_size
@@ -77,6 +78,9 @@ def _check_frame(
                 f"is {found[0]}x{found[1]}, the index says {size[0]}x{size[1]}" if found else "cannot be decoded",
             )
             return
+    for row in instances:
+        where = frame.get("image", "index")
+        yield from ((where, f"instance {row['inst_id']}: {what}") for what in check_space(row, size))
     if frame["n_instances"] != len(instances):
         yield frame.get("image", "index"), f"n_instances is {frame['n_instances']}, there are {len(instances)} rows"
     if "instance_map" in frame and (rows.out / frame["instance_map"]).is_file():

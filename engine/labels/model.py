@@ -36,7 +36,7 @@ class Solid:
     world_from_object: NDArray[np.float64]  # [row, 3, 4], orthonormal, right-handed
     size_m: NDArray[np.float64]  # [row, 3], of the box
     center_m: NDArray[np.float64]  # [row, 3], of the box in the object's frame
-    corners_px: NDArray[np.float32]  # [row, 8, 2], bit a of corner i: +size/2 along axis a; NaN: not seen
+    corners_px: NDArray[np.float32]  # [row, 8, 2], bit a of corner i: +size/2 along axis a; NaN: no ray has it
     range_m: NDArray[np.float32]  # [row], from the camera's centre to that of the box
     azimuth_rad: NDArray[np.float32]  # [row], direction to the camera in the object's frame: from +x towards +y
     elevation_rad: NDArray[np.float32]  # [row], likewise: from the xy plane towards +z

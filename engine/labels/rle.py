@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 _GROUP_BITS = 5
 _MAX_GROUPS = 7  # a 32-bit difference in groups of five bits
-_FIRST_DIFFERENCE = 3  # counts from here on are stored as the difference to the one before the last
+FIRST_DIFFERENCE = 3  # counts from here on are stored as the difference to the one before the last
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def compress_counts(counts: NDArray[np.int64], first: NDArray[np.int64]) -> tupl
     ends = np.concatenate([first[1:], [len(counts)]])
     index = np.arange(len(counts)) - np.repeat(first, ends - first)
     rest = counts.copy()
-    late = np.flatnonzero(index >= _FIRST_DIFFERENCE)
+    late = np.flatnonzero(index >= FIRST_DIFFERENCE)
     rest[late] -= counts[late - 2]
     text = np.zeros((len(counts), _MAX_GROUPS), np.uint8)
     length = np.zeros(len(counts), np.int64)

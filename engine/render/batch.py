@@ -17,6 +17,7 @@ from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, 
 from engine.render.exposure import at_moments, moment_count
 from engine.render.flow import flow_fields, reads_steps
 from engine.render.inputs import Field, Inputs, layout_of
+from engine.render.keypoints import KeypointProgram, keypoint_count, keypoint_fields, new_keypoints
 from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
 from engine.render.sensor import SensorMemory, new_sensor_memory, sensor_fields
@@ -39,12 +40,14 @@ class BatchValues:
     sweeps: int
     of_sensors: list[Field]
     of_flow: list[Field]  # none: it is not asked for
+    of_keypoints: list[Field]  # none: they are not asked for
     moments: int  # rows for each of the draft's and each camera's exposure
 
     @property
     def fields(self) -> list[Field]:
         """Return all fields."""
-        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors, *self.of_flow]
+        of_sight = (*self.of_flow, *self.of_keypoints)
+        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors, *of_sight]
 
     @property
     def has_patterns(self) -> bool:
@@ -73,8 +76,11 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice, shown: slice = sl
     label_row = first_row[:sweeps, 0] + moments // 2
     of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, label_row)
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
+    of_keypoints = keypoint_fields(stages, draft, cameras)
     of_worlds = world_fields(stages.base, placed)
-    return BatchValues(rows, views, of_worlds, of_views, of_sweeps, sweeps, of_sensors, of_flow, moments)
+    return BatchValues(
+        rows, views, of_worlds, of_views, of_sweeps, sweeps, of_sensors, of_flow, of_keypoints, moments
+    )  # fmt: skip
 
 
 class BatchMemory:
@@ -109,6 +115,9 @@ class BatchMemory:
             self.buffers = dataclasses.replace(self.buffers, seen=seen)
         if stages.lidar is not None:
             self.buffers = dataclasses.replace(self.buffers, cloud=gpu.lidar.Cloud())
+        if keypoint_count(stages):
+            self.buffers = dataclasses.replace(self.buffers, keypoints=new_keypoints(stages, self.inputs))
+        self.keypoints = values.views * keypoint_count(stages)
         self.sweeps: tuple[int, ...] = ()  # how many, beams of one, returns of a beam
         self.scan: Any = None
         if stages.lidar is not None:
@@ -153,7 +162,7 @@ class Worker:
 
     def __init__(
         self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0,
-        threads: int | None = None,
+        slice_keypoints: int = 0, threads: int | None = None,
     ) -> None:  # fmt: skip
         """Reserve scratch memory and record the launches.
 
@@ -163,6 +172,7 @@ class Worker:
             slice_px: Pixels of one run of the other programs, at most.
             window_px: Of one run of the silhouettes' program; 0: they are not asked for.
             slice_beams: Of one run of the LiDAR's program; 0: there is none.
+            slice_keypoints: Of one run of the keypoints' program; 0: they are not asked for.
             threads: How many workers share a phase of the sensor; None: this one does all of it at once.
         """
         stages, device = memory.stages, memory.stages.base.device
@@ -176,6 +186,7 @@ class Worker:
         target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, *light)
         self.slices = SlicePrograms(stages, target, slice_px)
         self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
+        self.keypoints = KeypointProgram(stages, target, slice_keypoints) if slice_keypoints else None
         self.lidar: LidarProgram | None = None
         if stages.lidar is not None and slice_beams:
             sinks = memory.buffers.cloud, self.overflow

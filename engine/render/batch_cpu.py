@@ -41,7 +41,15 @@ class CpuBatch:
         window_px = max((count for _, count in self._windows), default=0)
         self._beams = list(slices_of(self._memory.beams, threads))
         slice_beams = max((count for _, count in self._beams), default=0)
-        sizes = {"rows": 1, "slice_px": slice_px, "window_px": window_px, "slice_beams": slice_beams}
+        self._keypoints = list(slices_of(self._memory.keypoints, threads))
+        slice_keypoints = max((count for _, count in self._keypoints), default=0)
+        sizes = {
+            "rows": 1,
+            "slice_keypoints": slice_keypoints,
+            "slice_px": slice_px,
+            "window_px": window_px,
+            "slice_beams": slice_beams,
+        }
         self._workers = [Worker(self._memory, **sizes, threads=threads) for _ in range(threads)]
         phases = enumerate(self._workers[0].develop)
         self._phases = [[(index, *part) for part in phase.parts(threads)] for index, phase in phases]
@@ -85,6 +93,7 @@ class CpuBatch:
             self._workers[0].silhouettes.clear.run()
             self._each(pool, self._windows, _count)
         self._each(pool, self._beams, _scan)
+        self._each(pool, self._keypoints, _see)
         return out, sum(int(worker.overflow.numpy()[0]) for worker in self._workers)
 
     def _each(self, pool: ThreadPoolExecutor | None, parts: Sequence[Any], work: Callable[[Worker, Any], None]) -> None:
@@ -146,6 +155,11 @@ def _trace_and_shade(worker: Worker, part: tuple[int, int]) -> None:
 def _scan(worker: Worker, part: tuple[int, int]) -> None:
     assert worker.lidar is not None
     worker.lidar.run(*part)
+
+
+def _see(worker: Worker, part: tuple[int, int]) -> None:
+    assert worker.keypoints is not None
+    worker.keypoints.run(*part)
 
 
 def _develop_slice(worker: Worker, part: tuple[int, int]) -> None:

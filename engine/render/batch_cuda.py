@@ -47,7 +47,12 @@ class CudaBatch:
         if stages.lidar is not None:
             self._slice_beams = min(self.memory.beams, SLICE_RAYS // stages.lidar.config.beam.subrays)
         self._worker = Worker(
-            self.memory, rows=values.rows, slice_px=slice_px, window_px=window_px, slice_beams=self._slice_beams
+            self.memory,
+            rows=values.rows,
+            slice_px=slice_px,
+            window_px=window_px,
+            slice_beams=self._slice_beams,
+            slice_keypoints=self.memory.keypoints,
         )
         self._graph: Any = None
         self._rendered, self._copied = wp.Event(device), wp.Event(device)
@@ -108,6 +113,8 @@ class CudaBatch:
         if worker.lidar is not None:
             for first in range(0, self.memory.beams, self._slice_beams):
                 worker.lidar.run(first, min(self._slice_beams, self.memory.beams - first))
+        if worker.keypoints is not None:
+            worker.keypoints.run(0, self.memory.keypoints)
         for phase in worker.develop:
             phase.work(0, phase.total)
         if worker.silhouettes is None:

@@ -22,6 +22,7 @@ BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; only the pixels of a slice have it
 DEPTH_SENSOR_BYTES_PX = 20  # and of one that a depth camera sees
 PLACEMENT_BYTES, SILHOUETTE_BYTES = 256, 24  # of a placement of a row: pose, look, tree; of an instance of a view
+KEYPOINT_BYTES = 24  # of a keypoint of a view
 LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
 
 
@@ -36,6 +37,7 @@ class Image:
     of_instances: bool = False  # [view, instance, ...] and not [view, y, x, ...]
     of_sweeps: bool = False  # [sweep, beam, return, ...]
     of_views: bool = False  # [view, ...]
+    of_keypoints: bool = False  # [view, keypoint, ...]
 
     def shape(
         self, base: SceneOnDevice, rig: Rig, views: int, last: tuple[int, ...], sweeps: tuple[int, ...] = ()
@@ -46,6 +48,8 @@ class Image:
         """
         if self.of_sweeps:
             return (*sweeps, *last)
+        if self.of_keypoints:
+            return (views, len(base.scene.keypoints.instance), *last)
         pixels = () if self.of_views else (rig.height, rig.width)
         return (views, *((base.instance_count,) if self.of_instances else pixels), *last)
 
@@ -59,6 +63,7 @@ IMAGES: Mapping[str, Image] = MappingProxyType({
     "instance": Image(wp.int32, np.int32, ()),
     "metered_ev": Image(wp.float32, np.float32, (), of_views=True),
     "silhouette": Image(wp.int32, np.int32, (6,), (6,), of_instances=True),
+    "keypoint": Image(wp.vec3, np.float32, (3,), of_keypoints=True),
     "depth_sensor_m": Image(wp.float32, np.float32, ()),
     "lidar_value": Image(wp.float32, np.float32, (7,), (7,), of_sweeps=True),
     "lidar_id": Image(wp.int32, np.int32, (2,), (2,), of_sweeps=True),
@@ -78,6 +83,7 @@ class Buffers:
     seen: Any = None  # kernels.depth_sensor.Seen; None: no depth camera
     cloud: Any = None  # kernels.lidar.Cloud; None: no LiDAR
     metered: Any = None  # kernels.sensor_meter.Metered; None: there is no sensor
+    keypoints: Any = None  # kernels.keypoint.Keypoints; None: not asked for
     holders: Mapping[str, Any] = field(default_factory=dict)  # of annotations, see engine/render/annotations.py
 
     def set_image(self, name: str, image: wp.array) -> None:
@@ -90,6 +96,8 @@ class Buffers:
             setattr(self.cloud, name.removeprefix("lidar_"), image)
         elif name in self.holders:
             setattr(self.holders[name], name, image)
+        elif name == "keypoint":
+            self.keypoints.value = image
         elif name == "silhouette":
             self.silhouettes.value = image
         elif name == "metered_ev":

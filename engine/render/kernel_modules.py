@@ -29,11 +29,12 @@ FLOW_MODULES = ("flow", "flow_passage")  # one of them: the second where rays ma
 ANNOTATE_SURFACE_MODULE = "annotate_surface"  # for those of materials,
 ANNOTATE_PATTERN_MODULE = "annotate_pattern"  # of batches that have a pattern
 ANNOTATE_SHADOW_MODULES = ("annotate_shadow", "annotate_shadow_passage")  # the second where light passes surfaces
+KEYPOINT_MODULES = ("keypoint", "keypoint_passage")  # of scenes that have some, the second if rays pass surfaces
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
     ALBEDO_MODULE, ANNOTATE_MODULE, ANNOTATE_SURFACE_MODULE, ANNOTATE_PATTERN_MODULE, *ANNOTATE_SHADOW_MODULES,
-    *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
+    *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES, *KEYPOINT_MODULES,
 )  # fmt: skip
 
 
@@ -57,6 +58,8 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
     base, opens = stages.base, stages.base.opens_view
     has_silhouettes, has_flow = stages.silhouette_margin_px is not None, reads_steps(stages.annotations)
     has_shadow = any(name in SHADOW_IMAGES for name in stages.annotations)
+    has_silhouettes = stages.silhouette_margin_px is not None
+    has_keypoints = stages.keypoint_tolerance_m is not None and len(base.scene.keypoints.instance) > 0
     senses_depth, has_lidar = stages.depth is not None, stages.lidar is not None
     needs = (
         (opens, VIEW_MODULE), (base.opens_shadow and stages.shaded, SHADOW_MODULE),
@@ -68,6 +71,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (has_flow, FLOW_MODULES[int(base.opacities is not None)]),
         (needs_materials(stages.annotations), ANNOTATE_SURFACE_MODULE),
         *zip((has_shadow, has_shadow and base.opens_shadow), ANNOTATE_SHADOW_MODULES, strict=True),
+        *zip((has_keypoints and not opens, has_keypoints and opens), KEYPOINT_MODULES, strict=True),
         *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):

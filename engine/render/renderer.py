@@ -34,6 +34,7 @@ from engine.render.buffers import (
     BYTES_PX,
     DEPTH_SENSOR_BYTES_PX,
     IMAGES,
+    KEYPOINT_BYTES,
     LAYER_BYTES_PX,
     PLACEMENT_BYTES,
     SCRATCH_BYTES_PX,
@@ -47,6 +48,7 @@ from engine.render.exposure import moment_count
 from engine.render.flow import reads_steps, with_neighbors
 from engine.render.host_memory import HostMemory, device_view
 from engine.render.kernel_modules import load_kernels, load_pattern_kernels, load_scene_kernels
+from engine.render.keypoints import keypoint_count
 from engine.render.keys import frame_keys
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
@@ -81,6 +83,7 @@ class Outputs:
     lidar_camera: int = 0  # that it sits at
     sensor: Sensor | None = None  # of every camera; None: the ideal one
     annotations: tuple[str, ...] = ()  # names of engine.annotators.ANNOTATIONS
+    keypoint_tolerance_m: float | None = None  # keypoints, seen through so much of their own instance; None: none
 
     def __post_init__(self) -> None:
         """Check the margin.
@@ -175,12 +178,14 @@ class Renderer:
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
             sensor=chip, denoiser=denoiser_of(rig, device) if self.shaded else None, annotations=outputs.annotations,
+            keypoint_tolerance_m=outputs.keypoint_tolerance_m,
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
         self._say, self._has_patterns = say, False
         metered = ("metered_ev",) if chip is not None and chip.meter.is_on else ()
-        self._images = (*outputs.images(shaded=self.shaded), *metered)
+        points = ("keypoint",) if keypoint_count(self._stages) else ()
+        self._images = (*outputs.images(shaded=self.shaded), *metered, *points)
         self._memory = HostMemory(pinned=not self._is_cpu)
         self._streams = None if self._is_cpu else Streams(device)
         self._cpu: OrderedDict[object, CpuBatch] = OrderedDict()
@@ -365,6 +370,7 @@ class Renderer:
             beside += self.rig.width * self.rig.height * DEPTH_SENSOR_BYTES_PX
         if self._stages.lidar is not None:
             beside += math.prod(self._stages.lidar.shape) * RETURN_BYTES
+        beside += keypoint_count(self._stages) * KEYPOINT_BYTES
         return self.rig.width * self.rig.height + beside // BYTES_PX
 
     def _room_px(self) -> int:

@@ -53,6 +53,7 @@ def _lasting(scene: Scene) -> dict[str, Any]:
         "meshes of placements": (placed.mesh, placed.instance),
         "bindings of materials": (placed.first_slot, placed.slot_material),
         "colours of placements": placed.color,
+        "keypoints": (scene.keypoints.instance, scene.keypoints.number, scene.keypoints.depth_m),
         "opacity of meshes": least_display_opacity(scene),
         "materials": scene.materials,
         "textures": scene.textures,

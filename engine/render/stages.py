@@ -39,6 +39,7 @@ class Stages:
     sensor: SensorOnDevice | None = None  # None: the ideal one
     denoiser: Denoiser | None = None
     annotations: tuple[str, ...] = ()  # images of engine.annotators.ANNOTATIONS
+    keypoint_tolerance_m: float | None = None  # None: keypoints are not asked for
 
     @property
     def marks_edges(self) -> bool:

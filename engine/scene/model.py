@@ -241,6 +241,21 @@ class Anchor:
 
 
 @dataclass(frozen=True)
+class Keypoints:
+    """Named points of instances, sorted by instance, then by name's number."""
+
+    instance: NDArray[np.int32]  # [keypoint], index into Scene.instances
+    number: NDArray[np.int32]  # [keypoint], index into the keypoints of the instance's class
+    position_m: NDArray[np.float64]  # [keypoint, 3], in the frame of its instance, with which it moves
+    depth_m: NDArray[np.float32]  # [keypoint], how deep it lies below the surface of its instance, as of a joint
+
+    @classmethod
+    def none(cls) -> Keypoints:
+        """Return those of a scene that has none."""
+        return cls(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros((0, 3)), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True)
 class Asset:
     """A file the scene was read from, relative to the folder of the root layer where it lies below it."""
 
@@ -275,6 +290,7 @@ class Scene:
     assets: tuple[Asset, ...]
     notes: tuple[Note, ...]
     ies: tuple[IesProfile, ...] = ()
+    keypoints: Keypoints = field(default_factory=Keypoints.none)
     material_of: dict[str, int] = field(default_factory=dict)  # path of a Material prim, bound or not -> index into
     # materials; equal ones share an entry, which is named after the first
     link_sets: NDArray[np.bool_] | None = None  # [set, placement], light and shadow linking; None: no set

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from engine.keypoints import ClassKeypoints
+
 Sandbox = Literal["auto", "true", "false"]
 
 # Marks options that say how a scene is loaded here and now, and not what it is: they may decide whether there is a
@@ -28,6 +30,7 @@ class SceneOptions:
     subdivision_max_faces: int = 100_000  # quads of one mesh; a denser cage takes fewer steps
     class_map: dict[str, str] = field(default_factory=dict)  # path glob -> class; `*` within a name, `**` across names
     taxonomy: Path | None = None  # JSON; None: `taxonomy.json` beside the scene, or the sorted classes found
+    keypoints: dict[str, ClassKeypoints] = field(default_factory=dict)  # class -> those beside the authored ones
     max_prims: int = 2_000_000  # visited, instance proxies included
     max_placements: int = 2_000_000
     max_texture_px: int = 16_384 * 16_384

@@ -8,6 +8,8 @@ from typing import Any
 
 import rfc8785
 
+from engine.keypoints import check_name
+
 
 @dataclass(frozen=True)
 class ObjectClass:
@@ -52,7 +54,8 @@ def taxonomy_from_json(data: object) -> Taxonomy:
     """Return the taxonomy that `Taxonomy.to_json` wrote; `name`, `parent` and `definition` may be left out.
 
     Raises:
-        ValueError: If a field is missing or has the wrong type, an id is below 1, or an id or key is used twice.
+        ValueError: If a field is missing or has the wrong type, an id is below 1, an id or key is used twice, or what
+            it says of keypoints does not fit together.
     """
     if not isinstance(data, dict) or data.get("schema") != "taxonomy/1":
         raise ValueError('expected an object with "schema": "taxonomy/1", "version" and "classes"')
@@ -73,6 +76,40 @@ def _class_from_json(row: dict[str, object]) -> ObjectClass:
         raise ValueError(f"class id {number!r} is not an integer from 1")
     if not isinstance(key, str) or not key:
         raise ValueError(f"class {number} has no key")
+    keypoints = _keypoints(row.get("keypoints", []), key)
     return ObjectClass(
-        number, key, str(row.get("name", key)), str(row.get("parent", "")), str(row.get("definition", ""))
-    )
+        number, key, str(row.get("name", key)), str(row.get("parent", "")), str(row.get("definition", "")), keypoints,
+        _skeleton(row.get("skeleton", []), key, len(keypoints)), _sigmas(row.get("sigmas", []), key, len(keypoints)),
+    )  # fmt: skip
+
+
+def _keypoints(names: object, key: str) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"class {key}: keypoints must be a list of names")
+    for name in names:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise ValueError(f"class {key}: {error}") from None
+        if names.count(name) > 1:
+            raise ValueError(f"class {key}: keypoint {name} is named twice")
+    return tuple(names)
+
+
+def _skeleton(pairs: object, key: str, count: int) -> tuple[tuple[int, int], ...]:
+    if not isinstance(pairs, list):
+        raise ValueError(f"class {key}: skeleton must be a list of pairs")
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2 or not all(type(end) is int for end in pair):
+            raise ValueError(f"class {key}: skeleton: {pair!r} is not a pair of numbers of keypoints, counted from 0")
+        if pair[0] == pair[1] or not 0 <= min(pair) <= max(pair) < count:
+            raise ValueError(f"class {key}: skeleton: {pair} must be two different numbers below {count}")
+    return tuple((pair[0], pair[1]) for pair in pairs)
+
+
+def _sigmas(values: object, key: str, count: int) -> tuple[float, ...]:
+    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+        raise ValueError(f"class {key}: sigmas must be a list of numbers")
+    if len(values) not in (0, count) or not all(0.0 < value < float("inf") for value in values):
+        raise ValueError(f"class {key}: sigmas must be {count} numbers above 0, or none")
+    return tuple(float(value) for value in values)

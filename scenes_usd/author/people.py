@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from pxr import Kind
+from pxr import Kind, Usd
 
 from scenes_usd.author import implicit as sdf
 from scenes_usd.author import stage as usd
@@ -30,8 +30,20 @@ class Pose:
 VEST_STEP_M = 0.025  # its grid has rows at the edges of the reflective bands:
 BELTS_Z_M = ((0.9875, 1.0375), (1.1375, 1.1875))
 BRACES_Y_M = (0.075, 0.125)
+HEAD, NECK = (0.02, 0.0, 1.66), (0.0, 0.0, 1.51)
+SIDES = ("right", "left")
 SHOULDERS: tuple[Point, Point] = ((0.0, -0.19, 1.44), (0.0, 0.19, 1.44))
 HIPS: tuple[Point, Point] = ((0.0, -0.088, 0.92), (0.0, 0.088, 0.92))
+DEPTH_M = {  # of the joints below cloth and skin, about half the thickness of the part
+    "head": 0.1,
+    "neck": 0.06,
+    "shoulder": 0.085,
+    "elbow": 0.05,
+    "wrist": 0.04,
+    "hip": 0.11,
+    "knee": 0.07,
+    "ankle": 0.06,
+}
 POSES = {
     "stand": Pose(
         elbow=((-0.03, -0.27, 1.16), (-0.03, 0.27, 1.16)),
@@ -75,22 +87,43 @@ def write_person(root: Path) -> None:
     stage = usd.new_stage(path, "Person", kind=Kind.Tokens.component, comment=comment)
     usd.describe(stage, "Person", path, "person")
     stage.DefinePrim("/Person/Geometry", "Scope")
+    stage.DefinePrim("/Person/Keypoints", "Scope")
     fixed = {"Bands": "Reflective", "Skin": "Skin", "Boots": "Leather"}
     materials = {
         k: usd.reference_material(stage, "/Person/Materials", m, f"../{usd.LIBRARY}") for k, m in fixed.items()
     }
     parts = {"Vest": None, "Helmet": None, "Trousers": None, "Shirt": None, **materials}
     usd.write_mesh(stage, "/Person/Geometry/Upper", upper_body(), parts)
+    for name, place in joints({"neck": (NECK,), "head": (HEAD,), "shoulder": SHOULDERS, "hip": HIPS}).items():
+        write_joint(stage, name, place)
     poses = stage.GetDefaultPrim().GetVariantSets().AddVariantSet("pose")
     for name, pose in POSES.items():
         poses.AddVariant(name)
         poses.SetVariantSelection(name)
         with poses.GetVariantEditContext():
             usd.write_mesh(stage, "/Person/Geometry/Limbs", limbs(pose), parts)
+            moving = {"elbow": pose.elbow, "wrist": pose.wrist, "knee": pose.knee, "ankle": pose.ankle}
+            for joint, place in joints(moving).items():
+                write_joint(stage, joint, place)
     poses.SetVariantSelection("stand")
     choices = {k: {f"Geometry/{part}": m for part, m in outfit.items()} for k, outfit in OUTFITS.items()}
     usd.material_variants(stage, "outfit", choices)
     usd.save(stage)
+
+
+def joints(parts: dict[str, tuple[Point, ...]]) -> dict[str, Point]:
+    """Return the places of joints by name; those in pairs are named after their side."""
+    out: dict[str, Point] = {}
+    for part, places in parts.items():
+        names = (part,) if len(places) == 1 else tuple(f"{side}_{part}" for side in SIDES)
+        out |= dict(zip(names, places, strict=True))
+    return out
+
+
+def write_joint(stage: Usd.Stage, name: str, place: Point) -> None:
+    """Write a joint as a keypoint."""
+    path = "/Person/Keypoints/" + "".join(word.capitalize() for word in name.split("_"))
+    usd.write_keypoint(stage, path, name, place, depth_m=DEPTH_M[name.rpartition("_")[2]])
 
 
 def upper_body() -> Shape:

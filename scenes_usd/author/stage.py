@@ -227,6 +227,14 @@ def write_anchor(
     return prim
 
 
+def write_keypoint(stage: Usd.Stage, path: str, name: str, position_m: Sequence[float], *, depth_m: float) -> None:
+    """Write a keypoint that lies so deep below the surface."""
+    prim = UsdGeom.Xform.Define(stage, path).GetPrim()
+    prim.CreateAttribute("ommatidia:keypoint", Sdf.ValueTypeNames.Token, True, Sdf.VariabilityUniform).Set(name)
+    prim.CreateAttribute("ommatidia:depth", Sdf.ValueTypeNames.Float, True, Sdf.VariabilityUniform).Set(_short(depth_m))
+    UsdGeom.Xformable(prim).AddTranslateOp().Set(Gf.Vec3d(*(_short(x) for x in position_m)))
+
+
 def support(prim: Usd.Prim, below: Sequence[str]) -> None:
     """Say which anchors must be filled before this one."""
     prim.CreateRelationship("ommatidia:support", True).SetTargets([Sdf.Path(path) for path in below])

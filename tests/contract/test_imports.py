@@ -39,7 +39,11 @@ HOST_TYPES = (
     *(
         "engine.labels",
         "engine.labels.config",
+        "engine.labels.keypoints",
         "engine.labels.model",
+        "engine.labels.rectangle",
+        "engine.labels.rle",
+        "engine.labels.sight",
         "engine.labels.solid",
         "engine.sensors",
         "engine.sensors.check",

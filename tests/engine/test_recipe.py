@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UserError
+from engine.keypoints import ClassKeypoints
 from engine.optics import LensConfig, Mount
 from engine.recipe import (
     NOT_IN_RECIPE,
@@ -55,8 +56,9 @@ SENSOR = Sensor(
 LENS = LensConfig("kannala_brandt", (0.01, 0.02, 0.03, 0.04), 150.0, None, (320.5, 240.5), 1280.0, 160.0)
 MOUNT_LENS = LensConfig("brown_conrady", (0.01, 0.02, 0.03, 0.04), None, (400.0, 410.0), (320.5, 240.5), 1280.0, 160.0)
 MOUNTS = {"left": Mount(0.1, 0.2, 0.3, 1.0, 2.0, 3.0, MOUNT_LENS)}
+KEYPOINTS = {"box": ClassKeypoints({"a": (0.25, 1.0, 0.5)}, "m", True, 0.1, (("a", "b"),), {"a": 0.1})}
 RECIPE = Recipe(
-    scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json"),
+    scene=SceneConfig("dock", "dock.usda", 3.5, ("default", "render"), 2, {"/W/*": "box"}, "taxonomy.json", KEYPOINTS),
     rig=Rig(
         ("/Cams/*",),
         640,
@@ -99,7 +101,8 @@ RECIPE = Recipe(
     sensor=SENSOR,
     plugins=("my_randomizers==1.0",),
 )
-OTHER = {  # another valid word for each closed choice
+OTHER = {
+    "m": "box",  # another valid word for each closed choice
     "direct": "labels",
     "rgb": "normal",
     "depth": "instance",

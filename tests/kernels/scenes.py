@@ -13,14 +13,14 @@ from engine.frames import Frames
 from engine.recipe import Rig
 from engine.render import Outputs, Renderer
 from engine.rig import authored_draft
-from engine.scene.model import Camera, Instances, Light, Material, Mesh, Placements, Scene, Texture
+from engine.scene.model import Camera, Instances, Keypoints, Light, Material, Mesh, Placements, Scene, Texture
 from engine.scene.taxonomy import Taxonomy
 from engine.sensors.depth import StereoSensor
 from engine.sensors.lidar import LidarBeam, LidarDetector, LidarMotion, LidarMount, SpinningLidar
 
 ALL = Outputs(rgb=True, rgb_linear=True, depth=True, normal=True, instance=True)
 LABELS = Outputs(rgb=False, rgb_linear=False, depth=True, normal=True, instance=True)
-IMAGES = dataclasses.replace(ALL, silhouette_margin_px=3)
+IMAGES = dataclasses.replace(ALL, silhouette_margin_px=3, keypoint_tolerance_m=0.05)
 STEREO = StereoSensor(0.1, 0.1, 0.0, (0.0, 1000.0), 0.5, 3, 0.0, 0.1, 85.0, 0.01)
 SPINNING = SpinningLidar(
     LidarMount("auto", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), upright=False),
@@ -115,7 +115,7 @@ def scene(
     placed: list[tuple[Mesh, NDArray[np.float64]]], *, lights: tuple[Light, ...] = (),
     materials: tuple[Material, ...] = (Material("grey"),), textures: tuple[Texture, ...] = (),
 ) -> Scene:  # fmt: skip
-    """Return a scene of meshes, each an instance of its own with the last material."""
+    """Return a scene of meshes, each an instance of its own with the last material and a keypoint."""
     meshes: list[Mesh] = []
     index = []
     for item, _ in placed:
@@ -133,9 +133,11 @@ def scene(
         ("", *(f"/object_{i}" for i in range(count))), np.arange(count + 1, dtype=np.uint64),
         np.array([0] + [1] * count, np.int32), ("none",) * (count + 1), ((),) * (count + 1), roots,
     )  # fmt: skip
+    owner, zero = np.arange(1, count + 1, dtype=np.int32), np.zeros(count, np.int32)
+    keypoints = Keypoints(owner, zero, np.full((count, 3), 0.2), np.zeros(count, np.float32))
     return Scene(
         Path("test.usda"), tuple(meshes), placements, instances, materials, textures, lights, (), (),
-        Taxonomy("1", ()), (), (),
+        Taxonomy("1", ()), (), (), keypoints=keypoints,
     )  # fmt: skip
 
 

@@ -82,6 +82,8 @@ def frames_of(renderer: Renderer, stage: Scene) -> Frames:
 
 def assert_same_frames(first: Frames, second: Frames) -> None:
     for name in Frames.image_names():
+        if name == "keypoint" and first.keypoint is second.keypoint is None:
+            continue  # a stage without any
         assert getattr(first, name).tobytes() == getattr(second, name).tobytes(), name
 
 

@@ -66,6 +66,7 @@ def check_scene(scene: Scene, arrays: Arrays) -> None:
         _check_matrix(camera.world_from_camera, f"camera {camera.name}", (3, 4))
     for anchor in scene.anchors:
         _check_matrix(anchor.world_from_anchor, f"anchor {anchor.path}", (3, 4))
+    _check_keypoints(scene)
     classes = [entry.id for entry in scene.taxonomy.classes]
     _require(len(set(classes)) == len(classes) and all(number > 0 for number in classes), "taxonomy ids")
 
@@ -107,6 +108,17 @@ def _check_instances(scene: Scene) -> None:
     _check_matrix(rows.world_from_instance, "instances.world_from_instance", (count, 3, 4))
     known = np.array([0, *(entry.id for entry in scene.taxonomy.classes)])
     _require(bool(np.isin(rows.class_id, known).all()), "instances.class_id is not in the taxonomy")
+
+
+def _check_keypoints(scene: Scene) -> None:
+    points, count = scene.keypoints, len(scene.keypoints.instance)
+    _check_index(points.instance, len(scene.instances.path), count, "keypoints.instance")
+    _check_matrix(points.position_m, "keypoints.position_m", (count, 3))
+    _check_matrix(points.depth_m, "keypoints.depth_m", (count,))
+    names = {0: 0} | {entry.id: len(entry.keypoints) for entry in scene.taxonomy.classes}
+    limit = np.array([names[number] for number in scene.instances.class_id.tolist()])[points.instance]
+    _require(points.number.shape == (count,), "keypoints.number does not fit")
+    _require(bool(((points.number >= 0) & (points.number < limit)).all()), "keypoints.number is out of range")
 
 
 def _check_surfaces(scene: Scene) -> None:

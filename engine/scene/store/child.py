@@ -6,11 +6,13 @@ not foreseen here ends the process, and its last words on standard error are the
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
 import sys
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -63,10 +65,26 @@ def options_to_json(options: dict[str, object]) -> dict[str, object]:
 def options_from_json(data: dict[str, Any]) -> SceneOptions:
     """Return the options that `options_to_json` was given."""
     hints = typing.get_type_hints(SceneOptions)
-    return SceneOptions(**{name: plain_reader(hints[name])(value) for name, value in data.items()})
+    return SceneOptions(**{name: _reader(hints[name])(value) for name, value in data.items()})
 
 
-def _absolute(value: object) -> str:
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    """Return what reads an option; mappings may hold dataclasses."""
+    inner = typing.get_args(hint)[1:]
+    if typing.get_origin(hint) is not dict or not dataclasses.is_dataclass(inner[0]):
+        return plain_reader(hint)
+    kind = typing.cast(type, inner[0])
+    hints = {name: str if typing.get_origin(each) is typing.Literal else each
+             for name, each in typing.get_type_hints(kind).items()}  # fmt: skip
+    readers = {name: plain_reader(each) for name, each in hints.items()}
+    return lambda value: {
+        key: kind(**{name: readers[name](part) for name, part in entry.items()}) for key, entry in value.items()
+    }
+
+
+def _absolute(value: object) -> object:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
     assert isinstance(value, Path)
     return str(value.absolute())
 

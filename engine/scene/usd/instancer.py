@@ -43,6 +43,14 @@ class InnerLight(NamedTuple):
     path: str  # of the element, and below it
 
 
+class PointSpread(NamedTuple):
+    """A keypoint with all its places."""
+
+    leaf: Leaf
+    position: NDArray[np.float64]  # [place, 3], world, stage units
+    owner: list[int]  # [place], index into Owners
+
+
 class Owners:
     """The instances found so far."""
 
@@ -96,6 +104,7 @@ class Placer:
         self.owners = Owners()
         self.spreads: list[Spread] = []
         self.inner_lights: list[InnerLight] = []
+        self.keypoints: list[PointSpread] = []
 
     def world(self, leaf: Leaf) -> NDArray[np.float64] | None:
         """Return USD's local-to-world [4, 4] of a prim, or None with a note when its transform is unusable."""
@@ -122,6 +131,19 @@ class Placer:
             matrix = self.world(leaf)
             if matrix is not None:
                 self._expand(leaf, _Stand(matrix[None], [leaf.path], None, None))
+        for leaf in subtree.keypoints:
+            matrix, state = self.world(leaf), leaf.state
+            root = state.root or state.native or state.branch
+            if matrix is not None:
+                self._add_keypoint(leaf, matrix[None], ["" if root is None else root.path])
+
+    def _add_keypoint(self, leaf: Leaf, matrix: NDArray[np.float64], names: list[str]) -> None:
+        """Add the places [place, 4, 4] of a keypoint, which belong to instances of these names."""
+        owner = [self.owners.find(name) for name in names]
+        there = [i for i, each in enumerate(owner) if each is not None]
+        if not there:
+            self._opened.notes.add("skipped", leaf.path, "a keypoint of no instance that is drawn")
+        self.keypoints.append(PointSpread(leaf, matrix[there, 3, :3], [each for each in owner if each is not None]))
 
     def _place_once(self, leaves: list[Leaf]) -> None:
         """Place prims where they stand themselves, and their instances; matrices are converted together."""
@@ -193,6 +215,11 @@ class Placer:
                 pairs = zip(names, inner_world, strict=True)
                 owner = [self.owners.add(name + below, root.label, matrix) for name, matrix in pairs]
             self.spreads.append(Spread(leaf, local @ world, owner, _shown(stand, leaf.state.primvars, leaf.names)))
+        for leaf in subtree.keypoints:
+            local, root = self._relative(leaf.prim, top, leaf.path), leaf.state.root
+            if local is not None:
+                below = "" if root is None else root.path.removeprefix(top_path)
+                self._add_keypoint(leaf, local @ world, [name + below for name in names])
         for leaf in subtree.lights:
             self._expand_light(leaf, top, stand)
         for leaf in subtree.instancers:

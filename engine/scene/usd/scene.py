@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.scene.keypoints import with_keypoints
 from engine.scene.model import Anchor, Scene
 from engine.scene.notes import Notes
 from engine.scene.options import SceneOptions
@@ -22,6 +23,7 @@ from engine.scene.usd.files import asset_table
 from engine.scene.usd.instancer import Placer
 from engine.scene.usd.instances import instances_of, renumbered
 from engine.scene.usd.kept import Kept
+from engine.scene.usd.keypoints import authored_pairs, authored_points, joint_points
 from engine.scene.usd.light import LightTable
 from engine.scene.usd.links import LIGHT_LINK, SHADOW_LINK, LinkTable
 from engine.scene.usd.look.library import read_library
@@ -43,7 +45,7 @@ def build_scene(path: Path, options: SceneOptions, files: FileLedger | None = No
 def read_stage(opened: OpenStage, kept: Kept | None = None) -> Scene:
     """Return the scene of a stage at `opened.time`; `kept` is what other times of it share."""
     with _uncollected():
-        walker = Walker(opened)
+        walker, skins = Walker(opened), None
         subtree = walker.stage()
         if walker.census.ignored["SkelRoot"] or subtree.instancers:  # whose prototypes were not visited
             skins = (kept and kept.skins) or Skins(opened)
@@ -83,7 +85,7 @@ def read_stage(opened: OpenStage, kept: Kept | None = None) -> Scene:
             opened, placer.owners, placements, taxonomy, walker.class_map, walker.parts
         )
         assets = asset_table(opened.stage, textures.files, opened.path, opened.files)
-    return Scene(
+    scene = Scene(
         source=opened.path,
         meshes=tuple(meshes),
         placements=renumbered(placements, order),
@@ -95,7 +97,7 @@ def read_stage(opened: OpenStage, kept: Kept | None = None) -> Scene:
         anchors=anchors,
         taxonomy=taxonomy,
         assets=assets,
-        notes=opened.notes.all(),
+        notes=(),
         ies=table.profiles,
         material_of=material_of,
         link_sets=links.sets(),
@@ -103,6 +105,11 @@ def read_stage(opened: OpenStage, kept: Kept | None = None) -> Scene:
         skipped=dict(sorted(walker.census.skipped.items())),
         ignored=dict(sorted(walker.census.ignored.items())),
     )
+    wishes = opened.options.keypoints
+    asked = {key: wish.depth_m for key, wish in wishes.items() if wish.joints}
+    points = [*authored_points(opened, placer, scene, order), *joint_points(opened, skins, scene, asked)]
+    scene = with_keypoints(scene, points, authored_pairs(opened, walker), wishes, opened.notes)
+    return replace(scene, notes=opened.notes.all())
 
 
 @contextmanager

@@ -36,6 +36,8 @@ SHADING = frozenset((*LOOKS, "Shader", "NodeGraph"))
 GROUPING = frozenset(("", "Xform", "Scope"))
 UNTYPED = "untyped"
 LOD_ROOT = ("lod:heuristics", "lod:default:index")  # of a UsdLodRootAPI, whose children are levels of detail
+KEYPOINT, SKELETON = "ommatidia:keypoint", "ommatidia:skeleton"
+MARKS = ("ommatidia:anchor", "ommatidia:instance", KEYPOINT, SKELETON, "model:drawMode", *LOD_ROOT)
 BONES = ("SkelRoot", "Skeleton")  # have a box, but nothing to draw
 GROUP_KINDS = ("group", "assembly")
 IN_STAGE = Usd.TraverseInstanceProxies(Usd.PrimDefaultPredicate)
@@ -95,7 +97,7 @@ class Names(NamedTuple):
     passes_down: bool  # one of the two that follow
     has_primvars: bool
     binds: bool
-    is_marked: bool  # ommatidia:anchor, ommatidia:instance, model:drawMode, levels of detail
+    is_marked: bool  # one of MARKS
 
 
 class _Visit(NamedTuple):
@@ -128,6 +130,7 @@ class Subtree:
     lights: list[Leaf] = field(default_factory=list)
     cameras: list[Leaf] = field(default_factory=list)
     anchors: list[Leaf] = field(default_factory=list)
+    keypoints: list[Leaf] = field(default_factory=list)
     materials: list[Usd.Prim] = field(default_factory=list)
 
 
@@ -151,6 +154,7 @@ class Walker:
         self._has_instances = bool(opened.stage.GetPrototypes())
         self.census = Census()
         self.parts: dict[str, tuple[str, ...]] = {}  # path of a prim -> labels of its GeomSubsets
+        self.skeletons: dict[str, list[Leaf]] = {}  # class -> prims that join its keypoints
         self.with_subsets: set[str] = set()  # paths of prims that have GeomSubsets
         branch = _branch_prim(opened.stage)
         self._branch_path = "" if branch.IsPseudoRoot() else branch.GetPath().pathString
@@ -289,6 +293,10 @@ class Walker:
         kind, census = leaf.kind, self.census
         if "ommatidia:anchor" in leaf.names:
             found.anchors.append(leaf)
+        if KEYPOINT in leaf.names:
+            found.keypoints.append(leaf)
+        if SKELETON in leaf.names and (label := leaf.state.described()) is not None:
+            self.skeletons.setdefault(label.key, []).append(leaf)
         if kind in GROUPING:
             self._note_draw_mode(leaf)
             census.ignored[kind or UNTYPED] += 1
@@ -335,7 +343,7 @@ def _names_of(names: tuple[str, ...]) -> Names:
     has_label = any(may_label(name) for name in names)
     has_primvars = any(name.startswith("primvars:") for name in names)
     binds = any(name.startswith("material:binding") for name in names)
-    marked = any(name in names for name in ("ommatidia:anchor", "ommatidia:instance", "model:drawMode", *LOD_ROOT))
+    marked = any(name in names for name in MARKS)
     plain, passes = not (has_purpose or has_label or marked), has_primvars or binds
     return Names(names, hides, plain, has_purpose, has_label, passes, has_primvars, binds, marked)
 

@@ -26,6 +26,15 @@ class _Target:
     skeleton: UsdSkel.SkeletonQuery
 
 
+@dataclass(frozen=True)
+class Joints:
+    """The joints of a skeleton at a time."""
+
+    prims: tuple[str, ...]  # paths of the meshes that it deforms, sorted
+    names: tuple[str, ...]  # paths of joints
+    position: NDArray[np.float64]  # [joint, 3], in the frame of the first of `prims`, stage units
+
+
 class Skins:
     """The skinned meshes of a stage, which can be posed again and again.
 
@@ -76,6 +85,28 @@ class Skins:
                 if not done:
                     path = target.prim.GetPath()
                     notes.add("approximated", path, "its skin does not fit it: the mesh keeps its rest pose")
+
+    def joints(self, time: Usd.TimeCode) -> list[Joints]:
+        """Return where the joints of every skeleton are that deforms a mesh; none of one that cannot be posed."""
+        places, out = UsdGeom.XformCache(time), []
+        of_skeleton: dict[str, list[_Target]] = {}
+        for target in self._targets:
+            of_skeleton.setdefault(target.skeleton.GetPrim().GetPath().pathString, []).append(target)
+        for targets in of_skeleton.values():
+            ordered = sorted(targets, key=lambda target: target.prim.GetPath().pathString)
+            query, first = ordered[0].skeleton, ordered[0]
+            try:
+                posed = query.ComputeJointSkelTransforms(time)
+                local = np.array(_local_from_skeleton(first, places))
+            except Tf.ErrorException:
+                continue
+            names = tuple(str(name) for name in query.GetJointOrder())
+            if not posed or len(posed) != len(names):
+                continue
+            matrix = np.array([np.array(each) for each in posed]) @ local
+            prims = tuple(target.prim.GetPath().pathString for target in ordered)
+            out.append(Joints(prims, names, matrix[:, 3, :3]))
+        return out
 
     def _clear(self, prim: Usd.Prim) -> None:
         """Take back what was written for another time."""

@@ -1,0 +1,73 @@
+"""The columns in space of a row: what is right passes, and each seeded fault is named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from engine.dataset.check_rows import is_same
+from engine.dataset.check_space import check_space
+
+SIZE = (64, 48)
+
+
+def good() -> dict[str, Any]:
+    return {
+        "bbox": [10.0, 12.0, 8.0, 6.0],
+        "area_px": 30,
+        "world_from_object": np.eye(3, 4).ravel().tolist(),
+        "box_size_m": [1.0, 2.0, 0.0],
+        "box_center_m": [0.0, 0.0, 0.5],
+        "corners_px": [float("nan")] * 2 + [5.0] * 14,
+        "range_m": 3.0,
+        "oriented_box": [10.0, 12.0, 18.0, 12.0, 18.0, 18.0, 10.0, 18.0],
+        "keypoints": [12.5, 13.5, 2.0, 0.0, 0.0, 0.0],
+    }
+
+
+def test_a_right_row_and_one_without_these_columns_have_no_fault() -> None:
+    assert list(check_space(good(), SIZE)) == []
+    assert list(check_space({"bbox": [0, 0, 1, 1], "area_px": 1}, SIZE)) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("world_from_object", (2 * np.eye(3, 4)).ravel().tolist(), "no rigid pose"),
+        ("world_from_object", (np.eye(3, 4) * [[-1], [1], [1]]).ravel().tolist(), "no rigid pose"),
+        ("world_from_object", [float("nan")] * 12, "no rigid pose"),
+        ("box_size_m", [1.0, -1.0, 1.0], "box_size_m is"),
+        ("box_size_m", [0.0, 0.0, 0.0], "box_size_m is"),
+        ("box_center_m", [float("inf"), 0.0, 0.0], "box_center_m is"),
+        ("range_m", -1.0, "range_m is"),
+        ("corners_px", [float("nan"), 1.0] + [5.0] * 14, "half a corner"),
+        ("oriented_box", [10.0, 12.0, 17.0, 12.0, 17.0, 18.0, 10.0, 18.0], "does not reach all sides"),
+        ("oriented_box", [10.0, 12.0, 18.0, 12.0, 19.0, 18.0, 10.0, 18.0], "no rectangle"),
+        ("oriented_box", [9.0, 11.0, 19.0, 11.0, 19.0, 19.0, 9.0, 19.0], "more than bbox"),
+        ("area_px", 49, "fewer than area_px"),
+        ("keypoints", [1.0, 2.0], "no multiple of 3"),
+        ("keypoints", [1.0, 2.0, 3.0], "visibility 3"),
+        ("keypoints", [1.0, 2.0, 0.0], "not labelled"),
+        ("keypoints", [65.0, 2.0, 1.0], "outside of the frame"),
+    ],
+)
+def test_a_wrong_value_is_named(column: str, value: object, message: str) -> None:
+    found = list(check_space({**good(), column: value}, SIZE))
+    assert any(message in what for what in found)
+
+
+def test_columns_with_corners_that_are_not_seen_equal_themselves() -> None:
+    """No number is no number, whichever pieces a column is in; a number that differs is seen beside it."""
+
+    def column(*rows: list[float]) -> pa.ChunkedArray:
+        return pa.chunked_array([pa.array([row], pa.list_(pa.float32(), 2)) for row in rows])
+
+    nan = float("nan")
+    assert is_same(column([nan, 1.0], [2.0, nan]), pa.chunked_array([column([nan, 1.0], [2.0, nan]).combine_chunks()]))
+    assert not is_same(column([nan, 1.0]), column([nan, 1.5]))
+    assert not is_same(column([nan, 1.0]), column([0.0, 1.0]))
+    assert is_same(pa.chunked_array([["a", "b"]]), pa.chunked_array([["a"], ["b"]]))
+    assert not is_same(pa.chunked_array([["a"]]), pa.chunked_array([["b"]]))
