@@ -23,7 +23,14 @@ class Annotation:
 
 
 ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
+    "range_m": Annotation("range", np.float32),  # from the camera's centre, +inf: nothing
+    "normal_camera": Annotation("normal_camera", np.float32, (3,)),  # `normal` in the camera's frame, 0: nothing
     "part": Annotation("part", np.int32),  # placement that the ray met, -1: nothing
+    "material": Annotation("material", np.int32),  # that it wears there, -1: nothing
+    "position": Annotation("position", np.float32, (3,)),  # in the world [m], NaN: nothing
+    "uv": Annotation("uv", np.float32, (2,)),  # first set, v up, NaN: nothing, or its mesh has none
+    "nocs": Annotation("nocs", np.float32, (3,)),  # in the object's box, 0 to 1, NaN: nothing
+    "edge": Annotation("edge", np.uint8),  # bits 1: instances meet, 2: depths are apart inside one, 4: a crease
 })  # fmt: skip
 
 

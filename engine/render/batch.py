@@ -12,7 +12,7 @@ import warp as wp
 
 from engine import gpu
 from engine.draft import Draft
-from engine.render.annotations import new_holders
+from engine.render.annotations import annotation_fields, new_holders
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.exposure import at_moments, moment_count
 from engine.render.inputs import Field, Inputs, layout_of
@@ -67,7 +67,9 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     label_row = first_row[:sweeps, 0] + moments // 2
     of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, label_row)
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
-    return BatchValues(rows, views, world_fields(stages.base, placed), of_views, of_sweeps, sweeps, of_sensors, moments)
+    of_worlds = world_fields(stages.base, placed)
+    of_worlds += annotation_fields(stages.annotations, placed, of_worlds)
+    return BatchValues(rows, views, of_worlds, of_views, of_sweeps, sweeps, of_sensors, moments)
 
 
 class BatchMemory:

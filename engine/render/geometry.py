@@ -10,6 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
+from engine.labels.object_box import instance_from_mesh
 from engine.render.arrays import part_of, to_device
 from engine.render.tree import MeshTrees
 from engine.scene.model import Mesh, Scene
@@ -32,7 +33,7 @@ def geometry_on_device(scene: Scene, trees: MeshTrees, device: str) -> Any:
     geometry.trees.root_code = to_device(trees.root_code[placed.mesh], wp.int32, device)
     geometry.trees.first_block = to_device(trees.first_block[placed.mesh], wp.int32, device)
     _place_records(geometry, scene, first, device)
-    geometry.instance_from_mesh = to_device(_instance_from_mesh(scene).astype(np.float32), mat34, device)
+    geometry.instance_from_mesh = to_device(instance_from_mesh(scene).astype(np.float32), mat34, device)
     geometry.low_m = to_device(box_low[placed.mesh], wp.vec3, device)
     geometry.high_m = to_device(box_high[placed.mesh], wp.vec3, device)
     geometry.slot_material = to_device(placed.slot_material, wp.int32, device)
@@ -44,7 +45,7 @@ def geometry_on_device(scene: Scene, trees: MeshTrees, device: str) -> Any:
 
 def pose_placements(geometry: Any, scene: Scene) -> None:
     """Write where every placement stands in its instance, in place."""
-    poses = to_device(_instance_from_mesh(scene).astype(np.float32), gpu.transform.mat34, "cpu")
+    poses = to_device(instance_from_mesh(scene).astype(np.float32), gpu.transform.mat34, "cpu")
     wp.copy(geometry.instance_from_mesh, poses)
 
 
@@ -93,11 +94,3 @@ def _where_used(
          for part, n in zip(parts, counts, strict=True)]
     )  # fmt: skip
 
-
-def _instance_from_mesh(scene: Scene) -> NDArray[np.float64]:
-    """Return every placement's pose in the frame of its instance, [placement, 3, 4], in float64."""
-    root = scene.instances.world_from_instance[scene.placements.instance]
-    inverse = np.linalg.inv(root[:, :, :3])
-    mesh = scene.placements.world_from_mesh
-    origin = mesh[:, :, 3] - root[:, :, 3]
-    return np.concatenate([inverse @ mesh[:, :, :3], inverse @ origin[:, :, None]], axis=2)

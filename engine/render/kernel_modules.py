@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine import gpu
-from engine.render.annotations import GEOMETRY_IMAGES
+from engine.render.annotations import GEOMETRY_IMAGES, OUTLINE_IMAGE
 
 if TYPE_CHECKING:
     from engine.render.stages import Stages
@@ -21,11 +21,11 @@ DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar
 PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the second at quality `path`
 SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
 ALBEDO_MODULE = "albedo"  # for a denoiser
-ANNOTATE_MODULE = "annotate"  # for annotators
+ANNOTATE_MODULE, OUTLINE_MODULE = "annotate", "outline"  # for annotators
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    ALBEDO_MODULE, ANNOTATE_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
+    ALBEDO_MODULE, ANNOTATE_MODULE, OUTLINE_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES,
 )  # fmt: skip
 
 
@@ -56,6 +56,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (stages.denoiser is not None, ALBEDO_MODULE), (stages.denoiser is not None, SENSOR_MODULES[0]),
         *((stages.sensor is not None, name) for name in SENSOR_MODULES),
         (any(name in GEOMETRY_IMAGES for name in stages.annotations), ANNOTATE_MODULE),
+        (OUTLINE_IMAGE in stages.annotations, OUTLINE_MODULE),
         *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):

@@ -15,6 +15,7 @@ import warp as wp
 
 from engine import gpu
 from engine.draft import Draft
+from engine.labels.object_box import object_boxes
 from engine.recipe import Rig
 from engine.render.arrays import copied, to_device
 from engine.render.atlas import pack_textures
@@ -59,6 +60,12 @@ class SceneOnDevice:
     def sharp(self) -> wp.array:
         """Return which edges of triangles are sharp; worked out when the first pattern needs it."""
         return to_device(sharp_edges(self.scene.meshes), wp.uint8, self.device)
+
+    @cached_property
+    def object_boxes(self) -> tuple[wp.array, wp.array]:
+        """Return the bounds of every instance in its own frame; worked out when the first image needs them."""
+        low, high = (to_device(ends.astype(np.float32), wp.vec3, self.device) for ends in object_boxes(self.scene))
+        return low, high
 
     @property
     def is_stack_safe(self) -> bool:

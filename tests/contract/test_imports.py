@@ -40,6 +40,7 @@ HOST_TYPES = (
         "engine.labels",
         "engine.labels.config",
         "engine.labels.model",
+        "engine.labels.object_box",
         "engine.labels.solid",
         "engine.sensors",
         "engine.sensors.check",
