@@ -137,33 +137,31 @@ def annotate_rays(
     views: Views, span: Span, hit: wp.array[Hit], labels: LabelImages, out_images: GeometryImages
 ):  # fmt: skip
     """Write range, position and camera normal of a span's pixels; `hit` holds those of all the launch's pixels."""
-    i = wp.tid()
-    if i >= span.count:
-        return
-    index = span.first + i
-    pixel = pixel_of(views, index)
-    view, y, x = pixel[0], pixel[1], pixel[2]
-    is_hit = hit[index].placement != MISS
-    t = hit[index].t
-    if out_images.range_m.shape[0] > 0:
-        range_m = wp.inf
-        if is_hit:
-            ray = lens_ray(views, view, float(x) + 0.5, float(y) + 0.5)
-            range_m = wp.length(ray.origin + ray.direction * t)
-        out_images.range_m[view, y, x] = range_m
-    if out_images.position.shape[0] > 0:
-        position = wp.vec3(wp.nan, wp.nan, wp.nan)
-        if is_hit:
-            center = center_ray(views, pixel)
-            position = center.origin + center.direction * t
-        for axis in range(3):
-            out_images.position[view, y, x, axis] = position[axis]
-    if out_images.normal_camera.shape[0] > 0:
-        normal = wp.vec3()
-        if is_hit:
-            normal = into_camera(views, pixel, labels.normal[view, y, x])
-        for axis in range(3):
-            out_images.normal_camera[view, y, x, axis] = normal[axis]
+    for i in range(wp.tid() * span.run, wp.min((wp.tid() + 1) * span.run, span.count)):
+        index = span.first + i
+        pixel = pixel_of(views, index)
+        view, y, x = pixel[0], pixel[1], pixel[2]
+        is_hit = hit[index].placement != MISS
+        t = hit[index].t
+        if out_images.range_m.shape[0] > 0:
+            range_m = wp.inf
+            if is_hit:
+                ray = lens_ray(views, view, float(x) + 0.5, float(y) + 0.5)
+                range_m = wp.length(ray.origin + ray.direction * t)
+            out_images.range_m[view, y, x] = range_m
+        if out_images.position.shape[0] > 0:
+            position = wp.vec3(wp.nan, wp.nan, wp.nan)
+            if is_hit:
+                center = center_ray(views, pixel)
+                position = center.origin + center.direction * t
+            for axis in range(3):
+                out_images.position[view, y, x, axis] = position[axis]
+        if out_images.normal_camera.shape[0] > 0:
+            normal = wp.vec3()
+            if is_hit:
+                normal = into_camera(views, pixel, labels.normal[view, y, x])
+            for axis in range(3):
+                out_images.normal_camera[view, y, x, axis] = normal[axis]
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=64)
@@ -171,53 +169,51 @@ def annotate_surfaces(
     geometry: Geometry, views: Views, span: Span, hit: wp.array[Hit], objects: Objects, out_images: GeometryImages
 ):  # fmt: skip
     """Write the ids and the coordinates of surfaces that a span's pixels see."""
-    i = wp.tid()
-    if i >= span.count:
-        return
-    index = span.first + i
-    pixel = pixel_of(views, index)
-    view, y, x = pixel[0], pixel[1], pixel[2]
-    met = hit[index]
-    part = met.placement
-    is_hit = part != MISS
-    if out_images.part.shape[0] > 0:
-        out_images.part[view, y, x] = wp.where(is_hit, part, -1)
-    row = center_row(views, pixel)
-    triangle = int(0)
-    if is_hit:
-        triangle = geometry.first_triangle[part] + met.triangle
-    if out_images.material.shape[0] > 0:
-        material = int(-1)
+    for i in range(wp.tid() * span.run, wp.min((wp.tid() + 1) * span.run, span.count)):
+        index = span.first + i
+        pixel = pixel_of(views, index)
+        view, y, x = pixel[0], pixel[1], pixel[2]
+        met = hit[index]
+        part = met.placement
+        is_hit = part != MISS
+        if out_images.part.shape[0] > 0:
+            out_images.part[view, y, x] = wp.where(is_hit, part, -1)
+        row = center_row(views, pixel)
+        triangle = int(0)
         if is_hit:
-            material = objects.override[row, geometry.instance[part]]
-            if material < 0:
-                material = own_material(geometry, part, triangle)
-        out_images.material[view, y, x] = material
-    if out_images.uv.shape[0] == 0 and out_images.nocs.shape[0] == 0:
-        return
-    weight = wp.vec3()
-    corner = wp.vec3()
-    edge_1 = wp.vec3()
-    edge_2 = wp.vec3()
-    if is_hit:
-        corner = geometry.point_m[triangle, 0]
-        edge_1 = geometry.point_m[triangle, 1] - corner
-        edge_2 = geometry.point_m[triangle, 2] - corner
-        ray = center_ray(views, pixel)
-        there = mesh_from_world(geometry.trees, row, part)
-        point = transform_point(there, ray.origin) + transform_vector(there, ray.direction) * met.t
-        weight = exact_weights(corner, edge_1, edge_2, point, unpack_barycentric(met.uv))
-    if out_images.uv.shape[0] > 0:
-        uv = wp.vec2(wp.nan, wp.nan)
+            triangle = geometry.first_triangle[part] + met.triangle
+        if out_images.material.shape[0] > 0:
+            material = int(-1)
+            if is_hit:
+                material = objects.override[row, geometry.instance[part]]
+                if material < 0:
+                    material = own_material(geometry, part, triangle)
+            out_images.material[view, y, x] = material
+        if out_images.uv.shape[0] == 0 and out_images.nocs.shape[0] == 0:
+            continue
+        weight = wp.vec3()
+        corner = wp.vec3()
+        edge_1 = wp.vec3()
+        edge_2 = wp.vec3()
         if is_hit:
-            if objects.has_uv[part] != wp.uint8(0):
-                uv = uv_at(corner_uv(geometry.uv, triangle), weight)
-        out_images.uv[view, y, x, 0] = uv[0]
-        out_images.uv[view, y, x, 1] = uv[1]
-    if out_images.nocs.shape[0] > 0:
-        nocs = wp.vec3(wp.nan, wp.nan, wp.nan)
-        if is_hit:
-            at = transform_point(geometry.instance_from_mesh[part], corner + edge_1 * weight[1] + edge_2 * weight[2])
-            nocs = object_coordinates(objects, row, geometry.instance[part], at)
-        for axis in range(3):
-            out_images.nocs[view, y, x, axis] = nocs[axis]
+            corner = geometry.point_m[triangle, 0]
+            edge_1 = geometry.point_m[triangle, 1] - corner
+            edge_2 = geometry.point_m[triangle, 2] - corner
+            ray = center_ray(views, pixel)
+            there = mesh_from_world(geometry.trees, row, part)
+            point = transform_point(there, ray.origin) + transform_vector(there, ray.direction) * met.t
+            weight = exact_weights(corner, edge_1, edge_2, point, unpack_barycentric(met.uv))
+        if out_images.uv.shape[0] > 0:
+            uv = wp.vec2(wp.nan, wp.nan)
+            if is_hit:
+                if objects.has_uv[part] != wp.uint8(0):
+                    uv = uv_at(corner_uv(geometry.uv, triangle), weight)
+            out_images.uv[view, y, x, 0] = uv[0]
+            out_images.uv[view, y, x, 1] = uv[1]
+        if out_images.nocs.shape[0] > 0:
+            nocs = wp.vec3(wp.nan, wp.nan, wp.nan)
+            if is_hit:
+                at = transform_point(geometry.instance_from_mesh[part], corner + edge_1 * weight[1] + edge_2 * weight[2])
+                nocs = object_coordinates(objects, row, geometry.instance[part], at)
+            for axis in range(3):
+                out_images.nocs[view, y, x, axis] = nocs[axis]

@@ -77,30 +77,28 @@ def outline_pixels(
     geometry: Geometry, views: Views, span: Span, hit: wp.array[Hit], labels: LabelImages, out_images: GeometryImages
 ):  # fmt: skip
     """Write what lies between every pixel of a span and its four neighbours, which need not be in the span."""
-    i = wp.tid()
-    if i >= span.count:
-        return
-    index = span.first + i
-    pixel = pixel_of(views, index)
-    view, y, x = pixel[0], pixel[1], pixel[2]
-    met = hit[index]
-    instance = labels.instance[view, y, x]
-    normal = labels.normal[view, y, x]
-    bits = int(0)
-    for side in range(4):  # left, right, above, below
-        step = 2 * (side & 1) - 1
-        x2 = wp.where(side < 2, x + step, x)
-        y2 = wp.where(side < 2, y, y + step)
-        if x2 < 0 or y2 < 0 or x2 >= views.width or y2 >= views.height:
-            continue
-        other = hit[index_of(views, view, y2, x2)]
-        if labels.instance[view, y2, x2] != instance:
-            bits = bits | INSTANCE_EDGE
-        elif met.placement != MISS and (other.placement != met.placement or other.triangle != met.triangle):
-            here = facet_at(geometry, views, pixel, met)
-            there = facet_at(geometry, views, wp.vec3i(view, y2, x2), other)
-            if is_apart(views, view, here, there):
-                bits = bits | DEPTH_EDGE
-            elif wp.dot(normal, labels.normal[view, y2, x2]) < CREASE_COS:
-                bits = bits | CREASE_EDGE
-    out_images.edge[view, y, x] = wp.uint8(bits)
+    for i in range(wp.tid() * span.run, wp.min((wp.tid() + 1) * span.run, span.count)):
+        index = span.first + i
+        pixel = pixel_of(views, index)
+        view, y, x = pixel[0], pixel[1], pixel[2]
+        met = hit[index]
+        instance = labels.instance[view, y, x]
+        normal = labels.normal[view, y, x]
+        bits = int(0)
+        for side in range(4):  # left, right, above, below
+            step = 2 * (side & 1) - 1
+            x2 = wp.where(side < 2, x + step, x)
+            y2 = wp.where(side < 2, y, y + step)
+            if x2 < 0 or y2 < 0 or x2 >= views.width or y2 >= views.height:
+                continue
+            other = hit[index_of(views, view, y2, x2)]
+            if labels.instance[view, y2, x2] != instance:
+                bits = bits | INSTANCE_EDGE
+            elif met.placement != MISS and (other.placement != met.placement or other.triangle != met.triangle):
+                here = facet_at(geometry, views, pixel, met)
+                there = facet_at(geometry, views, wp.vec3i(view, y2, x2), other)
+                if is_apart(views, view, here, there):
+                    bits = bits | DEPTH_EDGE
+                elif wp.dot(normal, labels.normal[view, y2, x2]) < CREASE_COS:
+                    bits = bits | CREASE_EDGE
+        out_images.edge[view, y, x] = wp.uint8(bits)

@@ -51,24 +51,24 @@ def new_holders(annotations: tuple[str, ...], device: str) -> Mapping[str, Any]:
     return holders
 
 
-def record_annotations(program: Program, target: Target, base: SceneOnDevice, slice_px: int) -> None:
-    """Record the annotators that need nothing but the hits of the pixel centres."""
+def record_annotations(program: Program, target: Target, base: SceneOnDevice, threads: int) -> None:
+    """Record the annotators that need nothing but the hits of the pixel centres; a thread has `Span.run` of them."""
     holders, buffers = target.buffers.holders, target.buffers
     if wanted := [name for name in RAY_IMAGES if name in holders]:
         inputs = [target.views, target.span, buffers.hit, buffers.labels, holders[wanted[0]]]
-        program.launch(gpu.annotate.annotate_rays, slice_px, inputs)
+        program.launch(gpu.annotate.annotate_rays, threads, inputs)
     if wanted := [name for name in SURFACE_IMAGES if name in holders]:
         objects = _objects(target.worlds, base, wanted)
         inputs = [target.worlds.geometry, target.views, target.span, buffers.hit, objects, holders[wanted[0]]]
-        program.launch(gpu.annotate.annotate_surfaces, slice_px, inputs)
+        program.launch(gpu.annotate.annotate_surfaces, threads, inputs)
 
 
-def record_outlines(program: Program, target: Target, slice_px: int) -> None:
-    """Record what looks at the hits of other pixels as well, once all are there."""
+def record_outlines(program: Program, target: Target, threads: int) -> None:
+    """Record what looks at the hits of other pixels as well, once all are there; threads as above."""
     buffers = target.buffers
     if (images := buffers.holders.get(OUTLINE_IMAGE)) is not None:
         inputs = [target.worlds.geometry, target.views, target.span, buffers.hit, buffers.labels, images]
-        program.launch(gpu.outline.outline_pixels, slice_px, inputs)
+        program.launch(gpu.outline.outline_pixels, threads, inputs)
 
 
 def _objects(worlds: Worlds, base: SceneOnDevice, wanted: Sequence[str]) -> Any:

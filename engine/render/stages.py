@@ -80,7 +80,7 @@ class SlicePrograms:
         self._sample = Program(stages.base.device)
         self.develop = Program(stages.base.device)  # once whole images are denoised
         self._record_trace()
-        record_outlines(self.shade, target, slice_px)
+        record_outlines(self.shade, target, self._threads)
         if stages.depth is not None:
             self._record_depth(stages.depth)
         if stages.shaded:
@@ -91,9 +91,14 @@ class SlicePrograms:
         for span in self._spans:
             span.first, span.count = first, count
 
+    @property
+    def _threads(self) -> int:
+        """Return how many threads a slice needs whose threads have `span.run` pixels each."""
+        return -(-self._slice_px // self._target.span.run)
+
     def _runs(self, program: Program, kernel: Any, arguments: list[Any]) -> None:
         """Record a kernel whose threads have `span.run` pixels each."""
-        program.launch(kernel, -(-self._slice_px // self._target.span.run), arguments)
+        program.launch(kernel, self._threads, arguments)
 
     def _record_trace(self) -> None:
         at, program = self._target, self.trace
@@ -105,7 +110,7 @@ class SlicePrograms:
             inputs = [geometry, at.views, opacities, at.span, buffers.hit, mixed, at.overflow]
             program.launch(gpu.passage.pass_primary, self._slice_px, inputs)
         self._runs(program, gpu.resolve.resolve_labels, [geometry, at.views, at.span, buffers.hit, buffers.labels])
-        record_annotations(program, at, self._stages.base, self._slice_px)
+        record_annotations(program, at, self._stages.base, self._threads)
 
     def _record_depth(self, model: DepthModel) -> None:
         """Record what a depth camera sees, and after it what it measures, which depends on neighbours."""
