@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+
+class EdgeBit(IntEnum):
+    """Bits of the image `edge`: what lies between a pixel and one of its four neighbours; kernels number them alike."""
+
+    INSTANCE = 1  # two instances meet, or one ends before nothing
+    DEPTH = 2  # an occlusion inside one instance: its surfaces do not meet there
+    CREASE = 4  # a surface bends by more than 30 degrees
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,7 @@ ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
     "position": Annotation("position", np.float32, (3,)),  # in the world [m], NaN: nothing
     "uv": Annotation("uv", np.float32, (2,)),  # first set, v up, NaN: nothing, or its mesh has none
     "nocs": Annotation("nocs", np.float32, (3,)),  # in the object's box, 0 to 1, NaN: nothing
-    "edge": Annotation("edge", np.uint8),  # bits 1: instances meet, 2: depths are apart inside one, 4: a crease
+    "edge": Annotation("edge", np.uint8),  # EdgeBit
 })  # fmt: skip
 
 

@@ -213,7 +213,9 @@ def annotate_surfaces(
         if out_images.nocs.shape[0] > 0:
             nocs = wp.vec3(wp.nan, wp.nan, wp.nan)
             if is_hit:
-                at = transform_point(geometry.instance_from_mesh[part], corner + edge_1 * weight[1] + edge_2 * weight[2])
+                at = transform_point(
+                    geometry.instance_from_mesh[part], corner + edge_1 * weight[1] + edge_2 * weight[2]
+                )
                 nocs = object_coordinates(objects, row, geometry.instance[part], at)
             for axis in range(3):
                 out_images.nocs[view, y, x, axis] = nocs[axis]

@@ -1,5 +1,7 @@
 """Outlines: pixels where what is seen ends or bends, told from the surfaces of neighbours continued as planes."""
 
+from enum import IntEnum
+
 import warp as wp
 
 from .annotate import GeometryImages, center_ray, center_row, mesh_from_world
@@ -11,9 +13,14 @@ from .trace import MISS, Hit
 from .transform import transform_normal
 
 CREASE_COS = wp.constant(0.8660254)  # neighbours' normals that differ by more than 30 degrees, as on a sharp edge
-INSTANCE_EDGE = wp.constant(1)
-DEPTH_EDGE = wp.constant(2)
-CREASE_EDGE = wp.constant(4)
+
+
+class EdgeBit(IntEnum):
+    """What lies between a pixel and one of its neighbours."""
+
+    INSTANCE = 1  # two instances meet, or one ends before nothing
+    DEPTH = 2  # two surfaces of one instance do not meet there
+    CREASE = 4  # they do, and bend
 
 
 @wp.struct
@@ -93,12 +100,12 @@ def outline_pixels(
                 continue
             other = hit[index_of(views, view, y2, x2)]
             if labels.instance[view, y2, x2] != instance:
-                bits = bits | INSTANCE_EDGE
+                bits = bits | int(EdgeBit.INSTANCE)
             elif met.placement != MISS and (other.placement != met.placement or other.triangle != met.triangle):
                 here = facet_at(geometry, views, pixel, met)
                 there = facet_at(geometry, views, wp.vec3i(view, y2, x2), other)
                 if is_apart(views, view, here, there):
-                    bits = bits | DEPTH_EDGE
+                    bits = bits | int(EdgeBit.DEPTH)
                 elif wp.dot(normal, labels.normal[view, y2, x2]) < CREASE_COS:
-                    bits = bits | CREASE_EDGE
+                    bits = bits | int(EdgeBit.CREASE)
         out_images.edge[view, y, x] = wp.uint8(bits)

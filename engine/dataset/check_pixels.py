@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from engine.dataset.check_coco import runs_of
+from engine.dataset.check_geometry import DEPTH_TOLERANCE_M, UNREADABLE, check_geometry
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
 from engine.write.files import inside
@@ -20,10 +21,11 @@ from engine.write.tables import read_parquet
 from engine.write.view import LARGEST_UINT16
 from engine.write.writers import MILLIMETRES_A_METRE
 
-DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
-
-FILE_ROLES = ("image", "depth", "normal", "instance_map", "class_map")  # columns of frames that name a picture
-UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError)  # what damaged images raise in Pillow
+FILE_ROLES = (
+    "image", "depth", "normal", "instance_map", "class_map", "range", "normal_camera", "part_map", "material_map",
+    "position", "uv", "nocs", "edge",
+)  # fmt: skip # columns of frames that name a picture
+TABLE_ROLES = ("instance_ids", "part_ids", "material_ids")  # and those that name a table of ids
 
 
 def check_pixels(rows: MergedRows) -> Iterator[Fault]:
@@ -47,7 +49,7 @@ def _check_frame(
     rows: MergedRows, frame: Mapping[str, Any], instances: list[dict[str, Any]]
 ) -> Iterator[tuple[str, str]]:
     size = (frame["width"], frame["height"])
-    for role in (*FILE_ROLES, "instance_ids"):
+    for role in (*FILE_ROLES, *TABLE_ROLES):
         try:
             if frame.get(role) is not None:
                 inside(rows.out, frame[role])
@@ -72,6 +74,7 @@ def _check_frame(
             yield from _check_maps(rows, frame, instances)
         except UNREADABLE as error:
             yield frame["instance_map"], f"it, its class map or its depth cannot be decoded: {error}"
+    yield from check_geometry(rows.out, frame)
 
 
 def image_size(path: Any) -> tuple[int, int] | None:

@@ -93,4 +93,3 @@ def _where_used(
         [np.full((n, 3, *width), default, np.float32) if part is None else part
          for part, n in zip(parts, counts, strict=True)]
     )  # fmt: skip
-
