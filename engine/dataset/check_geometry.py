@@ -129,7 +129,7 @@ def camera_rows(frame: Mapping[str, Any]) -> NDArray[np.float64]:
 
 
 def _camera_points(frame: Mapping[str, Any], depth_m: NDArray[np.float32]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the points that depths mean in the camera's frame, NaN: none, and metres along the ray for one of depth."""
+    """Return the points that depths mean in the camera's frame, NaN: none, and metres of ray a metre of depth."""
     y, x = np.indices(depth_m.shape) + 0.5
     finite = np.where(np.isfinite(depth_m), depth_m, np.nan).astype(np.float64)
     points_m = unproject(lens_of_row(frame), np.stack([x, y], axis=-1), finite)
