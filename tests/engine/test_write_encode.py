@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from PIL import Image
 
 from engine.errors import UserError
+from engine.recipe import Output
 from engine.write.encode import encode_jpeg, encode_npy, encode_png
 from engine.write.measure import measure_rgb
 from engine.write.plan import read_writers
@@ -28,7 +30,7 @@ from engine.write.writers import (
 )
 
 WRITE_CONFIGS = sorted((Path(__file__).parents[2] / "conf" / "write").glob("*.yaml"))
-ALL_OUTPUTS = ("rgb", "depth", "normal", "instance", "depth_sensor", "lidar")
+ALL_OUTPUTS = get_args(Output)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])

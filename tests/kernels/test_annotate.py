@@ -107,7 +107,7 @@ def test_a_rolling_shutter_counts_from_where_the_camera_is_at_the_row() -> None:
 
 
 def test_nocs_of_a_moving_box_follow_it_by_one_similarity() -> None:
-    """At every row, world = origin + R (nocs - 1/2) diagonal: the box is turned, scaled per axis and moves meanwhile."""
+    """At every row, world = origin + R (nocs - 1/2) diagonal, of a turned and stretched box that moves."""
     readout_s, moments, speed_m_s = 0.03, 5, np.array([12.0, 0.0, 4.0])
     setup = dataclasses.replace(
         rig(size_px=SIZE_PX, quality="labels"), readout_s=readout_s, shutter_samples=moments
@@ -241,8 +241,7 @@ def expected_edges(frames: Frames, eye_m: Floats, setup: Rig) -> NDArray[np.uint
     """Return the rule of docs/formats.md for a pinhole, pixel by pixel."""
     assert frames.instance is not None
     assert frames.normal is not None
-    assert frames.depth_m is not None
-    ids, normal, depth_m = frames.instance[0], frames.normal[0].astype(np.float64), frames.depth_m[0]
+    ids, normal = frames.instance[0], frames.normal[0].astype(np.float64)
     ray = frames.annotations["position"][0].astype(np.float64) - eye_m
     width = 1.0 / frames.keys.k[0, 0, 0]
     out = np.zeros(ids.shape, np.uint8)
