@@ -90,11 +90,15 @@ def into_camera(views: Views, pixel: wp.vec3i, vector: wp.vec3) -> wp.vec3:
 
 
 @wp.func
-def exact_weights(corner: wp.vec3, edge_1: wp.vec3, edge_2: wp.vec3, point: wp.vec3, stored: wp.vec3) -> wp.vec3:
+def weights_at(geometry: Geometry, triangle: int, point: wp.vec3, hit: Hit) -> wp.vec3:
     """Return the weights of a triangle's corners at a point of it, which differ from the stored ones by rounding only.
 
-    Where the triangle is so small that the point is known worse than 16 bits of it, the stored ones hold.
+    Where a triangle is so small or thin that its points are known worse than by 16 bits of it, that is what they are.
     """
+    stored = unpack_barycentric(hit.uv)
+    corner = geometry.point_m[triangle, 0]
+    edge_1 = geometry.point_m[triangle, 1] - corner
+    edge_2 = geometry.point_m[triangle, 2] - corner
     across = wp.cross(edge_1, edge_2)
     area2 = wp.dot(across, across)
     if area2 <= 0.0:
@@ -191,31 +195,20 @@ def annotate_surfaces(
             out_images.material[view, y, x] = material
         if out_images.uv.shape[0] == 0 and out_images.nocs.shape[0] == 0:
             continue
-        weight = wp.vec3()
-        corner = wp.vec3()
-        edge_1 = wp.vec3()
-        edge_2 = wp.vec3()
+        uv = wp.vec2(wp.nan, wp.nan)
+        nocs = wp.vec3(wp.nan, wp.nan, wp.nan)
         if is_hit:
-            corner = geometry.point_m[triangle, 0]
-            edge_1 = geometry.point_m[triangle, 1] - corner
-            edge_2 = geometry.point_m[triangle, 2] - corner
-            ray = center_ray(views, pixel)
             there = mesh_from_world(geometry.trees, row, part)
+            ray = center_ray(views, pixel)
             point = transform_point(there, ray.origin) + transform_vector(there, ray.direction) * met.t
-            weight = exact_weights(corner, edge_1, edge_2, point, unpack_barycentric(met.uv))
+            if out_images.nocs.shape[0] > 0:
+                at = transform_point(geometry.instance_from_mesh[part], point)
+                nocs = object_coordinates(objects, row, geometry.instance[part], at)
+            if objects.has_uv.shape[0] > 0 and objects.has_uv[part] != wp.uint8(0):
+                uv = uv_at(corner_uv(geometry.uv, triangle), weights_at(geometry, triangle, point, met))
         if out_images.uv.shape[0] > 0:
-            uv = wp.vec2(wp.nan, wp.nan)
-            if is_hit:
-                if objects.has_uv[part] != wp.uint8(0):
-                    uv = uv_at(corner_uv(geometry.uv, triangle), weight)
             out_images.uv[view, y, x, 0] = uv[0]
             out_images.uv[view, y, x, 1] = uv[1]
         if out_images.nocs.shape[0] > 0:
-            nocs = wp.vec3(wp.nan, wp.nan, wp.nan)
-            if is_hit:
-                at = transform_point(
-                    geometry.instance_from_mesh[part], corner + edge_1 * weight[1] + edge_2 * weight[2]
-                )
-                nocs = object_coordinates(objects, row, geometry.instance[part], at)
             for axis in range(3):
                 out_images.nocs[view, y, x, axis] = nocs[axis]
