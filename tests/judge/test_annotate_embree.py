@@ -66,7 +66,9 @@ def test_what_a_hit_tells_is_what_embree_says(file: str, shared_dir: Path) -> No
             expected = (weight[:, :, None] * mesh.uv[which]).sum(axis=1)
             reach = np.ptp(mesh.uv[which], axis=1).max(axis=1)  # of the triangle, which has weights from 0 to 1
             limit = reach * (1e-6 + slack_m[pixels] / _height_m(corner[pixels])) + 1e-6
-            assert (np.abs(images["uv"][pixels] - expected).max(axis=1) <= limit).all()
+            off = np.abs(images["uv"][pixels] - expected).max(axis=1)
+            inside = weight.min(axis=1) * _height_m(corner[pixels]) > slack_m[pixels]  # else either face is right
+            assert (off <= limit)[inside].all()
         points = (weight[:, :, None] * mesh.points_m[mesh.triangle[which]]).sum(axis=1)
         pose, instance = poses[placement], stage.placements.instance[placement]
         expected, diagonal_m = _normalised(stage, instance, points @ pose[:, :3].T + pose[:, 3])
