@@ -92,6 +92,7 @@ def outline_pixels(
         instance = labels.instance[view, y, x]
         normal = labels.normal[view, y, x]
         bits = int(0)
+        here = Facet()
         for side in range(4):  # left, right, above, below
             step = 2 * (side & 1) - 1
             x2 = wp.where(side < 2, x + step, x)
@@ -102,7 +103,8 @@ def outline_pixels(
             if labels.instance[view, y2, x2] != instance:
                 bits = bits | int(EdgeBit.INSTANCE)
             elif met.placement != MISS and (other.placement != met.placement or other.triangle != met.triangle):
-                here = facet_at(geometry, views, pixel, met)
+                if here.t == 0.0:  # the first neighbour that needs it
+                    here = facet_at(geometry, views, pixel, met)
                 there = facet_at(geometry, views, wp.vec3i(view, y2, x2), other)
                 if is_apart(views, view, here, there):
                     bits = bits | int(EdgeBit.DEPTH)
