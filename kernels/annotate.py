@@ -5,8 +5,8 @@ Places come from the ray and its parameter, which are exact to float32; weights 
 
 import warp as wp
 
-from .camera import Ray, Span, Views, camera_ray, label_row
-from .geometry import Geometry, Trees
+from .camera import Span, Views
+from .geometry import Geometry
 from .native_source import native
 from .resolve import LabelImages
 from .trace import Hit
@@ -38,28 +38,6 @@ class Objects:
     world_from_instance: wp.array2d[mat34]  # [row, instance]
     override: wp.array2d[int]  # [row, instance], material; -1: each triangle's own
     has_uv: wp.array[wp.uint8]  # [placement]
-
-
-@wp.func
-def mesh_from_world(trees: Trees, row: int, placement: int) -> mat34:
-    """Return the inverse of a placement's pose, which is all that a row keeps of it."""
-    out = mat34()
-    for column in range(4):
-        for axis in range(3):
-            out[axis, column] = trees.record[row, placement, 4 * column + axis]
-    return out
-
-
-@wp.func
-def center_ray(views: Views, pixel: wp.vec3i) -> Ray:
-    """Return the ray of a pixel's label, in the world at the moment of its image row."""
-    return camera_ray(views, pixel[0], float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
-
-
-@wp.func
-def center_row(views: Views, pixel: wp.vec3i) -> int:
-    """Return the row of Worlds that a pixel's label shows."""
-    return label_row(views, pixel[0], float(pixel[1]) + 0.5)
 
 
 @wp.func_native(native("lanes", "lens", "camera", "annotate_rays"))

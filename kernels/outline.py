@@ -4,13 +4,13 @@ from enum import IntEnum
 
 import warp as wp
 
-from .annotate import GeometryImages, center_ray, center_row, mesh_from_world
-from .camera import TILE_X, TILE_Y, Ray, Span, Views, pixel_of
-from .geometry import Geometry
+from .annotate import GeometryImages
+from .camera import TILE_X, TILE_Y, Ray, Span, Views, camera_ray, label_row, pixel_of
+from .geometry import Geometry, Trees
 from .resolve import LabelImages
 from .surface import spread_at
 from .trace import MISS, Hit
-from .transform import transform_normal
+from .transform import mat34, transform_normal
 
 CREASE_COS = wp.constant(0.8660254)  # neighbours' normals that differ by more than 30 degrees, as on a sharp edge
 
@@ -31,6 +31,28 @@ class Facet:
     t: float
     position: wp.vec3  # world
     normal: wp.vec3  # of the triangle, world, unit
+
+
+@wp.func
+def mesh_from_world(trees: Trees, row: int, placement: int) -> mat34:
+    """Return the inverse of a placement's pose, which is all that a row keeps of it."""
+    out = mat34()
+    for column in range(4):
+        for axis in range(3):
+            out[axis, column] = trees.record[row, placement, 4 * column + axis]
+    return out
+
+
+@wp.func
+def center_ray(views: Views, pixel: wp.vec3i) -> Ray:
+    """Return the ray of a pixel's label, in the world at the moment of its image row."""
+    return camera_ray(views, pixel[0], float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
+
+
+@wp.func
+def center_row(views: Views, pixel: wp.vec3i) -> int:
+    """Return the row of Worlds that a pixel's label shows."""
+    return label_row(views, pixel[0], float(pixel[1]) + 0.5)
 
 
 @wp.func
@@ -93,7 +115,8 @@ def outline_pixels(
         normal = labels.normal[view, y, x]
         bits = int(0)
         here = Facet()
-        for side in range(4):  # left, right, above, below
+        sides = int(4)  # a variable, so that the loop is not unrolled into four times the registers
+        for side in range(sides):  # left, right, above, below
             step = 2 * (side & 1) - 1
             x2 = wp.where(side < 2, x + step, x)
             y2 = wp.where(side < 2, y, y + step)
