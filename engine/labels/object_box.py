@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.scene.model import Mesh, Placements, Scene
 
-NOTHING_M = 1.0e-12  # a coordinate below it is the rounding of 0: copies of one asset stay equal
+SAME_DIGITS = 9  # after the point, to which poses of copies of one asset are equal
 
 
 def instance_from_mesh(scene: Scene) -> NDArray[np.float64]:
@@ -41,14 +41,17 @@ def _bounds_of_placements(
     meshes: tuple[Mesh, ...], placed: Placements, poses: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the bounds of every placement's points [placement, 3]; equal copies are looked at once."""
-    rounded = np.where(np.abs(poses) < NOTHING_M, 0.0, poses).astype(np.float32).reshape(len(poses), -1)
+    rounded = np.round(poses, SAME_DIGITS).astype(np.float32).reshape(len(poses), -1) + np.float32(0.0)  # no -0
     keys = np.concatenate([placed.mesh.astype(np.float64)[:, None], rounded.astype(np.float64)], axis=1)
     _, first, copy = np.unique(keys, axis=0, return_index=True, return_inverse=True)
     low, high = np.full((len(first), 3), np.inf), np.full((len(first), 3), -np.inf)
+    points_m: dict[int, NDArray[np.float64]] = {}  # of a mesh, that are corners of triangles
     for row, placement in enumerate(first.tolist()):
-        mesh, pose = meshes[placed.mesh[placement]], poses[placement]
-        used = np.unique(mesh.triangle)
-        if len(used):
-            points_m = mesh.points_m[used].astype(np.float64) @ pose[:, :3].T + pose[:, 3]
-            low[row], high[row] = points_m.min(axis=0), points_m.max(axis=0)
+        index, pose = int(placed.mesh[placement]), poses[placement]
+        if index not in points_m:
+            mesh = meshes[index]
+            points_m[index] = mesh.points_m[np.unique(mesh.triangle)].astype(np.float64)
+        if len(points_m[index]):
+            corners_m = points_m[index] @ pose[:, :3].T + pose[:, 3]
+            low[row], high[row] = corners_m.min(axis=0), corners_m.max(axis=0)
     return low[copy.reshape(-1)], high[copy.reshape(-1)]

@@ -307,3 +307,31 @@ def test_what_nobody_asks_for_is_not_there_and_changes_nothing() -> None:
     assert not plain.annotations
     for name in ("depth_m", "normal", "instance"):
         assert getattr(plain, name).tobytes() == getattr(full, name).tobytes()
+
+
+def test_a_deformed_mesh_has_the_box_of_its_present_points() -> None:
+    """After a scene has moved, images are those of a renderer that never knew another scene."""
+    stage, setup = some_scene(), rig(size_px=SIZE_PX, quality="labels")
+    squeezed = dataclasses.replace(stage.meshes[1], points_m=stage.meshes[1].points_m * np.float32([1.0, 1.0, 0.4]))
+    later = dataclasses.replace(stage, meshes=(stage.meshes[0], squeezed, stage.meshes[2]))
+    cam = camera(FAR, focal_mm=14.0)
+    with closing(Renderer(stage, setup, EVERY, seed=0, device="cpu", threads=1)) as renderer:
+        before = renderer.render(draft_of(stage, setup, cam, [0])).annotations
+        renderer.move(later)
+        moved = renderer.render(draft_of(later, setup, cam, [0])).annotations
+    fresh = rendered(later, setup, draft_of(later, setup, cam, [0])).annotations
+    assert all(moved[name].tobytes() == fresh[name].tobytes() for name in ANNOTATIONS)
+    assert moved["nocs"].tobytes() != before["nocs"].tobytes()
+
+
+def test_shaded_frames_have_the_annotators_of_labels_alone() -> None:
+    """Whatever the quality and the samples, and whatever else needs materials."""
+    stage, cam = some_scene(), camera(FAR, focal_mm=14.0)
+    labels = rig(size_px=SIZE_PX, quality="labels")
+    alone = rendered(stage, labels, draft_of(stage, labels, cam, [0])).annotations
+    for spp in (1, 2):
+        setup = rig(size_px=SIZE_PX, quality="direct", spp=spp)
+        outputs = dataclasses.replace(EVERY, rgb=True, normal=False)
+        with closing(Renderer(stage, setup, outputs, seed=0, device="cpu", threads=2)) as renderer:
+            shaded = renderer.render(draft_of(stage, setup, cam, [0])).annotations
+        assert all(shaded[name].tobytes() == alone[name].tobytes() for name in ANNOTATIONS)
