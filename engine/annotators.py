@@ -8,10 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+
+class EdgeBit(IntEnum):
+    """Bits of the image `edge`: what lies between a pixel and one of its four neighbours; kernels number them alike."""
+
+    INSTANCE = 1  # two instances meet, or one ends before nothing
+    DEPTH = 2  # an occlusion inside one instance: its surfaces do not meet there
+    CREASE = 4  # a surface bends by more than 30 degrees
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,8 @@ class Annotation:
 EFFECTS = ("finish", "rust", "stain", "dust", "wear", "scratch", "dent", "crack")
 
 ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
+    "range_m": Annotation("range", np.float32),  # from the camera's centre, +inf: nothing
+    "normal_camera": Annotation("normal_camera", np.float32, (3,)),  # `normal` in the camera's frame, 0: nothing
     "part": Annotation("part", np.int32),  # placement that the ray met, -1: nothing
     "flow_forward_px": Annotation("flow", np.float32, (2,)),  # right and down, to the next step; NaN: none
     "flow_forward_state": Annotation("flow", np.uint8),  # engine.flow_state.FlowState
@@ -40,6 +51,11 @@ ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
     "effect": Annotation("effect", np.uint8, (len(EFFECTS),)),  # share that each of EFFECTS covers, 255: all
     "shadow": Annotation("shadow", np.float32),  # share of the light of lights that is blocked
     "shadow_lit": Annotation("shadow", np.uint8),  # 1: some light could arrive, 0: none
+    "material": Annotation("material", np.int32),  # that it wears there, -1: nothing
+    "position": Annotation("position", np.float32, (3,)),  # in the world [m], NaN: nothing
+    "uv": Annotation("uv", np.float32, (2,)),  # first set, v up, NaN: nothing, or its mesh has none
+    "nocs": Annotation("nocs", np.float32, (3,)),  # in the object's box, 0 to 1, NaN: nothing
+    "edge": Annotation("edge", np.uint8),  # EdgeBit
 })  # fmt: skip
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import native_source as native_source
     from kernels import noise as noise
     from kernels import opacity as opacity
+    from kernels import outline as outline
     from kernels import passage as passage
     from kernels import path as path
     from kernels import path_light as path_light

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench.gallery import built, shipped, strips
+from bench.gallery import annotators, built, shipped, strips
 from bench.gallery.sheet import Effort, Sheet, jpeg
 
 PAGE = "README.md"
@@ -31,6 +31,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "development": strips.development_sheet,
     "depth_sensors": shipped.depth_sheet,
     "lidars": shipped.lidar_sheet,
+    "annotators": annotators.annotator_sheet,
 }
 HEAD = """# Gallery
 

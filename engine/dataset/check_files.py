@@ -15,6 +15,7 @@ from engine.errors import UserError
 from engine.write.begin import BESIDE, HEADER, MANIFEST, RECIPE, TAXONOMY
 from engine.write.files import TEMPORARY, hash_file, inside
 from engine.write.merge import COMMITS
+from engine.write.parts import TABLES
 from engine.write.record import FileFact, content_hash
 from engine.write.threads import thread_count
 
@@ -98,7 +99,7 @@ def _expected_files(contents: Contents) -> dict[str, _Expected]:
 
 
 def _repair_of(name: str) -> str:
-    if name in (HEADER, RECIPE, TAXONOMY):
+    if name in (HEADER, RECIPE, TAXONOMY, *TABLES):
         return REMAKE_RECORDS
     if name == CONTACT_SHEET or name.startswith(("index/", "labels/")):
         return REMAKE_VIEWS

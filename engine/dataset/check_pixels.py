@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from engine.annotators import EFFECTS
 from engine.dataset.check_coco import runs_of
+from engine.dataset.check_geometry import DEPTH_TOLERANCE_M, UNREADABLE, check_geometry
 from engine.dataset.check_space import check_space
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
@@ -24,8 +25,6 @@ from engine.write.tables import read_parquet
 from engine.write.view import LARGEST_UINT16
 from engine.write.writers import MILLIMETRES_A_METRE
 
-DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
-
 LOOK_ROLES = (
     "albedo", "roughness", "metallic", "shadow", "shadow_lit", "effect", *(f"effect_{name}" for name in EFFECTS),
     "rgb16", "hdr",
@@ -35,8 +34,9 @@ FLOW_ROLES = (
     "scene_flow_backward",
 )  # fmt: skip
 IMAGE_ROLES = ("image", "depth", "normal", "instance_map", "class_map")
-FILE_ROLES = (*IMAGE_ROLES, *LOOK_ROLES, *FLOW_ROLES)  # columns that name a picture
-UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError)  # what damaged images raise in Pillow
+GEOMETRY_ROLES = ("range", "normal_camera", "part_map", "material_map", "position", "uv", "nocs", "edge")
+FILE_ROLES = (*IMAGE_ROLES, *GEOMETRY_ROLES, *LOOK_ROLES, *FLOW_ROLES)  # columns that name a picture
+TABLE_ROLES = ("instance_ids", "part_ids", "material_ids")  # and those that name a table of ids
 
 
 def check_pixels(rows: MergedRows) -> Iterator[Fault]:
@@ -60,7 +60,7 @@ def _check_frame(
     rows: MergedRows, frame: Mapping[str, Any], instances: list[dict[str, Any]]
 ) -> Iterator[tuple[str, str]]:
     size = (frame["width"], frame["height"])
-    for role in (*FILE_ROLES, "instance_ids"):
+    for role in (*FILE_ROLES, *TABLE_ROLES):
         try:
             if frame.get(role) is not None:
                 inside(rows.out, frame[role])
@@ -88,6 +88,7 @@ def _check_frame(
             yield from _check_maps(rows, frame, instances)
         except UNREADABLE as error:
             yield frame["instance_map"], f"it, its class map or its depth cannot be decoded: {error}"
+    yield from check_geometry(rows.out, frame)
 
 
 def image_size(path: Any) -> tuple[int, int] | None:

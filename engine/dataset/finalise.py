@@ -167,7 +167,9 @@ def _index_chunks(rows: MergedRows, name: str) -> Iterator[bytes]:
 
 def _list_files(dataset: _Dataset, views: _Views) -> list[FileFact]:
     """Return every file of the dataset but the checksums and the manifest, sorted by path."""
-    own = [HEADER, RECIPE, TAXONOMY, *(f"{COMMITS}/{commit.id}.json" for commit in dataset.commits)]
+    recipe = dataset.recipe
+    own = [HEADER, RECIPE, TAXONOMY, *read_writers(recipe.write, recipe.outputs).tables]
+    own += (f"{COMMITS}/{commit.id}.json" for commit in dataset.commits)
     facts = [FileFact(name, hash_file(dataset.out / name), (dataset.out / name).stat().st_size) for name in own]
     facts += [fact for commit in dataset.commits for fact in commit.files]
     return sorted([*facts, *views.index, *views.labels, views.contact_sheet], key=lambda fact: fact.path)

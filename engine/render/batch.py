@@ -12,7 +12,7 @@ import warp as wp
 
 from engine import gpu
 from engine.draft import Draft, rows_of
-from engine.render.annotations import new_holders
+from engine.render.annotations import annotation_fields, new_holders
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.exposure import at_moments, moment_count
 from engine.render.flow import flow_fields, reads_steps
@@ -78,6 +78,7 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice, shown: slice = sl
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
     of_keypoints = keypoint_fields(stages, draft, cameras)
     of_worlds = world_fields(stages.base, placed)
+    of_worlds += annotation_fields(stages.annotations, placed, of_worlds)
     return BatchValues(
         rows, views, of_worlds, of_views, of_sweeps, sweeps, of_sensors, of_flow, of_keypoints, moments
     )  # fmt: skip

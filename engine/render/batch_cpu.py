@@ -29,7 +29,7 @@ class CpuBatch:
 
     def __init__(self, stages: Stages, values: BatchValues, images: tuple[str, ...], threads: int) -> None:
         """Reserve memory; `images` are those of `IMAGES` that leave the renderer."""
-        needs_normal = stages.marks_edges or stages.denoiser is not None
+        needs_normal = stages.reads_normals or stages.denoiser is not None
         kept: tuple[str, ...] = () if not needs_normal or "normal" in images else ("normal",)
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._memory, self._stages, self._images = BatchMemory(stages, values, kept), stages, images

@@ -37,7 +37,7 @@ class CudaBatch:
     def __init__(self, stages: Stages, values: BatchValues, images: tuple[str, ...], streams: Streams) -> None:
         """Reserve memory; `images` are those of `IMAGES` that leave the renderer."""
         device = stages.base.device
-        kept: tuple[str, ...] = ("normal",) if stages.marks_edges and "normal" not in images else ()
+        kept: tuple[str, ...] = ("normal",) if stages.reads_normals and "normal" not in images else ()
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._images, self._streams = images, streams
         self.memory = BatchMemory(stages, values, (*images, *kept))

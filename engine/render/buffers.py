@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 from engine import gpu
 from engine.annotators import ANNOTATIONS
 from engine.recipe import Rig
+from engine.render.annotations import WARP_OF
 from engine.render.exposure import blurs
 from engine.render.worlds import SceneOnDevice
 
@@ -54,7 +55,6 @@ class Image:
         return (views, *((base.instance_count,) if self.of_instances else pixels), *last)
 
 
-WARP_OF = {np.dtype(np.float32): wp.float32, np.dtype(np.int32): wp.int32, np.dtype(np.uint8): wp.uint8}
 IMAGES: Mapping[str, Image] = MappingProxyType({
     "rgb": Image(wp.uint8, np.uint8, (3,), (3,)),
     "rgb_linear": Image(wp.vec3, np.float32, (3,)),

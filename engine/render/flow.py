@@ -96,14 +96,13 @@ def new_flow_images(device: str) -> Any:
     return images
 
 
-def record_flow(program: Program, target: Target, slice_px: int, images: Any) -> None:
-    """Record the flow of a slice; `images` is the kernels.flow.FlowImages that is written."""
+def record_flow(program: Program, target: Target, threads: int, images: Any) -> None:
+    """Record the flow of a slice into kernels.flow.FlowImages; a thread has `Span.run` pixels."""
     worlds, buffers, span = target.worlds, target.buffers, target.span
     for direction in DIRECTIONS:
         if not any(f"_{direction}_" in name for name in buffers.holders if name in FLOW_IMAGES):
             continue
         journey = _journey(target, worlds.inputs, direction)
-        threads = -(-slice_px // span.run)
         if worlds.opacities is None:
             program.launch(gpu.flow.find_flow, threads, [worlds.geometry, journey, span, buffers.hit, images])
         else:

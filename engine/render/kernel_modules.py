@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from engine import gpu
-from engine.render.annotations import GEOMETRY_IMAGES
+from engine.render.annotations import GEOMETRY_IMAGES, OUTLINE_IMAGE
 from engine.render.flow import reads_steps
 from engine.render.shadow_annotations import SHADOW_IMAGES
 from engine.render.surface_annotations import needs_materials
@@ -24,7 +24,7 @@ DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar
 PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the second at quality `path`
 SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
 ALBEDO_MODULE = "albedo"  # for a denoiser
-ANNOTATE_MODULE = "annotate"  # for annotators
+ANNOTATE_MODULE, OUTLINE_MODULE = "annotate", "outline"  # for annotators
 FLOW_MODULES = ("flow", "flow_passage")  # one of them: the second where rays may pass surfaces
 ANNOTATE_SURFACE_MODULE = "annotate_surface"  # for those of materials,
 ANNOTATE_PATTERN_MODULE = "annotate_pattern"  # of batches that have a pattern
@@ -33,8 +33,8 @@ KEYPOINT_MODULES = ("keypoint", "keypoint_passage")  # of scenes that have some,
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    ALBEDO_MODULE, ANNOTATE_MODULE, ANNOTATE_SURFACE_MODULE, ANNOTATE_PATTERN_MODULE, *ANNOTATE_SHADOW_MODULES,
-    *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES, *KEYPOINT_MODULES,
+    ALBEDO_MODULE, ANNOTATE_MODULE, OUTLINE_MODULE, ANNOTATE_SURFACE_MODULE, ANNOTATE_PATTERN_MODULE,
+    *ANNOTATE_SHADOW_MODULES, *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES, *KEYPOINT_MODULES,
 )  # fmt: skip
 
 
@@ -72,6 +72,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (needs_materials(stages.annotations), ANNOTATE_SURFACE_MODULE),
         *zip((has_shadow, has_shadow and base.opens_shadow), ANNOTATE_SHADOW_MODULES, strict=True),
         *zip((has_keypoints and not opens, has_keypoints and opens), KEYPOINT_MODULES, strict=True),
+        (OUTLINE_IMAGE in stages.annotations, OUTLINE_MODULE),
         *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):

@@ -276,7 +276,7 @@ class Renderer:
         """
         with wp.ScopedStream(None if self._streams is None else self._streams.render, sync_exit=True):
             base, motion = self._mover.move(self._stages.base, scene)
-            if motion.rebuilt:  # programs hold the arrays from before
+            if motion.rebuilt or "nocs" in self.outputs.annotations:  # programs hold the arrays from before
                 wp.synchronize_device(self.device)
                 self._cpu.clear()
                 self._cuda.clear()

@@ -9,7 +9,7 @@ import warp as wp
 
 from engine import gpu
 from engine.recipe import Rig
-from engine.render.annotations import record_annotations
+from engine.render.annotations import NORMAL_READERS, OUTLINE_IMAGE, record_annotations, record_outlines
 from engine.render.arrays import copied
 from engine.render.buffers import Buffers, Scratch
 from engine.render.denoise import Denoiser
@@ -49,7 +49,12 @@ class Stages:
     @property
     def reads_neighbours(self) -> bool:
         """Return whether what follows tracing looks at pixels that another slice may have traced."""
-        return self.marks_edges or self.depth is not None
+        return self.marks_edges or self.depth is not None or OUTLINE_IMAGE in self.annotations
+
+    @property
+    def reads_normals(self) -> bool:
+        """Return whether what follows labels needs their normals, whoever else asks for them."""
+        return self.marks_edges or any(name in NORMAL_READERS for name in self.annotations)
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,7 @@ class SlicePrograms:
         self._sample = Program(stages.base.device)
         self.develop = Program(stages.base.device)  # once whole images are denoised
         self._record_trace()
+        record_outlines(self.shade, target, self._threads)
         if stages.depth is not None:
             self._record_depth(stages.depth)
         if stages.shaded:
@@ -88,9 +94,14 @@ class SlicePrograms:
         for span in self._spans:
             span.first, span.count = first, count
 
+    @property
+    def _threads(self) -> int:
+        """Return how many threads a slice needs whose threads have `span.run` pixels each."""
+        return -(-self._slice_px // self._target.span.run)
+
     def _runs(self, program: Program, kernel: Any, arguments: list[Any]) -> None:
         """Record a kernel whose threads have `span.run` pixels each."""
-        program.launch(kernel, -(-self._slice_px // self._target.span.run), arguments)
+        program.launch(kernel, self._threads, arguments)
 
     def _record_trace(self) -> None:
         at, program = self._target, self.trace
@@ -102,7 +113,7 @@ class SlicePrograms:
             inputs = [geometry, at.views, opacities, at.span, buffers.hit, mixed, at.overflow]
             program.launch(gpu.passage.pass_primary, self._slice_px, inputs)
         self._runs(program, gpu.resolve.resolve_labels, [geometry, at.views, at.span, buffers.hit, buffers.labels])
-        record_annotations(program, at, self._slice_px)
+        record_annotations(program, at, self._stages.base, self._threads)
 
     def _record_depth(self, model: DepthModel) -> None:
         """Record what a depth camera sees, and after it what it measures, which depends on neighbours."""

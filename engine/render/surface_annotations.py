@@ -31,15 +31,15 @@ def new_surface_images(device: str) -> Any:
     return images
 
 
-def record_surfaces(program: Program, target: Target, slice_px: int) -> None:
-    """Record the annotators of surfaces, where any is asked for."""
+def record_surfaces(program: Program, target: Target, threads: int) -> None:
+    """Record the annotators of surfaces, where any is asked for; a thread has `Span.run` pixels."""
     holders, worlds = target.buffers.holders, target.worlds
     images = next((holders[name] for name in SURFACE_IMAGES if name in holders), None)
     if images is None:
         return
     materials = copied(worlds.materials)
     materials.energy.is_deferred = 1  # layers as they are, and not what light makes of them
-    threads, pixels = -(-slice_px // target.span.run), [target.span, target.buffers.hit, images]
+    pixels = [target.span, target.buffers.hit, images]
     if worlds.patterns is None:
         inputs = [worlds.geometry, target.views, materials, *pixels]
         program.launch(gpu.annotate_surface.annotate_surface, threads, inputs)

@@ -32,6 +32,7 @@ from engine.render.opacity import (
 from engine.render.patterns import pattern_fields, patterns_of_rows, sharp_edges
 from engine.render.program import Program
 from engine.render.tree import TreeSpans, build_mesh_trees, check_stack, lanes_of, record_top_build, top_build
+from engine.scene.bounds import Shapes
 from engine.scene.model import Scene
 
 
@@ -59,6 +60,12 @@ class SceneOnDevice:
     def sharp(self) -> wp.array:
         """Return which edges of triangles are sharp; worked out when the first pattern needs it."""
         return to_device(sharp_edges(self.scene.meshes), wp.uint8, self.device)
+
+    @cached_property
+    def object_boxes(self) -> tuple[wp.array, wp.array]:
+        """Return the bounds of every instance in its own frame; worked out when the first image needs them."""
+        low, high = (to_device(ends.astype(np.float32), wp.vec3, self.device) for ends in Shapes(self.scene).bounds_m)
+        return low, high
 
     @property
     def is_stack_safe(self) -> bool:

@@ -11,6 +11,7 @@ from engine.provenance import source_sha256
 from engine.recipe import Recipe
 from engine.scene.taxonomy import Taxonomy, taxonomy_from_json
 from engine.write.files import TEMPORARY, make_folder, publish_new
+from engine.write.parts import table_files
 from engine.write.plan import DatasetPlan
 from engine.write.record import Header, json_bytes, read_header, read_json
 
@@ -39,6 +40,8 @@ def begin_dataset(out: Path, plan: DatasetPlan) -> Header:
         check_program(out, header, engine_version=ours.engine_version, sources=ours.source_sha256)
     publish_new(out, out / RECIPE, recipe_bytes(plan))
     publish_new(out, out / TAXONOMY, taxonomy_bytes(plan))
+    for name, data in table_files(plan.scene, plan.writers.tables).items():
+        publish_new(out, out / name, data)
     return header
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+import engine.write.annotations
 import engine.write.coco
 import engine.write.flow_writers
 import engine.write.look_writers
@@ -52,6 +53,11 @@ class Writers:
     def missing(self) -> tuple[str, ...]:
         """Roles of files that not every frame has."""
         return tuple(role for writer in self.frame for role in writer.params.MISSING)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Paths of the tables of the scene that files of frames refer to."""
+        return tuple(path for writer in self.frame for path in writer.params.TABLES)
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ def plan_dataset(
         scene=scene,
         header=header,
         grid=FrameGrid(recipe.rig.steps, len(cameras)),
-        classes=ClassTable(class_ids, largest),
+        classes=ClassTable(class_ids, largest, len(scene.placements.mesh), len(scene.materials)),
         provenance=provenance,
     )
 

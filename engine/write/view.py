@@ -21,6 +21,8 @@ class ClassTable:
 
     class_of_instance: NDArray[np.int32]  # [instance], id in the taxonomy; 0: unlabelled
     largest_class_id: int
+    part_count: int = 0  # placements of the scene
+    material_count: int = 0
 
     @property
     def remapped(self) -> bool:
@@ -61,6 +63,7 @@ class FrameParams:
     OUTPUTS: ClassVar[tuple[str, ...]] = ()  # what the recipe must render
     MISSING: ClassVar[tuple[str, ...]] = ()  # roles that not every frame has
     IDEAL_SENSOR: ClassVar[bool] = False  # whether it can do nothing with another one
+    TABLES: ClassVar[tuple[str, ...]] = ()  # files of engine.write.parts that say what its ids mean
 
 
 class DatasetParams:

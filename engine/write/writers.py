@@ -123,9 +123,7 @@ def ply_comments(sweep: Sweep) -> list[str]:
 def write_normals(params: Normals, view: View) -> list[FrameFile]:
     """Return the normals of a frame: each component n as round(32768 + 32767 n); 0 0 0 where nothing was hit."""
     assert view.normal is not None
-    scaled = np.rint(32768.0 + 32767.0 * view.normal).astype(np.uint16)
-    scaled[~view.normal.any(axis=-1)] = 0
-    return [FrameFile("normal", f"normals/{view.stem}.png", encode_png(scaled))]
+    return [FrameFile("normal", f"normals/{view.stem}.png", encode_png(normals_to_uint16(view.normal)))]
 
 
 @WRITERS.register("masks", Masks)
@@ -147,6 +145,13 @@ def write_masks(params: Masks, view: View) -> list[FrameFile]:
     return files
 
 
+def normals_to_uint16(normal: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return unit normals as 16-bit RGB; 0 0 0 where nothing was hit."""
+    scaled = np.rint(32768.0 + 32767.0 * normal).astype(np.uint16)
+    scaled[~normal.any(axis=-1)] = 0
+    return scaled
+
+
 def depth_to_mm(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
     """Return depth [mm], rounded; 0 where nothing was hit or 65.535 m are not enough, at least 1 elsewhere."""
     millimetres = depth_m * np.float32(MILLIMETRES_A_METRE)
@@ -156,13 +161,15 @@ def depth_to_mm(depth_m: NDArray[np.float32]) -> NDArray[np.uint16]:
     return millimetres.astype(np.uint16)
 
 
-def remap_instances(instance: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
-    """Return the sorted ids in a frame, 0 first, and the frame as positions in that table.
+def remap_instances(
+    instance: NDArray[np.int32], *, what: str = "instances"
+) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+    """Return the sorted ids in a frame, 0 first, and the frame as positions in that table; `what` names them.
 
     Raises:
-        ValueError: If one frame shows more than 65,535 instances.
+        ValueError: If one frame shows more than 65,535 of them.
     """
     ids = np.union1d(np.zeros(1, np.int32), instance).astype(np.int32)
     if len(ids) - 1 > LARGEST_UINT16:
-        raise ValueError(f"one frame shows {len(ids) - 1} instances; a 16-bit instance map holds {LARGEST_UINT16}")
+        raise ValueError(f"one frame shows {len(ids) - 1} {what}; a 16-bit map holds {LARGEST_UINT16}")
     return ids, np.searchsorted(ids, instance).astype(np.uint16)
