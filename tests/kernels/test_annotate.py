@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine import gpu
-from engine.annotators import ANNOTATIONS, EdgeBit
+from engine.annotators import EdgeBit
 from engine.draft import Draft
 from engine.frames import Frames
 from engine.lens import lens_of, unproject
 from engine.optics import LensConfig
 from engine.recipe import Rig
 from engine.render import Renderer
+from engine.render.annotations import GEOMETRY_IMAGES
 from engine.scene.bounds import Shapes
 from engine.scene.model import Material, Scene
 from tests.kernels.scenes import LABELS, box, camera, draft_of, look_at, mesh, pose, quad, rig, scene, sphere
 
 Floats = NDArray[np.float64]
-EVERY = dataclasses.replace(LABELS, annotations=tuple(ANNOTATIONS))
+EVERY = dataclasses.replace(LABELS, annotations=GEOMETRY_IMAGES)
 SIZE_PX = (64, 48)
 BARREL = LensConfig("brown_conrady", (-0.28, 0.09, 0.0006, -0.0004, -0.013), fov_deg=104.0)
 FISHEYE = LensConfig("kannala_brandt", (-0.018, 0.004, -0.0021, 0.0003), fov_deg=220.0, max_fov_deg=220.0)
@@ -289,7 +290,7 @@ def test_annotators_depend_on_nothing_but_their_view(size_px: tuple[int, int]) -
         for name, image in alone.annotations.items():
             assert image[0].tobytes() == together.annotations[name][world].tobytes(), name
             assert image[0].tobytes() == clipped.annotations[name][world].tobytes(), name
-    for name in ANNOTATIONS:
+    for name in GEOMETRY_IMAGES:
         only = dataclasses.replace(LABELS, normal=False, annotations=(name,))
         with closing(Renderer(stage, setup, only, seed=0, device="cpu", threads=2)) as renderer:
             frames = renderer.render(draft([2]))
@@ -320,7 +321,7 @@ def test_a_deformed_mesh_has_the_box_of_its_present_points() -> None:
         renderer.move(later)
         moved = renderer.render(draft_of(later, setup, cam, [0])).annotations
     fresh = rendered(later, setup, draft_of(later, setup, cam, [0])).annotations
-    assert all(moved[name].tobytes() == fresh[name].tobytes() for name in ANNOTATIONS)
+    assert all(moved[name].tobytes() == fresh[name].tobytes() for name in GEOMETRY_IMAGES)
     assert moved["nocs"].tobytes() != before["nocs"].tobytes()
 
 
@@ -334,4 +335,4 @@ def test_shaded_frames_have_the_annotators_of_labels_alone() -> None:
         outputs = dataclasses.replace(EVERY, rgb=True, normal=False)
         with closing(Renderer(stage, setup, outputs, seed=0, device="cpu", threads=2)) as renderer:
             shaded = renderer.render(draft_of(stage, setup, cam, [0])).annotations
-        assert all(shaded[name].tobytes() == alone[name].tobytes() for name in ANNOTATIONS)
+        assert all(shaded[name].tobytes() == alone[name].tobytes() for name in GEOMETRY_IMAGES)
