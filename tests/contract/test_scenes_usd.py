@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -311,6 +312,6 @@ def test_people_have_all_their_joints_inside_of_them():
             assert place[f"left_{part}"][1] > 0.0 > place[f"right_{part}"][1]
         for side in ("left", "right"):
             arm = [place[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist")]
-            for upper, lower in zip(arm, arm[1:]):
+            for upper, lower in pairwise(arm):
                 assert 0.2 < np.linalg.norm(upper - lower) < 0.35
     assert {entry.keypoints[a] for pair in entry.skeleton for a in pair} == set(entry.keypoints)
