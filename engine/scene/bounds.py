@@ -75,8 +75,7 @@ class Shapes:
         out, known = np.zeros(count, np.uint64), dict[bytes, int]()
         instance, of = placed.instance[order], group[order].astype(np.int64)
         starts = np.flatnonzero(np.concatenate([np.ones(min(len(order), 1), np.bool_), instance[1:] != instance[:-1]]))
-        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(order)], strict=True):
-            parts = of[start:end]
+        for start, parts in zip(starts.tolist(), np.split(of, starts)[1:], strict=True):
             if (key := parts.tobytes()) not in known:
                 digest = hashlib.sha256(b"".join(entry[part] for part in parts.tolist())).digest()
                 known[key] = int.from_bytes(digest[:HASH_BYTES], "big")

@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from engine.randomize.bounds import scene_bounds, world_boxes
 from engine.render import Outputs, Renderer
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene
+from engine.scene.bounds import Shapes
 from engine.scene.model import Scene
 from scenes_usd.author.build import build
 
@@ -289,3 +291,27 @@ def randomised(name: str, *, worlds: int) -> Draft:
     draft = authored_draft(loaded, recipe.rig, cameras, np.arange(worlds), np.zeros(worlds, np.int32))
     randomize(plan(recipe, loaded, cameras), draft)
     return draft
+
+
+def test_people_have_all_their_joints_inside_of_them():
+    """Every person of the warehouse, whatever the pose: left is left, heads are up, wrists hang on arms."""
+    hall = scene("warehouse")
+    (entry,) = [entry for entry in hall.taxonomy.classes if entry.key == "person"]
+    people = np.flatnonzero(hall.instances.class_id == entry.id)
+    low, high = Shapes(hall).bounds_m
+    assert len(people) == 3
+    for person in people:
+        own = hall.keypoints.instance == person
+        assert hall.keypoints.number[own].tolist() == list(range(14))
+        place = dict(zip(entry.keypoints, hall.keypoints.position_m[own], strict=True))
+        points = np.array(list(place.values()))
+        assert (points > low[person]).all()
+        assert (points < high[person]).all()
+        assert place["head"][2] > place["neck"][2] > place["left_hip"][2] > place["left_knee"][2]
+        for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"):
+            assert place[f"left_{part}"][1] > 0.0 > place[f"right_{part}"][1]
+        for side in ("left", "right"):
+            arm = [place[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist")]
+            for upper, lower in pairwise(arm):
+                assert 0.2 < np.linalg.norm(upper - lower) < 0.35
+    assert {entry.keypoints[a] for pair in entry.skeleton for a in pair} == set(entry.keypoints)

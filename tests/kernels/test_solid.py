@@ -276,3 +276,13 @@ def test_corners_are_where_the_rows_of_a_rolling_shutter_see_them() -> None:
     many = dataclasses.replace(setup, shutter_samples=201)
     _, moving = labelled(stage, draft, many)
     assert moving.corners_px[0, :, 0] == pytest.approx(still.corners_px[0, :, 0] + shift_px, abs=0.02)
+
+
+def test_a_frame_of_nothing_has_no_boxes() -> None:
+    stage = scene([(box(1), pose())])
+    labels, solid = labelled(stage, draft_of(stage, SETUP, camera(look_at((3.0, -8.0, 4.0), (6, -16, 8))), [0]))
+    assert len(labels.view) == 0
+    assert solid.corners_px.shape == (0, 8, 2)
+    assert solid.oriented_box_px.shape == (0, 4, 2)
+    assert Shapes(scene([])).asset.tolist() == [0]
+    assert Shapes(scene([])).bounds_m[0].tolist() == [[0, 0, 0]]
