@@ -38,6 +38,16 @@ class IndexSource:
         """The classes of the taxonomy."""
         return categories_of(self.rows.taxonomy)
 
+    def world_values(self, column: str) -> dict[tuple[int, int], Any] | None:
+        """Return the values of a column of the worlds index by (world, step); None: there is no such column."""
+        values: dict[tuple[int, int], Any] = {}
+        for table in self.rows.tables("worlds"):
+            if column not in table.column_names:
+                return None
+            keys = zip(table["world"].to_pylist(), table["step"].to_pylist(), strict=True)
+            values |= dict(zip(keys, table[column].to_pylist(), strict=True))
+        return values
+
     def frames(self) -> Iterator[Frame]:
         """Yield frame after frame."""
         for frames, instances in zip(self.rows.tables("frames"), self.rows.tables("instances"), strict=True):

@@ -96,7 +96,7 @@ def _linked(edges: NDArray[np.int64], stride: int) -> list[Ring]:
 
 
 def bridged(rings: list[Ring]) -> Ring:
-    """Return one ring around everything that some rings enclose: each is joined by a bridge of no width, there and back.
+    """Return one ring around everything that some rings enclose, joined by bridges of no width, there and back.
 
     The ring to join next is the one with the corner nearest to what is joined already, so bridges are short. Along a
     bridge the two ways cancel under either rule of filling.
