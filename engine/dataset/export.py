@@ -1,4 +1,4 @@
-"""`python -m engine.dataset export DIR --format NAME`: a dataset in a format that trainers read; nothing is rendered."""
+"""`python -m engine.dataset export DIR --format NAME`: a dataset in a format of trainers; nothing is rendered."""
 
 from __future__ import annotations
 
@@ -122,6 +122,6 @@ def _log(dataset: Path, name: str, out: Path, say: Callable[[str], None]) -> Non
     from engine.write.events import log_event
 
     try:
-        log_event(dataset, "export", format=name, out=str(out))
+        log_event(dataset, "export", format=name, target=str(out))
     except WriteFailed as error:
         say(f"not noted in the dataset's log: {error}")

@@ -116,7 +116,7 @@ def export(
         WriteFailed: If the disk refuses.
     """
     check_target(request.out)
-    options = from_plain(request.format.options, dict(request.options), "--option")
+    options: Any = from_plain(request.format.options, dict(request.options), "--option")
     mapped = _class_map(request.classes, source.categories)
     scanned = scan(source, request.split)
     check_mapped(mapped, scanned.seen)
