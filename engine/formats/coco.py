@@ -30,7 +30,10 @@ from engine.formats.registry import FORMATS, ExportContext, FormatCategory, Reco
 from engine.write.files import inside
 
 SPOOL_BYTES = 16 * 2**20  # of a list in memory; longer ones lie on disk until the file is put together
+# Reasons why formats cannot hold an instance.
 NO_KEYPOINTS = "class without keypoints"
+NO_MASK = "no mask"
+OUTSIDE = "box outside of the frame"
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.errors import UserError
-from engine.formats.coco import SplitLists, head_json, place_image
+from engine.formats.coco import NO_MASK, SplitLists, head_json, place_image
 from engine.formats.coco_json import category_json, category_record, image_json
 from engine.formats.masks import box_of, encode, within_frame
 from engine.formats.palette import category_color
@@ -28,7 +28,6 @@ from engine.write.files import inside
 
 TASK = "panoptic"
 COVERED = "every pixel belongs to another segment"
-NO_MASK = "no mask"
 
 
 def read_panoptic(folder: Path) -> Records:

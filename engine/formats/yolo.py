@@ -20,7 +20,7 @@ import yaml
 from numpy.typing import NDArray
 
 from engine.errors import UserError
-from engine.formats.coco import NO_KEYPOINTS, place_image
+from engine.formats.coco import NO_KEYPOINTS, NO_MASK, OUTSIDE, place_image
 from engine.formats.masks import bridged, rings_of, within_frame
 from engine.formats.oriented import is_within, rectangle_within
 from engine.formats.record import Box, Frame, Instance, Source
@@ -29,8 +29,6 @@ from engine.formats.yolo_read import read_yolo_detect, read_yolo_obb, read_yolo_
 
 DECIMALS = 9  # a millionth of a pixel in an image of 1000
 TWICE = "same row as another instance"  # ultralytics keeps one of them
-OUTSIDE = "box outside of the frame"
-NO_MASK = "no mask"
 SIDES = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"))
 ENDS = (("_l", "_r"), ("_L", "_R"), (".l", ".r"), (".L", ".R"))
 STARTS = (("l_", "r_"), ("L_", "R_"))
