@@ -83,6 +83,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     say(f"{chosen.name}: frames {counts}; {instances} instances of {len(report['classes'])} classes")
     for reason, count in report["dropped"].items():
         say(f"dropped {count}: {reason}")
+    for reason, count in report["not_held"].items():
+        say(f"not held by the format, {count}: {reason}")
     say(f"written to {out}")
     return 0
 

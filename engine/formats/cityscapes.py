@@ -55,8 +55,8 @@ def write_cityscapes(source: Source, context: ExportContext) -> None:
     things = [c for c in context.categories if c.isthing and c.id + 1 > LARGEST_THING]
     if len(context.categories) > LARGEST_ID or things:
         raise UserError(
-            f"--format cityscapes: ids end at {LARGEST_ID}, those of things at {LARGEST_THING}; with --classes, give fewer, "
-            "or things first"
+            f"--format cityscapes: ids end at {LARGEST_ID}, those of things at {LARGEST_THING}; "
+            "give fewer classes with --classes, or things first"
         )
     city = re.sub(r"[^A-Za-z0-9]", "", source.name) or "city"
     for split in context.splits:

@@ -68,7 +68,8 @@ class Prepared:
     mapped: ClassMap
     filters: Filters
     clock: Clock | None
-    dropped: Counter[str] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)  # by the map and the filters, by reason
+    not_held: Counter[str] = field(default_factory=Counter)  # what the format cannot hold, by reason
     kept: Counter[str] = field(default_factory=Counter)  # by name in the format
     _counted: bool = False
 
@@ -132,7 +133,7 @@ def export(
             context = ExportContext(
                 temporary, mapped.categories, {key: c for key, c in mapped.of_key.items() if c is not None},
                 request.split.names, splitter(request.split, scanned.split_of_frame), placer.place,
-                lambda reason: prepared.dropped.update((reason,)), options,
+                lambda reason: prepared.not_held.update((reason,)), options,
             )  # fmt: skip
             request.format.write(prepared, context)
             report = dict(facts or {}) | _report(request, mapped, scanned, prepared, options)
@@ -264,6 +265,7 @@ def _report(
         "classes": [{"id": c.id, "name": c.name, "keys": list(c.keys)} for c in mapped.categories],
         "instances": {c.name: prepared.kept[c.name] for c in mapped.categories},
         "dropped": dict(sorted(prepared.dropped.items())),
+        "not_held": dict(sorted(prepared.not_held.items())),
     }
 
 
