@@ -139,6 +139,7 @@ def export(
             report = dict(facts or {}) | _report(request, mapped, scanned, prepared, options)
             report["label_sha256"] = placer.hashes()
             _write_json(temporary / EXPORT, report)
+            check_target(request.out)  # again: another export may have been quicker
             temporary.rename(request.out)
         finally:
             remove_tree(temporary)
@@ -234,6 +235,8 @@ class Placer:
         target = self.out / path
         if not target.resolve().is_relative_to(self.out.resolve()):
             raise ValueError(f"{path} is not below the export")
+        if not file.is_file():
+            raise UserError(f"{file} is missing; `python -m engine.dataset verify` says what else is")
         target.parent.mkdir(parents=True, exist_ok=True)
         if not self.copy:
             try:

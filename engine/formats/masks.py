@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from engine.formats.record import Mask
 
 Pixels = NDArray[np.bool_]  # [y, x]
 Ring = NDArray[np.int64]  # [point, 2]: x, y; closed, the first point is not repeated
+DISTANCES_AT_ONCE = 2**18  # 1 MiB each of differences and their squares
 
 
 def decode(mask: Mask) -> Pixels:
@@ -38,6 +40,8 @@ def box_of(pixels: Pixels) -> tuple[float, float, float, float]:
 
 def within_frame(mask: Mask, width: int, height: int) -> Pixels:
     """Return the pixels [height, width] of the frame that a mask on any canvas covers."""
+    if (mask.x, mask.y, mask.width, mask.height) == (0, 0, width, height):
+        return decode(mask)
     out = np.zeros((height, width), np.bool_)
     x0, y0, x1, y1 = max(mask.x, 0), max(mask.y, 0), min(mask.x + mask.width, width), min(mask.y + mask.height, height)
     if x0 < x1 and y0 < y1:
@@ -52,7 +56,12 @@ def rings_of(pixels: Pixels) -> list[Ring]:
     only, the outline stays on its own pixel, so that rings touch themselves at most in points. Filling all rings by the
     even-odd or the non-zero rule gives the mask back.
     """
-    padded = np.pad(pixels, 1)
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    if not len(rows):
+        return []
+    corner = np.array([columns[0], rows[0]])
+    cropped = pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    padded = np.pad(cropped, 1)
     # Directed edges with the mask on their right: +x above a pixel, +y right of it, -x below it, -y left of it.
     inside = padded[1:-1, 1:-1]
     starts = []
@@ -60,10 +69,7 @@ def rings_of(pixels: Pixels) -> list[Ring]:
         free = inside & ~padded[1 + dy : padded.shape[0] - 1 + dy, 1 + dx : padded.shape[1] - 1 + dx]
         y, x = np.nonzero(free)
         starts.append(np.column_stack([x + ox, y + oy, np.full(len(x), direction)]))
-    edges = np.concatenate(starts)
-    if not len(edges):
-        return []
-    return _linked(edges, pixels.shape[1] + 1)
+    return [ring + corner for ring in _linked(np.concatenate(starts), cropped.shape[1] + 1)]
 
 
 _STEP = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
@@ -103,33 +109,60 @@ def bridged(rings: list[Ring]) -> Ring:
     The ring to join next is the one with the corner nearest to what is joined already, so bridges are short. Along a
     bridge the two ways cancel under either rule of filling.
     """
-    rest = sorted(rings, key=lambda ring: -len(ring))
-    joined = rest.pop(0)
-    near = [_nearest(joined, ring) for ring in rest]  # (distance^2, corner of `joined`, corner of the ring)
+    first = max(range(len(rings)), key=lambda ring: len(rings[ring]))
+    joints: dict[int, list[tuple[int, int, int]]] = {}  # ring -> its corner, ring that hangs there, that one's corner
+    for child, own, parent, corner in _bridges(rings, first):
+        joints.setdefault(parent, []).append((corner, child, own))
+    pieces: list[Ring] = []
+    rest: list[Ring | tuple[int, int]] = [(first, 0)]  # what comes next is last: points, or a ring from a corner on
     while rest:
-        pick = min(range(len(rest)), key=lambda i: near[i][0])
-        ring, (_, at, corner) = rest.pop(pick), near.pop(pick)
-        added = np.concatenate([ring[corner:], ring[: corner + 1]])
-        joined = np.concatenate([joined[: at + 1], added, joined[at:]])
-        shift = len(added) + 1
-        for i, other in enumerate(rest):
-            distance, place, own = near[i]
-            closer = _nearest(ring, other)
-            if closer[0] < distance:
-                near[i] = (closer[0], at + 1 + (closer[1] - corner) % len(ring), closer[2])
-            elif place > at:
-                near[i] = (distance, place + shift, own)
-    moved: Pixels = (joined != np.roll(joined, 1, axis=0)).any(
-        axis=1
-    )  # a bridge between touching corners has no length
-    return joined[moved]
+        item = rest.pop()
+        if isinstance(item, tuple):
+            rest += _walk(rings[item[0]], item[1], joints.get(item[0], []), is_closed=item[0] != first)[::-1]
+        else:
+            pieces.append(item)
+    points = np.concatenate(pieces)
+    moved: Pixels = (points != np.roll(points, 1, axis=0)).any(axis=1)  # touching corners have bridges of no length
+    return points[moved]
 
 
-def _nearest(a: Ring, b: Ring) -> tuple[int, int, int]:
-    """Return the least squared distance between corners of two rings, and which corners they are."""
-    distance = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=-1)
-    flat = int(distance.argmin())
-    return int(distance.ravel()[flat]), flat // len(b), flat % len(b)
+def _walk(
+    ring: Ring, start: int, joints: list[tuple[int, int, int]], *, is_closed: bool
+) -> list[Ring | tuple[int, int]]:
+    """Return a ring from a corner on, the rings that hang on it in their places, and the way back where it hangs."""
+    turned = np.concatenate([ring[start:], ring[: start + int(is_closed)]])
+    found: list[Ring | tuple[int, int]] = []
+    done = 0
+    for place, child, own in sorted(((corner - start) % len(ring), child, own) for corner, child, own in joints):
+        found += [turned[done : place + 1], (child, own), turned[place : place + 1]]
+        done = place + 1
+    return [*found, turned[done:]]
+
+
+def _bridges(rings: list[Ring], first: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield the bridges of a shortest tree over rings (Prim): ring, its corner, ring joined before, its corner."""
+    owner = np.repeat(np.arange(len(rings)), [len(ring) for ring in rings])
+    corner = np.concatenate([np.arange(len(ring)) for ring in rings])
+    x, y = (np.concatenate([ring[:, axis] for ring in rings]).astype(np.int32) for axis in (0, 1))
+    nearest = np.full(len(x), np.iinfo(np.int32).max, np.int32)
+    to_ring, to_corner = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
+    added = first
+    for _ in range(len(rings) - 1):
+        stays = owner != added
+        owner, corner, x, y, nearest = owner[stays], corner[stays], x[stays], y[stays], nearest[stays]
+        to_ring, to_corner = to_ring[stays], to_corner[stays]
+        step = max(DISTANCES_AT_ONCE // len(x), 1)
+        there = rings[added].astype(np.int32)
+        for begin in range(0, len(rings[added]), step):
+            right, down = (a[:, None] - b[None, begin : begin + step] for a, b in ((x, there[:, 0]), (y, there[:, 1])))
+            distance = right * right + down * down  # wraps for opposite corners of 2^15 x 2^15 pixels alone
+            place = distance.argmin(axis=1)
+            least = np.take_along_axis(distance, place[:, None], axis=1)[:, 0]
+            nearer = least < nearest
+            nearest[nearer], to_ring[nearer], to_corner[nearer] = least[nearer], added, place[nearer] + begin
+        pick = int(nearest.argmin())
+        added = int(owner[pick])
+        yield added, int(corner[pick]), int(to_ring[pick]), int(to_corner[pick])
 
 
 def filled(ring: NDArray[np.float64], height: int, width: int) -> Pixels:

@@ -290,6 +290,17 @@ def test_the_same_export_twice_is_the_same_and_a_taken_target_is_refused(
     assert (code, "lies in the dataset" in said) == (2, True)
 
 
+def test_a_picture_that_is_gone_is_named_and_nothing_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "data"
+    make_toy(out, range(3), toy_plan())
+    next((out / "images").rglob("000001.jpg")).unlink()
+    code, said = toy(out, capsys, "--format", "voc")
+    assert (code, "000001.jpg is missing" in said) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
