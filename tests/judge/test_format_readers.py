@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.errors import UserError
 from engine.formats.export import ExportRequest, export
 from engine.formats.filters import Filters
 from engine.formats.index import open_dataset
@@ -139,20 +140,23 @@ def test_ultralytics_drops_no_image_and_no_row(source: Source, tmp_path: Path, n
         assert np.abs(found - sorted(xyxy(i) for _, i in kept)).max() < (0.01 if task == "detect" else 1.01)
 
 
-def test_ultralytics_and_pycocotools_read_keypoints(tmp_path: Path) -> None:
-    records = toy_records(tmp_path / "in", worlds=12)
-    people = [i for frame in records.frames() for i in frame.instances if i.category == "person"]
+def test_ultralytics_and_pycocotools_read_keypoints(source: Source, tmp_path: Path) -> None:
+    classes = {c.key: c.key if c.keypoints else None for c in source.categories}
+    if not any(classes.values()):
+        with pytest.raises(UserError, match="drops every class"):
+            export(source, ExportRequest(FORMATS.get("yolo-pose"), tmp_path / "none", classes=classes))
+        return
+    posed = [i for frame in source.frames() for i in frame.instances if classes[i.category]]
+    assert len(posed) > 2
     for name in ("yolo-pose", "coco-keypoints"):
-        request = ExportRequest(
-            FORMATS.get(name), tmp_path / name, split=SPLIT, classes={"person": "person", "*": None}
-        )
-        export(records, request)
+        export(source, ExportRequest(FORMATS.get(name), tmp_path / name, split=SPLIT, classes=classes))
+    frames = frame_count(source)
     yolo = read_with("read_yolo.py", tmp_path / "yolo-pose", "pose")
-    assert (yolo["verify"]["corrupt"], yolo["verify"]["rows"], yolo["verify"]["messages"]) == (0, len(people), [])
-    seen = sum(int((i.keypoints[:, 2] > 0).sum()) for i in people if i.keypoints is not None)
-    assert yolo["loader"] == {"images": 12, "boxes": len(people), "batches": 12, "keypoints": seen}
+    assert (yolo["verify"]["corrupt"], yolo["verify"]["rows"], yolo["verify"]["messages"]) == (0, len(posed), [])
+    labelled = sum(int((i.keypoints[:, 2] > 0).sum()) for i in posed if i.keypoints is not None)
+    assert yolo["loader"] == {"images": frames, "boxes": len(posed), "batches": frames, "keypoints": labelled}
     coco = read_with("read_coco.py", tmp_path / "coco-keypoints", "person_keypoints")
-    assert (coco["datumaro"]["points"], coco["datumaro"]["pictures"]) == (len(people), 12)
+    assert (coco["datumaro"]["points"], coco["datumaro"]["pictures"]) == (len(posed), frames)
     for split in ("train", "val"):
         assert coco[split]["pycocotools"]["precision"] == {"bbox": 1.0, "segm": 1.0, "keypoints": 1.0}
 

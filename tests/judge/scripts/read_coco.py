@@ -15,10 +15,12 @@ from pycocotools.cocoeval import COCOeval
 
 
 def own_precision(coco: COCO, kind: str) -> float:
-    """Return the average precision of the ground truth as its own detections."""
+    """Return the average precision of the ground truth as its own detections; 1 where there is nothing to find."""
     annotations = coco.loadAnns(coco.getAnnIds())
     if kind == "keypoints":
         annotations = [annotation for annotation in annotations if annotation.get("num_keypoints")]
+    if not annotations:
+        return 1.0
     fields = ("image_id", "category_id", "bbox", "segmentation", "keypoints")
     found = [{key: a[key] for key in fields if key in a} | {"score": 1.0} for a in annotations]
     judge = COCOeval(coco, coco.loadRes(found), kind)
@@ -31,7 +33,7 @@ def own_precision(coco: COCO, kind: str) -> float:
     judge.evaluate()
     judge.accumulate()
     precision = judge.eval["precision"][:, :, :, 0, -1]  # all areas, most detections
-    return float(precision[precision > -1].mean())
+    return round(float(precision[precision > -1].mean()), 12)
 
 
 def with_pycocotools(file: Path, kinds: list[str]) -> dict[str, Any]:
