@@ -11,6 +11,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet # twice: no warnings, only errors
 UV := $(VENV)-lock/bin/uv
+READERS := .venv-readers
 
 # The first interpreter that runs, is new enough and can make environments. Choose yourself: make PYTHON=python3.12 ...
 PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
@@ -53,7 +54,7 @@ format: $(VENV)/.dev  ## Apply the formatter and the safe lint fixes
 	$(BIN)/ruff format .
 
 .PHONY: judge
-judge: $(VENV)/.judge  ## Install independent reference programs, then compare with them; a missing one fails
+judge: $(VENV)/.judge $(if $(OMMATIDIA_READERS),,$(READERS)/.readers)  ## Install independent reference programs, then compare with them; a missing one fails
 	$(BIN)/python -m pytest -m judge $(ARGS)
 
 .PHONY: wheel
@@ -66,7 +67,7 @@ lock: $(UV)  ## Resolve the dependencies again and write requirements/lock-*.txt
 
 .PHONY: clean
 clean:  ## Remove environments, caches and builds; datasets in out/ stay
-	rm -rf $(VENV) $(VENV)-lock dist build .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-lock $(READERS) dist build .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each lock holds the ones before it, so one environment serves all.
@@ -89,6 +90,16 @@ $(VENV)/.judge: requirements/lock-judge.txt requirements/debian-judge.txt $(VENV
 	requirements/install-debian.sh requirements/debian-judge.txt
 	$(PIP) -r requirements/lock-judge.txt
 	@touch $@
+
+# An environment of its own: PyTorch and the readers that need it want other versions of what .venv has.
+$(READERS)/.readers: requirements/lock-readers.txt | $(READERS)/bin/python
+	@echo "installing other people's readers into $(READERS) (once; about 3 GB to download, 7 GB on disk)"
+	$(READERS)/bin/python -m pip --disable-pip-version-check install --quiet --quiet -r requirements/lock-readers.txt
+	@touch $@
+
+$(READERS)/bin/python:
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer with venv: apt-get install python3 python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(READERS)
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer with venv: apt-get install python3 python3-venv" >&2; exit 1; }

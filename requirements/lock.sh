@@ -12,6 +12,10 @@ compile() { # compile OUTPUT [ARGUMENT...]
         --custom-compile-command "make lock" --output-file "$output" "$@" pyproject.toml requirements/build.in
 }
 
+# Readers of datasets have an environment of their own; PyTorch comes as another build on other machines, so no hashes.
+"$uv" pip compile --quiet --upgrade --universal --python-version 3.11 --no-emit-index-url --no-annotate \
+    --custom-compile-command "make lock" --output-file requirements/lock-readers.txt requirements/readers.in
+
 # The widest lock first; the others take its versions. A judge may come as another build of the same version, from a
 # folder of wheels, so its lock has no hashes.
 compile lock-judge.txt --extra dev --extra slurm --extra bench --extra judge

@@ -9,6 +9,7 @@ from importlib import import_module
 from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
+    "export",
     "info",
     "verify",
     "world",

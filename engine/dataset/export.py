@@ -1,0 +1,129 @@
+"""`python -m engine.dataset export DIR --format NAME`: a dataset in a format of trainers; nothing is rendered."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engine.dataset.manifest import read_manifest
+from engine.errors import UserError, WriteFailed
+from engine.progress import Progress
+from engine.write.begin import MANIFEST
+
+HELP = "write a dataset in another format, without rendering"
+LIST = "help"  # as the name of a format
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of the command."""
+    parser.add_argument("dataset", type=Path, nargs="?", help="the folder that out= named")
+    parser.add_argument("--format", metavar="NAME", help="what to write; --list shows all")
+    parser.add_argument("--list", action="store_true", help="list the formats and their options")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder to make (default: <dataset>-<format> beside it)"
+    )
+    parser.add_argument("--classes", type=Path, metavar="FILE", help="YAML, `class key: name` or `class key: null`")
+    parser.add_argument("--split", metavar="NAME=FRACTION,...", help="such as train=0.8,val=0.2 (default: train=1)")
+    parser.add_argument(
+        "--split-by",
+        default="frame",
+        metavar="WHAT",
+        help="frame, world, asset, or a column of the frames or worlds index",
+    )
+    parser.add_argument("--split-class", default="", metavar="KEY", help="by asset: only assets of this class count")
+    parser.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
+    parser.add_argument("--min-visible-px", type=int, default=1, metavar="N", help="drop instances with fewer")
+    parser.add_argument("--min-visible-fraction", type=float, default=0.0, metavar="F", help="of the whole silhouette")
+    parser.add_argument("--min-side-px", type=float, default=0.0, metavar="N", help="of the box of the visible pixels")
+    parser.add_argument(
+        "--max-truncation", type=float, default=1.0, metavar="F", help="drop instances cut more than that"
+    )
+    parser.add_argument("--copy", action="store_true", help="copy images; otherwise they are hard links where possible")
+    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the format, see --list")
+
+
+def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+    """Run the command; return 0 once the folder is there."""
+    from engine.formats.export import ExportRequest, export
+    from engine.formats.filters import Filters
+    from engine.formats.index import open_dataset
+    from engine.formats.registry import FORMATS
+    from engine.formats.splits import ALL, SplitPlan, parse_fractions
+
+    if arguments.list or arguments.format == LIST:
+        list_formats(say)
+        return 0
+    if arguments.dataset is None or arguments.format is None:
+        raise UserError("name a dataset and --format NAME; --list shows the formats")
+    chosen = FORMATS.get(arguments.format)
+    dataset: Path = arguments.dataset.absolute()
+    out: Path = (arguments.out or dataset.with_name(f"{dataset.name}-{chosen.name}")).absolute()
+    if out.resolve().is_relative_to(dataset.resolve()):
+        raise UserError(
+            f"--out {out} lies in the dataset, whose files are all in its manifest; choose a folder beside it"
+        )
+    fractions = ALL if arguments.split is None else parse_fractions(arguments.split)
+    limits = (arguments.min_visible_px, arguments.min_visible_fraction, arguments.min_side_px, arguments.max_truncation)
+    request = ExportRequest(
+        chosen, out, parse_options(arguments.option), arguments.classes,
+        SplitPlan(fractions, arguments.split_by, arguments.seed, arguments.split_class),
+        Filters(*limits), arguments.copy,
+    )  # fmt: skip
+    source = open_dataset(dataset)
+    facts = {"dataset_id": read_manifest(dataset / MANIFEST).dataset_id}
+    with Progress() as progress:
+        report = export(source, request, facts=facts, clock=progress)
+    _log(dataset, chosen.name, out, say)
+    counts = ", ".join(f"{name} {count}" for name, count in report["frames"].items())
+    instances = sum(report["instances"].values())
+    say(f"{chosen.name}: frames {counts}; {instances} instances of {len(report['classes'])} classes")
+    for reason, count in report["dropped"].items():
+        say(f"dropped {count}: {reason}")
+    for reason, count in report["not_held"].items():
+        say(f"not held by the format, {count}: {reason}")
+    say(f"written to {out}")
+    return 0
+
+
+def list_formats(say: Callable[[str], None]) -> None:
+    """Say the formats, each with a line and its options with their defaults."""
+    from engine.formats.registry import FORMATS
+    from engine.plain import to_plain
+
+    for name in FORMATS.names():
+        chosen = FORMATS.get(name)
+        options = to_plain(chosen.options())
+        listed = ", ".join(f"{key}={yaml.safe_dump(value).split(chr(10))[0]}" for key, value in options.items())
+        say(f"{name:<14} {chosen.summary}" + (f" ({listed})" if listed else ""))
+
+
+def parse_options(given: list[str]) -> dict[str, Any]:
+    """Return `key=value` pairs; values are YAML.
+
+    Raises:
+        UserError: If one is something else, or a key is given twice.
+    """
+    options: dict[str, Any] = {}
+    for text in given:
+        key, separator, value = text.partition("=")
+        if not separator or not key or key in options:
+            raise UserError(f"--option {text}: expected key=value, every key once")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"--option {text}: the value is not YAML: {' '.join(str(error).split())}") from error
+    return options
+
+
+def _log(dataset: Path, name: str, out: Path, say: Callable[[str], None]) -> None:
+    """Note the export in the dataset's log; one that may not be written to has none."""
+    from engine.write.events import log_event
+
+    try:
+        log_event(dataset, "export", format=name, target=str(out))
+    except WriteFailed as error:
+        say(f"not noted in the dataset's log: {error}")

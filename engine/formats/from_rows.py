@@ -1,0 +1,58 @@
+"""Rows of the index as records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.formats.record import Amodal, Category, Frame, Instance, Mask, Solid
+from engine.scene.taxonomy import Taxonomy
+from engine.write.files import inside
+from engine.write.rows import AMODAL_RLE_COLUMN, RLE_COLUMN
+
+EXTRA_COLUMNS = ("range_m", "azimuth_rad", "elevation_rad")  # of an instance, as they are
+
+
+def categories_of(taxonomy: Taxonomy) -> tuple[Category, ...]:
+    """Return the classes of a taxonomy."""
+    return tuple(
+        Category(c.id, c.key, c.name, c.parent, c.keypoints, c.skeleton, c.sigmas) for c in taxonomy.classes
+    )  # fmt: skip
+
+
+def frame_of(row: Mapping[str, Any], instances: list[dict[str, Any]], out: Path) -> Frame:
+    """Return the record of a row of the frame table with its labelled instances."""
+    roles = [name.removesuffix("_sha256") for name in row if name.endswith("_sha256")]
+    files = {role: inside(out, row[role]) for role in roles if row[role] is not None}
+    return Frame(
+        row["frame_id"], row["width"], row["height"],
+        tuple(instance_of(instance, row["width"], row["height"]) for instance in instances), files,
+        row["world"], row["step"], row["camera"],
+        np.reshape(row["k"], (3, 3)), np.reshape(row["world_from_camera"], (4, 4)), row,
+    )  # fmt: skip
+
+
+def instance_of(row: Mapping[str, Any], width: int, height: int) -> Instance:
+    """Return the record of a row of the instance table."""
+    amodal = solid = keypoints = oriented = None
+    x, y, box_width, box_height = row["bbox"]
+    if "amodal_bbox" in row:
+        box = row["amodal_bbox"]
+        mask = Mask(row[AMODAL_RLE_COLUMN], round(box[3]), round(box[2]), round(box[0]), round(box[1]))
+        amodal = Amodal(mask, tuple(box), *(row[name] for name in
+                        ("in_frame_px", "full_px", "full_is_cut", "occluder", "occluder_px")))  # fmt: skip
+    if "world_from_object" in row:
+        pose = np.reshape(row["world_from_object"], (3, 4))
+        size, center = np.asarray(row["box_size_m"]), np.asarray(row["box_center_m"])
+        solid = Solid(pose, size, center, np.reshape(row["corners_px"], (8, 2)).astype(np.float64), row["asset"])
+        oriented = np.reshape(row["oriented_box"], (4, 2)).astype(np.float64)
+    if row.get("keypoints"):
+        keypoints = np.reshape(row["keypoints"], (-1, 3)).astype(np.float64)
+    return Instance(
+        row["inst_id"], row["class"], (x, y, box_width, box_height), row["area_px"],
+        Mask(row[RLE_COLUMN], height, width), row["depth_m"], amodal, solid, oriented, keypoints, row["prim_path"],
+        extra={name: row[name] for name in EXTRA_COLUMNS if name in row},
+    )  # fmt: skip
