@@ -40,6 +40,33 @@ def rigid(pose: Array) -> Array:
     return out
 
 
+def rigid_object(world_from_instance: Array) -> Array:
+    """Return the frame of an object [4, 4]: z of its instance keeps its direction, y is normal to it, x follows."""
+    out = homogeneous(world_from_instance)
+    z = out[:3, 2] / np.linalg.norm(out[:3, 2])
+    y = out[:3, 1] - z * (z @ out[:3, 1])
+    y /= np.linalg.norm(y)
+    out[:3, :3] = np.column_stack([np.cross(y, z), y, z])
+    return out
+
+
+def centered(pose: Array, solid: Solid) -> Array:
+    """Return the pose [4, 4] of the centre of an object's box, given that of the object."""
+    out = homogeneous(pose)
+    out[:3, 3] = moved(out, np.asarray(solid.center_m))
+    return out
+
+
+def opencv_k(k: Array) -> Array:
+    """Return K for pixels that are counted from the centre of the first, as OpenCV does; ours count from its corner."""
+    return np.asarray(k, np.float64) - [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]]
+
+
+def corner_k(k: Array) -> Array:
+    """Return our K of one of OpenCV; undoes `opencv_k`."""
+    return np.asarray(k, np.float64) + [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]]
+
+
 def camera_pose(frame: Frame) -> Array:
     """Return `world_from_camera` [4, 4] of a frame, rigid.
 
@@ -96,7 +123,9 @@ def pinhole_k(frame: Frame, file_format: str) -> Array:
     """
     model = frame.row.get("lens_model", LensModel.PINHOLE.name.lower())
     if model != LensModel.PINHOLE.name.lower():
-        raise UserError(f"frame {frame.id} has the lens {model}; {file_format} holds pinhole cameras only: lens=as_authored")
+        raise UserError(
+            f"frame {frame.id} has the lens {model}; {file_format} holds pinhole cameras only: lens=as_authored"
+        )
     if frame.k is None:
         raise UserError(f"frame {frame.id} has no camera matrix, which {file_format} needs")
     return frame.k

@@ -5,8 +5,8 @@ in any way before a camera that looks down, so that a line keeps the yaw and los
 Height is the axis of the box that is nearest to the world's vertical; length is x of the object, or y where x is the
 vertical one, and that is where the object heads.
 
-Source: Geiger, Lenz and Urtasun, "Are we ready for autonomous driving? The KITTI vision benchmark suite", CVPR 2012, and
-the readme.txt of its object development kit.
+Source: Geiger, Lenz and Urtasun, "Are we ready for autonomous driving? The KITTI vision benchmark suite", CVPR 2012,
+and the readme.txt of its object development kit.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def kitti_box(frame: Frame, solid: Solid) -> tuple[KittiBox, float]:
     up, forward, side = box_axes(solid)
     height_m, length_m, width_m = (float(solid.size_m[axis]) for axis in (up, forward, side))
     center = moved(pose, np.asarray(solid.center_m))
-    bottom = center + [0.0, 0.5 * height_m, 0.0]
+    bottom = center + np.array([0.0, 0.5 * height_m, 0.0])
     ahead = pose[:3, forward]
     yaw = wrapped(math.atan2(-ahead[2], ahead[0]))
     alpha = wrapped(yaw - math.atan2(center[0], center[2]))

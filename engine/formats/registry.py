@@ -1,7 +1,7 @@
 """Which formats there are, and what their writers and readers are given: one module of this package a format.
 
-    @FORMATS.register("yolo-seg", YoloOptions, "YOLO polygons: one text file an image", read=read_yolo_segment)
-    def write_yolo_segment(source: Source, context: ExportContext) -> None: ...
+@FORMATS.register("yolo-seg", YoloOptions, "YOLO polygons: one text file an image", read=read_yolo_segment)
+def write_yolo_segment(source: Source, context: ExportContext) -> None: ...
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class FormatCategory:
 class ExportContext:
     """What a writer is given beside the frames.
 
-    The frames hold only what is written: classes that the map drops and instances that filters drop are gone from them,
-    so `category_of[instance.category]` is always there. `Source.frames` may be called several times. Every frame belongs
-    to a split and stays in the export, also without instances.
+    The frames hold only what is written: classes that the map drops and instances that filters drop are gone from
+    them, so `category_of[instance.category]` is always there. `Source.frames` may be called several times. Every frame
+    belongs to a split and stays in the export, also without instances.
     """
 
     out: Path  # empty folder that the writer fills; it is renamed to its place when the writer has returned

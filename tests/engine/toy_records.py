@@ -1,7 +1,7 @@
 """Records without a renderer: boxes in space, seen by a pinhole camera, drawn and projected by plain NumPy in float64.
 
-Every fact of `engine.formats.record` is there: masks with holes and in several parts, whole silhouettes, poses, keypoints.
-Some frames are empty. Frame (world, step) depends on (seed, world, step) alone; objects keep their ids over the steps.
+Every fact of `engine.formats.record` is there: masks with holes and in several parts, whole silhouettes, poses,
+keypoints. Some frames are empty. Frame (world, step) depends on (seed, world, step) alone; objects keep their ids over the steps.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ WORLD_FROM_CAMERA = np.array([[1.0, 0, 0, 0], [0, 0, -1, -6], [0, 1, 0, 1], [0, 
 
 def toy_records(folder: Path, *, worlds: int = 4, steps: int = 1, seed: int = 0) -> Records:
     """Return the records, with a picture, a depth image [mm] and an id image of every frame in `folder`."""
-    frames = [_frame(folder, world, step, world * steps + step, seed) for world in range(worlds) for step in range(steps)]
+    frames = [
+        _frame(folder, world, step, world * steps + step, seed) for world in range(worlds) for step in range(steps)
+    ]
     return Records("toy", CATEGORIES, tuple(frames))
 
 
@@ -78,7 +80,9 @@ def smallest_rectangle(mask: np.ndarray) -> np.ndarray:
 
 
 def _frame(folder: Path, world: int, step: int, number: int, seed: int) -> Frame:
-    solids = [] if world == 1 else [_solid(i, step, np.random.default_rng([seed, world, i])) for i in range(1, OBJECTS + 1)]
+    solids = (
+        [] if world == 1 else [_solid(i, step, np.random.default_rng([seed, world, i])) for i in range(1, OBJECTS + 1)]
+    )
     distances = [np.linalg.norm(solid.world_from_object[:, 3] - WORLD_FROM_CAMERA[:3, 3]) for solid in solids]
     whole = [_silhouette(solid, KEY_OF[i + 1]) for i, solid in enumerate(solids)]  # 3 x 3 frames, ours in the middle
     middle = [mask[HEIGHT : 2 * HEIGHT, WIDTH : 2 * WIDTH] for mask in whole]
@@ -90,7 +94,9 @@ def _frame(folder: Path, world: int, step: int, number: int, seed: int) -> Frame
         for i, solid in enumerate(solids)
         if (instance == i + 1).any()
     ]
-    rgb = np.stack([instance * 37 % 251, instance * 91 % 253, 60 + world % 100 + 0 * instance], axis=-1).astype(np.uint8)
+    rgb = np.stack([instance * 37 % 251, instance * 91 % 253, 60 + world % 100 + 0 * instance], axis=-1).astype(
+        np.uint8
+    )
     files = {}
     for role, image in (("image", rgb), ("depth", np.rint(depth * 1000).astype(np.uint16)), ("instance_map", instance)):
         files[role] = folder / role / f"{number:06d}.png"
@@ -104,7 +110,7 @@ def _frame(folder: Path, world: int, step: int, number: int, seed: int) -> Frame
 def _solid(instance: int, step: int, random: np.random.Generator) -> Solid:
     """Return a box that stands somewhere before the camera, also beyond the frame; it moves with the steps."""
     yaw = random.uniform(-np.pi, np.pi)
-    place = np.array([random.uniform(-3.0, 3.0) + 0.1 * step, random.uniform(-1.0, 5.0), random.uniform(-0.5, 2.5)])
+    place = np.array([random.uniform(-4.5, 4.5) + 0.1 * step, random.uniform(-1.0, 5.0), random.uniform(-0.5, 2.5)])
     pose = np.column_stack([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1], place])
     size, center = random.uniform(0.5, 2.5, 3), random.uniform(-0.1, 0.1, 3)
     return Solid(pose, size, center, project(corners_of(pose, size, center)), 2**63 + 11 * (instance % 3))
@@ -128,8 +134,9 @@ def _instance(
     x, y, width, height = box_of(whole)
     canvas = Mask(encode(whole[y : y + height, x : x + width]), height, width, x - WIDTH, y - HEIGHT)
     cut = bool(whole[0].any() or whole[-1].any() or whole[:, 0].any() or whole[:, -1].any())
-    amodal = Amodal(canvas, (x - WIDTH, y - HEIGHT, width, height), int(middle[number - 1].sum()), int(whole.sum()), cut,
-                    occluder, int(hidden_by[occluder]) if occluder else 0)  # fmt: skip
+    box = (x - WIDTH, y - HEIGHT, width, height)
+    amodal = Amodal(canvas, box, int(middle[number - 1].sum()), int(whole.sum()), cut, occluder,
+                    int(hidden_by[occluder]) if occluder else 0)  # fmt: skip
     key = KEY_OF[number]
     return Instance(
         number, key, tuple(map(float, box_of(seen))), int(seen.sum()), Mask(encode(seen), HEIGHT, WIDTH),
@@ -140,7 +147,9 @@ def _instance(
 
 def _keypoints(solid: Solid, number: int, ids: np.ndarray) -> np.ndarray:
     """Return [k, 3]: 2 where the pixel is of its own instance, 1 where another's, 0 0 0 outside of the frame."""
-    points = (solid.center_m + KEYPOINTS * solid.size_m) @ solid.world_from_object[:, :3].T + solid.world_from_object[:, 3]
+    points = (solid.center_m + KEYPOINTS * solid.size_m) @ solid.world_from_object[:, :3].T + solid.world_from_object[
+        :, 3
+    ]
     found = np.zeros((len(KEYPOINTS), 3))
     for row, (x, y) in zip(found, project(points), strict=True):
         if 0.0 <= x < WIDTH and 0.0 <= y < HEIGHT:
