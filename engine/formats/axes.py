@@ -16,6 +16,7 @@ from engine.formats.record import Array, Frame, Instance, Solid
 from engine.lens.model import LensModel
 
 OPENCV_FROM_CAMERA = np.diag([1.0, -1.0, -1.0, 1.0])  # half a turn about x; its own inverse
+HALF_PIXEL = np.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])  # of a camera matrix
 KITTI_FROM_OBJECT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # of an object with rotation_y 0
 CORNER_SIGNS = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])  # bit a of i: +1/2 along a
 
@@ -59,12 +60,12 @@ def centered(pose: Array, solid: Solid) -> Array:
 
 def opencv_k(k: Array) -> Array:
     """Return K for pixels that are counted from the centre of the first, as OpenCV does; ours count from its corner."""
-    return np.asarray(k, np.float64) - [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]]
+    return np.asarray(k, np.float64) - HALF_PIXEL
 
 
 def corner_k(k: Array) -> Array:
     """Return our K of one of OpenCV; undoes `opencv_k`."""
-    return np.asarray(k, np.float64) + [[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]]
+    return np.asarray(k, np.float64) + HALF_PIXEL
 
 
 def camera_pose(frame: Frame) -> Array:

@@ -1,7 +1,8 @@
 """BOP: poses of objects, one scene folder a world and camera, for 6D pose estimation.
 
-`<split>/<scene>/{rgb,depth,mask,mask_visib}/`, `scene_camera.json`, `scene_gt.json`, `scene_gt_info.json`, and `models/`. Names
-of pictures are numbers of steps; lengths are millimetres, cameras those of OpenCV, boxes x, y, width, height.
+`<split>/<scene>/{rgb,depth,mask,mask_visib}/`, `scene_camera.json`, `scene_gt.json`, `scene_gt_info.json`, and
+`models/`. Pictures are named after their steps; lengths are millimetres, cameras those of OpenCV, boxes x, y, width,
+height.
 
 Source: https://github.com/thodan/bop_toolkit/blob/master/docs/bop_datasets_format.md
 """
@@ -68,7 +69,7 @@ def write_bop(source: Source, context: ExportContext) -> None:
     models = ModelBook(context.options.objects)
     scenes: dict[str, int] = dict.fromkeys(context.splits, 0)
     for _, frames in groupby(source.frames(), key=lambda frame: frame.world):
-        for camera, views in sorted(_by_camera(frames).items()):
+        for _, views in sorted(_by_camera(frames).items()):
             by_split: dict[str, list[Frame]] = {}
             for frame in views:
                 by_split.setdefault(context.split_of(frame), []).append(frame)
@@ -114,7 +115,7 @@ def _finite(depth_m: Array) -> Array:
 
 
 def _depth_scale(frames: list[Frame]) -> float:
-    """Return the step of a scene's depth images [mm]: 0.1, or the least power of ten times 1, 2 or 5 that clips none."""
+    """Return the step of a scene's depth images [mm]: 0.1, 0.2, 0.5, 1 and so on, the least that holds all."""
     farthest = max(float(_finite(depth_image_m(frame, "BOP")).max(initial=0.0)) for frame in frames) * MILLIMETRES
     steps = (factor * 10.0**power for power in range(-1, 9) for factor in (1.0, 2.0, 5.0))
     return next(step for step in steps if farthest / step <= LARGEST_UINT16)

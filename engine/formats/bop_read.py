@@ -48,7 +48,7 @@ def read_bop(root: Path) -> Records:
 def _frames(scene: Path, world: int, models: dict[int, Json], first: int) -> list[Frame]:
     cameras, truths = read_json(scene / "scene_camera.json"), read_json(scene / "scene_gt.json")
     infos = read_json(scene / "scene_gt_info.json") if (scene / "scene_gt_info.json").is_file() else {}
-    frames = []
+    frames: list[Frame] = []
     for key in sorted(cameras, key=int):
         camera, number = cameras[key], int(key)
         names = [scene / folder / f"{number:06d}{suffix}" for folder, suffix in PICTURES]
@@ -83,7 +83,8 @@ def _instance(
 ) -> Instance:
     number = int(truth["obj_id"])
     model = models.get(number, {})
-    assert view.k is not None and view.world_from_camera is not None
+    assert view.k is not None
+    assert view.world_from_camera is not None
     pose = _pose(truth["cam_R_m2c"], truth["cam_t_m2c"])
     solid = None
     if model:

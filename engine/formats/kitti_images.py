@@ -39,8 +39,8 @@ def kitti_flow(flow_px: Array) -> NDArray[np.uint16]:
     It holds what moves by less than 512 px; beyond, and where `flow_px` [y, x, 2] is no number, all three are 0.
     """
     steps = np.rint(np.nan_to_num(flow_px, nan=np.inf) * FLOW_STEPS_A_PIXEL + FLOW_ZERO)
-    is_known = ((steps >= 0.0) & (steps <= LARGEST_UINT16)).all(axis=-1)
-    out = np.concatenate([np.where(is_known[..., None], steps, 0.0), is_known[..., None]], axis=-1)
+    is_known = ((steps >= 0.0) & (steps <= LARGEST_UINT16)).all(axis=-1, keepdims=True)
+    out = np.concatenate([np.where(is_known, steps, 0.0), is_known], axis=-1)
     return out.astype(np.uint16)
 
 

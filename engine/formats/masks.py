@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -96,7 +98,7 @@ def _linked(edges: NDArray[np.int64], stride: int) -> list[Ring]:
 
 
 def bridged(rings: list[Ring]) -> Ring:
-    """Return one ring around everything that some rings enclose: each is joined by a bridge of no width, there and back.
+    """Return one ring around everything that some rings enclose, joined by bridges of no width, there and back.
 
     The ring to join next is the one with the corner nearest to what is joined already, so bridges are short. Along a
     bridge the two ways cancel under either rule of filling.
@@ -117,7 +119,10 @@ def bridged(rings: list[Ring]) -> Ring:
                 near[i] = (closer[0], at + 1 + (closer[1] - corner) % len(ring), closer[2])
             elif place > at:
                 near[i] = (distance, place + shift, own)
-    return joined
+    moved: Pixels = (joined != np.roll(joined, 1, axis=0)).any(
+        axis=1
+    )  # a bridge between touching corners has no length
+    return joined[moved]
 
 
 def _nearest(a: Ring, b: Ring) -> tuple[int, int, int]:
@@ -125,3 +130,16 @@ def _nearest(a: Ring, b: Ring) -> tuple[int, int, int]:
     distance = ((a[:, None, :] - b[None, :, :]) ** 2).sum(axis=-1)
     flat = int(distance.argmin())
     return int(distance.ravel()[flat]), flat // len(b), flat % len(b)
+
+
+def filled(ring: NDArray[np.float64], height: int, width: int) -> Pixels:
+    """Return the pixels whose centre lies in a closed ring [point, 2]: even-odd rule, ways there and back cancel."""
+    flips = np.zeros((height, width + 1), np.uint8)
+    for ends in zip(ring.tolist(), np.roll(ring, -1, axis=0).tolist(), strict=True):
+        # From the upper end down: so an edge and its way back meet every row in the same place.
+        (x0, y0), (x1, y1) = sorted(ends, key=lambda end: (end[1], end[0]))
+        rows = np.arange(max(math.ceil(y0 - 0.5), 0), min(math.ceil(y1 - 0.5), height))
+        if len(rows):
+            x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+            flips[rows, np.clip(np.ceil(x - 0.5), 0, width).astype(np.int64)] ^= 1
+    return np.bitwise_xor.accumulate(flips[:, :width], axis=1).astype(np.bool_)
