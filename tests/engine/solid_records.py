@@ -114,7 +114,7 @@ def _sweep(boxes: list[Solid], pose: np.ndarray) -> bytes:
     ranges = np.stack([meet(box, sensor[:, 3], beams @ sensor[:, :3].T) for box in boxes])
     there = np.isfinite(ranges.min(axis=0))
     points = np.zeros(int(there.sum()), [*((n, "<f4") for n in "xyz"), ("intensity", "<f4"), ("instance", "<i4")])
-    points["x"], points["y"], points["z"] = (beams * ranges.min(axis=0)[:, None])[there].T
+    points["x"], points["y"], points["z"] = (beams[there] * ranges.min(axis=0)[there, None]).T
     points["intensity"], points["instance"] = 1.5, ranges.argmin(axis=0)[there] + 1
     head = ["ply", "format binary_little_endian 1.0", "comment world_from_sensor at the start of the sweep, 3x4 by rows: "
             + " ".join(f"{value:.9g}" for value in sensor.ravel()), f"element vertex {len(points)}"]  # fmt: skip
