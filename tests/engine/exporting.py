@@ -32,9 +32,7 @@ def exported(source: Source, name: str, out: Path, *, val: tuple[int, ...] = (),
     by_key = {category.name: category for category in categories}
     entry.write(
         source,
-        ExportContext(
-            out, categories, by_key, splits, split_of, place, lambda reason: drops.update([reason]), chosen
-        ),
+        ExportContext(out, categories, by_key, splits, split_of, place, lambda reason: drops.update([reason]), chosen),
     )
     return drops
 

@@ -1,4 +1,4 @@
-"""Records of boxes that float64 rays meet: exact depth, masks, counts and sweeps, by slabs and by nothing of the engine.
+"""Records of boxes that float64 rays meet: exact depth, masks, counts and sweeps, by slabs, not by the engine.
 
 Boxes stand upright in the world, turned about its z; the camera looks down by `pitch_deg`, 0: at the horizon.
 """
@@ -106,7 +106,7 @@ def _box(mask: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _sweep(boxes: list[Solid], pose: np.ndarray) -> bytes:
-    """Return a cloud as the LiDAR's writer makes it: x ahead (the world's y), y left, z up, of beams that meet a box."""
+    """Return a cloud as the LiDAR's writer makes it: x ahead (the world's y), y left, z up."""
     sensor = np.column_stack([[0.0, 1, 0], [-1.0, 0, 0], [0.0, 0, 1], pose[:3, 3] + SENSOR_FROM_MOUNT_M])
     azimuth, elevation = np.meshgrid(np.radians(np.arange(-40, 41, 2.0)), np.radians(np.arange(-20, 6, 2.0)))
     beams = np.stack([np.cos(elevation) * np.cos(azimuth), np.cos(elevation) * np.sin(azimuth), np.sin(elevation)], -1)
@@ -116,8 +116,10 @@ def _sweep(boxes: list[Solid], pose: np.ndarray) -> bytes:
     points = np.zeros(int(there.sum()), [*((n, "<f4") for n in "xyz"), ("intensity", "<f4"), ("instance", "<i4")])
     points["x"], points["y"], points["z"] = (beams[there] * ranges.min(axis=0)[there, None]).T
     points["intensity"], points["instance"] = 1.5, ranges.argmin(axis=0)[there] + 1
-    head = ["ply", "format binary_little_endian 1.0", "comment world_from_sensor at the start of the sweep, 3x4 by rows: "
-            + " ".join(f"{value:.9g}" for value in sensor.ravel()), f"element vertex {len(points)}"]  # fmt: skip
+    numbers = " ".join(f"{value:.9g}" for value in sensor.ravel())
+    head = ["ply", "format binary_little_endian 1.0"]
+    head += [f"comment world_from_sensor at the start of the sweep, 3x4 by rows: {numbers}"]
+    head += [f"element vertex {len(points)}"]
     kinds = {"f": "float", "i": "int"}
     head += [f"property {kinds[points.dtype[name].kind]} {name}" for name in points.dtype.names]
     return "\n".join([*head, "end_header\n"]).encode() + points.tobytes()

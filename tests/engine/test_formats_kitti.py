@@ -30,7 +30,7 @@ def kitti_corners(words: list[str]) -> np.ndarray:
     turn = np.array([[math.cos(yaw), 0, math.sin(yaw)], [0, 1, 0], [-math.sin(yaw), 0, math.cos(yaw)]])
     across = np.array([1, 1, -1, -1, 1, 1, -1, -1]) * length / 2
     along = np.array([1, -1, -1, 1, 1, -1, -1, 1]) * w / 2
-    return (turn @ np.array([across, [0] * 4 + [-h] * 4, along])).T + [x, y, z]
+    return (turn @ np.array([across, [0] * 4 + [-h] * 4, along])).T + np.array([x, y, z])
 
 
 def test_a_box_before_a_level_camera_is_the_object_s_own(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_images_of_depth_and_flow_keep_their_steps(tmp_path: Path) -> None:
     found = read_kitti_depth(tmp_path / "d.png")
     assert np.array_equal(np.isfinite(found), [[True, True, False], [False, True, True]])
     known = np.isfinite(found)
-    assert np.abs(found - np.where(known, depth_m, found))[known].max() <= 1 / 256
+    assert np.abs(found[known] - depth_m[known]).max() <= 1 / 256
     flow = np.array([[[0.0, -3.25], [511.9, 1.0]], [[np.nan, 0.0], [-512.5, 0.0]]])
     (tmp_path / "f.png").write_bytes(encode_png(kitti_flow(flow)))
     again = read_kitti_flow(tmp_path / "f.png")
@@ -188,8 +188,6 @@ def test_what_is_no_label_is_refused_with_its_line() -> None:
 def test_a_lens_that_bends_is_refused(tmp_path: Path) -> None:
     source = solid_records(tmp_path / "source")
     (frame,) = source.frames()
-    bent = type(source)(
-        "bent", source.categories, (Frame(**{**vars(frame), "row": {"lens_model": "kannala_brandt"}}),)
-    )
+    bent = type(source)("bent", source.categories, (Frame(**{**vars(frame), "row": {"lens_model": "kannala_brandt"}}),))
     with pytest.raises(UserError, match="lens=as_authored"):
         exported(bent, "kitti", tmp_path / "kitti")

@@ -1,7 +1,7 @@
 """Records without a renderer: boxes in space, seen by a pinhole camera, drawn and projected by plain NumPy in float64.
 
 Every fact of `engine.formats.record` is there: masks with holes and in several parts, whole silhouettes, poses,
-keypoints. Some frames are empty. Frame (world, step) depends on (seed, world, step) alone; objects keep their ids over the steps.
+keypoints. World 1 is empty. A frame (world, step) depends on (seed, world, step) alone; objects keep their ids.
 """
 
 from __future__ import annotations
