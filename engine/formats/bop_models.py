@@ -13,13 +13,17 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.errors import UserError
-from engine.formats.axes import inverse, moved, rigid_object
+from engine.formats.axes import CORNER_SIGNS, inverse, moved, rigid_object
 from engine.formats.pixels import write_file, write_text
 from engine.formats.ply import encode_mesh
 from engine.formats.record import Array, Instance, Solid
 from engine.formats.registry import ExportContext, FormatCategory
 
 MILLIMETRES = 1000.0
+BOX_TRIANGLES = np.array([
+    [0, 2, 3], [0, 3, 1], [4, 5, 7], [4, 7, 6], [0, 1, 5], [0, 5, 4], [2, 6, 7], [2, 7, 3], [0, 4, 6], [0, 6, 2],
+    [1, 3, 7], [1, 7, 5],
+])  # of corners numbered as `CORNER_SIGNS`, counter-clockwise seen from outside  # fmt: skip
 SAME_SIZE_M = 1.0e-4  # boxes whose sides differ by less are of one model
 
 
@@ -55,7 +59,7 @@ class ModelBook:
 
 
 def write_models(book: ModelBook, context: ExportContext) -> None:
-    """Write `models/models_info.json`, and a mesh of every model if the option `usd` names the scene.
+    """Write `models/models_info.json` and a mesh of every model: its box, or its own if `usd` names the scene.
 
     Raises:
         UserError: If the scene does not have an instance, or its class is a model.
@@ -68,12 +72,11 @@ def write_models(book: ModelBook, context: ExportContext) -> None:
     for model in sorted(book.models.values(), key=lambda model: model.id):
         size_mm = model.size_m * MILLIMETRES
         diameter_mm = float(np.linalg.norm(size_mm))
+        points_m, triangles = CORNER_SIGNS * model.size_m, BOX_TRIANGLES
         if meshes is not None:
             points_m, triangles = meshes.of(model)
             diameter_mm = diameter(points_m) * MILLIMETRES
-            write_file(
-                context.out / "models" / f"obj_{model.id:06d}.ply", encode_mesh(points_m * MILLIMETRES, triangles)
-            )
+        write_file(context.out / "models" / f"obj_{model.id:06d}.ply", encode_mesh(points_m * MILLIMETRES, triangles))
         table[str(model.id)] = {
             "diameter": diameter_mm,
             **{f"min_{axis}": -0.5 * float(value) for axis, value in zip("xyz", size_mm, strict=True)},

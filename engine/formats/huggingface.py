@@ -212,7 +212,7 @@ def _card(name: str, names: list[str], counts: dict[str, int], license_name: str
         "", "| split | frames |", "| --- | --- |", *lines, "",
         "`objects`: one struct an object. `bbox` is x, y, width, height [px] of the visible pixels, origin in the",
         "image's corner; `area` its pixels; `segmentation` COCO's compressed RLE. `amodal_*`, `in_frame_px` and",
-        "`full_px` are of the whole silhouette, `world_from_object` (3x4), `box_size_m`, `box_center_m` of its box [m].",
+        "`full_px` are of the whole silhouette, `world_from_object` (3x4), `box_size_m`, `box_center_m` of the box.",
         "`k` is row-major 3x3, `world_from_camera` row-major 4x4: x right, y up, looks along -z. `depth`: 16-bit [mm].",
         "", "Classes: " + ", ".join(names) + ".", "",
     ])  # fmt: skip

@@ -23,8 +23,10 @@ from engine.formats.ply import comment_values, read_ply
 from engine.formats.record import Array, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext
 from engine.write.encode import encode_png
+from engine.write.flow_files import encode_kitti_flow, read_flow
 
 TRAINING = "training"
+FLOW = "flow_forward"
 POSE_COMMENT = "world_from_sensor"
 
 
@@ -63,12 +65,14 @@ def _write(source: Source, context: ExportContext, *, with_solids: bool) -> None
         write_text(root / "label_2" / f"{stem}.txt", "".join(line + "\n" for line in lines))
         if with_solids:
             _write_space(frame, root, stem)
+        elif frame.k is not None:
+            write_text(root / "calib" / f"{stem}.txt", calibration(frame.k, np.eye(4)))
     for split, stems in names.items():
         write_text(context.out / "ImageSets" / f"{split}.txt", "".join(stem + "\n" for stem in stems))
 
 
 def _write_space(frame: Frame, root: Path, stem: str) -> None:
-    """Write what of a frame lies in space: calibration, sweep, depth."""
+    """Write what of a frame lies in space: calibration, sweep, depth, flow to the next step."""
     points, opencv_from_sensor = None, np.eye(4)
     if "pointcloud" in frame.files:
         points, opencv_from_sensor = velodyne_points(frame)
@@ -77,6 +81,8 @@ def _write_space(frame: Frame, root: Path, stem: str) -> None:
         write_file(root / "velodyne" / f"{stem}.bin", points.astype("<f4").tobytes())
     if "depth" in frame.files:
         write_file(root / "depth_2" / f"{stem}.png", encode_png(kitti_depth(depth_image_m(frame, "KITTI"))))
+    if FLOW in frame.files:
+        write_file(root / "flow_2" / f"{stem}.png", encode_kitti_flow(read_flow(frame.files[FLOW])))
 
 
 def _line(frame: Frame, instance: Instance, context: ExportContext, with_solids: bool) -> str | None:
@@ -89,6 +95,9 @@ def _line(frame: Frame, instance: Instance, context: ExportContext, with_solids:
     solid = None
     if with_solids:
         solid, tilt_rad = kitti_box(frame, solid_of(frame, instance, "KITTI"))
+        if solid.bottom_m[2] <= 0.0:
+            context.count_drop("a DontCare region: the centre of its box is not before the camera")
+            return dont_care(region)
         if math.degrees(tilt_rad) > options.most_tilt_deg:
             context.count_drop("its vertical differs from the camera's by more than most_tilt_deg")
             return dont_care(region) if options.tilted == "dont_care" else None

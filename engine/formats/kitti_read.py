@@ -57,6 +57,7 @@ def _frame(training: Path, stem: str, labels: list[KittiLabel], split: str, numb
         k = matrices["P2"][:, :3]
     instances = [_instance(i, label, k) for i, label in enumerate(labels, 1) if label.name != DONT_CARE]
     others = {"depth": training / "depth_2" / f"{stem}.png", "velodyne": training / "velodyne" / f"{stem}.bin"}
+    others["flow_forward"] = training / "flow_2" / f"{stem}.png"
     files = {"image": picture} | {role: path for role, path in others.items() if path.is_file()}
     regions = [_xywh(label) for label in labels if label.name == DONT_CARE]
     row = {"split": split, "dont_care": regions, "calibration": matrices}

@@ -152,6 +152,21 @@ def test_meshes_of_the_scene_become_models(tmp_path: Path) -> None:
         exported(source, "bop", tmp_path / "other", usd=str(scene))
 
 
+def test_models_without_a_scene_are_boxes_seen_from_outside(tmp_path: Path) -> None:
+    """The mesh encloses the box once, counter-clockwise: by the divergence theorem its volume is the sides' product."""
+    source = solid_records(tmp_path / "source")
+    exported(source, "bop", tmp_path / "bop")
+    for number, size in ((1, (4.0, 2.0, 1.8)), (2, (0.8, 1.1, 0.7))):
+        data = (tmp_path / f"bop/models/obj_{number:06d}.ply").read_bytes()
+        body = data[data.index(b"end_header\n") + 11 :]
+        points = np.frombuffer(body, "<f4", 24).reshape(8, 3).astype(np.float64) / 1000
+        faces = np.frombuffer(body, [("n", "u1"), ("corner", "<i4", 3)], offset=96)
+        a, b, c = (points[faces["corner"][:, corner]] for corner in range(3))
+        assert (faces["n"] == 3).all()
+        assert (np.cross(a, b) * c).sum() / 6 == pytest.approx(math.prod(size), rel=1e-6)
+        assert np.abs(points).max(axis=0) * 2 == pytest.approx(size)
+
+
 def test_the_diameter_is_the_largest_distance_of_two_points() -> None:
     points = np.random.default_rng(0).normal(size=(200, 3))
     brute = max(math.dist(a, b) for a in points for b in points)

@@ -6,15 +6,17 @@ import math
 from pathlib import Path
 
 import numpy as np
+import OpenImageIO as oiio
 import pytest
 
 from engine.errors import UserError
 from engine.formats.axes import box_corners, moved, opencv_from_object, opencv_from_world
-from engine.formats.kitti_images import kitti_depth, kitti_flow, read_kitti_depth, read_kitti_flow
+from engine.formats.kitti_images import kitti_depth, read_kitti_depth
 from engine.formats.kitti_label import KittiLabel, format_label, kitti_box, parse_calibration, parse_label
 from engine.formats.kitti_read import read_velodyne
-from engine.formats.record import Frame
+from engine.formats.record import Frame, Instance
 from engine.write.encode import encode_png
+from engine.write.flow_files import encode_flo
 from tests.engine.exporting import exported, read_back
 from tests.engine.solid_records import HEIGHT, SENSOR_FROM_MOUNT_M, WIDTH, solid_records, solids
 from tests.engine.toy_records import toy_records
@@ -160,19 +162,45 @@ def test_two_dimensional_labels_say_that_space_is_unknown(tmp_path: Path) -> Non
     assert all(instance.solid is None for instance in frame.instances)
 
 
-def test_images_of_depth_and_flow_keep_their_steps(tmp_path: Path) -> None:
-    """Depth is exact to 1/512 m, flow to 1/128 px, and what is unknown or does not fit stays unknown."""
-    depth_m = np.array([[0.5, 255.99, 256.0], [np.inf, 0.001, 12.3456]])
+def test_images_of_depth_keep_their_steps(tmp_path: Path) -> None:
+    """Depth is exact to 1/512 m; what is unknown or does not fit is unknown, and nothing near becomes so."""
+    depth_m = np.array([[0.5, 255.99, 256.0], [np.inf, 0.0001, 12.3456]])
     (tmp_path / "d.png").write_bytes(encode_png(kitti_depth(depth_m)))
     found = read_kitti_depth(tmp_path / "d.png")
     assert np.array_equal(np.isfinite(found), [[True, True, False], [False, True, True]])
-    known = np.isfinite(found)
-    assert np.abs(found[known] - depth_m[known]).max() <= 1 / 256
-    flow = np.array([[[0.0, -3.25], [511.9, 1.0]], [[np.nan, 0.0], [-512.5, 0.0]]])
-    (tmp_path / "f.png").write_bytes(encode_png(kitti_flow(flow)))
-    again = read_kitti_flow(tmp_path / "f.png")
-    assert np.isnan(again[1]).all()
-    assert np.abs(again[0] - flow[0]).max() <= 1 / 128
+    assert np.abs(found[0, :2] - depth_m[0, :2]).max() <= 1 / 512
+    assert found[1, 2] == pytest.approx(12.3456, abs=1 / 512)
+
+
+def test_flow_goes_along(tmp_path: Path) -> None:
+    """A dataset's .flo becomes KITTI's image, to 1/128 px; what is unknown stays so."""
+    source = solid_records(tmp_path / "source")
+    (frame,) = source.frames()
+    flow_px = np.random.default_rng(3).normal(0, 20, (HEIGHT, WIDTH, 2)).astype(np.float32)
+    flow_px[:5] = np.nan
+    flow = tmp_path / "source/a.flo"
+    flow.write_bytes(encode_flo(flow_px))
+    moving = Frame(**{**vars(frame), "files": {**frame.files, "flow_forward": flow}})
+    exported(type(source)("moving", source.categories, (moving,)), "kitti", tmp_path / "kitti")
+    (found,) = read_back("kitti", tmp_path / "kitti")
+    stored = oiio.ImageBuf(str(found.files["flow_forward"])).get_pixels(oiio.UINT16)
+    known = ~np.isnan(flow_px[..., 0])
+    assert np.array_equal(stored[..., 2], known)
+    assert np.abs((stored[..., :2] - 2.0**15) / 64 - flow_px)[known].max() <= 1 / 128
+
+
+def test_an_object_around_the_camera_is_no_object_of_kitti(tmp_path: Path) -> None:
+    """A floor whose centre is behind the camera becomes a DontCare region, and is counted."""
+    source = solid_records(tmp_path / "source")
+    (frame,) = source.frames()
+    truck = frame.instances[0]
+    behind = truck.solid.world_from_object - [[0, 0, 0, 0], [0, 0, 0, 20.0], [0, 0, 0, 0]]
+    floor = Instance(
+        **{**vars(truck), "solid": type(truck.solid)(**{**vars(truck.solid), "world_from_object": behind})}
+    )
+    around = type(source)("floor", source.categories, (Frame(**{**vars(frame), "instances": (floor,)}),))
+    assert sum(exported(around, "kitti", tmp_path / "kitti").values()) == 1
+    assert [words[0] for words in lines_of(tmp_path / "kitti", "000000")] == ["DontCare"]
 
 
 def test_what_is_no_label_is_refused_with_its_line() -> None:
