@@ -23,7 +23,7 @@ from engine.formats.ply import comment_values, read_ply
 from engine.formats.record import Array, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext
 from engine.write.encode import encode_png
-from engine.write.flow_files import encode_kitti_flow, read_flow
+from engine.write.flow_files import encode_kitti_flow, read_flo
 
 TRAINING = "training"
 FLOW = "flow_forward"
@@ -82,7 +82,9 @@ def _write_space(frame: Frame, root: Path, stem: str) -> None:
     if "depth" in frame.files:
         write_file(root / "depth_2" / f"{stem}.png", encode_png(kitti_depth(depth_image_m(frame, "KITTI"))))
     if FLOW in frame.files:
-        write_file(root / "flow_2" / f"{stem}.png", encode_kitti_flow(read_flow(frame.files[FLOW])))
+        flow = frame.files[FLOW]
+        data = flow.read_bytes() if flow.suffix == ".png" else encode_kitti_flow(read_flo(flow))
+        write_file(root / "flow_2" / f"{stem}.png", data)
 
 
 def _line(frame: Frame, instance: Instance, context: ExportContext, with_solids: bool) -> str | None:

@@ -24,6 +24,7 @@ from engine.formats.registry import FORMATS, ExportContext, Records
 GT = "gt/gt.txt"
 LABELS = "gt/labels.txt"
 SEQUENCE = "seqinfo.ini"
+FIRST_PIXEL = "; number of the first pixel: "  # a comment of seqinfo.ini, to which no reader allows other keys
 UNKNOWN = -1.0
 COLUMNS = 9
 
@@ -40,7 +41,7 @@ class MotOptions:
 def read_mot(root: Path) -> Records:
     """Return the pictures of all sequences; the world counts sequences, the step pictures.
 
-    Boxes are taken for pixels that are counted as `first_pixel` of seqinfo.ini says, 1 where it does not. `row` has
+    Pixels are counted as the first line of seqinfo.ini says, from 1 where it does not. `row` has
     `split` and `sequence`, `extra` `visibility`.
 
     Raises:
@@ -93,11 +94,10 @@ def _write_sequence(frames: list[Frame], folder: Path, context: ExportContext) -
     info["Sequence"] = {
         "name": folder.name, "imDir": "img1", "frameRate": f"{options.frame_rate:g}", "seqLength": str(len(frames)),
         "imWidth": str(frames[0].width), "imHeight": str(frames[0].height), "imExt": suffix,
-        "firstPixel": str(options.first_pixel),
     }  # fmt: skip
     text = io.StringIO()
     info.write(text, space_around_delimiters=False)
-    write_text(context.out / folder / SEQUENCE, text.getvalue())
+    write_text(context.out / folder / SEQUENCE, f"{FIRST_PIXEL}{options.first_pixel}\n{text.getvalue()}")
     write_text(context.out / folder / GT, "".join(row + "\n" for row in rows))
     write_text(context.out / folder / LABELS, "".join(category.name + "\n" for category in context.categories))
 
@@ -123,9 +123,11 @@ def _row(number: int, frame: Frame, instance: Instance, context: ExportContext) 
 def _read_sequence(sequence: Path, world: int, first: int, labels: list[str], split: str) -> list[Frame]:
     info = configparser.ConfigParser()
     try:
-        info.read_string(read_text(sequence / SEQUENCE))
-        head = info["Sequence"]
-        count, origin = head.getint("seqLength"), head.getint("firstPixel", 1)
+        text = read_text(sequence / SEQUENCE)
+        info.read_string(text)
+        head, first_line = info["Sequence"], text.partition("\n")[0]
+        origin = int(first_line.removeprefix(FIRST_PIXEL)) if first_line.startswith(FIRST_PIXEL) else 1
+        count = head.getint("seqLength")
         pictures, suffix = head.get("imDir", "img1"), head.get("imExt", ".jpg")
         if count is None:
             raise ValueError("seqLength is missing")
