@@ -1,7 +1,9 @@
 """Lines of KITTI's label files and what they say in space.
 
 KITTI's box stands upright: its height lies along the rectified camera's y, and it turns about y alone. Ours may stand
-in any way before a camera that looks down, so that a line keeps the yaw and loses the rest, which `tilt_rad` measures.
+in any way before a camera that looks down, so that a line keeps the yaw and loses the rest, a tilt that is measured. A
+rectified frame that is level (`level_from_opencv`) loses nothing of objects that stand upright in the world.
+
 Height is the axis of the box that is nearest to the world's vertical; length is x of the object, or y where x is the
 vertical one, and that is where the object heads.
 
@@ -17,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import UserError
-from engine.formats.axes import KITTI_FROM_OBJECT, moved, opencv_from_object, wrapped
+from engine.formats.axes import KITTI_FROM_OBJECT, moved, opencv_from_object, opencv_from_world, wrapped
 from engine.formats.record import Array, Box, Frame, Instance, Solid
 
 DONT_CARE = "DontCare"
@@ -25,6 +27,7 @@ UNKNOWN_OCCLUSION = 3
 COLUMNS = 15  # of a label; results have a score as the sixteenth
 UNKNOWN_ANGLE_RAD, UNKNOWN_SIZE_M, UNKNOWN_PLACE_M = -10.0, -1.0, -1000.0
 VERTICAL = 2  # axis of the world
+STEEP = 1.0e-6  # of a direction: its horizontal part is none
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,17 @@ class KittiLabel:
     solid: KittiBox | None = None
 
 
-def kitti_box(frame: Frame, solid: Solid) -> tuple[KittiBox, float]:
-    """Return the upright box of an object, and by what angle [rad] its own vertical differs from the camera's."""
+def kitti_box(frame: Frame, solid: Solid, rectified_from_opencv: Array | None = None) -> tuple[KittiBox, float]:
+    """Return the upright box of an object, and by what angle [rad] its own vertical differs from the frame's.
+
+    Args:
+        frame: That sees it.
+        solid: Pose and box.
+        rectified_from_opencv: Rotation [3, 3] of the rectified camera frame; None: the camera's own.
+    """
     pose = opencv_from_object(frame, solid)
+    if rectified_from_opencv is not None:
+        pose[:3] = rectified_from_opencv @ pose[:3]
     up, forward, side = box_axes(solid)
     height_m, length_m, width_m = (float(solid.size_m[axis]) for axis in (up, forward, side))
     center = moved(pose, np.asarray(solid.center_m))
@@ -70,6 +81,20 @@ def box_axes(solid: Solid) -> tuple[int, int, int]:
     up = int(np.argmax(np.abs(solid.world_from_object[VERTICAL, :3])))
     forward = 1 if up == 0 else 0
     return up, forward, 3 - up - forward
+
+
+def level_from_opencv(frame: Frame) -> Array:
+    """Return the rotation [3, 3] from a frame's camera to a level one of the same heading: y is the world's down.
+
+    Of a camera that looks straight up or down the heading is that of the picture's top.
+    """
+    axes = opencv_from_world(frame)[:3, :3]  # columns: the world's axes
+    ahead = axes[2] if np.hypot(axes[2, 0], axes[2, 1]) > STEEP else -axes[1] * np.sign(-axes[2, VERTICAL])
+    z = np.array([ahead[0], ahead[1], 0.0]) / np.hypot(ahead[0], ahead[1])
+    y = np.array([0.0, 0.0, -1.0])
+    level_from_world = np.stack([np.cross(y, z), y, z])
+    turn: Array = level_from_world @ axes.T
+    return turn
 
 
 def opencv_from_kitti_object(box: KittiBox) -> Array:

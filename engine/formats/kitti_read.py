@@ -7,7 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from engine.errors import UserError
-from engine.formats.axes import CORNER_SIGNS, moved, projected, world_from_opencv
+from engine.formats.axes import (
+    CORNER_SIGNS,
+    OPENCV_FROM_CAMERA,
+    camera_from_opencv_world,
+    homogeneous,
+    moved,
+    projected,
+    world_from_opencv,
+)
 from engine.formats.folders import categories_named, picture_size, read_text
 from engine.formats.kitti_label import DONT_CARE, KittiLabel, opencv_from_kitti_object, parse_calibration, parse_label
 from engine.formats.record import Array, Frame, Instance, Solid
@@ -49,19 +57,33 @@ def _frame(training: Path, stem: str, labels: list[KittiLabel], split: str, numb
     if picture is None:
         raise UserError(f"{training / 'label_2' / stem}.txt has no picture image_2/{stem}.png")
     width, height = picture_size(picture)
-    calib, k, matrices = training / "calib" / f"{stem}.txt", None, {}
+    calib, k, matrices, world_from_camera = training / "calib" / f"{stem}.txt", None, {}, np.eye(4)
     if calib.is_file():
         matrices = parse_calibration(read_text(calib), str(calib))
         if matrices.get("P2", np.zeros(0)).shape != (3, 4):
             raise UserError(f"{calib} has no P2 of 12 numbers")
-        k = matrices["P2"][:, :3]
-    instances = [_instance(i, label, k) for i, label in enumerate(labels, 1) if label.name != DONT_CARE]
+        k, opencv_from_rectified = _camera(matrices["P2"][:, :3])
+        world_from_camera = camera_from_opencv_world(homogeneous(opencv_from_rectified @ OPENCV_FROM_CAMERA[:3]))
+    projection = matrices.get("P2")
+    instances = [_instance(i, label, projection) for i, label in enumerate(labels, 1) if label.name != DONT_CARE]
     others = {"depth": training / "depth_2" / f"{stem}.png", "velodyne": training / "velodyne" / f"{stem}.bin"}
     others["flow_forward"] = training / "flow_2" / f"{stem}.png"
     files = {"image": picture} | {role: path for role, path in others.items() if path.is_file()}
     regions = [_xywh(label) for label in labels if label.name == DONT_CARE]
     row = {"split": split, "dont_care": regions, "calibration": matrices}
-    return Frame(number, width, height, tuple(instances), files, k=k, world_from_camera=np.eye(4), row=row)
+    return Frame(number, width, height, tuple(instances), files, k=k, world_from_camera=world_from_camera, row=row)
+
+
+def _camera(projection: Array) -> tuple[Array, Array]:
+    """Return K and the rotation to the camera of a projection [3, 3], which is K alone in most folders."""
+    from scipy.linalg import rq
+
+    if np.array_equal(projection[2], [0.0, 0.0, 1.0]) and projection[1, 0] == 0.0:
+        return projection, np.eye(3)
+    k, turn = rq(projection)
+    signs = np.sign(np.diag(k))
+    k, turn = k * signs, turn * signs[:, None]
+    return k / k[2, 2], turn
 
 
 def _xywh(label: KittiLabel) -> tuple[float, float, float, float]:
@@ -69,7 +91,7 @@ def _xywh(label: KittiLabel) -> tuple[float, float, float, float]:
     return left, top, right - left, bottom - top
 
 
-def _instance(number: int, label: KittiLabel, k: Array | None) -> Instance:
+def _instance(number: int, label: KittiLabel, projection: Array | None) -> Instance:
     extra: dict[str, object] = {"truncated": label.truncated, "occluded": label.occluded}
     solid = None
     if label.solid is not None:
@@ -78,7 +100,7 @@ def _instance(number: int, label: KittiLabel, k: Array | None) -> Instance:
         size = np.array([label.solid.length_m, label.solid.width_m, label.solid.height_m])
         center = np.array([0.0, 0.0, 0.5 * label.solid.height_m])
         corners = moved(pose, center + CORNER_SIGNS * size)
-        pixels = projected(k, corners) if k is not None else np.full((8, 2), np.nan)
+        pixels = projected(projection, corners) if projection is not None else np.full((8, 2), np.nan)
         solid = Solid(world_from_opencv(pose, np.eye(4))[:3], size, center, pixels)
     return Instance(number, label.name, _xywh(label), solid=solid, extra=extra)
 

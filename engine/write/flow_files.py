@@ -80,10 +80,17 @@ def read_kitti_flow(path: Path) -> NDArray[np.float32]:
     Raises:
         UserError: If it is none.
     """
+    import OpenImageIO as oiio  # Pillow makes 8 bits of 16-bit RGB
+
+    file = oiio.ImageInput.open(str(path))
+    if file is None:
+        raise UserError(f"{path}: cannot be read as optical flow: {oiio.geterror().strip()}")
     try:
-        stored = imageio.imread(path)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path}: cannot be read as optical flow: {error}") from error
+        stored = file.read_image(str(file.spec().format))
+        if stored is None:
+            raise UserError(f"{path}: cannot be read as optical flow: {file.geterror().strip()}")
+    finally:
+        file.close()
     if stored.dtype != np.uint16 or stored.shape[2:] != (3,):
         raise UserError(
             f"{path}: KITTI's flow is a 16-bit RGB PNG, this is {stored.dtype} of shape {list(stored.shape)}"
@@ -105,8 +112,8 @@ def read_flow_state(path: Path) -> NDArray[np.uint8]:
         UserError: If it is no 8-bit grey image.
     """
     try:
-        stored: NDArray[np.uint8] = imageio.imread(path)
-    except (OSError, ValueError, SyntaxError) as error:
+        stored: NDArray[np.uint8] = imageio.imread(path, plugin="pillow")
+    except (OSError, ValueError, SyntaxError) as error:  # Pillow raises SyntaxError of a broken PNG
         raise UserError(f"{path}: cannot be read as states of flow: {error}") from error
     if stored.dtype != np.uint8 or stored.ndim != 2:
         raise UserError(f"{path}: states of flow are 8-bit grey, this is {stored.dtype} of shape {list(stored.shape)}")

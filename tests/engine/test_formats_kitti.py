@@ -12,9 +12,17 @@ import pytest
 from engine.errors import UserError
 from engine.formats.axes import box_corners, moved, opencv_from_object, opencv_from_world
 from engine.formats.kitti_images import kitti_depth, read_kitti_depth
-from engine.formats.kitti_label import KittiLabel, format_label, kitti_box, parse_calibration, parse_label
+from engine.formats.kitti_label import (
+    KittiLabel,
+    format_label,
+    kitti_box,
+    level_from_opencv,
+    parse_calibration,
+    parse_label,
+)
 from engine.formats.kitti_read import read_velodyne
-from engine.formats.record import Frame, Instance
+from engine.formats.ply import read_ply
+from engine.formats.record import Frame, Instance, Solid
 from engine.write.encode import encode_png
 from engine.write.flow_files import encode_flo
 from tests.engine.exporting import exported, read_back
@@ -84,12 +92,60 @@ def test_what_kitti_cannot_say_of_a_tilted_camera_is_its_pitch(tmp_path: Path, p
         assert (box.length_m, box.width_m, box.height_m) == pytest.approx(instance.solid.size_m)
 
 
-def test_objects_that_tilt_more_are_dropped_or_cared_for_no_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pitch_deg", [-20.0, 35.0, 75.0])
+def test_a_level_frame_holds_upright_objects_before_any_camera(tmp_path: Path, pitch_deg: float) -> None:
+    """P2 of a level frame projects boxes onto their silhouettes; R0_rect after Tr_velo_to_cam puts points on them."""
+    source = solid_records(tmp_path / "source", pitch_deg=pitch_deg)
+    (frame,) = source.frames()
+    exported(source, "kitti", tmp_path / "kitti", frame="level", most_tilt_deg=0.001)
+    matrices = parse_calibration((tmp_path / "kitti/training/calib/000000.txt").read_text(), "calib")
+    rectified, moving = matrices["R0_rect"], matrices["Tr_velo_to_cam"]
+    assert np.linalg.det(rectified) == pytest.approx(1.0)
+    lines = lines_of(tmp_path / "kitti", "000000")
+    assert len(lines) == len(frame.instances)
+    off = []
+    points = read_velodyne(tmp_path / "kitti/training/velodyne/000000.bin")
+    camera = (points[:, :3] @ moving[:, :3].T + moving[:, 3]) @ rectified.T
+    for words in lines:
+        corners = kitti_corners(words)
+        seen = corners @ matrices["P2"][:, :3].T
+        if seen[:, 2].min() > 0:
+            pixels = np.clip(seen[:, :2] / seen[:, 2:], 0, [WIDTH, HEIGHT])
+            box = np.concatenate([pixels.min(axis=0), pixels.max(axis=0)])
+            assert np.abs(box - [float(word) for word in words[4:8]]).max() < 1.0
+        center, sides = corners.mean(axis=0), corners - corners.mean(axis=0)
+        axes = np.stack([sides[0] - sides[3], sides[0] - sides[4], sides[0] - sides[1]])
+        length = np.linalg.norm(axes, axis=1)
+        off.append((np.abs((camera - center) @ (axes / length[:, None]).T) - length / 2).max(axis=1))
+    ids = read_ply(frame.files["pointcloud"])[0]["instance"]
+    for instance, from_box in zip(frame.instances, off, strict=True):
+        assert (ids == instance.id).sum() > 10
+        assert np.abs(from_box[ids == instance.id]).max() < 1e-5
+    (found,) = read_back("kitti", tmp_path / "kitti")
+    assert found.k == pytest.approx(frame.k, abs=1e-9)
+    for a, b in zip(frame.instances, found.instances, strict=True):
+        seen_from = [moved(opencv_from_object(f, i.solid), box_corners(i.solid)) for f, i in ((frame, a), (found, b))]
+        assert seen_from[1] == pytest.approx(seen_from[0], abs=3e-6)
+
+
+def test_a_camera_that_looks_straight_down_has_a_level_frame() -> None:
+    """Its heading is that of the picture's top, whether it looks down or up."""
+    for side, back in ((1.0, [0.0, 0.0, 1.0]), (-1.0, [0.0, 0.0, -1.0])):
+        pose = np.eye(4)
+        pose[:3, :3] = np.column_stack([[1.0, 0, 0], np.cross(back, [1.0, 0, 0]), back])
+        frame = Frame(0, WIDTH, HEIGHT, (), {}, k=np.eye(3), world_from_camera=pose)
+        turn = level_from_opencv(frame)
+        assert turn @ turn.T == pytest.approx(np.eye(3))
+        assert turn @ [0.0, 0.0, 1.0] == pytest.approx([0.0, side, 0.0])  # the optical axis is the level frame's down
+        assert (turn @ [1.0, 0.0, 0.0])[0] == pytest.approx(1.0)
+
+
+def test_objects_that_kitti_cannot_hold_are_dropped_or_cared_for_no_more(tmp_path: Path) -> None:
     source = solid_records(tmp_path / "source", pitch_deg=20.0)
-    drops = exported(source, "kitti", tmp_path / "a", most_tilt_deg=19.0)
+    drops = exported(source, "kitti", tmp_path / "a", most_tilt_deg=19.0, unfit="dont_care")
     assert sum(drops.values()) == 3
     assert [words[0] for words in lines_of(tmp_path / "a", "000000")] == ["DontCare"] * 3
-    exported(source, "kitti", tmp_path / "b", most_tilt_deg=19.0, tilted="drop")
+    exported(source, "kitti", tmp_path / "b", most_tilt_deg=19.0)
     assert lines_of(tmp_path / "b", "000000") == []
     assert len(read_back("kitti", tmp_path / "b")) == 1
 
@@ -189,18 +245,18 @@ def test_flow_goes_along(tmp_path: Path) -> None:
     assert np.abs((stored[..., :2] - 2.0**15) / 64 - flow_px)[known].max() <= 1 / 128
 
 
-def test_an_object_around_the_camera_is_no_object_of_kitti(tmp_path: Path) -> None:
-    """A floor whose centre is behind the camera becomes a DontCare region, and is counted."""
+def test_floors_are_no_objects_of_kitti(tmp_path: Path) -> None:
+    """What is flat, or has its centre behind the camera, is dropped and counted with its reason."""
     source = solid_records(tmp_path / "source")
     (frame,) = source.frames()
     truck = frame.instances[0]
-    behind = truck.solid.world_from_object - [[0, 0, 0, 0], [0, 0, 0, 20.0], [0, 0, 0, 0]]
-    floor = Instance(
-        **{**vars(truck), "solid": type(truck.solid)(**{**vars(truck.solid), "world_from_object": behind})}
-    )
-    around = type(source)("floor", source.categories, (Frame(**{**vars(frame), "instances": (floor,)}),))
-    assert sum(exported(around, "kitti", tmp_path / "kitti").values()) == 1
-    assert [words[0] for words in lines_of(tmp_path / "kitti", "000000")] == ["DontCare"]
+    behind = truck.solid.world_from_object - np.array([[0, 0, 0, 0], [0, 0, 0, 20.0], [0, 0, 0, 0]])
+    for reason, change in (("behind", {"world_from_object": behind}), ("flat", {"size_m": np.array([4.0, 2.0, 0.0])})):
+        floor = Instance(**{**vars(truck), "solid": Solid(**{**vars(truck.solid), **change})})
+        one = type(source)("floor", source.categories, (Frame(**{**vars(frame), "instances": (floor,)}),))
+        drops = exported(one, "kitti", tmp_path / reason)
+        assert list(drops.values()) == [1]
+        assert lines_of(tmp_path / reason, "000000") == []
 
 
 def test_what_is_no_label_is_refused_with_its_line() -> None:
