@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 
 from engine.errors import UserError
 from engine.formats.axes import CORNER_SIGNS, camera_from_opencv_world, corner_k, moved, projected, world_from_opencv
-from engine.formats.folders import picture_size, read_json
+from engine.formats.folders import BROKEN, picture_size, read_json, read_pixels, reason
 from engine.formats.masks import encode
 from engine.formats.record import Amodal, Array, Category, Frame, Instance, Mask, Solid
 from engine.formats.registry import Records
@@ -32,17 +31,25 @@ def read_bop(root: Path) -> Records:
     scenes = sorted(path.parent for path in root.glob("*/*/scene_camera.json"))
     if not scenes:
         raise UserError(f"{root} is no BOP folder: it has no <split>/<scene>/scene_camera.json")
-    info = root / "models" / "models_info.json"
-    models: dict[int, Json] = {int(key): value for key, value in read_json(info).items()} if info.is_file() else {}
+    models = _models(root / "models" / "models_info.json")
     frames: list[Frame] = []
     for world, scene in enumerate(scenes):
         try:
             frames += _frames(scene, world, models, len(frames))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise UserError(f"{scene}: its tables do not fit together: {type(error).__name__} {error}") from error
+        except BROKEN as error:
+            raise UserError(f"{scene}: its tables do not fit together: {reason(error)}") from error
     names = {i.category: int(i.extra["obj_id"]) for frame in frames for i in frame.instances}
     categories = (Category(number, name, name) for name, number in names.items())
     return Records(root.name, tuple(sorted(categories, key=lambda c: c.id)), tuple(frames))
+
+
+def _models(path: Path) -> dict[int, Json]:
+    if not path.is_file():
+        return {}
+    try:
+        return {int(number): dict(model) for number, model in read_json(path).items()}
+    except BROKEN as error:
+        raise UserError(f"{path} is not a table of models: {reason(error)}") from error
 
 
 def _frames(scene: Path, world: int, models: dict[int, Json], first: int) -> list[Frame]:
@@ -115,7 +122,7 @@ def _mask(path: Path, view: Frame) -> tuple[Mask, int] | None:
     """Return a mask of the frame's size and its pixels; None: there is no file."""
     if not path.is_file():
         return None
-    pixels = imageio.imread(path) > 0
+    pixels = read_pixels(path) > 0
     if pixels.shape != (view.height, view.width):
         raise UserError(
             f"{path} has {pixels.shape[1]}x{pixels.shape[0]} pixels, its picture {view.width}x{view.height}"
@@ -125,5 +132,5 @@ def _mask(path: Path, view: Frame) -> tuple[Mask, int] | None:
 
 def read_bop_depth(path: Path, depth_scale: float) -> Array:
     """Return planar depth [m], [y, x], +inf where there is none."""
-    steps = imageio.imread(path).astype(np.float64)
+    steps = read_pixels(path).astype(np.float64)
     return np.where(steps > 0.0, steps * depth_scale * METRES, np.inf)

@@ -7,8 +7,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from engine.errors import UserError
 from engine.formats.record import Category
+
+BROKEN = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, RecursionError)
+# What Python says of plain data that has another shape than a format promises; readers turn it into one clear error
+LONGEST_REASON = 300  # characters
+
+
+def reason(error: BaseException) -> str:
+    """Return what an exception says, in one line."""
+    return " ".join(f"{type(error).__name__} {error}".split())[:LONGEST_REASON]
 
 
 def read_text(path: Path) -> str:
@@ -20,7 +31,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+        raise UserError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def read_json(path: Path) -> Any:
@@ -32,7 +43,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
+        raise UserError(f"{path} is not JSON: {reason(error)}") from error
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -47,8 +58,24 @@ def picture_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.size
-    except (OSError, PIL.UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} is not a picture: {error}") from error
+    except (OSError, ValueError, SyntaxError, PIL.UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path} is not a picture: {reason(error)}") from error
+
+
+def read_pixels(path: Path) -> NDArray[Any]:
+    """Return the pixels of an image, as they are stored.
+
+    Raises:
+        UserError: If it is none.
+    """
+    import imageio.v3 as imageio
+
+    picture_size(path)  # refuses what claims to be too large
+    try:
+        pixels: NDArray[Any] = imageio.imread(path)
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise UserError(f"{path} is not a picture: {reason(error)}") from error
+    return pixels
 
 
 def categories_named(names: Iterable[str]) -> tuple[Category, ...]:

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from engine.errors import UserError
-from engine.formats.folders import categories_named
+from engine.formats.folders import BROKEN, categories_named, reason
 from engine.formats.pixels import frame_file, write_text
 from engine.formats.plain_record import frame_from_plain, instance_from_plain, plain_frame, plain_instance
 from engine.formats.record import Category, Frame, Source
@@ -83,8 +83,8 @@ def read_huggingface(root: Path) -> Records:
                 instances = tuple(instance_from_plain(o, names[o["category"]]) for o in row["objects"])
                 place = {"split": shard.name.rsplit("-", 3)[0], "shard": shard, "shard_row": number}
                 frames.append(frame_from_plain(row, instances, {}, place))
-        except (pa.ArrowException, KeyError, TypeError, ValueError, IndexError) as error:
-            raise UserError(f"{shard} is not a shard of ours: {type(error).__name__} {error}") from error
+        except (pa.ArrowException, OSError, *BROKEN) as error:
+            raise UserError(f"{shard} is not a shard of ours: {reason(error)}") from error
     by_name = {category.key: category for category in categories_named(names)}
     ordered = tuple(Category(number, name, by_name[name].name) for number, name in enumerate(names))
     return Records(root.name, ordered, tuple(frames))

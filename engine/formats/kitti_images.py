@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import imageio.v3 as imageio
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.formats.folders import read_pixels
 from engine.formats.record import Array
 
 DEPTH_STEPS_A_METRE = 256.0
@@ -26,5 +26,5 @@ def kitti_depth(depth_m: Array) -> NDArray[np.uint16]:
 
 def read_kitti_depth(path: Path) -> Array:
     """Return planar depth [m], [y, x], +inf where there is none."""
-    steps = imageio.imread(path).astype(np.float64)
+    steps = read_pixels(path).astype(np.float64)
     return np.where(steps > 0.0, steps / DEPTH_STEPS_A_METRE, np.inf)

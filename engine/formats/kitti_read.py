@@ -62,7 +62,7 @@ def _frame(training: Path, stem: str, labels: list[KittiLabel], split: str, numb
         matrices = parse_calibration(read_text(calib), str(calib))
         if matrices.get("P2", np.zeros(0)).shape != (3, 4):
             raise UserError(f"{calib} has no P2 of 12 numbers")
-        k, opencv_from_rectified = _camera(matrices["P2"][:, :3])
+        k, opencv_from_rectified = _camera(matrices["P2"][:, :3], calib)
         world_from_camera = camera_from_opencv_world(homogeneous(opencv_from_rectified @ OPENCV_FROM_CAMERA[:3]))
     projection = matrices.get("P2")
     instances = [_instance(i, label, projection) for i, label in enumerate(labels, 1) if label.name != DONT_CARE]
@@ -74,12 +74,14 @@ def _frame(training: Path, stem: str, labels: list[KittiLabel], split: str, numb
     return Frame(number, width, height, tuple(instances), files, k=k, world_from_camera=world_from_camera, row=row)
 
 
-def _camera(projection: Array) -> tuple[Array, Array]:
+def _camera(projection: Array, where: Path) -> tuple[Array, Array]:
     """Return K and the rotation to the camera of a projection [3, 3], which is K alone in most folders."""
     from scipy.linalg import rq
 
     if np.array_equal(projection[2], [0.0, 0.0, 1.0]) and projection[1, 0] == 0.0:
         return projection, np.eye(3)
+    if not np.isfinite(projection).all() or abs(np.linalg.det(projection)) < 1.0e-12:
+        raise UserError(f"{where}: P2 is not the matrix of a camera")
     k, turn = rq(projection)
     signs = np.sign(np.diag(k))
     k, turn = k * signs, turn * signs[:, None]

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import UserError
-from engine.formats.folders import categories_named, picture_size, read_text
+from engine.formats.folders import categories_named, picture_size, read_text, reason
 from engine.formats.pixels import frame_file, write_text
 from engine.formats.record import Category, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext, Records
+from engine.write.files import inside
 
 GT = "gt/gt.txt"
 LABELS = "gt/labels.txt"
@@ -132,7 +133,7 @@ def _read_sequence(sequence: Path, world: int, first: int, labels: list[str], sp
         if count is None:
             raise ValueError("seqLength is missing")
     except (configparser.Error, KeyError, ValueError) as error:
-        raise UserError(f"{sequence / SEQUENCE} cannot be understood: {error}") from error
+        raise UserError(f"{sequence / SEQUENCE} cannot be understood: {reason(error)}") from error
     found: dict[int, list[Instance]] = {}
     for line, text in enumerate(read_text(sequence / GT).splitlines(), 1):
         where = f"{sequence / GT}, line {line}"
@@ -143,13 +144,13 @@ def _read_sequence(sequence: Path, world: int, first: int, labels: list[str], sp
             step, track, kind = int(words[0]), int(words[1]), int(words[7])
             left, top, width, height, _, _, visibility = (float(word) for word in words[2:])
         except ValueError as error:
-            raise UserError(f"{where}: {error}") from error
+            raise UserError(f"{where}: {reason(error)}") from error
         name = labels[kind - 1] if 0 < kind <= len(labels) else str(kind)
         box = (left - origin, top - origin, width, height)
         found.setdefault(step, []).append(Instance(track, name, box, extra={"visibility": visibility}))
     frames = []
     for step in range(1, count + 1):
-        picture = sequence / pictures / f"{step:06d}{suffix}"
+        picture = inside(sequence, f"{pictures}/{step:06d}{suffix}")
         width_px, height_px = picture_size(picture)
         row = {"split": split, "sequence": sequence.name}
         members = tuple(found.get(step, ()))

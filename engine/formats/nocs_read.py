@@ -6,12 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import imageio.v3 as imageio
 import numpy as np
 
 from engine.errors import UserError
 from engine.formats.axes import CORNER_SIGNS, corner_k, homogeneous, moved, projected, world_from_opencv
-from engine.formats.folders import categories_named, picture_size, read_json, read_text
+from engine.formats.folders import BROKEN, categories_named, picture_size, read_json, read_pixels, read_text, reason
 from engine.formats.masks import box_of, encode
 from engine.formats.record import Array, Category, Frame, Instance, Solid
 from engine.formats.registry import Records
@@ -37,8 +36,8 @@ def read_nocs(root: Path) -> Records:
     for meta in metas:
         try:
             frames.append(_read_frame(root, meta, names, scenes[meta.parent], len(frames)))
-        except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
-            raise UserError(f"{meta} and its files do not fit together: {type(error).__name__} {error}") from error
+        except BROKEN as error:
+            raise UserError(f"{meta} and its files do not fit together: {reason(error)}") from error
     used = {instance.category for frame in frames for instance in frame.instances}
     known = tuple(Category(number, name, name) for number, name in enumerate(names, 1))
     return Records(root.name, known or categories_named(used), tuple(frames))
@@ -48,8 +47,10 @@ def _read_frame(root: Path, meta: Path, names: list[str], scene: int, number: in
     stem = meta.name.removesuffix("_meta.txt")
     files = {role: meta.with_name(f"{stem}_{role}.png") for role in ("color", "coord", "mask", "depth")}
     width, height = picture_size(files["color"])
-    mask = imageio.imread(files["mask"])
+    mask = read_pixels(files["mask"])
     mask = mask[..., 0] if mask.ndim == 3 else mask
+    if mask.shape != (height, width):
+        raise ValueError(f"the mask has {mask.shape[1]}x{mask.shape[0]} pixels, the picture {width}x{height}")
     pose_file = meta.with_name(f"{stem}_pose.json")
     known: dict[str, Any] = read_json(pose_file) if pose_file.is_file() else {}
     k = corner_k(np.reshape(np.array(known["opencv_k"]), (3, 3))) if known else None
@@ -81,6 +82,6 @@ def _solid(pose: dict[str, Any], k: Array) -> Solid:
 
 def read_coordinates(path: Path) -> Array:
     """Return the coordinates [y, x, 3] of a coord image, z turned back."""
-    values = imageio.imread(path)[..., :3].astype(np.float64) / 255.0
+    values = read_pixels(path)[..., :3].astype(np.float64) / 255.0
     values[..., 2] = 1.0 - values[..., 2]
     return values

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UserError
+from engine.formats.folders import reason
 from engine.write.encode import encode_ply
 
 SCALARS = {
@@ -43,7 +44,7 @@ def read_ply(path: Path) -> tuple[NDArray[np.void], tuple[str, ...]]:
         offset = end + len("end_header\n")
         return np.frombuffer(data, np.dtype(columns), count, offset).copy(), comments
     except (ValueError, KeyError, StopIteration) as error:
-        raise UserError(f"{path}: its vertices cannot be read: {error}") from error
+        raise UserError(f"{path}: its vertices cannot be read: {reason(error)}") from error
 
 
 def _vertices(lines: list[str]) -> tuple[int, list[tuple[str, str]]]:

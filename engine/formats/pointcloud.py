@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UserError
 from engine.formats.axes import camera_pose, inverse, moved
+from engine.formats.folders import BROKEN, reason
 from engine.formats.masks import box_of, encode
 from engine.formats.pixels import frame_file, instance_image, rgb_pixels, write_file
 from engine.formats.ply import read_ply
@@ -59,8 +60,8 @@ def read_pointcloud(root: Path) -> Records:
             head = json.loads(next(c for c in comments if c.startswith(HEAD)).removeprefix(HEAD))
             categories |= {n: Category(n, name, name) for n, name in enumerate(head["classes"], 1)}
             frames.append(_frame(path, points, head, categories))
-        except (StopIteration, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} is not a cloud of ours: {type(error).__name__} {error}") from error
+        except (StopIteration, *BROKEN) as error:
+            raise UserError(f"{path} is not a cloud of ours: {reason(error)}") from error
     return Records(root.name, tuple(categories.values()), tuple(frames))
 
 

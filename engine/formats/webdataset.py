@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from engine.formats.folders import read_json
+from engine.formats.folders import BROKEN, read_json, reason
 from engine.formats.pixels import write_text
 from engine.formats.plain_record import frame_from_plain, instance_from_plain, plain_frame, plain_instance
 from engine.formats.record import Category, Frame, Source
@@ -45,16 +45,19 @@ def read_webdataset(root: Path) -> Records:
     shards = sorted(root.glob("*/*.tar")) or sorted(root.glob("*.tar"))
     if not shards:
         raise UserError(f"{root} has no shards: neither <split>/*.tar nor *.tar")
-    classes = read_json(root / CLASSES)
-    categories = tuple(Category(row["id"], row["name"], row["name"], row["supercategory"]) for row in classes)
+    try:
+        rows = [(row["id"], row["name"], row["supercategory"]) for row in read_json(root / CLASSES)]
+    except BROKEN as error:
+        raise UserError(f"{root / CLASSES} is not a list of classes: {reason(error)}") from error
+    categories = tuple(Category(number, name, name, parent) for number, name, parent in rows)
     name_of = {category.id: category.key for category in categories}
     frames: list[Frame] = []
     for shard in shards:
         try:
             with tarfile.open(shard) as file:
                 frames += _read_shard(file, shard, shard.parent.relative_to(root).as_posix(), name_of)
-        except (tarfile.TarError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{shard} cannot be understood: {type(error).__name__} {error}") from error
+        except (tarfile.TarError, OSError, *BROKEN) as error:
+            raise UserError(f"{shard} cannot be understood: {reason(error)}") from error
     return Records(root.name, categories, tuple(frames))
 
 
