@@ -42,13 +42,19 @@ POSE_COMMENT = "world_from_sensor"
 
 
 @dataclass(frozen=True)
-class KittiOptions:
-    """How KITTI labels are written."""
+class KittiBoxOptions:
+    """How labels are written in pictures."""
 
     box: Literal["amodal", "visible"] = "amodal"  # whole silhouette inside the frame, or visible pixels alone
     partly_occluded_from: float = 0.1  # level 1: share of the object's pixels in the frame that others hide
     largely_occluded_from: float = 0.5  # level 2
     dont_care_below_px: float = 0.0  # objects whose box is lower become DontCare regions
+
+
+@dataclass(frozen=True)
+class KittiOptions(KittiBoxOptions):
+    """How labels are written in space as well."""
+
     frame: Literal["camera", "level"] = "camera"  # rectified frame: level has upright boxes, and a P2 that turns
     most_tilt_deg: float = 180.0  # between an object's vertical and the frame's; KITTI has upright objects only
     unfit: Literal["drop", "dont_care"] = "drop"  # objects that tilt more, are flat, or have their centre behind
@@ -60,7 +66,7 @@ def write_kitti(source: Source, context: ExportContext) -> None:
     _write(source, context, with_solids=True)
 
 
-@FORMATS.register("kitti-2d", KittiOptions, "KITTI objects in 2D: unknown in space", read=read_kitti)
+@FORMATS.register("kitti-2d", KittiBoxOptions, "KITTI objects in 2D: unknown in space", read=read_kitti)
 def write_kitti_2d(source: Source, context: ExportContext) -> None:
     """Write labels in 2D and pictures; what KITTI says of space is unknown: -1, -10 and -1000."""
     _write(source, context, with_solids=False)
@@ -108,7 +114,7 @@ def _write_space(frame: Frame, root: Path, stem: str, rectified_from_opencv: Arr
 
 
 def _line(frame: Frame, instance: Instance, context: ExportContext, with_solids: bool) -> str | None:
-    options: KittiOptions = context.options
+    options: KittiBoxOptions = context.options
     left, top, right, bottom = _box(frame, instance, options.box)
     region = (left, top, right - left, bottom - top)
     if bottom - top < options.dont_care_below_px:
@@ -117,23 +123,23 @@ def _line(frame: Frame, instance: Instance, context: ExportContext, with_solids:
     solid = None
     if with_solids:
         solid, tilt_rad = kitti_box(frame, solid_of(frame, instance, "KITTI"), _rectified(frame, context))
-        reason = _unfit(solid, tilt_rad, options)
+        reason = _unfit(solid, tilt_rad, context.options.most_tilt_deg)
         if reason is not None:
             context.count_drop(reason)
-            return dont_care(region) if options.unfit == "dont_care" else None
+            return dont_care(region) if context.options.unfit == "dont_care" else None
     truncated = -1.0 if instance.truncation is None else round(instance.truncation, 6)
     level = Occlusions(options.partly_occluded_from, options.largely_occluded_from).level(instance)
     name = context.category_of[instance.category].name
     return format_label(KittiLabel(name, truncated, level, (left, top, right, bottom), solid))
 
 
-def _unfit(box: KittiBox, tilt_rad: float, options: KittiOptions) -> str | None:
+def _unfit(box: KittiBox, tilt_rad: float, most_tilt_deg: float) -> str | None:
     """Return why KITTI cannot hold a box, None: it can."""
     if box.bottom_m[2] <= 0.0:
         return "the centre of its box is not before the camera"
     if min(box.height_m, box.width_m, box.length_m) < LEAST_SIDE_M:
         return "its box is flat"
-    if math.degrees(tilt_rad) > options.most_tilt_deg:
+    if math.degrees(tilt_rad) > most_tilt_deg:
         return "it tilts by more than most_tilt_deg"
     return None
 
