@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.labels.model import Labels
+
 NONE: Mapping[str, Any] = MappingProxyType({})  # no images
 
 
@@ -66,11 +68,12 @@ class Frames:
     )
     lidar_id: NDArray[np.int32] | None = None  # [row, beam, return, 2], likewise
     annotations: Mapping[str, NDArray[Any]] = field(default_factory=lambda: NONE)  # by name, see engine/annotators.py
+    labels: Labels | None = None  # reduced where the frames were rendered; engine.labels.extract makes them of images
 
     @staticmethod
     def image_names() -> tuple[str, ...]:
         """Return the names of all images that have a field of their own."""
-        return tuple(part.name for part in fields(Frames) if part.name not in ("keys", "annotations"))
+        return tuple(part.name for part in fields(Frames) if part.name not in ("keys", "annotations", "labels"))
 
 
 @dataclass(frozen=True)

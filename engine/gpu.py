@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import annotate as annotate
     from kernels import bvh as bvh
     from kernels import camera as camera
+    from kernels import canvas as canvas
+    from kernels import canvas_passage as canvas_passage
     from kernels import depth_sensor as depth_sensor
     from kernels import echo as echo
     from kernels import elementary as elementary
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import lidar as lidar
     from kernels import lidar_passage as lidar_passage
     from kernels import light as light
+    from kernels import masks as masks
     from kernels import material as material
     from kernels import native_source as native_source
     from kernels import noise as noise

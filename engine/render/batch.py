@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import warp as wp
+from numpy.typing import NDArray
 
 from engine import gpu
 from engine.draft import Draft
+from engine.labels.model import Labels
 from engine.render.annotations import new_holders
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.exposure import at_moments, moment_count
@@ -68,6 +70,16 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice) -> BatchValues:
     of_sweeps = [] if stages.lidar is None else lidar_fields(stages.lidar, draft, label_row)
     of_sensors = sensor_fields(stages.sensor, draft, stages.rig, cameras)
     return BatchValues(rows, views, world_fields(stages.base, placed), of_views, of_sweeps, sweeps, of_sensors, moments)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """What leaves a batch for the host."""
+
+    images: dict[str, NDArray[Any]]  # [view, y, x, ...]
+    views: int
+    lost_rays: int  # that met more surfaces than are followed
+    labels: Labels | None  # None: not asked for
 
 
 class BatchMemory:

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import warp as wp
-from numpy.typing import NDArray
 
-from engine.render.batch import BatchMemory, BatchValues, Worker
+from engine.labels.model import Labels
+from engine.render.batch import BatchMemory, BatchValues, Rendered, Worker
 from engine.render.buffers import IMAGES
 from engine.render.host_memory import HostMemory, device_view
+from engine.render.masks import MaskReducer
 from engine.render.silhouettes import CUDA_SLICE_PX, window_pixels
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
@@ -49,6 +50,8 @@ class CudaBatch:
         self._worker = Worker(
             self.memory, rows=values.rows, slice_px=slice_px, window_px=window_px, slice_beams=self._slice_beams
         )
+        self._masks = None if stages.labels is None else MaskReducer(self.memory, 1)
+        self._labels: Labels | None = None
         self._graph: Any = None
         self._rendered, self._copied = wp.Event(device), wp.Event(device)
         self._is_used = False
@@ -67,6 +70,8 @@ class CudaBatch:
         stream.wait_event(self._copied)
         with wp.ScopedStream(stream, sync_enter=is_first):  # memory may still be on its way on the present stream
             self.replay()
+            if self._masks is not None:  # outside of the graph: it waits for sizes
+                self._labels = self._masks.run(None)
         stream.record_event(self._rendered)
 
     def replay(self) -> None:
@@ -117,14 +122,8 @@ class CudaBatch:
             worker.silhouettes.set_span(first, min(CUDA_SLICE_PX, self._window_px - first))
             worker.silhouettes.count.run()
 
-    def copy_out(
-        self, memory: HostMemory, images: tuple[str, ...]
-    ) -> Callable[[], tuple[dict[str, NDArray[Any]], int]]:
-        """Queue copies of some images [view, y, x, ...] to the host.
-
-        Returns:
-            What waits for the copies and returns them, and how many rays met more surfaces than are followed.
-        """
+    def copy_out(self, memory: HostMemory, images: tuple[str, ...]) -> Callable[[], Rendered]:
+        """Queue copies of some images to the host and return what waits for them."""
         stages, stream = self.memory.stages, self._streams.copy
         stream.wait_event(self._rendered)
         out = {}
@@ -140,9 +139,11 @@ class CudaBatch:
         copied = wp.Event(stream.device)
         stream.record_event(copied)
 
-        def wait() -> tuple[dict[str, NDArray[Any]], int]:
+        labels = self._labels
+
+        def wait() -> Rendered:
             wp.synchronize_event(copied)
-            return out, int(lost[0])
+            return Rendered(out, self.memory.views_count, int(lost[0]), labels)
 
         return wait
 

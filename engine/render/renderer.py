@@ -14,20 +14,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import warp as wp
-from numpy.typing import NDArray
 
 from engine import gpu
 from engine.annotators import ANNOTATIONS
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.frames import DeviceFrames, FrameKeys, Frames
+from engine.labels.config import LabelConfig
+from engine.labels.model import joined_labels
 from engine.randomize.philox import stream_key
 from engine.recipe import Rig
-from engine.render.batch import BatchValues, batch_values
+from engine.render.batch import BatchValues, Rendered, batch_values
 from engine.render.batch_cpu import CpuBatch
 from engine.render.batch_cuda import SLICE_PX, CudaBatch, Streams
 from engine.render.buffers import (
@@ -78,6 +78,7 @@ class Outputs:
     lidar_camera: int = 0  # that it sits at
     sensor: Sensor | None = None  # of every camera; None: the ideal one
     annotations: tuple[str, ...] = ()  # names of engine.annotators.ANNOTATIONS
+    labels: LabelConfig | None = None  # reduced on the device, beside any images; None: none
 
     def __post_init__(self) -> None:
         """Check the margin.
@@ -101,21 +102,23 @@ class Outputs:
 class Pending:
     """Frames that are being rendered."""
 
-    def __init__(self, keys: FrameKeys, parts: list[Callable[[], dict[str, NDArray[Any]]]]) -> None:
+    def __init__(self, keys: FrameKeys, parts: list[Callable[[], Rendered]]) -> None:
         self._keys, self._parts = keys, parts
         self._frames: Frames | None = None
 
     def wait(self) -> Frames:
         """Return the frames once they are there; their arrays are nobody else's."""
         if self._frames is None:
-            images = [part() for part in self._parts]
-            self._parts = []
+            parts = [part() for part in self._parts]
+            self._parts, images = [], [part.images for part in parts]
+            tables = [part.labels for part in parts if part.labels is not None]
+            labels = joined_labels(tables, [part.views for part in parts]) if tables else None
             joined = {name: np.concatenate([part[name] for part in images]) if len(images) > 1 else images[0][name]
                       for name in images[0]}  # fmt: skip
             keys = dataclasses.replace(self._keys, metered_ev=joined.get("metered_ev"))
             annotations = {name: image for name, image in joined.items() if name in ANNOTATIONS}
             named = {name: joined.get(name) for name in Frames.image_names()}
-            self._frames = Frames(keys, **named, annotations=annotations)
+            self._frames = Frames(keys, **named, annotations=annotations, labels=labels)
         return self._frames
 
 
@@ -165,6 +168,7 @@ class Renderer:
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
             sensor=chip, denoiser=denoiser_of(rig, device) if self.shaded else None, annotations=outputs.annotations,
+            labels=outputs.labels,
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
@@ -225,7 +229,7 @@ class Renderer:
         keys, arrays = frame_keys(draft, self.rig), {}
         if self._is_cpu:
             finish = self._start(values)
-            arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in finish().items()}
+            arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in finish().images.items()}
         else:
             batch = self._cuda_batch(values)
             batch.start(values)
@@ -268,25 +272,23 @@ class Renderer:
             self._stages = dataclasses.replace(self._stages, base=base)
         return motion
 
-    def _start(self, values: BatchValues) -> Callable[[], dict[str, NDArray[Any]]]:
-        """Begin to render a part and return what waits for its images."""
+    def _start(self, values: BatchValues) -> Callable[[], Rendered]:
+        """Begin to render a part and return what waits for it."""
         if self._is_cpu:
-            images, lost = self._cpu_batch(values).render(values, self._memory, self._pool)
-            self._count_lost(lost)
-            return lambda: images
+            rendered = self._cpu_batch(values).render(values, self._memory, self._pool)
+            self._count_lost(rendered.lost_rays)
+            return lambda: rendered
         batch = self._cuda_batch(values)
         batch.start(values)
         return self._counted(batch.copy_out(self._memory, self._images))
 
-    def _counted(
-        self, finish: Callable[[], tuple[dict[str, NDArray[Any]], int]]
-    ) -> Callable[[], dict[str, NDArray[Any]]]:
-        """Return what waits for images and counts the rays that were lost."""
+    def _counted(self, finish: Callable[[], Rendered]) -> Callable[[], Rendered]:
+        """Return what waits for a part and counts the rays that were lost."""
 
-        def wait() -> dict[str, NDArray[Any]]:
-            images, lost = finish()
-            self._count_lost(lost)
-            return images
+        def wait() -> Rendered:
+            rendered = finish()
+            self._count_lost(rendered.lost_rays)
+            return rendered
 
         return wait
 

@@ -8,6 +8,7 @@ from typing import Any
 import warp as wp
 
 from engine import gpu
+from engine.labels.config import LabelConfig
 from engine.recipe import Rig
 from engine.render.annotations import record_annotations
 from engine.render.arrays import copied
@@ -38,6 +39,7 @@ class Stages:
     sensor: SensorOnDevice | None = None  # None: the ideal one
     denoiser: Denoiser | None = None
     annotations: tuple[str, ...] = ()  # images of engine.annotators.ANNOTATIONS
+    labels: LabelConfig | None = None  # reduced on the device; None: not asked for
 
     @property
     def marks_edges(self) -> bool:

@@ -1,6 +1,7 @@
 // One ray against the two-level tree of a row (kernels/geometry.py): the function `walk` for native bodies, and with
 // traverse_one.cpp the body of a Warp native function.
-// `walk(trees, row, origin, direction, after, t_max, only_any)`, only_any: stop at the first hit.
+// `walk(trees, row, origin, direction, after, t_max, only_any, begin)`, only_any: stop at the first hit; begin: 0, or
+// ~placement for that placement alone.
 // Out: Found; placement -1: nothing.
 // With OMM_AFTER only what lies strictly after the hit `after` (kernels/trace.py) counts, in the order of
 // (t, placement, triangle). Asked again with what it found, it walks through all triangles along a ray, none twice.
@@ -48,7 +49,7 @@
         hit.triangle = found.triangle;
         hit.uv = found.weights;
     };
-    auto walk = [&](const auto& trees, int row, const float* world_o, const float* world_d, const auto& after, float t_max, bool only_any) {
+    auto walk = [&](const auto& trees, int row, const float* world_o, const float* world_d, const auto& after, float t_max, bool only_any, int begin = 0) {
         const int LANES = OMM_LANES;
 #if defined(OMM_AFTER)
         const float first_t = after.t, first_box_t = first_t * (1.0f - OMM_SLACK);
@@ -215,7 +216,7 @@
         world.d[3] = mesh.d[3] = 1.0f;
         prepare(world);
         face_sides(world);
-        int code = 0;
+        int code = begin;
         bool done = false;
         while (!done) {
             if (code >= 0) {  // inner node: go to the nearest child, push the others, nearest on top
