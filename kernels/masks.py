@@ -137,7 +137,9 @@ def write_rows(runs: Runs, number: wp.array[int], out_rows: MaskRows):
 
 
 @wp.func_native(native("rle", "mask"))
-def compress_mask(runs: Runs, first: int, count: int, pixels: int, at: int, out_text: wp.array[wp.uint8]) -> int:
+def compress_mask(  # type: ignore[empty-body]
+    runs: Runs, first: int, count: int, pixels: int, at: int, out_text: wp.array[wp.uint8]
+) -> int:  # fmt: skip
     """Return the length of a mask's compressed counts, and write them where there is room; see native/mask.cpp."""
 
 

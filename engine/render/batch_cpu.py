@@ -11,8 +11,8 @@ from typing import Any
 
 from engine.render.batch import BatchMemory, BatchValues, Rendered, Worker
 from engine.render.buffers import IMAGES
+from engine.render.canvases import LabelReducer
 from engine.render.host_memory import HostMemory, device_view
-from engine.render.masks import MaskReducer
 from engine.render.silhouettes import window_pixels
 from engine.render.spread import spread
 from engine.render.stages import Stages
@@ -42,7 +42,7 @@ class CpuBatch:
         slice_beams = max((count for _, count in self._beams), default=0)
         sizes = {"rows": 1, "slice_px": slice_px, "window_px": window_px, "slice_beams": slice_beams}
         self._workers = [Worker(self._memory, **sizes, threads=threads) for _ in range(threads)]
-        self._masks = None if stages.labels is None else MaskReducer(self._memory, threads)
+        self._reducer = None if stages.labels is None else LabelReducer(self._memory, stages.labels, threads)
         phases = enumerate(self._workers[0].develop)
         self._phases = [[(index, *part) for part in phase.parts(threads)] for index, phase in phases]
 
@@ -83,7 +83,7 @@ class CpuBatch:
             self._workers[0].silhouettes.clear.run()
             self._each(pool, self._windows, _count)
         self._each(pool, self._beams, _scan)
-        labels = None if self._masks is None else self._masks.run(pool)
+        labels = None if self._reducer is None else self._reducer.run(pool)
         return Rendered(out, values.views, sum(int(worker.overflow.numpy()[0]) for worker in self._workers), labels)
 
     def _each(self, pool: ThreadPoolExecutor | None, parts: Sequence[Any], work: Callable[[Worker, Any], None]) -> None:

@@ -15,8 +15,8 @@ import warp as wp
 from engine.labels.model import Labels
 from engine.render.batch import BatchMemory, BatchValues, Rendered, Worker
 from engine.render.buffers import IMAGES
+from engine.render.canvases import LabelReducer
 from engine.render.host_memory import HostMemory, device_view
-from engine.render.masks import MaskReducer
 from engine.render.silhouettes import CUDA_SLICE_PX, window_pixels
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
@@ -50,7 +50,7 @@ class CudaBatch:
         self._worker = Worker(
             self.memory, rows=values.rows, slice_px=slice_px, window_px=window_px, slice_beams=self._slice_beams
         )
-        self._masks = None if stages.labels is None else MaskReducer(self.memory, 1)
+        self._reducer = None if stages.labels is None else LabelReducer(self.memory, stages.labels, 1)
         self._labels: Labels | None = None
         self._graph: Any = None
         self._rendered, self._copied = wp.Event(device), wp.Event(device)
@@ -70,8 +70,8 @@ class CudaBatch:
         stream.wait_event(self._copied)
         with wp.ScopedStream(stream, sync_enter=is_first):  # memory may still be on its way on the present stream
             self.replay()
-            if self._masks is not None:  # outside of the graph: it waits for sizes
-                self._labels = self._masks.run(None)
+            if self._reducer is not None:  # outside of the graph: it waits for sizes
+                self._labels = self._reducer.run(None)
         stream.record_event(self._rendered)
 
     def replay(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any
 
@@ -12,10 +13,12 @@ import warp as wp
 from numpy.typing import NDArray
 
 from engine import gpu
+from engine.labels.config import LabelConfig
 from engine.labels.model import Amodal, Labels
 from engine.render.arrays import to_device
 from engine.render.batch import BatchMemory
 from engine.render.growing import Growing, texts_of
+from engine.render.masks import MaskReducer
 from engine.render.opacity import opacity_kinds
 from engine.render.spread import Crew
 from engine.scene.model import Scene
@@ -31,12 +34,11 @@ CUDA_TALLIES = 1 << 24  # counts of those who hide rows
 class Canvases:
     """Makes the silhouettes of batches of one layout; one at a time."""
 
-    def __init__(self, memory: BatchMemory, growing: Growing, threads: int) -> None:
-        """Reserve what does not depend on what is seen."""
+    def __init__(self, memory: BatchMemory, margin: float, growing: Growing, threads: int) -> None:
+        """Reserve what does not depend on what is seen; `margin` is that of LabelConfig."""
         stages, base = memory.stages, memory.stages.base
-        assert stages.labels is not None
-        self._memory, self._growing, self._threads, self._device = memory, growing, threads, base.device
-        width, height, margin = stages.rig.width, stages.rig.height, stages.labels.margin
+        self._memory, self._growing, self._device = memory, growing, base.device
+        width, height = stages.rig.width, stages.rig.height
         self._margin_px = (round(margin * width), round(margin * height))
         self._of_instance = placements_of(base.scene)
         self._tallies = threads if self._is_cpu else max(1, CUDA_TALLIES // base.instance_count)
@@ -150,7 +152,7 @@ class Canvases:
         of, rig = gpu.canvas.Value, self._memory.stages.rig
         box = value[:, of.X0 : of.Y1 + 1]
         low, high = -np.array(self._margin_px), np.array([rig.width, rig.height]) + self._margin_px
-        is_cut = (box[:, :2] <= low).any(axis=1) | (box[:, 2:] >= high).any(axis=1)
+        is_cut: NDArray[np.bool_] = np.concatenate([box[:, :2] <= low, box[:, 2:] >= high], axis=1).any(axis=1)
         return Amodal(
             value[:, of.IN_FRAME_PX], value[:, of.FULL_PX], box, is_cut, rle,
             value[:, of.OCCLUDER], value[:, of.OCCLUDER_PX],
@@ -188,3 +190,21 @@ def open_placements(scene: Scene, kinds: NDArray[np.int32]) -> NDArray[np.int32]
     for i, (first, count) in enumerate(zip(placed.first_slot.tolist(), slots.tolist(), strict=True)):
         is_open[i] = int(kinds[placed.slot_material[first : first + count]].any())
     return is_open
+
+
+class LabelReducer:
+    """Makes the labels of batches of one layout, with silhouettes where they are asked for; one at a time."""
+
+    def __init__(self, memory: BatchMemory, config: LabelConfig, threads: int) -> None:
+        """Reserve memory; `threads` of the CPU share the work, one has all of it on CUDA."""
+        base, growing = memory.stages.base, Growing(memory.stages.base.device)
+        self._memory, self._threads = memory, threads
+        self._masks = MaskReducer(memory.views_count, base.scene.instances.class_id, growing)
+        self._canvases = Canvases(memory, config.margin, growing, threads) if config.amodal else None
+
+    def run(self, pool: ThreadPoolExecutor | None) -> Labels:
+        """Return the labels of the batch that was rendered last."""
+        images = self._memory.buffers.labels
+        crew = Crew(self._memory.stages.base.device, self._threads, pool)
+        labels = self._masks.run(images.instance, images.depth_m, crew)
+        return labels if self._canvases is None else self._canvases.complete(labels, crew)

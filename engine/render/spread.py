@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import warp as wp
 
+PARTS_A_THREAD = 8  # so that all threads end together, and few launches are started
 Worker = TypeVar("Worker")
 Part = TypeVar("Part")
 
@@ -60,14 +61,17 @@ class Crew:
         """Return whether launches are shared."""
         return bool(wp.get_device(self.device).is_cpu)
 
-    def each(self, count: int, size: int, work: Callable[[int, tuple[int, int]], None]) -> None:
-        """Do some work `(thread, (first, count))` on all parts of `count`, of at most `size` on the CPU."""
-        spread(self.pool, range(self.threads), parts_of(count, size if self.is_cpu else count), work)
+    def each(self, count: int, least: int, work: Callable[[int, tuple[int, int]], None]) -> None:
+        """Do some work `(thread, (first, count))` on all parts of `count`, on the CPU of multiples of `least`."""
+        size = count
+        if self.is_cpu:
+            size = least * max(1, -(-count // (least * self.threads * PARTS_A_THREAD)))
+        spread(self.pool, range(self.threads), parts_of(count, size), work)
 
-    def launch(self, kernel: Any, count: int, size: int, inputs: list[Any]) -> None:
+    def launch(self, kernel: Any, count: int, least: int, inputs: list[Any]) -> None:
         """Launch a kernel whose first argument is where its threads begin, on all parts of `count`."""
 
         def work(_: int, part: tuple[int, int]) -> None:
             wp.launch(kernel, part[1], [part[0], *inputs], device=self.device)
 
-        self.each(count, size, work)
+        self.each(count, least, work)

@@ -227,7 +227,7 @@
         };
 
         set_lines(world, origin, direction);
-        set_interval(world);
+        if (begin == 0) set_interval(world);
         Entry at = {begin, lanes, 0.0f};
         for (;;) {
             const bool is_alone = (at.lanes & (at.lanes - 1)) == 0;
