@@ -3,9 +3,9 @@
 A 640x480 frame of the scene of our own (bench/eye_scene.py: a floor, posts, 450 crates and a wrinkled ball of 80
 thousand triangles) that sees 200 instances or more, at quality `labels`, whose images are depth and instance ids. Three
 renderers take turns in one run, warm: images alone, images and visible labels (masks, boxes, pixels, distances), and
-all of that with whole silhouettes (amodal masks, boxes and the three counts) in a window of 3 x 3 frames. A time is that
-of a whole call, poses and trees included. What labels cost is the difference to images alone; `reference` is the same
-visible labels made by NumPy of the images.
+all of that with whole silhouettes (amodal masks, boxes and the three counts) in a window of 3 x 3 frames. A time is
+that of a whole call, poses and trees included. What labels cost is the difference to images alone; `reference` is the
+same visible labels made by NumPy of the images.
 
 Targets, of the best turns: `visible_over_frame` at most 1, `amodal_over_frame` at most 4, and both 50 times less than
 the 5 s of BlenderProc's writer for such a frame, which is written in Python (`blenderproc_over_amodal`). `*_cpu` is of

@@ -47,7 +47,7 @@ class CpuBatch:
         self._phases = [[(index, *part) for part in phase.parts(threads)] for index, phase in phases]
 
     def render(self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None) -> Rendered:
-        """Return a batch.
+        """Return a batch, with its labels if they are asked for and it `reduces`.
 
         Raises:
             UserError: If a traversal could overflow its stack.
@@ -83,7 +83,7 @@ class CpuBatch:
             self._workers[0].silhouettes.clear.run()
             self._each(pool, self._windows, _count)
         self._each(pool, self._beams, _scan)
-        labels = None if self._reducer is None else self._reducer.run(pool)
+        labels = self._reducer.run(pool) if self._reducer is not None and reduces else None
         return Rendered(out, values.views, sum(int(worker.overflow.numpy()[0]) for worker in self._workers), labels)
 
     def _each(self, pool: ThreadPoolExecutor | None, parts: Sequence[Any], work: Callable[[Worker, Any], None]) -> None:

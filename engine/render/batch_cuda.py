@@ -56,8 +56,10 @@ class CudaBatch:
         self._rendered, self._copied = wp.Event(device), wp.Event(device)
         self._is_used = False
 
-    def start(self, values: BatchValues) -> None:
+    def start(self, values: BatchValues, *, reduces: bool = True) -> None:
         """Queue the rendering of a batch; the batch before in this memory must have been copied out or given up.
+
+        Labels, where they are asked for and it `reduces`, are there when this returns.
 
         Raises:
             UserError: If a traversal could overflow its stack.
@@ -70,7 +72,8 @@ class CudaBatch:
         stream.wait_event(self._copied)
         with wp.ScopedStream(stream, sync_enter=is_first):  # memory may still be on its way on the present stream
             self.replay()
-            if self._reducer is not None:  # outside of the graph: it waits for sizes
+            self._labels = None
+            if self._reducer is not None and reduces:  # outside of the graph: it waits for sizes
                 self._labels = self._reducer.run(None)
         stream.record_event(self._rendered)
 

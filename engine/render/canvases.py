@@ -152,7 +152,8 @@ class Canvases:
         of, rig = gpu.canvas.Value, self._memory.stages.rig
         box = value[:, of.X0 : of.Y1 + 1]
         low, high = -np.array(self._margin_px), np.array([rig.width, rig.height]) + self._margin_px
-        is_cut: NDArray[np.bool_] = np.concatenate([box[:, :2] <= low, box[:, 2:] >= high], axis=1).any(axis=1)
+        touches = np.concatenate([box[:, :2] <= low, box[:, 2:] >= high], axis=1)
+        is_cut = np.logical_or.reduce(touches, axis=1)
         return Amodal(
             value[:, of.IN_FRAME_PX], value[:, of.FULL_PX], box, is_cut, rle,
             value[:, of.OCCLUDER], value[:, of.OCCLUDER_PX],

@@ -207,32 +207,36 @@ class Renderer:
     def render_on_device(self, draft: Draft) -> DeviceFrames:
         """Return the frames of a draft as arrays of the device, which the caller owns; the host does not wait on CUDA.
 
-        Rays that are lost are counted on the CPU only: on CUDA that would mean to wait.
+        Rays that are lost are counted on the CPU only: on CUDA that would mean to wait. Labels are not made.
 
         Raises:
             UserError: If they do not fit the memory at once.
         """
-        return self.render_on_both(draft, ())[0]
+        return self._on_both(draft, (), reduces=False)[0]
 
     def render_on_both(self, draft: Draft, on_host: tuple[str, ...]) -> tuple[DeviceFrames, Pending]:
         """Return the frames of a draft as `render_on_device` does, and those images `on_host` for the host as well.
 
-        On the CPU both are the same memory, and the host's frames have all images.
+        On the CPU both are the same memory, and the host's frames have all images. Labels, where they are asked for, come
+        with the host's frames; for them the host waits, on CUDA too.
 
         Raises:
             UserError: If they do not fit the memory at once.
         """
+        return self._on_both(draft, on_host, reduces=self.outputs.labels is not None)
+
+    def _on_both(self, draft: Draft, on_host: tuple[str, ...], *, reduces: bool) -> tuple[DeviceFrames, Pending]:
         parts = list(self._parts(draft))
         if len(parts) > 1:
             raise UserError(f"{self._size(draft)} do not fit the memory of {self.device} at once; take a smaller batch")
         (values,) = parts
         keys, arrays = frame_keys(draft, self.rig), {}
         if self._is_cpu:
-            finish = self._start(values)
+            finish = self._start(values, reduces=reduces)
             arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in finish().images.items()}
         else:
             batch = self._cuda_batch(values)
-            batch.start(values)
+            batch.start(values, reduces=reduces)
             finish = self._counted(batch.copy_out(self._memory, on_host))
             arrays = batch.copy_on_device()
         names = (*Frames.image_names(), "metered_ev")
@@ -272,10 +276,10 @@ class Renderer:
             self._stages = dataclasses.replace(self._stages, base=base)
         return motion
 
-    def _start(self, values: BatchValues) -> Callable[[], Rendered]:
+    def _start(self, values: BatchValues, *, reduces: bool = True) -> Callable[[], Rendered]:
         """Begin to render a part and return what waits for it."""
         if self._is_cpu:
-            rendered = self._cpu_batch(values).render(values, self._memory, self._pool)
+            rendered = self._cpu_batch(values).render(values, self._memory, self._pool, reduces=reduces)
             self._count_lost(rendered.lost_rays)
             return lambda: rendered
         batch = self._cuda_batch(values)
