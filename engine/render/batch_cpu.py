@@ -46,7 +46,9 @@ class CpuBatch:
         phases = enumerate(self._workers[0].develop)
         self._phases = [[(index, *part) for part in phase.parts(threads)] for index, phase in phases]
 
-    def render(self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None) -> Rendered:
+    def render(
+        self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None, *, reduces: bool
+    ) -> Rendered:
         """Return a batch, with its labels if they are asked for and it `reduces`.
 
         Raises:

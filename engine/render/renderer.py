@@ -217,8 +217,8 @@ class Renderer:
     def render_on_both(self, draft: Draft, on_host: tuple[str, ...]) -> tuple[DeviceFrames, Pending]:
         """Return the frames of a draft as `render_on_device` does, and those images `on_host` for the host as well.
 
-        On the CPU both are the same memory, and the host's frames have all images. Labels, where they are asked for, come
-        with the host's frames; for them the host waits, on CUDA too.
+        On the CPU both are the same memory, and the host's frames have all images. Labels, where they are asked
+        for, come with the host's frames; for them the host waits, on CUDA too.
 
         Raises:
             UserError: If they do not fit the memory at once.
