@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import camera as camera
     from kernels import canvas as canvas
     from kernels import canvas_passage as canvas_passage
+    from kernels import cones as cones
     from kernels import depth_sensor as depth_sensor
     from kernels import echo as echo
     from kernels import elementary as elementary

@@ -9,6 +9,7 @@ from enum import IntEnum
 import warp as wp
 
 from .camera import BlurValue, LensModel, Span, Views, has_blur, row_at
+from .cones import tiles_box
 from .geometry import Geometry, Trees
 from .native_source import native
 from .trace import FAR_M
@@ -55,6 +56,7 @@ class Jobs:
     """Placements of the instances that views see."""
 
     margin_px: wp.vec2i  # of the window, on the left and on the right, above and below
+    cone: wp.array3d[float]  # [view, tile, 8], see cones.py; empty: no view needs them
     view: wp.array[int]  # [job]
     placement: wp.array[int]  # [job]
 
@@ -155,6 +157,13 @@ def bends(views: Views, view: int) -> bool:
 
 
 @wp.kernel(enable_backward=False)
+def find_bent(views: Views, out_bent: wp.array[int]):
+    """Write whether a mesh's box does not tell its place in the image of each view."""
+    view = wp.tid()
+    out_bent[view] = wp.where(bends(views, view), 1, 0)
+
+
+@wp.kernel(enable_backward=False)
 def bound_placements(
     first: int, geometry: Geometry, views: Views, world_from_instance: wp.array2d[mat34], jobs: Jobs,
     out_box: wp.array2d[int],
@@ -179,6 +188,12 @@ def bound_placements(
         top = int(wp.floor(low_y))
         right = wp.min(int(wp.ceil(high_x)) + 1, right)
         bottom = wp.min(int(wp.ceil(high_y)) + 1, bottom)
+    else:
+        tiles = tiles_box(geometry, views, view, world_from_instance, placement, jobs.margin_px, jobs.cone)
+        left = tiles[0]
+        top = tiles[1]
+        right = tiles[2]
+        bottom = tiles[3]
     out_box[job, 0] = left
     out_box[job, 1] = top
     out_box[job, 2] = right

@@ -26,7 +26,7 @@ from engine.scene.model import Scene
 WORD_PX = 32  # pixels of a column in a word
 CPU_WORDS, CUDA_WORDS = 1 << 24, 1 << 26  # of bitmaps at a time, unless one alone has more: 64 and 256 MiB
 WORDS_A_RUN, RUNS_A_PART = 64, 16  # of a thread on the CPU, and launched at a time
-ROWS_A_PART, JOBS_A_PART = 4, 256
+ROWS_A_PART, JOBS_A_PART, TILES = 4, 16, 16
 NO_VALUES = np.zeros((0, 9), np.int32)
 CUDA_TALLIES = 1 << 24  # counts of those who hide rows
 
@@ -64,7 +64,7 @@ class Canvases:
         row_of_job = np.repeat(np.arange(len(counts)), counts)
         within = np.arange(int(end[-1])) - np.repeat(end - counts, counts)
         jobs = gpu.canvas.Jobs()
-        jobs.margin_px = wp.vec2i(*self._margin_px)
+        jobs.margin_px, jobs.cone = wp.vec2i(*self._margin_px), self._cones(crew)
         jobs.view = to_device(labels.view[row_of_job], wp.int32, self._device)
         jobs.placement = to_device(placement[first[labels.instance[row_of_job]] + within], wp.int32, self._device)
         bounds = wp.empty((len(row_of_job), 4), dtype=wp.int32, device=self._device)
@@ -87,6 +87,21 @@ class Canvases:
         parts = [self._measured(canvases, rows[part], crew) for part in self._parts(rows)]
         value = np.concatenate([found for found, _ in parts])
         return dataclasses.replace(labels, amodal=self._amodal(value, tuple(t for _, texts in parts for t in texts)))
+
+    def _cones(self, crew: Crew) -> wp.array:
+        """Return cones around the rays of tiles [view, tile, 8], of the views that need them; empty: none does."""
+        views, count, rig = self._memory.views, self._memory.views_count, self._memory.stages.rig
+        bent = self._growing.take("bent", count, wp.int32)
+        wp.launch(gpu.canvas.find_bent, count, [views, bent], device=self._device)
+        chosen = np.flatnonzero(bent.numpy())
+        side = int(gpu.cones.TILE_PX)
+        size = (rig.width + 2 * self._margin_px[0], rig.height + 2 * self._margin_px[1])
+        tiles = -(-size[0] // side) * -(-size[1] // side) if len(chosen) else 0
+        cones = self._growing.take("cone", count * tiles * 8, wp.float32).reshape((count if tiles else 0, tiles, 8))
+        if tiles:
+            inputs = [views, wp.vec2i(*self._margin_px), to_device(chosen, wp.int32, self._device), cones]
+            crew.launch(gpu.cones.find_cones, len(chosen) * tiles, TILES, inputs)
+        return cones
 
     def _parts(self, rows: NDArray[np.int32]) -> Iterator[slice]:
         """Yield rows whose bitmaps have room together."""

@@ -23,7 +23,7 @@ SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sen
 ALBEDO_MODULE = "albedo"  # for a denoiser
 ANNOTATE_MODULE = "annotate"  # for annotators
 SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
-MASK_MODULES = ("masks", "canvas", "canvas_passage")  # of labels, whole silhouettes, and of those for such scenes
+MASK_MODULES = ("masks", "canvas", "cones", "canvas_passage")  # of labels, silhouettes, and of those for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
     ALBEDO_MODULE, ANNOTATE_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES, *MASK_MODULES,
@@ -59,7 +59,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         *((stages.sensor is not None, name) for name in SENSOR_MODULES),
         (any(name in GEOMETRY_IMAGES for name in stages.annotations), ANNOTATE_MODULE),
         *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
-        *zip((has_masks, whole, whole and opens), MASK_MODULES, strict=True),
+        *zip((has_masks, whole, whole, whole and opens), MASK_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):
         gpu.load(modules, device=base.device, threads=len(os.sched_getaffinity(0)), say=say)

@@ -18,9 +18,7 @@ from engine.scene.model import Scene
 from tests.kernels.scenes import LABELS
 
 
-def whole(
-    stage: Scene, draft: Draft, setup: Rig, *, margin: float = 1.0, threads: int = 1
-) -> tuple[Frames, Labels]:
+def whole(stage: Scene, draft: Draft, setup: Rig, *, margin: float = 1.0, threads: int = 1) -> tuple[Frames, Labels]:
     """Return frames and the labels that came with them."""
     outputs = dataclasses.replace(LABELS, labels=LabelConfig(margin=margin))
     renderer = Renderer(stage, setup, outputs, seed=0, device="cpu", threads=threads)
