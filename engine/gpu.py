@@ -56,8 +56,6 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import shadow as shadow
     from kernels import shadow_passage as shadow_passage
     from kernels import shaping as shaping
-    from kernels import silhouette as silhouette
-    from kernels import silhouette_passage as silhouette_passage
     from kernels import surface as surface
     from kernels import texture as texture
     from kernels import top as top

@@ -29,7 +29,7 @@ def check_amodal(row: Mapping[str, Any], visible: NDArray[np.bool_]) -> Iterator
         yield f"occluder {hider} hides {hidden} px of it, {in_frame - seen} px of the frame are hidden"
     box, most = np.asarray(row["amodal_bbox"], np.float64), (2.0 * LARGEST_MARGIN + 1.0) * max(visible.shape)
     if not (np.isfinite(box).all() and (np.abs(box) <= most).all() and (box[2:] > 0.0).all()):
-        yield f"amodal_bbox is {box.tolist()}, which no window of a frame of {visible.shape[1]}x{visible.shape[0]} px holds"
+        yield f"amodal_bbox is {box.tolist()}, which no window of its frame holds"
         return
     x, y, width, height = (round(value) for value in box.tolist())
     runs = runs_of(row[AMODAL_RLE_COLUMN].decode("latin-1"))

@@ -22,7 +22,6 @@ from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
 from engine.render.sensor import SensorMemory, new_sensor_memory, sensor_fields
 from engine.render.sensor_programs import Phase, SensorPrograms
-from engine.render.silhouettes import SilhouettePrograms
 from engine.render.stages import SlicePrograms, Stages, Target
 from engine.render.views import span_of, view_fields, views_of
 from engine.render.worlds import Building, Worlds, new_building, new_worlds, record_building, world_fields
@@ -104,7 +103,6 @@ class BatchMemory:
             self.begin.launch(gpu.sample.shift_views, values.views, [stages.key, self.views])
         self.buffers: Buffers = new_buffers(
             base, rig, values.views, shaded=stages.shaded, marks_edges=stages.marks_edges,
-            silhouettes=stages.silhouette_margin_px is not None,
         )  # fmt: skip
         if stages.annotations:
             holders = new_holders(stages.annotations, base.device)
@@ -157,7 +155,7 @@ class Worker:
     """What works on a part of a batch: programs for some rows and for a slice of pixels, and their scratch memory."""
 
     def __init__(
-        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0,
+        self, memory: BatchMemory, *, rows: int, slice_px: int, slice_beams: int = 0,
         threads: int | None = None,
     ) -> None:  # fmt: skip
         """Reserve scratch memory and record the launches.
@@ -166,7 +164,6 @@ class Worker:
             memory: Of the batch.
             rows: Placed by one run of `build`.
             slice_px: Pixels of one run of the other programs, at most.
-            window_px: Of one run of the silhouettes' program; 0: they are not asked for.
             slice_beams: Of one run of the LiDAR's program; 0: there is none.
             threads: How many workers share a phase of the sensor; None: this one does all of it at once.
         """
@@ -180,7 +177,6 @@ class Worker:
         light = memory.light, memory.albedo
         target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, *light)
         self.slices = SlicePrograms(stages, target, slice_px)
-        self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
         self.lidar: LidarProgram | None = None
         if stages.lidar is not None and slice_beams:
             sinks = memory.buffers.cloud, self.overflow

@@ -13,7 +13,6 @@ from engine.render.batch import BatchMemory, BatchValues, Rendered, Worker
 from engine.render.buffers import IMAGES
 from engine.render.canvases import LabelReducer
 from engine.render.host_memory import HostMemory, device_view
-from engine.render.silhouettes import window_pixels
 from engine.render.spread import spread
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
@@ -36,11 +35,9 @@ class CpuBatch:
         self._rows, pixels = values.rows, self._memory.pixels
         self._slices = list(slices_of(pixels, threads))
         slice_px = max((count for _, count in self._slices), default=RUN_PX)
-        self._windows = list(slices_of(window_pixels(stages, values.views), threads))
-        window_px = max((count for _, count in self._windows), default=0)
         self._beams = list(slices_of(self._memory.beams, threads))
         slice_beams = max((count for _, count in self._beams), default=0)
-        sizes = {"rows": 1, "slice_px": slice_px, "window_px": window_px, "slice_beams": slice_beams}
+        sizes = {"rows": 1, "slice_px": slice_px, "slice_beams": slice_beams}
         self._workers = [Worker(self._memory, **sizes, threads=threads) for _ in range(threads)]
         self._reducer = None if stages.labels is None else LabelReducer(self._memory, stages.labels, threads)
         phases = enumerate(self._workers[0].develop)
@@ -81,9 +78,6 @@ class CpuBatch:
                 self._each(pool, self._slices, _develop_slice)
         for phase in self._phases:
             self._each(pool, phase, _develop)
-        if self._workers[0].silhouettes is not None:
-            self._workers[0].silhouettes.clear.run()
-            self._each(pool, self._windows, _count)
         self._each(pool, self._beams, _scan)
         labels = self._reducer.run(pool) if self._reducer is not None and reduces else None
         return Rendered(out, values.views, sum(int(worker.overflow.numpy()[0]) for worker in self._workers), labels)
@@ -136,9 +130,3 @@ def _develop_slice(worker: Worker, part: tuple[int, int]) -> None:
 def _develop(worker: Worker, part: tuple[int, int, int]) -> None:
     phase, first, count = part
     worker.develop[phase].work(first, count)
-
-
-def _count(worker: Worker, part: tuple[int, int]) -> None:
-    assert worker.silhouettes is not None
-    worker.silhouettes.set_span(*part)
-    worker.silhouettes.count.run()

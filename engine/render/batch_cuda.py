@@ -17,7 +17,6 @@ from engine.render.batch import BatchMemory, BatchValues, Rendered, Worker
 from engine.render.buffers import IMAGES
 from engine.render.canvases import LabelReducer
 from engine.render.host_memory import HostMemory, device_view
-from engine.render.silhouettes import CUDA_SLICE_PX, window_pixels
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
 
@@ -42,14 +41,11 @@ class CudaBatch:
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._images, self._streams = images, streams
         self.memory = BatchMemory(stages, values, (*images, *kept))
-        self._window_px = window_pixels(stages, values.views)
-        slice_px, window_px = min(self.memory.pixels, SLICE_PX), min(self._window_px, CUDA_SLICE_PX)
+        slice_px = min(self.memory.pixels, SLICE_PX)
         self._slice_beams = 0
         if stages.lidar is not None:
             self._slice_beams = min(self.memory.beams, SLICE_RAYS // stages.lidar.config.beam.subrays)
-        self._worker = Worker(
-            self.memory, rows=values.rows, slice_px=slice_px, window_px=window_px, slice_beams=self._slice_beams
-        )
+        self._worker = Worker(self.memory, rows=values.rows, slice_px=slice_px, slice_beams=self._slice_beams)
         self._reducer = None if stages.labels is None else LabelReducer(self.memory, stages.labels, 1)
         self._labels: Labels | None = None
         self._graph: Any = None
@@ -118,12 +114,6 @@ class CudaBatch:
                 worker.lidar.run(first, min(self._slice_beams, self.memory.beams - first))
         for phase in worker.develop:
             phase.work(0, phase.total)
-        if worker.silhouettes is None:
-            return
-        worker.silhouettes.clear.run()
-        for first in range(0, self._window_px, CUDA_SLICE_PX):
-            worker.silhouettes.set_span(first, min(CUDA_SLICE_PX, self._window_px - first))
-            worker.silhouettes.count.run()
 
     def copy_out(self, memory: HostMemory, images: tuple[str, ...]) -> Callable[[], Rendered]:
         """Queue copies of some images to the host and return what waits for them."""

@@ -22,11 +22,10 @@ PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the s
 SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
 ALBEDO_MODULE = "albedo"  # for a denoiser
 ANNOTATE_MODULE = "annotate"  # for annotators
-SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
 MASK_MODULES = ("masks", "canvas", "cones", "canvas_passage")  # of labels, silhouettes, and of those for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    ALBEDO_MODULE, ANNOTATE_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES, *MASK_MODULES,
+    ALBEDO_MODULE, ANNOTATE_MODULE, *PATTERN_MODULES, *SENSOR_MODULES, *MASK_MODULES,
 )  # fmt: skip
 
 
@@ -48,7 +47,6 @@ def load_kernels(
 def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = None) -> None:
     """Load the kernels that only some scenes and outputs need, as `load_kernels` does."""
     base, opens = stages.base, stages.base.opens_view
-    has_silhouettes = stages.silhouette_margin_px is not None
     has_masks, whole = stages.labels is not None, stages.labels is not None and stages.labels.amodal
     senses_depth, has_lidar = stages.depth is not None, stages.lidar is not None
     needs = (
@@ -58,7 +56,6 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (stages.denoiser is not None, ALBEDO_MODULE), (stages.denoiser is not None, SENSOR_MODULES[0]),
         *((stages.sensor is not None, name) for name in SENSOR_MODULES),
         (any(name in GEOMETRY_IMAGES for name in stages.annotations), ANNOTATE_MODULE),
-        *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
         *zip((has_masks, whole, whole, whole and opens), MASK_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):

@@ -35,9 +35,9 @@ from engine.render.buffers import (
     DEPTH_SENSOR_BYTES_PX,
     IMAGES,
     LAYER_BYTES_PX,
+    NEAREST_BYTES,
     PLACEMENT_BYTES,
     SCRATCH_BYTES_PX,
-    SILHOUETTE_BYTES,
 )
 from engine.render.color import srgb_table
 from engine.render.denoise import denoiser_of
@@ -50,7 +50,6 @@ from engine.render.keys import frame_keys
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
-from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
 from engine.render.worlds import upload_scene
 from engine.scene.model import Scene
@@ -72,7 +71,6 @@ class Outputs:
     depth: bool
     normal: bool
     instance: bool
-    silhouette_margin_px: int | None = None  # whole silhouettes, also beyond the frame by so much; None: none
     depth_sensor: DepthSensor | None = None  # what a depth camera measures beside the perfect depth
     lidar: Lidar | None = None  # a sweep for every world and step
     lidar_camera: int = 0  # that it sits at
@@ -80,20 +78,10 @@ class Outputs:
     annotations: tuple[str, ...] = ()  # names of engine.annotators.ANNOTATIONS
     labels: LabelConfig | None = None  # reduced on the device, beside any images; None: none
 
-    def __post_init__(self) -> None:
-        """Check the margin.
-
-        Raises:
-            ValueError: If it is negative.
-        """
-        if self.silhouette_margin_px is not None and self.silhouette_margin_px < 0:
-            raise ValueError(f"silhouette_margin_px must be 0 or more, got {self.silhouette_margin_px}")
-
     def images(self, *, shaded: bool) -> tuple[str, ...]:
         """Return the names of the images, which are fields of `Frames`."""
         wanted = {"rgb": self.rgb and shaded, "rgb_linear": self.rgb_linear and shaded, "depth_m": self.depth,
                   "normal": self.normal, "instance": self.instance,
-                  "silhouette": self.silhouette_margin_px is not None,
                   "depth_sensor_m": self.depth_sensor is not None,
                   "lidar_value": self.lidar is not None, "lidar_id": self.lidar is not None}  # fmt: skip
         return (*(name for name, is_wanted in wanted.items() if is_wanted), *self.annotations)
@@ -158,12 +146,12 @@ class Renderer:
         load_kernels(rig.quality, device=device, say=say)
         senses = outputs.depth_sensor is not None or outputs.lidar is not None
         base = upload_scene(scene, rig, device=device, shaded=self.shaded or senses)
-        margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
+        table = srgb_table(device) if self.shaded else None
         chip = None
         if outputs.sensor is not None and outputs.rgb and self.shaded and not outputs.sensor.is_ideal:
             chip = upload_sensor(outputs.sensor, rig, seed=seed, device=device)
         self._stages = Stages(
-            base, rig, self.shaded, key, table, margin_px,
+            base, rig, self.shaded, key, table,
             depth=None if outputs.depth_sensor is None else depth_model(outputs.depth_sensor),
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
@@ -332,10 +320,8 @@ class Renderer:
             UserError: If a single view does not fit.
         """
         rows, cameras = draft.world_from_camera.shape[:2]
-        window_px = window_pixels(self._stages, 1)
-        if window_px > LARGEST_LAUNCH_PX:
-            raise UserError(f"a window of {window_px} px is too large; take a smaller silhouette_margin_px")
-        most = min(self._largest_px // self._view_px(), LARGEST_LAUNCH_PX // max(window_px, 1))
+        self._check_window()
+        most = min(self._largest_px // self._view_px(), LARGEST_LAUNCH_PX // self._stages.base.instance_count)
         if most < 1:
             need = self._view_px() * BYTES_PX / 2**30
             raise UserError(
@@ -348,10 +334,18 @@ class Renderer:
             for camera in range(0, cameras, most):
                 yield batch_values(self._stages, part, slice(camera, camera + most))
 
+    def _check_window(self) -> None:
+        """Raise a UserError if the pixels of the window around a frame cannot be numbered."""
+        config = self.outputs.labels
+        if config is not None and config.amodal:
+            width, height = (side + 2 * round(config.margin * side) for side in (self.rig.width, self.rig.height))
+            if width * height > LARGEST_LAUNCH_PX:
+                raise UserError(f"a window of {width}x{height} px is too large; take a smaller labels.margin")
+
     def _view_px(self) -> int:
-        """Return the pixels of a view, and as many more as have room where its world and its silhouettes are."""
+        """Return the pixels of a view, and as many more as have room where its world and its labels are."""
         base = self._stages.base
-        instance_bytes = 0 if self.outputs.silhouette_margin_px is None else SILHOUETTE_BYTES
+        instance_bytes = 0 if self.outputs.labels is None else NEAREST_BYTES
         placed = self._moments * base.geometry.trees.placement_count
         beside = base.instance_count * instance_bytes + placed * PLACEMENT_BYTES
         if self.outputs.depth_sensor is not None:

@@ -32,7 +32,6 @@ class Stages:
     shaded: bool
     key: Any  # kernels.random.RandomKey of the pixels
     srgb: Any  # kernels.film.SrgbTable; None at quality `labels`
-    silhouette_margin_px: int | None = None  # of the window around the frame; None: not asked for
     depth: DepthModel | None = None  # a depth camera
     depth_key: tuple[int, int] = (0, 0)  # of its random numbers
     lidar: MountedLidar | None = None

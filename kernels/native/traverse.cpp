@@ -5,8 +5,6 @@
 // Out: Found; placement -1: nothing.
 // With OMM_AFTER only what lies strictly after the hit `after` (kernels/trace.py) counts, in the order of
 // (t, placement, triangle). Asked again with what it found, it walks through all triangles along a ray, none twice.
-// With OMM_EACH `after` is a visitor instead, and every placement along the ray is met once: `after.wants(placement)`
-// says whether it need be tried, `after.meet(placement)` that the ray met it before t_max. Order does not matter.
 //
 // Nodes hold LANES children, struct-of-arrays: low x, y, z, high x, y, z, child code, padding; 8 * LANES floats.
 // Code >= 0: inner node. Top level: ~placement. Bottom level: ~(block << 3 | blocks - 1), a block being four triangles:
@@ -130,10 +128,6 @@
                 const float det = u + v + w;
                 if (det == 0.0f) continue;
                 const float t = (u * pz[0] + v * pz[1] + w * pz[2]) / det;
-#if defined(OMM_EACH)
-                if (t > 0.0f && t <= best) return true;
-                continue;
-#endif
                 if (t > 0.0f && closer(t, name[i])) {
                     take(t, v, w, det, name[i]);
                     found = true;
@@ -191,9 +185,6 @@
             const f4 t = (u * pz[0] + v * pz[1] + w * pz[2]) / det;
             const i4 ok = inside & (det != 0.0f) & (t > 0.0f) & (t <= best);
             int mask = (int)(__builtin_bit_cast(unsigned char, __builtin_convertvector(ok, b4)) & 15);
-#if defined(OMM_EACH)
-            return mask != 0;
-#endif
             bool found = false;
             const int* name = (const int*)(b + 36);
             for (; mask; mask &= mask - 1) {
@@ -248,13 +239,6 @@
                 }
             } else if (placement < 0) {  // leaf of the top level: enter the mesh
                 const int p = ~code;
-#if defined(OMM_EACH)
-                if (!after.wants(p)) {
-                    if (depth == 0) break;
-                    code = stack[--depth].code;
-                    continue;
-                }
-#endif
                 const float* m = trees.record.data + ((size_t)row * trees.placement_count + p) * 16;
                 const int* name = (const int*)m;
                 enter_mesh(m);
@@ -279,14 +263,7 @@
                 const float* b = blocks + (size_t)40 * (run >> 3);
                 bool found = false;
                 for (int k = 0; k <= (run & 7); ++k, b += 40) found = meet_triangles(b) || found;
-#if defined(OMM_EACH)
-                if (found) {
-                    after.meet(placement);
-                    while (stack[depth - 1].code != OMM_SENTINEL) --depth;
-                }
-#else
                 if (found && only_any) break;
-#endif
             }
             for (;;) {  // pop
                 if (depth == 0) { done = true; break; }

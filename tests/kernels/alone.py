@@ -82,3 +82,15 @@ def assert_alone(stage: Scene, draft: Draft, setup: Rig, *, margin: float = 1.0,
         for row in np.flatnonzero(labels.instance == instance).tolist():
             assert_row(labels, row, masks[labels.view[row]], frames.instance[labels.view[row]], margin)
     return labels
+
+
+def assert_same(first: Labels | None, second: Labels | None) -> None:
+    """Assert that two tables are equal to the bit."""
+    assert first is not None
+    assert second is not None
+    for name in ("view", "instance", "class_id", "visible_px", "box_px", "distance_m", "rle"):
+        assert np.array_equal(getattr(first, name), getattr(second, name)), name
+    assert first.amodal is not None
+    assert second.amodal is not None
+    for name, values in vars(first.amodal).items():
+        assert np.array_equal(values, getattr(second.amodal, name)), name

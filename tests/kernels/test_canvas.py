@@ -9,10 +9,9 @@ import pytest
 
 from engine import gpu
 from engine.draft import rows_of
-from engine.labels.model import Labels
 from engine.render import canvases as render_canvases
 from engine.scene.model import Material, Scene
-from tests.kernels.alone import alone, assert_alone, assert_row, whole
+from tests.kernels.alone import alone, assert_alone, assert_row, assert_same, whole
 from tests.kernels.scenes import camera, draft_of, look_at, pose, quad, rig, scene, sphere
 from tests.kernels.test_opacity import with_alpha
 
@@ -31,16 +30,6 @@ def crowd(count: int = 30, *, shared: int = 1, materials: tuple[Material, ...] =
     stage = scene(placed, materials=materials) if materials else scene(placed)
     instance = np.arange(count, dtype=np.int32) // shared + 1
     return dataclasses.replace(stage, placements=dataclasses.replace(stage.placements, instance=instance))
-
-
-def assert_same(first: Labels, second: Labels) -> None:
-    """Assert that two tables are equal to the bit."""
-    for name in ("view", "instance", "class_id", "visible_px", "box_px", "distance_m", "rle"):
-        assert np.array_equal(getattr(first, name), getattr(second, name)), name
-    assert first.amodal is not None
-    assert second.amodal is not None
-    for name, values in vars(first.amodal).items():
-        assert np.array_equal(values, getattr(second.amodal, name)), name
 
 
 @pytest.mark.parametrize("margin", [0.0, 1.0, 0.25])
