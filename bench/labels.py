@@ -1,4 +1,4 @@
-"""Labels, measured: `python -m bench.labels [--device cpu|cuda:0] [--seconds S] [--no-store]`.
+"""Labels, measured: `python -m bench.labels [--device cpu|cuda:0] [--scene own] [--seconds S] [--no-store]`.
 
 A 640x480 frame of the scene of our own (bench/eye_scene.py: a floor, posts, 450 crates and a wrinkled ball of 80
 thousand triangles) that sees 200 instances or more, at quality `labels`, whose images are depth and instance ids. Three
@@ -24,12 +24,17 @@ from bench.eye_clock import clocked, logged_launches, take_turns
 from bench.eye_growth import LABELS
 from bench.eye_scene import draft_of, eye_rig, own_subject
 from bench.report import report
+from engine.config import compose
 from engine.device import resolve_device
+from engine.draft import Draft
+from engine.factory import build_factory, load_recipe_scene
 from engine.labels.config import LabelConfig
 from engine.labels.extract import labels_from_frames
+from engine.recipe import Rig
 from engine.render import Renderer
+from engine.scene.model import Scene
 
-SIZE_PX = (640, 480)
+OWN, SIZE_PX = "own", (640, 480)
 INSTANCES = 500  # of the scene, of which a view sees LEAST_INSTANCES or more
 LEAST_INSTANCES = 200
 BLENDERPROC_S = 5.0  # of a frame of that size, the lower end of what its users report
@@ -41,37 +46,49 @@ OUTPUTS = {
 }
 
 
-def measure(device: str, *, budget_s: float, threads: int | None = None) -> dict[str, Any]:
-    """Return times [s] and ratios."""
+def own_stage() -> tuple[Scene, Rig, Draft]:
+    """Return the scene of our own and a world of it."""
     subject, rig = own_subject(1, instances=INSTANCES), eye_rig(*SIZE_PX, quality="labels")
-    draft = draft_of(subject, rig, [0])
+    return subject.scene, rig, draft_of(subject, rig, [0])
+
+
+def shipped_stage(name: str) -> tuple[Scene, Rig, Draft]:
+    """Return a shipped scene and its first world."""
+    recipe, job = compose(f"+scene={name}", f"rig.width={SIZE_PX[0]}", f"rig.height={SIZE_PX[1]}")
+    recipe, stage = load_recipe_scene(recipe, job)
+    factory = build_factory(recipe, stage, device="cpu", threads=1)
+    factory.renderer.close()
+    return stage, dataclasses.replace(recipe.rig, quality="labels"), factory.draft([0])
+
+
+def measure(device: str, *, budget_s: float, name: str = OWN, threads: int | None = None) -> dict[str, Any]:
+    """Return times [s] and ratios of a scene."""
+    stage, rig, draft = own_stage() if name == OWN else shipped_stage(name)
     with ExitStack() as stack:
         steps: dict[str, Any] = {}
         renderers = {
-            name: stack.enter_context(
-                closing(Renderer(subject.scene, rig, outputs, seed=0, device=device, threads=threads))
-            )
-            for name, outputs in OUTPUTS.items()
+            key: stack.enter_context(closing(Renderer(stage, rig, outputs, seed=0, device=device, threads=threads)))
+            for key, outputs in OUTPUTS.items()
         }
-        for name, renderer in renderers.items():
+        for key, renderer in renderers.items():
             frames = renderer.render(draft)
-            steps[name] = lambda renderer=renderer: clocked(lambda: renderer.render(draft))
+            steps[key] = lambda renderer=renderer: clocked(lambda: renderer.render(draft))
         labels = frames.labels
         assert labels is not None
-        if len(labels.view) < LEAST_INSTANCES:
+        if name == OWN and len(labels.view) < LEAST_INSTANCES:
             raise RuntimeError(f"the view sees {len(labels.view)} instances, not {LEAST_INSTANCES}")
         images = dataclasses.replace(frames, labels=None)
-        class_id = subject.scene.instances.class_id
+        class_id = stage.instances.class_id
         steps["reference"] = lambda: clocked(lambda: labels_from_frames(images, class_id))
         timings = take_turns(steps, rounds=7, budget_s=budget_s)
         launches = _launches(renderers["amodal"], draft) if device == "cpu" else {}
     assert labels.amodal is not None
     full_mpx = 1e-6 * float(labels.amodal.full_px.sum())
-    rows: dict[str, Any] = {"subject": subject.name, "instances": len(labels.view), "full_mpx": full_mpx}
+    rows: dict[str, Any] = {"subject": name, "instances": len(labels.view), "full_mpx": full_mpx}
     for suffix, field in (("", "best_s"), ("_median", "median_s"), ("_cpu", "cpu_s")):
-        found = {name: getattr(timing, field) for name, timing in timings.items()}
+        found = {key: getattr(timing, field) for key, timing in timings.items()}
         visible_s, amodal_s = found["visible"] - found["frame"], found["amodal"] - found["frame"]
-        rows |= {f"{name}_s{suffix}": value for name, value in found.items()}
+        rows |= {f"{key}_s{suffix}": value for key, value in found.items()}
         rows |= {f"visible_over_frame{suffix}": visible_s / found["frame"]}
         rows |= {f"amodal_over_frame{suffix}": amodal_s / found["frame"]}
         rows |= {f"blenderproc_over_amodal{suffix}": BLENDERPROC_S / amodal_s}
@@ -90,10 +107,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.labels", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--device", default="cpu", help="cpu or cuda:N")
     parser.add_argument("--seconds", type=float, default=20.0, help="how long the turns go on")
+    parser.add_argument(
+        "--scene", default=OWN, help="own, or a shipped scene such as warehouse: no target is for those"
+    )
     parser.add_argument("--no-store", action="store_true", help="append nothing to bench/results/")
     arguments = parser.parse_args()
     device = resolve_device(arguments.device)
-    rows = measure(device, budget_s=arguments.seconds)
+    rows = measure(device, budget_s=arguments.seconds, name=arguments.scene)
     launches = rows.pop("launches_s")
     for name, seconds in launches.items():
         print(f"{name:<32} {1e3 * seconds:8.2f} ms")

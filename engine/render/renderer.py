@@ -242,7 +242,7 @@ class Renderer:
         if self._is_cpu:
             raise UserError("only a CUDA device replays; render again on the CPU")
         batch = self._cuda_batch(values)
-        batch.start(values)
+        batch.start(values, reduces=False)
         return batch.replay
 
     def move(self, scene: Scene) -> Motion:
