@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 FOLDERS = ("roots", "trusted_roots")  # of `Loading`, as texts
 CPU_BATCH_PX = 4_000_000  # a batch on the CPU: large enough to keep all threads busy, about 0.3 GB
 CUDA_BATCH_PX = 16_000_000  # on CUDA: enough to fill a device, about 1 GB; a renderer parts what does not fit
-LABEL_IMAGES = ("depth_m", "instance")  # that labels are made of
 REPORT_LINES = 15  # of the load report on the screen; all of it is in dataset.json
 
 
@@ -93,12 +92,11 @@ class Factory:
         return finish
 
     def make_on_device(self, worlds: Sequence[int], *, labels: bool) -> tuple[Draft, DeviceFrames, Labels | None]:
-        """Return drafts, frames that stay on the device, and labels, for which some images are copied to the host."""
+        """Return drafts, frames that stay on the device, and labels; no image is copied to the host."""
         draft = self.draft(worlds)
         if not labels:
             return draft, self.renderer.render_on_device(draft), None
-        images = LABEL_IMAGES if self.keypoints is None else (*LABEL_IMAGES, "keypoint")
-        frames, pending = self.renderer.render_on_both(draft, images)
+        frames, pending = self.renderer.render_on_both(draft, () if self.keypoints is None else ("keypoint",))
         return draft, frames, self._labels(pending.wait(), draft)
 
     def _labels(self, frames: Frames, draft: Draft) -> Labels:
@@ -171,6 +169,7 @@ def build_factory(
         lidar=recipe.lidar,
         annotations=images_of(wanted),
         keypoint_tolerance_m=recipe.labels.keypoint_tolerance_m,
+        labels=recipe.labels,
         lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),
     )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.labels.model import Labels
+
 NONE: Mapping[str, Any] = MappingProxyType({})  # no images
 
 
@@ -59,7 +61,6 @@ class Frames:
     depth_m: NDArray[np.float32] | None  # [view, y, x], planar or range, see engine.lens; +inf where nothing was hit
     normal: NDArray[np.float32] | None  # [view, y, x, 3], world, unit, towards the camera; 0 where nothing was hit
     instance: NDArray[np.int32] | None  # [view, y, x], index into Scene.instances, 0 = background
-    silhouette: NDArray[np.int32] | None = None  # [view, instance, 6], see `Silhouettes`
     keypoint: NDArray[np.float32] | None = None  # [view, keypoint, 3], of Scene.keypoints: x, y [px], COCO's visibility
     depth_sensor_m: NDArray[np.float32] | None = None  # [view, y, x], planar, 0 where the sensor measured nothing
     lidar_value: NDArray[np.float32] | None = (
@@ -67,40 +68,12 @@ class Frames:
     )
     lidar_id: NDArray[np.int32] | None = None  # [row, beam, return, 2], likewise
     annotations: Mapping[str, NDArray[Any]] = field(default_factory=lambda: NONE)  # by name, see engine/annotators.py
+    labels: Labels | None = None  # reduced where the frames were rendered; engine.labels.extract makes them of images
 
     @staticmethod
     def image_names() -> tuple[str, ...]:
         """Return the names of all images that have a field of their own."""
-        return tuple(part.name for part in fields(Frames) if part.name not in ("keys", "annotations"))
-
-
-@dataclass(frozen=True)
-class Silhouettes:
-    """Pixels whose centres' rays meet an instance, whatever stands in front of it: names for `Frames.silhouette`.
-
-    The window is the frame and a margin around it. Boxes are tight and half-open in pixels of the frame, so that they
-    may have negative coordinates; they are empty (0, 0, 0, 0) where no ray of the window meets the instance.
-    """
-
-    window_px: NDArray[np.int32]  # [view, instance]
-    frame_px: NDArray[np.int32]  # [view, instance], those in the frame
-    box_px: NDArray[np.int32]  # [view, instance, 4]: x0, y0, x1, y1
-    is_cut: NDArray[np.bool_]  # [view, instance], the box touches the border of the window: there may be more
-
-    @staticmethod
-    def of(frames: Frames, *, width: int, height: int, margin_px: int) -> Silhouettes:
-        """Return the silhouettes of frames of a size that were rendered with a margin.
-
-        Raises:
-            ValueError: If `silhouette` was not rendered.
-        """
-        table = frames.silhouette
-        if table is None:
-            raise ValueError("silhouettes were not rendered; give Outputs a silhouette_margin_px")
-        box = np.where(table[..., :1] > 0, table[..., 2:], 0)
-        low, high = box[..., :2] <= -margin_px, box[..., 2:] >= np.array([width, height]) + margin_px
-        is_cut = (low.any(axis=-1) | high.any(axis=-1)) & (table[..., 0] > 0)
-        return Silhouettes(table[..., 0], table[..., 1], box, is_cut)
+        return tuple(part.name for part in fields(Frames) if part.name not in ("keys", "annotations", "labels"))
 
 
 @dataclass(frozen=True)
@@ -118,7 +91,6 @@ class DeviceFrames:
     depth_m: Any
     normal: Any
     instance: Any
-    silhouette: Any = None
     keypoint: Any = None
     depth_sensor_m: Any = None
     lidar_value: Any = None

@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import annotate_surface as annotate_surface
     from kernels import bvh as bvh
     from kernels import camera as camera
+    from kernels import canvas as canvas
+    from kernels import canvas_passage as canvas_passage
+    from kernels import cones as cones
     from kernels import depth_sensor as depth_sensor
     from kernels import echo as echo
     from kernels import elementary as elementary
@@ -35,6 +38,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import lidar as lidar
     from kernels import lidar_passage as lidar_passage
     from kernels import light as light
+    from kernels import masks as masks
     from kernels import material as material
     from kernels import native_source as native_source
     from kernels import noise as noise
@@ -62,8 +66,6 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import shadow_passage as shadow_passage
     from kernels import shaping as shaping
     from kernels import sight as sight
-    from kernels import silhouette as silhouette
-    from kernels import silhouette_passage as silhouette_passage
     from kernels import surface as surface
     from kernels import texture as texture
     from kernels import top as top

@@ -139,7 +139,7 @@ def stream(
         worlds: Which worlds, in this order; all of them would take a while.
         rank: Which part of them is made here: `worlds[rank::ranks]`.
         ranks: How many share the worlds.
-        labels: Whether batches have tables of instances, with masks; they are made on the host.
+        labels: Whether batches have tables of instances, with masks; the host waits for each batch then.
     Raises:
         UserError: If a number is out of range, or the recipe, the scene or the device does not allow it.
     """
@@ -183,7 +183,7 @@ def _made(factory: Factory, batches: Iterator[range], labels: bool) -> Generator
 
 
 def _make(
-    made: Iterator[Batch], out: queue.Queue[Batch | BaseException | None], stop: threading.Event
+    made: Generator[Batch, None, None], out: queue.Queue[Batch | BaseException | None], stop: threading.Event
 ) -> None:  # fmt: skip
     """Put batches into a queue until there are no more, one cannot be made, or somebody says stop."""
     try:
@@ -195,6 +195,8 @@ def _make(
         _put(None, out, stop)
     except BaseException as error:  # noqa: BLE001 - it is raised where the batch is waited for
         _put(error, out, stop)
+    finally:
+        made.close()  # and with it the renderer and its threads
 
 
 def _put(

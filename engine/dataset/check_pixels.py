@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.annotators import EFFECTS
+from engine.dataset.check_amodal import check_amodal
 from engine.dataset.check_coco import runs_of
 from engine.dataset.check_geometry import DEPTH_TOLERANCE_M, UNREADABLE, check_geometry
 from engine.dataset.check_space import check_space
@@ -20,7 +21,7 @@ from engine.write.files import inside
 from engine.write.flow_files import flo_size
 from engine.write.merge import MergedRows, rows_path
 from engine.write.readback import read_depth_m, read_instance_map
-from engine.write.rows import RLE_COLUMN, sorted_rows
+from engine.write.rows import AMODAL_RLE_COLUMN, RLE_COLUMN, sorted_rows
 from engine.write.tables import read_parquet
 from engine.write.view import LARGEST_UINT16
 from engine.write.writers import MILLIMETRES_A_METRE
@@ -120,6 +121,8 @@ def _check_maps(
             yield name, f"the mask of instance {row['inst_id']} is not an RLE of this frame"
             return
         yield from ((name, f"instance {row['inst_id']}: {what}") for what in _check_instance(row, mask, frame))
+        if AMODAL_RLE_COLUMN in row:
+            yield from ((name, f"instance {row['inst_id']}: {what}") for what in check_amodal(row, mask))
         painted[mask] = row["inst_id"]
         class_of[row["inst_id"]] = row["class_id"]
     if (wrong := np.count_nonzero(painted != ids)) > 0:

@@ -18,7 +18,7 @@ from engine.write.begin import MANIFEST
 from engine.write.coco import Coco, coco_categories, coco_image, iterate_annotations
 from engine.write.merge import MergedRows
 from engine.write.record import Commit
-from engine.write.rows import RLE_COLUMN, TABLES
+from engine.write.rows import MASK_COLUMNS, TABLES
 from engine.write.tables import read_parquet
 
 LARGEST_LIST = 3  # differences of one kind that are spelled out
@@ -34,8 +34,7 @@ def check_index(rows: MergedRows) -> Iterator[Fault]:
             yield Fault(file, f"cannot be read: {str(error).splitlines()[0]}", REMAKE_VIEWS)
             continue
         merged = pa.concat_tables(rows.tables(name))
-        if RLE_COLUMN in merged.column_names:
-            merged = merged.drop_columns([RLE_COLUMN])
+        merged = merged.drop_columns([column for column in MASK_COLUMNS if column in merged.column_names])
         if index.schema != merged.schema:
             odd = sorted(set(index.schema.names) ^ set(merged.schema.names))
             yield Fault(file, f"has other columns than the shards: {', '.join(odd) or 'types differ'}", REMAKE_VIEWS)

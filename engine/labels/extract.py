@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,12 +15,17 @@ from engine.labels.rle import Runs, masks_of, runs_of
 def labels_from_frames(frames: Frames, class_id: NDArray[np.int32]) -> Labels:
     """Return one row for every instance seen in a view.
 
+    They are those that were reduced where the frames were rendered, if there are any; otherwise they are made of images
+    here, and have no silhouettes.
+
     Args:
-        frames: Needs `instance` and `depth_m`.
+        frames: Needs `labels`, or `instance` and `depth_m`.
         class_id: Class of every instance of the scene, shape [instance]; 0: unlabelled, which keeps its row.
     Raises:
         ValueError: If an image that is needed was not rendered.
     """
+    if frames.labels is not None:
+        return dataclasses.replace(frames.labels, class_id=class_id[frames.labels.instance])
     if frames.instance is None or frames.depth_m is None:
         raise ValueError("labels need the images instance and depth_m; ask the renderer for both")
     parts = [_of_view(view, frames.instance[view], frames.depth_m[view]) for view in range(len(frames.instance))]

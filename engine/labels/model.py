@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,3 +64,22 @@ class Labels:
     amodal: Amodal | None = None  # None: not asked for
     solid: Solid | None = None  # None: the frames were not made from a draft
     keypoints: tuple[NDArray[np.float32], ...] | None = None  # [row] of [3 * k]: x, y [px], v of the class's keypoints
+
+
+def joined_labels(parts: Sequence[Labels], views: Sequence[int]) -> Labels:
+    """Return the labels of parts of a batch as those of the whole; `views` says how many each part has."""
+    if len(parts) == 1:
+        return parts[0]
+    offset = np.concatenate([[0], np.cumsum(views)]).astype(np.int32)
+    moved = [dataclasses.replace(part, view=part.view + first) for part, first in zip(parts, offset[:-1], strict=True)]
+    amodal = [part.amodal for part in parts if part.amodal is not None]
+    columns = [field.name for field in dataclasses.fields(Amodal)]
+    whole = Amodal(**{name: _joined(amodal, name) for name in columns}) if amodal else None
+    names = ("view", "instance", "class_id", "visible_px", "box_px", "distance_m", "rle")
+    return Labels(**{name: _joined(moved, name) for name in names}, amodal=whole)
+
+
+def _joined(parts: Sequence[Any], name: str) -> Any:
+    """Return a column of all parts in one."""
+    values = [getattr(part, name) for part in parts]
+    return sum(values, ()) if isinstance(values[0], tuple) else np.concatenate(values)

@@ -9,9 +9,11 @@ from functools import cached_property
 from typing import Any
 
 import warp as wp
+from numpy.typing import NDArray
 
 from engine import gpu
 from engine.draft import Draft, rows_of
+from engine.labels.model import Labels
 from engine.render.annotations import annotation_fields, new_holders
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.exposure import at_moments, moment_count
@@ -22,7 +24,6 @@ from engine.render.lidar import LidarProgram, lidar_fields, scan_of
 from engine.render.program import Program
 from engine.render.sensor import SensorMemory, new_sensor_memory, sensor_fields
 from engine.render.sensor_programs import Phase, SensorPrograms
-from engine.render.silhouettes import SilhouettePrograms
 from engine.render.stages import SlicePrograms, Stages, Target
 from engine.render.views import span_of, view_fields, views_of
 from engine.render.worlds import Building, Worlds, new_building, new_worlds, record_building, world_fields
@@ -84,6 +85,16 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice, shown: slice = sl
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """What leaves a batch for the host."""
+
+    images: dict[str, NDArray[Any]]  # [view, y, x, ...]
+    views: int
+    lost_rays: int  # that met more surfaces than are followed
+    labels: Labels | None  # None: not asked for
+
+
 class BatchMemory:
     """Memory of batches of one layout; it holds one at a time."""
 
@@ -106,7 +117,6 @@ class BatchMemory:
             self.begin.launch(gpu.sample.shift_views, values.views, [stages.key, self.views])
         self.buffers: Buffers = new_buffers(
             base, rig, values.views, shaded=stages.shaded, marks_edges=stages.marks_edges,
-            silhouettes=stages.silhouette_margin_px is not None,
         )  # fmt: skip
         if stages.annotations:
             holders = new_holders(stages.annotations, base.device)
@@ -162,8 +172,8 @@ class Worker:
     """What works on a part of a batch: programs for some rows and for a slice of pixels, and their scratch memory."""
 
     def __init__(
-        self, memory: BatchMemory, *, rows: int, slice_px: int, window_px: int, slice_beams: int = 0,
-        slice_keypoints: int = 0, threads: int | None = None,
+        self, memory: BatchMemory, *, rows: int, slice_px: int, slice_beams: int = 0, slice_keypoints: int = 0,
+        threads: int | None = None,
     ) -> None:  # fmt: skip
         """Reserve scratch memory and record the launches.
 
@@ -171,7 +181,6 @@ class Worker:
             memory: Of the batch.
             rows: Placed by one run of `build`.
             slice_px: Pixels of one run of the other programs, at most.
-            window_px: Of one run of the silhouettes' program; 0: they are not asked for.
             slice_beams: Of one run of the LiDAR's program; 0: there is none.
             slice_keypoints: Of one run of the keypoints' program; 0: they are not asked for.
             threads: How many workers share a phase of the sensor; None: this one does all of it at once.
@@ -186,7 +195,6 @@ class Worker:
         light = memory.light, memory.albedo
         target = Target(memory.worlds, memory.views, memory.buffers, scratch, self.overflow, span, *light)
         self.slices = SlicePrograms(stages, target, slice_px)
-        self.silhouettes = SilhouettePrograms(stages, target, window_px) if window_px else None
         self.keypoints = KeypointProgram(stages, target, slice_keypoints) if slice_keypoints else None
         self.lidar: LidarProgram | None = None
         if stages.lidar is not None and slice_beams:

@@ -5,17 +5,15 @@ Every row and every pixel belongs to one slice; results do not depend on the sli
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from numpy.typing import NDArray
-
-from engine.render.batch import BatchMemory, BatchValues, Worker
+from engine.render.batch import BatchMemory, BatchValues, Rendered, Worker
 from engine.render.buffers import IMAGES
+from engine.render.canvases import LabelReducer
 from engine.render.host_memory import HostMemory, device_view
-from engine.render.silhouettes import window_pixels
+from engine.render.spread import spread
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
 from engine.render.views import RUN_PX
@@ -37,27 +35,22 @@ class CpuBatch:
         self._rows, pixels = values.rows, self._memory.pixels
         self._slices = list(slices_of(pixels, threads))
         slice_px = max((count for _, count in self._slices), default=RUN_PX)
-        self._windows = list(slices_of(window_pixels(stages, values.views), threads))
-        window_px = max((count for _, count in self._windows), default=0)
         self._beams = list(slices_of(self._memory.beams, threads))
         slice_beams = max((count for _, count in self._beams), default=0)
         self._keypoints = list(slices_of(self._memory.keypoints, threads))
         slice_keypoints = max((count for _, count in self._keypoints), default=0)
         sizes = {
-            "rows": 1,
-            "slice_keypoints": slice_keypoints,
-            "slice_px": slice_px,
-            "window_px": window_px,
-            "slice_beams": slice_beams,
-        }
+            "rows": 1, "slice_px": slice_px, "slice_beams": slice_beams, "slice_keypoints": slice_keypoints,
+        }  # fmt: skip
         self._workers = [Worker(self._memory, **sizes, threads=threads) for _ in range(threads)]
+        self._reducer = None if stages.labels is None else LabelReducer(self._memory, stages.labels, threads)
         phases = enumerate(self._workers[0].develop)
         self._phases = [[(index, *part) for part in phase.parts(threads)] for index, phase in phases]
 
     def render(
-        self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None
-    ) -> tuple[dict[str, NDArray[Any]], int]:
-        """Return the images of a batch [view, y, x, ...] and how many rays met more surfaces than are followed.
+        self, values: BatchValues, memory: HostMemory, pool: ThreadPoolExecutor | None, *, reduces: bool
+    ) -> Rendered:
+        """Return a batch, with its labels if they are asked for and it `reduces`.
 
         Raises:
             UserError: If a traversal could overflow its stack.
@@ -89,36 +82,13 @@ class CpuBatch:
                 self._each(pool, self._slices, _develop_slice)
         for phase in self._phases:
             self._each(pool, phase, _develop)
-        if self._workers[0].silhouettes is not None:
-            self._workers[0].silhouettes.clear.run()
-            self._each(pool, self._windows, _count)
         self._each(pool, self._beams, _scan)
         self._each(pool, self._keypoints, _see)
-        return out, sum(int(worker.overflow.numpy()[0]) for worker in self._workers)
+        labels = self._reducer.run(pool) if self._reducer is not None and reduces else None
+        return Rendered(out, values.views, sum(int(worker.overflow.numpy()[0]) for worker in self._workers), labels)
 
     def _each(self, pool: ThreadPoolExecutor | None, parts: Sequence[Any], work: Callable[[Worker, Any], None]) -> None:
-        """Do some work on all parts; this thread takes its share, for it would only wait."""
-        todo = deque(parts)
-
-        def take(worker: Worker) -> None:
-            while todo:
-                try:
-                    part = todo.popleft()
-                except IndexError:  # another thread took the last one
-                    return
-                work(worker, part)
-
-        helpers = self._workers[1 : len(parts)] if pool is not None else []
-        futures: list[Future[None]] = []
-        try:
-            if pool is not None:
-                futures.extend(pool.submit(take, worker) for worker in helpers)
-            take(self._workers[0])
-        finally:  # nobody may still write when this returns
-            todo.clear()
-            wait(futures)
-        for future in futures:
-            future.result()
+        spread(pool, self._workers, parts, work)
 
 
 def slices_of(pixels: int, threads: int) -> Iterator[tuple[int, int]]:
@@ -170,9 +140,3 @@ def _develop_slice(worker: Worker, part: tuple[int, int]) -> None:
 def _develop(worker: Worker, part: tuple[int, int, int]) -> None:
     phase, first, count = part
     worker.develop[phase].work(first, count)
-
-
-def _count(worker: Worker, part: tuple[int, int]) -> None:
-    assert worker.silhouettes is not None
-    worker.silhouettes.set_span(*part)
-    worker.silhouettes.count.run()

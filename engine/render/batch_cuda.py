@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import warp as wp
-from numpy.typing import NDArray
 
-from engine.render.batch import BatchMemory, BatchValues, Worker
+from engine.labels.model import Labels
+from engine.render.batch import BatchMemory, BatchValues, Rendered, Worker
 from engine.render.buffers import IMAGES
+from engine.render.canvases import LabelReducer
 from engine.render.host_memory import HostMemory, device_view
-from engine.render.silhouettes import CUDA_SLICE_PX, window_pixels
 from engine.render.stages import Stages
 from engine.render.tree import check_stack
 
@@ -41,25 +41,24 @@ class CudaBatch:
         kept += tuple(name for name in ("depth_m", "instance") if name not in images)
         self._images, self._streams = images, streams
         self.memory = BatchMemory(stages, values, (*images, *kept))
-        self._window_px = window_pixels(stages, values.views)
-        slice_px, window_px = min(self.memory.pixels, SLICE_PX), min(self._window_px, CUDA_SLICE_PX)
+        slice_px = min(self.memory.pixels, SLICE_PX)
         self._slice_beams = 0
         if stages.lidar is not None:
             self._slice_beams = min(self.memory.beams, SLICE_RAYS // stages.lidar.config.beam.subrays)
         self._worker = Worker(
-            self.memory,
-            rows=values.rows,
-            slice_px=slice_px,
-            window_px=window_px,
-            slice_beams=self._slice_beams,
+            self.memory, rows=values.rows, slice_px=slice_px, slice_beams=self._slice_beams,
             slice_keypoints=self.memory.keypoints,
-        )
+        )  # fmt: skip
+        self._reducer = None if stages.labels is None else LabelReducer(self.memory, stages.labels, 1)
+        self._labels: Labels | None = None
         self._graph: Any = None
         self._rendered, self._copied = wp.Event(device), wp.Event(device)
         self._is_used = False
 
-    def start(self, values: BatchValues) -> None:
+    def start(self, values: BatchValues, *, reduces: bool = True) -> None:
         """Queue the rendering of a batch; the batch before in this memory must have been copied out or given up.
+
+        Labels, where they are asked for and it `reduces`, are there when this returns.
 
         Raises:
             UserError: If a traversal could overflow its stack.
@@ -72,6 +71,9 @@ class CudaBatch:
         stream.wait_event(self._copied)
         with wp.ScopedStream(stream, sync_enter=is_first):  # memory may still be on its way on the present stream
             self.replay()
+            self._labels = None
+            if self._reducer is not None and reduces:  # outside of the graph: it waits for sizes
+                self._labels = self._reducer.run(None)
         stream.record_event(self._rendered)
 
     def replay(self) -> None:
@@ -117,21 +119,9 @@ class CudaBatch:
             worker.keypoints.run(0, self.memory.keypoints)
         for phase in worker.develop:
             phase.work(0, phase.total)
-        if worker.silhouettes is None:
-            return
-        worker.silhouettes.clear.run()
-        for first in range(0, self._window_px, CUDA_SLICE_PX):
-            worker.silhouettes.set_span(first, min(CUDA_SLICE_PX, self._window_px - first))
-            worker.silhouettes.count.run()
 
-    def copy_out(
-        self, memory: HostMemory, images: tuple[str, ...]
-    ) -> Callable[[], tuple[dict[str, NDArray[Any]], int]]:
-        """Queue copies of some images [view, y, x, ...] to the host.
-
-        Returns:
-            What waits for the copies and returns them, and how many rays met more surfaces than are followed.
-        """
+    def copy_out(self, memory: HostMemory, images: tuple[str, ...]) -> Callable[[], Rendered]:
+        """Queue copies of some images to the host and return what waits for them."""
         stages, stream = self.memory.stages, self._streams.copy
         stream.wait_event(self._rendered)
         out = {}
@@ -147,9 +137,11 @@ class CudaBatch:
         copied = wp.Event(stream.device)
         stream.record_event(copied)
 
-        def wait() -> tuple[dict[str, NDArray[Any]], int]:
+        labels = self._labels
+
+        def wait() -> Rendered:
             wp.synchronize_event(copied)
-            return out, int(lost[0])
+            return Rendered(out, self.memory.views_count, int(lost[0]), labels)
 
         return wait
 

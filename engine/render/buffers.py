@@ -22,7 +22,7 @@ LANES, WARP_THREADS = 8, 32  # pixels that lie together on the CPU and on CUDA: 
 BYTES_PX = 64  # hits, edges and images of a pixel
 SCRATCH_BYTES_PX = 640  # what shading a pixel needs; only the pixels of a slice have it
 DEPTH_SENSOR_BYTES_PX = 20  # and of one that a depth camera sees
-PLACEMENT_BYTES, SILHOUETTE_BYTES = 256, 24  # of a placement of a row: pose, look, tree; of an instance of a view
+PLACEMENT_BYTES, NEAREST_BYTES = 256, 4  # of a placement of a row: pose, look, tree; of an instance of a labelled view
 KEYPOINT_BYTES = 24  # of a keypoint of a view
 LAYER_BYTES_PX = 160  # and of a pixel with surfaces behind surfaces
 
@@ -35,7 +35,6 @@ class Image:
     scalar: DTypeLike
     channels: tuple[int, ...]  # of a pixel on the host
     trailing: tuple[int, ...] = ()  # axes that are none of `dtype`
-    of_instances: bool = False  # [view, instance, ...] and not [view, y, x, ...]
     of_sweeps: bool = False  # [sweep, beam, return, ...]
     of_views: bool = False  # [view, ...]
     of_keypoints: bool = False  # [view, keypoint, ...]
@@ -52,7 +51,7 @@ class Image:
         if self.of_keypoints:
             return (views, len(base.scene.keypoints.instance), *last)
         pixels = () if self.of_views else (rig.height, rig.width)
-        return (views, *((base.instance_count,) if self.of_instances else pixels), *last)
+        return (views, *pixels, *last)
 
 
 IMAGES: Mapping[str, Image] = MappingProxyType({
@@ -62,7 +61,6 @@ IMAGES: Mapping[str, Image] = MappingProxyType({
     "normal": Image(wp.vec3, np.float32, (3,)),
     "instance": Image(wp.int32, np.int32, ()),
     "metered_ev": Image(wp.float32, np.float32, (), of_views=True),
-    "silhouette": Image(wp.int32, np.int32, (6,), (6,), of_instances=True),
     "keypoint": Image(wp.vec3, np.float32, (3,), of_keypoints=True),
     "depth_sensor_m": Image(wp.float32, np.float32, ()),
     "lidar_value": Image(wp.float32, np.float32, (7,), (7,), of_sweeps=True),
@@ -79,7 +77,6 @@ class Buffers:
     edge: Any
     labels: Any  # kernels.resolve.LabelImages
     color: Any  # kernels.film.ColorImages
-    silhouettes: Any  # kernels.silhouette.SilhouetteTable; None: not asked for
     seen: Any = None  # kernels.depth_sensor.Seen; None: no depth camera
     cloud: Any = None  # kernels.lidar.Cloud; None: no LiDAR
     metered: Any = None  # kernels.sensor_meter.Metered; None: there is no sensor
@@ -98,8 +95,6 @@ class Buffers:
             setattr(self.holders[name], name, image)
         elif name == "keypoint":
             self.keypoints.value = image
-        elif name == "silhouette":
-            self.silhouettes.value = image
         elif name == "metered_ev":
             self.metered.ev = image
         elif name in ("rgb", "rgb_linear"):
@@ -144,9 +139,7 @@ def new_seen(base: SceneOnDevice, rig: Rig, views: int, key: tuple[int, int]) ->
     return seen
 
 
-def new_buffers(
-    base: SceneOnDevice, rig: Rig, views: int, *, shaded: bool, marks_edges: bool, silhouettes: bool
-) -> Buffers:
+def new_buffers(base: SceneOnDevice, rig: Rig, views: int, *, shaded: bool, marks_edges: bool) -> Buffers:
     """Return the memory of a launch except the images of `IMAGES`; those that nobody needs stay empty."""
     device, pixels = base.device, views * rig.height * rig.width
     shape, nothing = (views, rig.height, rig.width), (0, 0, 0)
@@ -158,7 +151,7 @@ def new_buffers(
     labels.mixed = wp.empty(shape if is_open else nothing, dtype=wp.uint8, device=device)
     hit = wp.empty(pixels, dtype=gpu.trace.Hit, device=device)
     edge = wp.zeros(pixels if shaded else 0, dtype=wp.uint8, device=device)
-    return Buffers(hit, edge, labels, color, gpu.silhouette.SilhouetteTable() if silhouettes else None)
+    return Buffers(hit, edge, labels, color)
 
 
 def new_scratch(base: SceneOnDevice, rig: Rig, buffers: Buffers, count: int) -> Scratch:

@@ -30,11 +30,11 @@ ANNOTATE_SURFACE_MODULE = "annotate_surface"  # for those of materials,
 ANNOTATE_PATTERN_MODULE = "annotate_pattern"  # of batches that have a pattern
 ANNOTATE_SHADOW_MODULES = ("annotate_shadow", "annotate_shadow_passage")  # the second where light passes surfaces
 KEYPOINT_MODULES = ("keypoint", "keypoint_passage")  # of scenes that have some, the second if rays pass surfaces
-SILHOUETTE_MODULES = ("silhouette", "silhouette_passage")  # the second for such scenes
+MASK_MODULES = ("masks", "canvas", "cones", "canvas_passage")  # of labels, silhouettes, and of those for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
     ALBEDO_MODULE, ANNOTATE_MODULE, OUTLINE_MODULE, ANNOTATE_SURFACE_MODULE, ANNOTATE_PATTERN_MODULE,
-    *ANNOTATE_SHADOW_MODULES, *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *SILHOUETTE_MODULES, *KEYPOINT_MODULES,
+    *ANNOTATE_SHADOW_MODULES, *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *MASK_MODULES, *KEYPOINT_MODULES,
 )  # fmt: skip
 
 
@@ -56,10 +56,10 @@ def load_kernels(
 def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = None) -> None:
     """Load the kernels that only some scenes and outputs need, as `load_kernels` does."""
     base, opens = stages.base, stages.base.opens_view
-    has_silhouettes, has_flow = stages.silhouette_margin_px is not None, reads_steps(stages.annotations)
+    has_flow = reads_steps(stages.annotations)
     has_shadow = any(name in SHADOW_IMAGES for name in stages.annotations)
-    has_silhouettes = stages.silhouette_margin_px is not None
     has_keypoints = stages.keypoint_tolerance_m is not None and len(base.scene.keypoints.instance) > 0
+    has_masks, whole = stages.labels is not None, stages.labels is not None and stages.labels.amodal
     senses_depth, has_lidar = stages.depth is not None, stages.lidar is not None
     needs = (
         (opens, VIEW_MODULE), (base.opens_shadow and stages.shaded, SHADOW_MODULE),
@@ -73,7 +73,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         *zip((has_shadow, has_shadow and base.opens_shadow), ANNOTATE_SHADOW_MODULES, strict=True),
         *zip((has_keypoints and not opens, has_keypoints and opens), KEYPOINT_MODULES, strict=True),
         (OUTLINE_IMAGE in stages.annotations, OUTLINE_MODULE),
-        *zip((has_silhouettes, has_silhouettes and opens), SILHOUETTE_MODULES, strict=True),
+        *zip((has_masks, whole, whole, whole and opens), MASK_MODULES, strict=True),
     )  # fmt: skip
     if modules := tuple(name for is_needed, name in needs if is_needed):
         gpu.load(modules, device=base.device, threads=len(os.sched_getaffinity(0)), say=say)

@@ -14,20 +14,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import warp as wp
-from numpy.typing import NDArray
 
 from engine import gpu
 from engine.annotators import ANNOTATIONS, bytes_of
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.frames import DeviceFrames, FrameKeys, Frames
+from engine.labels.config import LabelConfig
+from engine.labels.model import joined_labels
 from engine.randomize.philox import stream_key
 from engine.recipe import Rig
-from engine.render.batch import BatchValues, batch_values
+from engine.render.batch import BatchValues, Rendered, batch_values
 from engine.render.batch_cpu import CpuBatch
 from engine.render.batch_cuda import SLICE_PX, CudaBatch, Streams
 from engine.render.buffers import (
@@ -36,9 +36,9 @@ from engine.render.buffers import (
     IMAGES,
     KEYPOINT_BYTES,
     LAYER_BYTES_PX,
+    NEAREST_BYTES,
     PLACEMENT_BYTES,
     SCRATCH_BYTES_PX,
-    SILHOUETTE_BYTES,
 )
 from engine.render.color import srgb_table
 from engine.render.denoise import denoiser_of
@@ -54,7 +54,6 @@ from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
 from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
 from engine.render.shadow_annotations import SHADOW_IMAGES
-from engine.render.silhouettes import window_pixels
 from engine.render.stages import Stages
 from engine.render.surface_annotations import needs_materials
 from engine.render.worlds import upload_scene
@@ -77,22 +76,13 @@ class Outputs:
     depth: bool
     normal: bool
     instance: bool
-    silhouette_margin_px: int | None = None  # whole silhouettes, also beyond the frame by so much; None: none
     depth_sensor: DepthSensor | None = None  # what a depth camera measures beside the perfect depth
     lidar: Lidar | None = None  # a sweep for every world and step
     lidar_camera: int = 0  # that it sits at
     sensor: Sensor | None = None  # of every camera; None: the ideal one
     annotations: tuple[str, ...] = ()  # names of engine.annotators.ANNOTATIONS
     keypoint_tolerance_m: float | None = None  # keypoints, seen through so much of their own instance; None: none
-
-    def __post_init__(self) -> None:
-        """Check the margin.
-
-        Raises:
-            ValueError: If it is negative.
-        """
-        if self.silhouette_margin_px is not None and self.silhouette_margin_px < 0:
-            raise ValueError(f"silhouette_margin_px must be 0 or more, got {self.silhouette_margin_px}")
+    labels: LabelConfig | None = None  # reduced on the device, beside any images; None: none
 
     @property
     def shadow(self) -> bool:
@@ -103,7 +93,6 @@ class Outputs:
         """Return the names of the images, which are fields of `Frames`."""
         wanted = {"rgb": self.rgb and shaded, "rgb_linear": self.rgb_linear and shaded, "depth_m": self.depth,
                   "normal": self.normal, "instance": self.instance,
-                  "silhouette": self.silhouette_margin_px is not None,
                   "depth_sensor_m": self.depth_sensor is not None,
                   "lidar_value": self.lidar is not None, "lidar_id": self.lidar is not None}  # fmt: skip
         return (*(name for name, is_wanted in wanted.items() if is_wanted), *self.annotations)
@@ -112,21 +101,23 @@ class Outputs:
 class Pending:
     """Frames that are being rendered."""
 
-    def __init__(self, keys: FrameKeys, parts: list[Callable[[], dict[str, NDArray[Any]]]]) -> None:
+    def __init__(self, keys: FrameKeys, parts: list[Callable[[], Rendered]]) -> None:
         self._keys, self._parts = keys, parts
         self._frames: Frames | None = None
 
     def wait(self) -> Frames:
         """Return the frames once they are there; their arrays are nobody else's."""
         if self._frames is None:
-            images = [part() for part in self._parts]
-            self._parts = []
+            parts = [part() for part in self._parts]
+            self._parts, images = [], [part.images for part in parts]
+            tables = [part.labels for part in parts if part.labels is not None]
+            labels = joined_labels(tables, [part.views for part in parts]) if tables else None
             joined = {name: np.concatenate([part[name] for part in images]) if len(images) > 1 else images[0][name]
                       for name in images[0]}  # fmt: skip
             keys = dataclasses.replace(self._keys, metered_ev=joined.get("metered_ev"))
             annotations = {name: image for name, image in joined.items() if name in ANNOTATIONS}
             named = {name: joined.get(name) for name in Frames.image_names()}
-            self._frames = Frames(keys, **named, annotations=annotations)
+            self._frames = Frames(keys, **named, annotations=annotations, labels=labels)
         return self._frames
 
 
@@ -168,17 +159,18 @@ class Renderer:
         load_kernels(rig.quality, device=device, say=say)
         senses = outputs.depth_sensor is not None or outputs.lidar is not None or needs_materials(outputs.annotations)
         base = upload_scene(scene, rig, device=device, shaded=self.shaded or senses)
-        margin_px, table = outputs.silhouette_margin_px, srgb_table(device) if self.shaded else None
+        table = srgb_table(device) if self.shaded else None
         chip = None
         if outputs.sensor is not None and outputs.rgb and self.shaded and not outputs.sensor.is_ideal:
             chip = upload_sensor(outputs.sensor, rig, seed=seed, device=device)
         self._stages = Stages(
-            base, rig, self.shaded, key, table, margin_px,
+            base, rig, self.shaded, key, table,
             depth=None if outputs.depth_sensor is None else depth_model(outputs.depth_sensor),
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
             sensor=chip, denoiser=denoiser_of(rig, device) if self.shaded else None, annotations=outputs.annotations,
             keypoint_tolerance_m=outputs.keypoint_tolerance_m,
+            labels=outputs.labels,
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
@@ -218,32 +210,36 @@ class Renderer:
     def render_on_device(self, draft: Draft) -> DeviceFrames:
         """Return the frames of a draft as arrays of the device, which the caller owns; the host does not wait on CUDA.
 
-        Rays that are lost are counted on the CPU only: on CUDA that would mean to wait.
+        Rays that are lost are counted on the CPU only: on CUDA that would mean to wait. Labels are not made.
 
         Raises:
             UserError: If they do not fit the memory at once.
         """
-        return self.render_on_both(draft, ())[0]
+        return self._on_both(draft, (), reduces=False)[0]
 
     def render_on_both(self, draft: Draft, on_host: tuple[str, ...]) -> tuple[DeviceFrames, Pending]:
         """Return the frames of a draft as `render_on_device` does, and those images `on_host` for the host as well.
 
-        On the CPU both are the same memory, and the host's frames have all images.
+        On the CPU both are the same memory, and the host's frames have all images. Labels, where they are asked
+        for, come with the host's frames; for them the host waits, on CUDA too.
 
         Raises:
             UserError: If they do not fit the memory at once.
         """
+        return self._on_both(draft, on_host, reduces=self.outputs.labels is not None)
+
+    def _on_both(self, draft: Draft, on_host: tuple[str, ...], *, reduces: bool) -> tuple[DeviceFrames, Pending]:
         parts = list(self._parts(draft))
         if len(parts) > 1:
             raise UserError(f"{self._size(draft)} do not fit the memory of {self.device} at once; take a smaller batch")
         (values,) = parts
         keys, arrays = frame_keys(draft, self.rig), {}
         if self._is_cpu:
-            finish = self._start(values)
-            arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in finish().items()}
+            finish = self._start(values, reduces=reduces)
+            arrays = {name: device_view(image, IMAGES[name].dtype) for name, image in finish().images.items()}
         else:
             batch = self._cuda_batch(values)
-            batch.start(values)
+            batch.start(values, reduces=reduces)
             finish = self._counted(batch.copy_out(self._memory, on_host))
             arrays = batch.copy_on_device()
         names = (*Frames.image_names(), "metered_ev")
@@ -261,7 +257,7 @@ class Renderer:
         if self._is_cpu:
             raise UserError("only a CUDA device replays; render again on the CPU")
         batch = self._cuda_batch(values)
-        batch.start(values)
+        batch.start(values, reduces=False)
         return batch.replay
 
     def move(self, scene: Scene) -> Motion:
@@ -283,25 +279,23 @@ class Renderer:
             self._stages = dataclasses.replace(self._stages, base=base)
         return motion
 
-    def _start(self, values: BatchValues) -> Callable[[], dict[str, NDArray[Any]]]:
-        """Begin to render a part and return what waits for its images."""
+    def _start(self, values: BatchValues, *, reduces: bool = True) -> Callable[[], Rendered]:
+        """Begin to render a part and return what waits for it."""
         if self._is_cpu:
-            images, lost = self._cpu_batch(values).render(values, self._memory, self._pool)
-            self._count_lost(lost)
-            return lambda: images
+            rendered = self._cpu_batch(values).render(values, self._memory, self._pool, reduces=reduces)
+            self._count_lost(rendered.lost_rays)
+            return lambda: rendered
         batch = self._cuda_batch(values)
         batch.start(values)
         return self._counted(batch.copy_out(self._memory, self._images))
 
-    def _counted(
-        self, finish: Callable[[], tuple[dict[str, NDArray[Any]], int]]
-    ) -> Callable[[], dict[str, NDArray[Any]]]:
-        """Return what waits for images and counts the rays that were lost."""
+    def _counted(self, finish: Callable[[], Rendered]) -> Callable[[], Rendered]:
+        """Return what waits for a part and counts the rays that were lost."""
 
-        def wait() -> dict[str, NDArray[Any]]:
-            images, lost = finish()
-            self._count_lost(lost)
-            return images
+        def wait() -> Rendered:
+            rendered = finish()
+            self._count_lost(rendered.lost_rays)
+            return rendered
 
         return wait
 
@@ -341,10 +335,8 @@ class Renderer:
             UserError: If a single view does not fit.
         """
         rows, cameras = draft.world_from_camera.shape[:2]
-        window_px = window_pixels(self._stages, 1)
-        if window_px > LARGEST_LAUNCH_PX:
-            raise UserError(f"a window of {window_px} px is too large; take a smaller silhouette_margin_px")
-        most = min(self._largest_px // self._view_px(), LARGEST_LAUNCH_PX // max(window_px, 1))
+        self._check_window()
+        most = min(self._largest_px // self._view_px(), LARGEST_LAUNCH_PX // self._stages.base.instance_count)
         if most < 1:
             need = self._view_px() * BYTES_PX / 2**30
             raise UserError(
@@ -360,10 +352,18 @@ class Renderer:
             for camera in range(0, cameras, most):
                 yield batch_values(self._stages, values, slice(camera, camera + most), shown)
 
+    def _check_window(self) -> None:
+        """Raise a UserError if the pixels of the window around a frame cannot be numbered."""
+        config = self.outputs.labels
+        if config is not None and config.amodal:
+            width, height = (side + 2 * round(config.margin * side) for side in (self.rig.width, self.rig.height))
+            if width * height > LARGEST_LAUNCH_PX:
+                raise UserError(f"a window of {width}x{height} px is too large; take a smaller labels.margin")
+
     def _view_px(self) -> int:
-        """Return the pixels of a view, and as many more as have room where its world and its silhouettes are."""
+        """Return the pixels of a view, and as many more as have room where its world and its labels are."""
         base = self._stages.base
-        instance_bytes = 0 if self.outputs.silhouette_margin_px is None else SILHOUETTE_BYTES
+        instance_bytes = 0 if self.outputs.labels is None else NEAREST_BYTES
         placed = self._moments * base.geometry.trees.placement_count
         beside = base.instance_count * instance_bytes + placed * PLACEMENT_BYTES
         if self.outputs.depth_sensor is not None:

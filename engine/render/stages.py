@@ -8,6 +8,7 @@ from typing import Any
 import warp as wp
 
 from engine import gpu
+from engine.labels.config import LabelConfig
 from engine.recipe import Rig
 from engine.render.annotations import NORMAL_READERS, OUTLINE_IMAGE, record_annotations, record_outlines
 from engine.render.arrays import copied
@@ -32,7 +33,6 @@ class Stages:
     shaded: bool
     key: Any  # kernels.random.RandomKey of the pixels
     srgb: Any  # kernels.film.SrgbTable; None at quality `labels`
-    silhouette_margin_px: int | None = None  # of the window around the frame; None: not asked for
     depth: DepthModel | None = None  # a depth camera
     depth_key: tuple[int, int] = (0, 0)  # of its random numbers
     lidar: MountedLidar | None = None
@@ -40,6 +40,7 @@ class Stages:
     denoiser: Denoiser | None = None
     annotations: tuple[str, ...] = ()  # images of engine.annotators.ANNOTATIONS
     keypoint_tolerance_m: float | None = None  # None: keypoints are not asked for
+    labels: LabelConfig | None = None  # reduced on the device; None: not asked for
 
     @property
     def marks_edges(self) -> bool:

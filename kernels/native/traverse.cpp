@@ -1,11 +1,10 @@
 // One ray against the two-level tree of a row (kernels/geometry.py): the function `walk` for native bodies, and with
 // traverse_one.cpp the body of a Warp native function.
-// `walk(trees, row, origin, direction, after, t_max, only_any)`, only_any: stop at the first hit.
+// `walk(trees, row, origin, direction, after, t_max, only_any, begin)`, only_any: stop at the first hit; begin: 0, or
+// ~placement for that placement alone.
 // Out: Found; placement -1: nothing.
 // With OMM_AFTER only what lies strictly after the hit `after` (kernels/trace.py) counts, in the order of
 // (t, placement, triangle). Asked again with what it found, it walks through all triangles along a ray, none twice.
-// With OMM_EACH `after` is a visitor instead, and every placement along the ray is met once: `after.wants(placement)`
-// says whether it need be tried, `after.meet(placement)` that the ray met it before t_max. Order does not matter.
 //
 // Nodes hold LANES children, struct-of-arrays: low x, y, z, high x, y, z, child code, padding; 8 * LANES floats.
 // Code >= 0: inner node. Top level: ~placement. Bottom level: ~(block << 3 | blocks - 1), a block being four triangles:
@@ -48,7 +47,7 @@
         hit.triangle = found.triangle;
         hit.uv = found.weights;
     };
-    auto walk = [&](const auto& trees, int row, const float* world_o, const float* world_d, const auto& after, float t_max, bool only_any) {
+    auto walk = [&](const auto& trees, int row, const float* world_o, const float* world_d, const auto& after, float t_max, bool only_any, int begin = 0) {
         const int LANES = OMM_LANES;
 #if defined(OMM_AFTER)
         const float first_t = after.t, first_box_t = first_t * (1.0f - OMM_SLACK);
@@ -129,10 +128,6 @@
                 const float det = u + v + w;
                 if (det == 0.0f) continue;
                 const float t = (u * pz[0] + v * pz[1] + w * pz[2]) / det;
-#if defined(OMM_EACH)
-                if (t > 0.0f && t <= best) return true;
-                continue;
-#endif
                 if (t > 0.0f && closer(t, name[i])) {
                     take(t, v, w, det, name[i]);
                     found = true;
@@ -190,9 +185,6 @@
             const f4 t = (u * pz[0] + v * pz[1] + w * pz[2]) / det;
             const i4 ok = inside & (det != 0.0f) & (t > 0.0f) & (t <= best);
             int mask = (int)(__builtin_bit_cast(unsigned char, __builtin_convertvector(ok, b4)) & 15);
-#if defined(OMM_EACH)
-            return mask != 0;
-#endif
             bool found = false;
             const int* name = (const int*)(b + 36);
             for (; mask; mask &= mask - 1) {
@@ -215,7 +207,7 @@
         world.d[3] = mesh.d[3] = 1.0f;
         prepare(world);
         face_sides(world);
-        int code = 0;
+        int code = begin;
         bool done = false;
         while (!done) {
             if (code >= 0) {  // inner node: go to the nearest child, push the others, nearest on top
@@ -247,13 +239,6 @@
                 }
             } else if (placement < 0) {  // leaf of the top level: enter the mesh
                 const int p = ~code;
-#if defined(OMM_EACH)
-                if (!after.wants(p)) {
-                    if (depth == 0) break;
-                    code = stack[--depth].code;
-                    continue;
-                }
-#endif
                 const float* m = trees.record.data + ((size_t)row * trees.placement_count + p) * 16;
                 const int* name = (const int*)m;
                 enter_mesh(m);
@@ -278,14 +263,7 @@
                 const float* b = blocks + (size_t)40 * (run >> 3);
                 bool found = false;
                 for (int k = 0; k <= (run & 7); ++k, b += 40) found = meet_triangles(b) || found;
-#if defined(OMM_EACH)
-                if (found) {
-                    after.meet(placement);
-                    while (stack[depth - 1].code != OMM_SENTINEL) --depth;
-                }
-#else
                 if (found && only_any) break;
-#endif
             }
             for (;;) {  // pop
                 if (depth == 0) { done = true; break; }

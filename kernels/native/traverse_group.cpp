@@ -1,5 +1,6 @@
 // Eight rays at once against the tree of a row, on the CPU: neighbours mostly meet the same boxes. Needs traverse.cpp and
-// lanes.cpp. `walk_group(trees, row, origin, direction, lanes, t_max, only_any)`; `lanes`: a bit for each ray there is.
+// lanes.cpp. `walk_group(trees, row, origin, direction, lanes, t_max, only_any, begin)`; `lanes`: a bit for each ray there
+// is; begin: as in `walk`.
 // Out: what `walk` finds for each of them, to the bit: a hit is computed by the same operations, and of two the same wins.
 //
 // An entry of the stack has the rays that meet its box. The children of a node are culled by one interval that holds all
@@ -28,7 +29,7 @@
         return omm::min(x, __builtin_shufflevector(x, x, 1, 0, 3, 2, 5, 4, 7, 6))[0];
     };
     auto most = [&](F x) { return -least(-x); };
-    auto walk_group = [&](const auto& trees, int row, V3 origin, V3 direction, int lanes, F t_max, bool only_any) {
+    auto walk_group = [&](const auto& trees, int row, V3 origin, V3 direction, int lanes, F t_max, bool only_any, int begin = 0) {
         struct Entry { int code, lanes; float t; };
         typedef float f4 __attribute__((vector_size(16), aligned(4)));
         typedef int i4 __attribute__((vector_size(16), aligned(4)));
@@ -226,8 +227,8 @@
         };
 
         set_lines(world, origin, direction);
-        set_interval(world);
-        Entry at = {0, lanes, 0.0f};
+        if (begin == 0) set_interval(world);
+        Entry at = {begin, lanes, 0.0f};
         for (;;) {
             const bool is_alone = (at.lanes & (at.lanes - 1)) == 0;
             const int base = depth;

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.frames import Frames
+from engine.labels.config import LabelConfig
 from engine.recipe import Rig
 from engine.render import Outputs, Renderer
 from engine.rig import authored_draft
@@ -20,7 +21,7 @@ from engine.sensors.lidar import LidarBeam, LidarDetector, LidarMotion, LidarMou
 
 ALL = Outputs(rgb=True, rgb_linear=True, depth=True, normal=True, instance=True)
 LABELS = Outputs(rgb=False, rgb_linear=False, depth=True, normal=True, instance=True)
-IMAGES = dataclasses.replace(ALL, silhouette_margin_px=3, keypoint_tolerance_m=0.05)
+IMAGES = dataclasses.replace(ALL, labels=LabelConfig(margin=0.1), keypoint_tolerance_m=0.05)
 STEREO = StereoSensor(0.1, 0.1, 0.0, (0.0, 1000.0), 0.5, 3, 0.0, 0.1, 85.0, 0.01)
 SPINNING = SpinningLidar(
     LidarMount("auto", (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), upright=False),

@@ -15,6 +15,7 @@ from engine.render import Renderer
 from engine.render.exposure import at_moments
 from engine.rig import authored_draft
 from engine.scene.model import Material, Scene
+from tests.kernels.alone import assert_same
 from tests.kernels.scenes import EVERYTHING, box, camera, draft_of, pose, quad, rig, scene, sphere
 
 GLOW = Material("glow", base_color=(0.0, 0.0, 0.0), emission=(1.0, 1.0, 1.0))
@@ -159,8 +160,9 @@ def test_labels_are_sharp_and_the_same_with_blur(clip: bool):
     draft.camera_velocity_m_s[:], draft.camera_spin_rad_s[:] = (0.0, 9.0, 0.0), (1.0, 2.0, 3.0)
     blurred, before = rendered(stage, setup, draft), rendered(stage, sharp, draft_for(stage, sharp))
     assert not np.array_equal(blurred.rgb_linear, before.rgb_linear)
-    for name in ("depth_m", "normal", "instance", "silhouette"):
+    for name in ("depth_m", "normal", "instance"):
         assert np.array_equal(getattr(blurred, name), getattr(before, name)), name
+    assert_same(blurred.labels, before.labels)
 
 
 @pytest.mark.parametrize("clip", [False, True])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engine import gpu
 from engine.errors import UserError
 from engine.frames import Frames
+from engine.labels.model import Labels
 from engine.render import Renderer
 from engine.render.program import Program
 from engine.render.tree import record_top_build, top_build
@@ -66,9 +67,21 @@ def assert_alike(first: Frames, second: Frames) -> None:
         there = (first.lidar_id == second.lidar_id)[..., 0] & (first.lidar_id[..., 0] >= 0)
         far = np.abs(first.lidar_value - second.lidar_value)[there] > 1e-3
         assert far.mean() <= 5e-3
-    if first.silhouette is not None and second.silhouette is not None:
-        counts = first.silhouette[..., :2].astype(int) - second.silhouette[..., :2]
-        assert np.abs(counts).max() <= max(2, round(1e-4 * first.instance.size))
+    if first.labels is not None and second.labels is not None and len(first.labels.view):
+        assert_labels_alike(first.labels, second.labels, most_px=max(2, round(1e-4 * first.instance.size)))
+
+
+def assert_labels_alike(first: Labels, second: Labels, *, most_px: int) -> None:
+    """Assert that pixels of all instances that both see differ by a few."""
+    tables = []
+    for labels in (first, second):
+        assert labels.amodal is not None
+        columns = zip(labels.visible_px, labels.amodal.in_frame_px, labels.amodal.full_px, strict=True)
+        keys = zip(labels.view.tolist(), labels.instance.tolist(), strict=True)
+        tables.append(dict(zip(keys, columns, strict=True)))
+    both = tables[0].keys() & tables[1].keys()
+    assert len(both) >= 0.9 * max(len(tables[0]), len(tables[1]))
+    assert all(np.abs(np.subtract(tables[0][key], tables[1][key])).max() <= most_px for key in both)
 
 
 def moved(setup, worlds):  # type: ignore[no-untyped-def]

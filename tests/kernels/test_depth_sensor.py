@@ -15,6 +15,7 @@ from engine.frames import Frames
 from engine.render import Renderer
 from engine.scene.model import Material, Scene
 from engine.sensors.depth import LIGHT_M_S, DepthSensor, StereoSensor, StructuredLightSensor, TimeOfFlightSensor
+from tests.kernels.alone import assert_same
 from tests.kernels.scenes import IMAGES, LABELS, camera, draft_of, pose, quad, rig, scene
 
 SIZE_PX = (128, 96)
@@ -274,6 +275,8 @@ def test_a_depth_camera_leaves_all_other_images_as_they_are() -> None:
         outputs = dataclasses.replace(IMAGES, depth_sensor=sensor)
         with closing(Renderer(stage, setup, outputs, seed=3, device="cpu")) as renderer:
             images.append(renderer.render(draft_of(stage, setup, camera(pose()), [0, 1])))
-    for name in ("rgb", "rgb_linear", "depth_m", "normal", "instance", "silhouette"):
+    for name in ("rgb", "rgb_linear", "depth_m", "normal", "instance"):
         first, *others = (getattr(frames, name) for frames in images)
         assert all((first == other).all() for other in others), name
+    for frames in images[1:]:
+        assert_same(frames.labels, images[0].labels)
