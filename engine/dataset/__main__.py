@@ -10,6 +10,7 @@ from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
     "info",
+    "validate",
     "verify",
     "world",
 )  # modules of this package with HELP, add_arguments(parser) and run(arguments, say) -> int

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from engine.dataset.check_coco import runs_of
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
+from engine.validate.rle import runs_of
 from engine.write.files import inside
 from engine.write.merge import MergedRows, rows_path
 from engine.write.readback import read_depth_m, read_instance_map
