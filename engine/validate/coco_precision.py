@@ -7,9 +7,13 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from engine.validate.finding import Finding, shown
 
 KINDS = ("bbox", "segm", "keypoints")
+LARGEST_CROWD = 10000  # detections of an image that count
+DEFAULT_SIGMA = 0.05  # of a keypoint whose category states none
 UNFIT = (ValueError, KeyError, TypeError, IndexError, AssertionError, AttributeError, ZeroDivisionError)
 
 
@@ -19,16 +23,26 @@ def check_precision(data: Any, file: str) -> Iterator[Finding]:
     for kind in KINDS:
         if kind == "segm" and not all("segmentation" in a for a in annotations):
             continue
-        chosen = [a for a in annotations if kind != "keypoints" or a.get("num_keypoints")]
-        if not chosen:
-            continue
-        try:
-            precision = self_precision(data, chosen, kind)
-        except UNFIT as error:
-            yield Finding(file, kind, "self-ap", f"{type(error).__name__}: {shown(str(error))}", "pycocotools reads it")
-            continue
-        if abs(precision - 1.0) > 1.0e-9:
-            yield Finding(file, kind, "self-ap", f"{precision:.6f}", "1")
+        for chosen in _groups(annotations, kind):
+            try:
+                precision = self_precision(data, chosen, kind)
+            except UNFIT as error:
+                value = f"{type(error).__name__}: {shown(str(error))}"
+                yield Finding(file, kind, "self-ap", value, "pycocotools reads it")
+                continue
+            if abs(precision - 1.0) > 1.0e-9:
+                yield Finding(file, kind, "self-ap", f"{precision:.6f}", "1")
+
+
+def _groups(annotations: list[Any], kind: str) -> list[list[Any]]:
+    """Return what is judged together: everything, or keypoints of one category, whose sigmas are its own."""
+    if kind != "keypoints":
+        return [annotations] if annotations else []
+    groups: dict[int, list[Any]] = {}
+    for annotation in annotations:
+        if annotation.get("num_keypoints"):
+            groups.setdefault(annotation["category_id"], []).append(annotation)
+    return list(groups.values())
 
 
 def self_precision(data: Any, annotations: list[Any], kind: str) -> float:
@@ -40,16 +54,14 @@ def self_precision(data: Any, annotations: list[Any], kind: str) -> float:
         truth = COCO()
         truth.dataset = {**data, "annotations": [dict(a) for a in data["annotations"]]}
         truth.createIndex()
-        keys = ("image_id", "category_id", "bbox", "segmentation", "keypoints")
-        results = [
-            {key: a[key] for key in keys if key in a and _goes_with(key, kind)} | {"score": 1.0} for a in annotations
-        ]
-        judge = COCOeval(truth, truth.loadRes(results), kind)
-        judge.params.maxDets = [20] if kind == "keypoints" else [1, 10, 10000]
+        judge = COCOeval(truth, truth.loadRes([_result(truth, a, kind) for a in annotations]), kind)
+        judge.params.maxDets = [20] if kind == "keypoints" else [1, 10, LARGEST_CROWD]
         if kind == "keypoints":
-            sigmas = _sigmas(data)
-            if sigmas is not None:
-                judge.params.kpt_oks_sigmas = sigmas
+            category = truth.cats[annotations[0]["category_id"]]
+            judge.params.catIds = [category["id"]]
+            judge.params.kpt_oks_sigmas = np.array(
+                category.get("sigmas") or [DEFAULT_SIGMA] * len(category["keypoints"])
+            )
         judge.evaluate()
         judge.accumulate()
     precision = judge.eval["precision"]
@@ -57,16 +69,9 @@ def self_precision(data: Any, annotations: list[Any], kind: str) -> float:
     return float(found[found > -1].mean())
 
 
-def _goes_with(key: str, kind: str) -> bool:
-    """Return whether a result of a kind has this key: `loadRes` takes the kind from the keys that it finds."""
-    return key in ("image_id", "category_id", {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}[kind])
-
-
-def _sigmas(data: Any) -> Any:
-    """Return the sigmas of the category with keypoints, one of 0.05 where it states none."""
-    import numpy as np
-
-    for category in data["categories"]:
-        if category.get("keypoints"):
-            return np.array(category.get("sigmas") or [0.05] * len(category["keypoints"]))
-    return None
+def _result(truth: Any, annotation: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Return an annotation as a detection; `loadRes` takes the kind from the keys that it finds, and masks as RLE."""
+    result = {key: annotation[key] for key in ("image_id", "category_id")} | {"score": 1.0}
+    if kind == "segm":
+        return result | {"segmentation": truth.annToRLE(annotation)}
+    return result | {kind: annotation[kind]}

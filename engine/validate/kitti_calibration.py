@@ -57,7 +57,10 @@ def read_calibration(folder: Folder, path: Path) -> tuple[Calibration, list[Find
     for name in SIZES:
         if name not in calibration.matrices and name not in named:
             findings.append(Finding(file, name, "calib-key-missing", "none", f"{SIZES[name]} numbers"))
-    findings += _check_matrices(calibration, file)
+    broken = list(_check_matrices(calibration, file))
+    for finding in broken:
+        del calibration.matrices[finding.where]
+    findings += broken
     return calibration, findings
 
 

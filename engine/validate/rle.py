@@ -52,7 +52,7 @@ def runs_of(counts: str) -> list[int] | None:
 
 def decode(texts: Sequence[str]) -> Decoded:
     """Return what `runs_of` would say of each text, of all at once."""
-    data = [text.encode("latin-1", "replace") for text in texts]
+    data = [text.encode("ascii") if text.isascii() else b"\0" for text in texts]
     length = np.array([len(item) for item in data], np.int64)
     code = np.frombuffer(b"".join(data), np.uint8).astype(np.int64) - 48
     mask_of = np.repeat(np.arange(len(data)), length)
