@@ -106,7 +106,8 @@ def _looks_like_coco(folder: Folder, path: Path) -> bool:
 def _image_root(folder: Folder, path: Path, data: Any) -> Path:
     """Return the folder below which most of the first images lie."""
     images = data.get("images") if isinstance(data, dict) else None
-    names = [image.get("file_name") for image in (images or [])[:PROBED] if isinstance(image, dict)]
+    first = images[:PROBED] if isinstance(images, list) else []
+    names = [image.get("file_name") for image in first if isinstance(image, dict)]
     split = path.stem.rsplit("_", 1)[-1]
     above = folder.root
     roots = [above, above / "images", path.parent, above / split, above / "images" / split, path.parent / "images"]

@@ -10,6 +10,7 @@ from engine.validate.finding import Finding, is_number, is_whole, shown
 from engine.validate.rle import Decoded, canonical, decode
 
 POLYGON_TOLERANCE_PX = 1.0  # polygons are rasterised with half-pixel rules that differ between tools
+MEASURED_TOGETHER = 128  # masks; pycocotools keeps their number in a byte
 POLYGON_TOLERANCE_AREA = 0.1  # relative, for the same reason
 
 
@@ -70,9 +71,10 @@ class MaskBatch:
                 yield Finding(self.file, row.where, "rle-not-canonical", shown(row.counts), "no empty run inside")
                 sound = canonical(sound)
             measured.append((row, sound))
-        if measured:
-            rles = [rle for _, rle in measured]
-            for (row, _), area, box in zip(measured, coco_mask.area(rles), coco_mask.toBbox(rles).tolist()):
+        for first in range(0, len(measured), MEASURED_TOGETHER):
+            part = measured[first : first + MEASURED_TOGETHER]
+            rles = [rle for _, rle in part]
+            for (row, _), area, box in zip(part, coco_mask.area(rles), coco_mask.toBbox(rles).tolist()):
                 yield from self._compare(row, int(area), [round(value) for value in box])
 
     def _sound_rle(self, row: _Row, decoded: Decoded, position: int) -> dict[str, Any] | Finding:
