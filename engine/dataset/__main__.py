@@ -12,6 +12,7 @@ COMMANDS = (
     "info",
     "validate",
     "verify",
+    "view",
     "world",
 )  # modules of this package with HELP, add_arguments(parser) and run(arguments, say) -> int
 
