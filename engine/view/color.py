@@ -15,6 +15,7 @@ from engine.write.contact_sheet import GOLDEN_RATIO, class_color
 PICTURES = (".png", ".npy", ".flo", ".jpg", ".exr", ".tif")
 BACKGROUND = (18, 20, 24)
 FLO_MAGIC = 202021.25  # of Middlebury's .flo: https://vision.middlebury.edu/flow/code/flow-code/README.txt
+FLO_UNKNOWN = 1.0e9  # from here on there is no flow, by the same source
 KITTI_FLOW_ZERO, KITTI_FLOW_STEPS = 2**15, 64.0  # png16 = v * 64 + 2^15
 MAX_PIXELS = 2**27
 _LOW, _HIGH = 2.0, 98.0  # percentiles of depth that span the colours
@@ -185,4 +186,4 @@ def _read_flo(path: Path) -> NDArray[np.float32]:
         if head.size < 1 or head[0] != FLO_MAGIC or size.size < 2 or not 0 < int(size[0]) * int(size[1]) < MAX_PIXELS:
             raise ValueError("not a .flo")
         flow = np.fromfile(file, "<f4", 2 * int(size[0]) * int(size[1]))
-    return flow.reshape(int(size[1]), int(size[0]), 2)
+    return np.where(np.abs(flow) > FLO_UNKNOWN, np.float32(np.nan), flow).reshape(int(size[1]), int(size[0]), 2)

@@ -17,7 +17,7 @@ from engine.write.contact_sheet import class_color
 EDGES = tuple((i, i | 1 << axis) for i in range(8) for axis in range(3) if not i >> axis & 1)  # of Solid.corners_px
 FRONT = (255, 255, 255)
 MASK_OPACITY = 0.45
-LARGEST_MARKED = 0.5  # of the frame; the masks of walls and floors would hide everything else
+LARGEST_MARKED = 0.5  # of the frame; filled, walls and floors would hide everything else
 VISIBLE, HIDDEN = 2, 1  # keypoints
 POINT_RADIUS_PX = 3
 
@@ -99,14 +99,13 @@ def _boxes_3d(canvas: Canvas, frame: Frame, instance: Instance) -> None:
 
 def _masks(canvas: Canvas, frame: Frame, instance: Instance) -> None:
     assert instance.mask is not None
-    if (instance.visible_px or 0) < LARGEST_MARKED * frame.width * frame.height:
-        _blend(canvas, frame, instance.mask, canvas.color(instance), MASK_OPACITY)
+    is_large = instance.box[2] * instance.box[3] >= LARGEST_MARKED * frame.width * frame.height
+    _blend(canvas, frame, instance.mask, canvas.color(instance), 0.0 if is_large else MASK_OPACITY)
 
 
 def _amodal(canvas: Canvas, frame: Frame, instance: Instance) -> None:
     assert instance.amodal is not None and instance.amodal.mask is not None  # noqa: PT018
-    if instance.amodal.in_frame_px < LARGEST_MARKED * frame.width * frame.height:
-        _blend(canvas, frame, instance.amodal.mask, canvas.color(instance), 0.0)
+    _blend(canvas, frame, instance.amodal.mask, canvas.color(instance), 0.0)
 
 
 def _blend(canvas: Canvas, frame: Frame, mask: Mask, color: tuple[int, int, int], opacity: float) -> None:

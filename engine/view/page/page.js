@@ -3,7 +3,7 @@
 const head = JSON.parse(document.getElementById("head").textContent);
 const blocks = document.getElementsByClassName("frame");
 const pictureBlocks = document.getElementsByClassName("pictures");
-const OVERLAYS = [
+const ALL_OVERLAYS = [
   ["masks", "masks", (i) => i.mask],
   ["amodal", "silhouettes", (i) => i.amodal],
   ["boxes", "boxes", (i) => i.box],
@@ -12,13 +12,14 @@ const OVERLAYS = [
   ["points", "keypoints", (i) => i.points],
   ["names", "names", (i) => i.box],
 ];
+const OVERLAYS = ALL_OVERLAYS.filter(([, , has]) => someInstance(has));
 const COLUMNS = [
   ["class", (i) => className(i)], ["id", (i) => i.id], ["pixels", (i) => i.px], ["depth m", (i) => fixed(i.depth, 2)],
   ["hidden", (i) => percent(i.occlusion)], ["cut", (i) => percent(i.truncation)],
 ];
 const EDGES = [];
 for (let a = 0; a < 8; a++) for (let axis = 0; axis < 3; axis++) if (!(a >> axis & 1)) EDGES.push([a, a | 1 << axis]);
-const LARGE = 0.5; // of the frame: masks of walls and floors would hide everything else
+const LARGE = 0.5; // of the frame: boxes and masks of walls and floors would hide everything else
 const FAR = 20; // frames; a corner beside the camera lies anywhere
 const state = { index: 0, picture: "image", on: new Set(["masks", "boxes", "points", "names"]), off: new Set(), held: null, hover: null };
 const element = (id) => document.getElementById(id);
@@ -26,6 +27,10 @@ const canvas = element("canvas");
 const pen = canvas.getContext("2d");
 let frame = null, image = null, layers = null, scale = 1;
 
+function someInstance(has) {
+  for (const block of blocks) if (JSON.parse(block.textContent).instances.some(has)) return true;
+  return false;
+}
 function className(instance) { const c = head.classes[instance.class]; return c ? c.name : "no class"; }
 function fixed(value, digits) { return value === null || value === undefined ? "" : value.toFixed(digits); }
 function percent(value) { return value === null || value === undefined ? "" : (100 * value).toFixed(0) + " %"; }
@@ -136,10 +141,11 @@ function draw() {
   const large = LARGE * frame.size[0] * frame.size[1], opacity = element("opacity").value / 100;
   pen.lineWidth = 1.6 * ratio; pen.lineJoin = "round";
   for (const instance of some) {
-    const layer = layers.get(instance), isLarge = (instance.px || 0) >= large && instance !== held;
-    pen.strokeStyle = rgb(instance, 1);
-    if (state.on.has("masks") && layer.mask && !isLarge) {
-      blit(layer.mask, instance.mask, opacity); blit(layer.edge, instance.mask, 1);
+    const layer = layers.get(instance), isLarge = instance.box[2] * instance.box[3] >= large && instance !== held;
+    pen.strokeStyle = rgb(instance, isLarge ? 0.35 : 1);
+    if (state.on.has("masks") && layer.mask) {
+      if (!isLarge) blit(layer.mask, instance.mask, opacity);
+      blit(layer.edge, instance.mask, isLarge ? 0.5 : 0.75);
     }
     if (state.on.has("amodal") && layer.amodal && !isLarge) blit(layer.amodal, instance.amodal, 1);
     if (state.on.has("boxes")) { const [x, y, w, h] = instance.box; path([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], true); }
@@ -147,7 +153,8 @@ function draw() {
     if (state.on.has("solids") && instance.corners) drawSolid(instance);
   }
   for (const instance of some) if (state.on.has("points") && instance.points) drawPoints(instance, ratio);
-  if (state.on.has("names")) for (const instance of some) drawName(instance, ratio, instance === held);
+  const taken = [];
+  if (state.on.has("names")) for (const instance of some) drawName(instance, ratio, instance === held, taken);
 }
 
 function known(point) { return point.every((v) => v !== null && Math.abs(v) < FAR * Math.max(...frame.size)); }
@@ -175,12 +182,14 @@ function drawPoints(instance, ratio) {
   }
 }
 
-function drawName(instance, ratio, always) {
+function drawName(instance, ratio, always, taken) {
   const [x, y, w, h] = instance.box, size = 11 * ratio, text = className(instance).slice(0, 40);
   pen.font = `600 ${size}px system-ui, sans-serif`;
   const wide = pen.measureText(text).width + 8 * ratio, high = size + 5 * ratio;
   if (!always && (wide > w * scale * 1.3 || high * 2 > h * scale)) return;
   const left = Math.min(Math.max(0, x * scale), canvas.width - wide), top = Math.max(0, y * scale - (y * scale > high ? high : 0));
+  if (taken.some(([l, t, r, b]) => left < r && l < left + wide && top < b && t < top + high)) return;
+  taken.push([left, top, left + wide, top + high]);
   pen.fillStyle = rgb(instance, 0.92); pen.fillRect(left, top, wide, high);
   pen.fillStyle = "#000"; pen.fillText(text, left + 4 * ratio, top + size + 1 * ratio);
 }
