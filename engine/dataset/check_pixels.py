@@ -23,7 +23,8 @@ from engine.write.writers import MILLIMETRES_A_METRE
 DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
 
 FILE_ROLES = ("image", "depth", "normal", "instance_map", "class_map")  # columns of frames that name a picture
-UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError)  # what damaged images raise in Pillow
+# What damaged images and arrays raise in Pillow and NumPy.
+UNREADABLE = (OSError, ValueError, KeyError, EOFError, UnidentifiedImageError, SyntaxError)
 
 
 def check_pixels(rows: MergedRows) -> Iterator[Fault]:

@@ -21,7 +21,9 @@ MAX_TEXT_BYTES = 64 * 2**20  # of a label file or a yaml
 MAX_JSON_BYTES = 4 * 2**30  # JSON is held as a whole
 MAX_PIXELS = 2**27  # of a mask that is decoded
 MAX_DEPTH = 6  # folders below the one that is checked
-UNREADABLE = (OSError, ValueError, KeyError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError)
+UNREADABLE = (
+    OSError, ValueError, KeyError, EOFError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError
+)  # fmt: skip
 
 
 class BadFile(Exception):  # noqa: N818 - named after what it says

@@ -19,6 +19,7 @@ FLO_UNKNOWN = 1.0e9  # from here on there is no flow, by the same source
 KITTI_FLOW_ZERO, KITTI_FLOW_STEPS = 2**15, 64.0  # png16 = v * 64 + 2^15
 MAX_PIXELS = 2**27
 _LOW, _HIGH = 2.0, 98.0  # percentiles of depth that span the colours
+_COLD, _WARM = 0.08, 0.9  # of the colour map, whose ends are both dark
 
 Rgb = NDArray[np.uint8]
 
@@ -54,7 +55,7 @@ def read_values(path: Path) -> NDArray[Any]:
             values = _read_flo(path)
         else:
             values = _read_image(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path} cannot be read: {error}") from error
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[..., 0]
@@ -70,7 +71,7 @@ def color_depth(depth: NDArray[Any]) -> Rgb:
     if known.any():
         logs = np.log(depth[known].astype(np.float64))
         low, high = np.percentile(logs, [_LOW, _HIGH])
-        out[known] = _turbo(1.0 - np.clip((logs - low) / max(high - low, 1.0e-9), 0.0, 1.0))
+        out[known] = _turbo(_WARM - (_WARM - _COLD) * np.clip((logs - low) / max(high - low, 1.0e-9), 0.0, 1.0))
     return out
 
 
