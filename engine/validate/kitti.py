@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +11,14 @@ from PIL import Image
 from engine.validate.finding import Finding, shown
 from engine.validate.folder import IMAGE_SUFFIXES, UNREADABLE, BadFile, Folder, entries, image_size, is_file
 from engine.validate.kitti_calibration import Calibration, read_calibration
-from engine.validate.kitti_row import COLUMNS, Place, check_object
+from engine.validate.kitti_row import COLUMNS, Place, Seen, check_object
 from engine.validate.yolo_row import numbers_of
 
 POINT_BYTES = 16
 POINTS_A_PART = 2**20  # read together
 LEAST_ROWS = 10  # from here on, zeros everywhere are suspicious
+LEAST_SHIFTS, LARGEST_SHIFT = 4, 0.25  # wholly seen objects, and heights of 2D boxes
 MAP_FOLDERS = {"depth": ("I;16", "I"), "depth_2": ("I;16", "I"), "flow": (), "flow_occ": (), "flow_noc": ()}
-
-
-@dataclass
-class _Occlusion:
-    """Rows that could have said that something is hidden or cut."""
-
-    rows: int = 0
-    is_set: bool = False
 
 
 def label_folders(folder: Folder) -> list[Path]:
@@ -51,7 +43,7 @@ def _check_part(folder: Folder, labels: Path) -> Iterator[Finding]:
     if folder.images is not None:
         images |= _by_stem(folder, folder.images, IMAGE_SUFFIXES)
     calibrations = _by_stem(folder, base / "calib", (".txt",))
-    occlusion = _Occlusion()
+    seen = Seen()
     named = _by_stem(folder, labels, (".txt",))
     for stem, path in named.items():
         folder.tick(1)
@@ -67,19 +59,29 @@ def _check_part(folder: Folder, labels: Path) -> Iterator[Finding]:
             yield from findings
         else:
             yield Finding(folder.name(path), "", "calib-missing", path.name, f"calib/{stem}.txt")
-        yield from _check_labels(folder, path, Place(folder.name(path), 0, size, calibration.projection), occlusion)
+        yield from _check_labels(folder, path, Place(folder.name(path), 0, size, calibration.projection), seen)
     for stem, image in images.items():
         if stem not in named:
             yield Finding(folder.name(image), "", "image-without-label", image.name, f"label_2/{stem}.txt")
-    if occlusion.rows >= LEAST_ROWS and not occlusion.is_set:
-        value = f"0 in all {occlusion.rows} rows"
-        yield Finding(folder.name(labels), "", "occlusion-never-set", value, "truncation and occlusion as they are")
+    yield from _check_whole(folder.name(labels), seen)
     for path in _by_stem(folder, base / "velodyne", (".bin",)).values():
         folder.tick(1)
         yield from _check_points(folder, path)
     for name, modes in MAP_FOLDERS.items():
         for path in _by_stem(folder, base / name, (".png",)).values():
             yield from _check_map(folder, path, modes)
+
+
+def _check_whole(name: str, seen: Seen) -> Iterator[Finding]:
+    """Yield what only all rows together show."""
+    if seen.rows >= LEAST_ROWS and not seen.is_hidden_ever:
+        value = f"0 in all {seen.rows} rows"
+        yield Finding(name, "", "occlusion-never-set", value, "truncation and occlusion as they are")
+    if seen.rows_without_solid:
+        yield Finding(name, "", "solid-unknown", f"{seen.rows_without_solid} rows", "sizes and places of objects")
+    if len(seen.shifts) >= LEAST_SHIFTS and abs(shift := float(np.median(seen.shifts))) > LARGEST_SHIFT:
+        value = f"{shift:+.2f} heights of the 2D box, median of {len(seen.shifts)}"
+        yield Finding(name, "", "location-shifted", value, "0: x, y, z of the bottom's centre, y down")
 
 
 def _by_stem(folder: Folder, base: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
@@ -89,13 +91,13 @@ def _by_stem(folder: Folder, base: Path, suffixes: tuple[str, ...]) -> dict[str,
     return {path.stem: path for path in found if folder.holds(path) and is_file(path)}
 
 
-def _check_labels(folder: Folder, path: Path, at: Place, occlusion: _Occlusion) -> Iterator[Finding]:
+def _check_labels(folder: Folder, path: Path, at: Place, seen: Seen) -> Iterator[Finding]:
     try:
         lines = folder.read_text(path).split("\n")
     except BadFile as error:
         yield Finding(at.file, "", "file-unreadable", str(error), "a label file")
         return
-    seen: dict[tuple[str, ...], int] = {}
+    first_of: dict[tuple[str, ...], int] = {}
     for number, line in enumerate(lines, 1):
         words = line.split()
         if not words:
@@ -110,11 +112,9 @@ def _check_labels(folder: Folder, path: Path, at: Place, occlusion: _Occlusion) 
         if values is None:
             yield place.finding("value-not-number", shown(" ".join(words[1:])), "finite numbers")
             continue
-        yield from check_object(place, words[0], values)
+        yield from check_object(place, words[0], values, seen)
         if words[0] != "DontCare":
-            occlusion.rows += 1
-            occlusion.is_set = occlusion.is_set or values[0] != 0 or values[1] != 0
-            first = seen.setdefault(tuple(words), number)
+            first = first_of.setdefault(tuple(words), number)
             if first != number:
                 yield place.finding("row-duplicate", f"equal to line {first}", "an object listed once")
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine.validate.finding import Finding, shown
 from engine.validate.folder import BadFile, Folder
+from engine.validate.rules import Severity
 from engine.validate.yolo_row import numbers_of
 
 SIZES: Mapping[str, int] = {
@@ -59,7 +60,8 @@ def read_calibration(folder: Folder, path: Path) -> tuple[Calibration, list[Find
             findings.append(Finding(file, name, "calib-key-missing", "none", f"{SIZES[name]} numbers"))
     broken = list(_check_matrices(calibration, file))
     for finding in broken:
-        del calibration.matrices[finding.where]
+        if finding.severity is Severity.ERROR:
+            del calibration.matrices[finding.where]
     findings += broken
     return calibration, findings
 
@@ -79,8 +81,8 @@ def _check_matrices(calibration: Calibration, file: str) -> Iterator[Finding]:
         if name.startswith("P"):
             matrix = flat.reshape(3, 4)
             is_used = name == NEEDED_FOR_BOXES or bool(matrix.any())  # others are often left at 0
-            if is_used and (min(matrix[0, 0], matrix[1, 1]) <= 0 or np.abs(matrix[2, :3] - [0, 0, 1]).max() > 1.0e-6):
-                yield Finding(file, name, "calib-focal-length", shown(flat.tolist()), "fx, fy > 0 and a row 0 0 1")
+            if is_used:
+                yield from _check_projection(file, name, matrix)
             continue
         rotation = flat.reshape(3, 3) if name == "R0_rect" else flat.reshape(3, 4)[:, :3]
         if name == "Tr_imu_to_velo" and not flat.any():
@@ -90,3 +92,13 @@ def _check_matrices(calibration: Calibration, file: str) -> Iterator[Finding]:
             is_proper = error <= ROTATION_TOLERANCE and np.linalg.det(rotation) > 0
         if not is_proper:
             yield Finding(file, name, "calib-rotation", shown(rotation.ravel().tolist()), "a rotation")
+
+
+def _check_projection(file: str, name: str, matrix: NDArray[np.float64]) -> Iterator[Finding]:
+    value = shown(matrix.ravel().tolist())
+    with np.errstate(over="ignore", invalid="ignore"):
+        determinant, length = np.linalg.det(matrix[:, :3]), np.linalg.norm(matrix[2, :3])
+    if not (determinant > 0 and abs(length - 1.0) <= ROTATION_TOLERANCE):
+        yield Finding(file, name, "calib-focal-length", value, "fx, fy > 0 and a third row 0 0 1")
+    elif np.abs(matrix[2, :3] - [0, 0, 1]).max() > ROTATION_TOLERANCE or abs(matrix[1, 0]) > ROTATION_TOLERANCE:
+        yield Finding(file, name, "calib-not-rectified", value, "fx 0 cx 0 fy cy 0 0 1: a camera that is not turned")

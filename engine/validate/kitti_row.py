@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,22 @@ ANGLE_RANGE_SLACK_RAD = 0.01  # of pi, written with two decimals
 BORDER_PX = 1.0
 LEAST_INSIDE = 0.5  # share of the 2D box that the projection of the 3D box must hold
 LEAST_OVERLAP = 0.3  # intersection over union where the whole object is seen
+ROUNDING_PX = 2.0  # places are rounded to centimetres, boxes to pixels
+MOST_TYPES = 1000  # unknown ones that are named
 NEAR_M = 0.1  # corners nearer than this are not projected
 DONTCARE = (-1.0, -1.0, -10.0)
 DONTCARE_TAIL = (-1.0, -1.0, -1.0, -1000.0, -1000.0, -1000.0, -10.0)
+
+
+@dataclass
+class Seen:
+    """What the rows of a folder have in common."""
+
+    rows: int = 0  # of objects
+    is_hidden_ever: bool = False  # truncated or occluded is not 0 somewhere
+    unknown_types: set[str] = field(default_factory=set)
+    rows_without_solid: int = 0
+    shifts: list[float] = field(default_factory=list)  # of 3D boxes against 2D ones, in heights of these, downwards
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ class Place:
         return Finding(self.file, f"line {self.number}", rule, value, expected)
 
 
-def check_object(place: Place, kind: str, values: list[float]) -> Iterator[Finding]:
+def check_object(place: Place, kind: str, values: list[float], seen: Seen) -> Iterator[Finding]:
     """Yield what is wrong with the values of a row after its type, at least 14 finite numbers."""
     truncated, occluded, alpha = values[:3]
     box, size, location, rotation = values[3:7], values[7:10], values[10:13], values[13]
@@ -51,16 +64,24 @@ def check_object(place: Place, kind: str, values: list[float]) -> Iterator[Findi
         if tuple(values[:3]) != DONTCARE or tail != DONTCARE_TAIL or not _is_box(box):
             yield place.finding("dontcare-malformed", shown(values), "-1 -1 -10, a box, -1 -1 -1 -1000 -1000 -1000 -10")
         return
-    if kind not in TYPES:
+    seen.rows += 1
+    seen.is_hidden_ever = seen.is_hidden_ever or truncated != 0 or occluded != 0
+    if kind not in TYPES and kind not in seen.unknown_types and len(seen.unknown_types) < MOST_TYPES:
+        seen.unknown_types.add(kind)
         yield place.finding("type-unknown", shown(kind), "a type of KITTI")
     if not 0.0 <= truncated <= 1.0:
         yield place.finding("truncated-range", f"{truncated:g}", "0 to 1")
     if occluded not in (0, 1, 2, 3):
         yield place.finding("occluded-range", f"{occluded:g}", "0, 1, 2 or 3")
-    faults = [*_check_box(place, box), *_check_solid(place, size, location, (alpha, rotation))]
+    faults = list(_check_box(place, box))
+    if (alpha, *values[7:14]) == (DONTCARE[2], *DONTCARE_TAIL):
+        seen.rows_without_solid += 1
+        yield from faults
+        return
+    faults += _check_solid(place, size, location, (alpha, rotation))
     yield from faults
     if not faults and place.projection is not None:
-        yield from _check_projection(place, values)
+        yield from _check_projection(place, values, seen)
 
 
 def _is_box(box: list[float]) -> bool:
@@ -111,7 +132,7 @@ def corners_of(values: list[float]) -> NDArray[np.float64]:
     return corners
 
 
-def _check_projection(place: Place, values: list[float]) -> Iterator[Finding]:
+def _check_projection(place: Place, values: list[float], seen: Seen) -> Iterator[Finding]:
     """Yield where the projection of the 3D box has little to do with the 2D box."""
     corners = corners_of(values)
     if corners[:, 2].min() < NEAR_M or place.projection is None:
@@ -125,15 +146,27 @@ def _check_projection(place: Place, values: list[float]) -> Iterator[Finding]:
     around = np.concatenate([points.min(axis=0), points.max(axis=0)])
     if place.size is not None:
         around = np.clip(around, 0, [*place.size, *place.size])
-    shared = _area(np.concatenate([np.maximum(box[:2], around[:2]), np.minimum(box[2:], around[2:])]))
+    wide = around + ROUNDING_PX * np.array([-1, -1, 1, 1])
+    shared = _overlap(box, wide)
     inside = shared / _area(box)
-    overlap = shared / (_area(box) + _area(around) - shared)
+    overlap = max(_union_share(box, around), _union_share(box, wide))
     is_whole = values[0] <= 0.05 and values[1] == 0
+    if is_whole:
+        seen.shifts.append(float((around[1] + around[3] - box[1] - box[3]) / 2.0 / (box[3] - box[1])))
     if inside < LEAST_INSIDE or (is_whole and overlap < LEAST_OVERLAP):
         value = f"2D box {shown([round(float(v), 1) for v in box])}, overlap {overlap:.2f}"
         yield place.finding(
             "projection-far", value, f"near {shown([round(float(v), 1) for v in around])} of the 3D box"
         )
+
+
+def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    return _area(np.concatenate([np.maximum(a[:2], b[:2]), np.minimum(a[2:], b[2:])]))
+
+
+def _union_share(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    shared = _overlap(a, b)
+    return shared / (_area(a) + _area(b) - shared)
 
 
 def _area(box: NDArray[np.float64]) -> float:

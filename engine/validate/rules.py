@@ -97,6 +97,7 @@ error | yolo | yaml-path-missing | the folders that path, train, val and test na
 error | yolo | yaml-keypoints-invalid | kpt_shape is [number, 2 or 3] and flip_idx a permutation that undoes itself
 error | yolo | split-empty | a split has images
 error | yolo | split-overlap | no image is in two splits
+warning | yolo | split-shared | no two splits name the same folder
 error | yolo kitti | label-without-image | every label file has an image
 warning | yolo kitti | image-without-label | every image has a label file; one without is taken for empty
 error | yolo kitti | column-count | a row has 15 columns in KITTI; 5, 7 or more, 5 + kpt_shape or 9 in YOLO
@@ -115,7 +116,7 @@ error | yolo | obb-self-crossing | the corners of an oriented box follow each ot
 warning | yolo | obb-not-rectangle | an oriented box has right angles, within 5 degrees
 error | yolo | box-not-keypoints | labelled keypoints lie near their box, at most its size away
 error | kitti | type-invalid | type is one word
-warning | kitti | type-unknown | type is one of KITTI's: others are ignored by its readers
+warning | kitti | type-unknown | type is one of KITTI's (said once a type): others are ignored by its readers
 error | kitti | truncated-range | truncated is from 0 to 1
 error | kitti | occluded-range | occluded is 0, 1, 2 or 3
 error | kitti | alpha-range | alpha is from -pi to pi
@@ -125,13 +126,16 @@ error | kitti | box-inverted | left < right and top < bottom
 error | kitti | box-leaves-image | a 2D box lies inside the image, within 1 px
 error | kitti | dimensions-not-positive | height, width and length are above 0
 error | kitti | location-missing | x, y, z are measured, not -1000 or all 0
+warning | kitti | solid-unknown | sizes and places are known, not all marked by -1 and -1000 (said once a folder)
+error | kitti | location-shifted | 3D boxes do not all lie above or below their 2D boxes, as with another centre
 warning | kitti | location-behind | the centre of an object lies before the camera
 error | kitti | dontcare-malformed | DontCare is -1 -1 -10, a box, -1 -1 -1 -1000 -1000 -1000 -10
 error | kitti | calib-missing | every label file has a calibration
 error | kitti | calib-key-missing | P0, P1, P2, P3, R0_rect, Tr_velo_to_cam and Tr_imu_to_velo are there
 error | kitti | calib-shape | matrices have as many numbers as they must: P 12, R0_rect 9, Tr 12
 error | kitti | calib-rotation | rotations are orthonormal and right-handed, within 1e-2
-error | kitti | calib-focal-length | focal lengths of P2 are positive and its last row is 0 0 1
+error | kitti | calib-focal-length | P2 is a camera: its third row has length 1, its determinant is positive
+warning | kitti | calib-not-rectified | P2 is fx 0 cx 0 fy cy 0 0 1 and an offset, from which readers take f and c
 error | kitti | projection-far | most of the 2D box lies in the projected 3D box; if wholly seen, they agree
 warning | kitti | occlusion-never-set | truncated and occluded are not 0 in all of ten rows or more
 error | kitti | velodyne-size | a point cloud is whole points of 16 bytes

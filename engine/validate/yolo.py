@@ -68,6 +68,11 @@ def _check_splits(
     for split, found in images.items():
         if not found and splits[split]:
             yield Finding(folder.name(splits[split][0]), split, "split-empty", "0 images", "an image or more")
+        same = next((other for other in images if other != split and splits[other] == splits[split]), None)
+        if same is not None and list(images).index(same) < list(images).index(split):
+            value = folder.name(splits[split][0]) if splits[split] else "none"
+            yield Finding(value, split, "split-shared", f"also {same}", "images of its own")
+            continue
         for image in found:
             place = image.resolve() if image.is_symlink() else image
             if owner.setdefault(place, split) != split:

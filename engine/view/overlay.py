@@ -129,10 +129,10 @@ def _keypoints(canvas: Canvas, frame: Frame, instance: Instance) -> None:
     draw, points, color = ImageDraw.Draw(canvas.image), instance.keypoints, canvas.color(instance)
     category = canvas.categories.get(instance.category)
     for a, b in () if category is None else category.skeleton:
-        if max(a, b) < len(points) and min(points[a, 2], points[b, 2]) > 0:
+        if max(a, b) < len(points) and min(points[a, 2], points[b, 2]) > 0 and np.isfinite(points[[a, b]]).all():
             draw.line([canvas.at(*points[a, :2]), canvas.at(*points[b, :2])], color, 2)
     for x, y, v in points.tolist():
-        if v > 0:
+        if v > 0 and np.isfinite([x, y]).all():
             centre = canvas.at(x, y)
             draw.circle(centre, POINT_RADIUS_PX, color if v == VISIBLE else (0, 0, 0), FRONT)
 

@@ -82,6 +82,10 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "P2 by columns": (
         calibrated("P2: 50.0 0 32.0 0 0 50.0 24.0 0 0 0 1 0", "P2: 50 0 0 0 50 0 32 24 1 0 0 0"), "calib-focal-length"
     ),
+    "P2 turned": (
+        calibrated("P2: 50.0 0 32.0 0 0 50.0 24.0 0 0 0 1 0", "P2: 49.9 0.9 32 0 -0.9 49.9 24 0 0 0 1 0"),
+        "calib-not-rectified",
+    ),
     "R0_rect scaled": (calibrated("R0_rect: 1 0 0", "R0_rect: 2 0 0"), "calib-rotation"),
     "Tr_velo mirrored": (calibrated("Tr_velo_to_cam: 0 -1", "Tr_velo_to_cam: 0 1"), "calib-rotation"),
     "calib not numbers": (calibrated("R0_rect: 1", "R0_rect: one"), "value-not-number"),
@@ -117,3 +121,33 @@ def test_zeros_everywhere_are_warned_of(tmp_path: Path) -> None:
     for path in (label, label.with_name("000001.txt")):
         path.write_text("\n".join(rows) + "\n")
     assert rules_of(tmp_path) == ["occlusion-never-set"]
+
+
+def test_the_centre_of_the_box_for_that_of_its_bottom_is_named(tmp_path: Path) -> None:
+    """Every single box still overlaps; all of them together lie half a box too high."""
+    label = write_kitti(tmp_path)
+    rows = []
+    for x in range(-3, 3):
+        words = kitti_row(x, 14, 0.1 * x).split()
+        rows.append(" ".join([*words[:12], f"{1.6 - 0.75:.2f}", *words[13:]]))
+    for path in (label, label.with_name("000001.txt")):
+        path.write_text("\n".join([*rows, kitti_row(3, 15, -1.2, hidden=(0.0, 1))]) + "\n")
+    assert rules_of(tmp_path) == ["location-shifted"]
+
+
+def test_rows_of_boxes_alone_are_warned_of_once(tmp_path: Path) -> None:
+    """-1 and -1000 mark what is not known, as in DontCare."""
+    label = write_kitti(tmp_path)
+    flat = [*kitti_row(-2, 12, 0.4, hidden=(0.0, 1)).split()[:3], "-10"]
+    rows = [" ".join([*flat, f"{i}.00", "4.00", "19.00", "18.00", *DONTCARE.split()[8:]]) for i in range(5)]
+    label.write_text("\n".join(rows) + "\n")
+    assert [f.rule for f in check(Folder(tmp_path), ("kitti",))] == ["solid-unknown"]
+
+
+def test_types_that_are_not_of_kitti_are_named_once_each(tmp_path: Path) -> None:
+    label = write_kitti(tmp_path)
+    rows = [
+        kitti_row(x, 14, 0.1 * x, hidden=(0.0, 1)).replace("Car", kind) for x, kind in enumerate(["Box", "Rack"] * 2)
+    ]
+    label.write_text("\n".join(rows) + "\n")
+    assert [f.value for f in check(Folder(tmp_path), ("kitti",))] == ["'Box'", "'Rack'"]
