@@ -77,7 +77,8 @@ def _category(category: Category) -> dict[str, Any]:
 
 def _instance(instance: Instance, class_of: dict[str, int]) -> dict[str, Any]:
     plain: dict[str, Any] = {
-        "id": instance.id, "class": class_of.get(instance.category, -1), "box": [_number(value) or 0 for value in instance.box],
+        "id": instance.id, "class": class_of.get(instance.category, -1),
+        "box": [_number(value) or 0 for value in instance.box],
         "path": instance.path, "px": instance.visible_px, "depth": _number(instance.depth_m),
     }  # fmt: skip
     if instance.mask is not None:
