@@ -15,6 +15,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from engine.formats.record import Amodal, Category, Frame, Instance, Mask
@@ -24,6 +26,7 @@ from engine.write.contact_sheet import class_color
 
 IMAGE_WIDTH_PX, ROLE_WIDTH_PX = 1280, 640  # of inlined pictures
 QUALITY = 85
+FEW_COLORS = 256
 PARTS = Path(__file__).parent / "page"
 IMAGE_LABEL = "image"
 
@@ -62,10 +65,14 @@ def frame_data(frame: Frame, class_of: dict[str, int]) -> dict[str, Any]:
 
 def frame_pictures(frame: Frame) -> dict[str, str]:
     """Return the pictures of a frame by name, as data URIs."""
-    pictures = {IMAGE_LABEL: _inline(shrink(picture_of(frame), IMAGE_WIDTH_PX))}
-    return pictures | {
-        words(role): _inline(shrink(draw_role(frame, role), ROLE_WIDTH_PX)) for role in other_roles(frame)
-    }
+    pictures = {IMAGE_LABEL: inline(shrink(picture_of(frame), IMAGE_WIDTH_PX))}
+    return pictures | {words(role): inline(_small(draw_role(frame, role))) for role in other_roles(frame)}
+
+
+def _small(picture: Image.Image) -> Image.Image:
+    """Return a picture of at most a width, with no colours that it did not have: they may stand for ids."""
+    factor = -(-picture.width // ROLE_WIDTH_PX)
+    return picture.resize((picture.width // factor, picture.height // factor), Image.Resampling.NEAREST)
 
 
 def _category(category: Category) -> dict[str, Any]:
@@ -110,10 +117,24 @@ def _number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else round(value, 3)
 
 
-def _inline(picture: Image.Image) -> str:
-    data = io.BytesIO()
-    picture.convert("RGB").save(data, "JPEG", quality=QUALITY, subsampling=0)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
+def inline(picture: Image.Image) -> str:
+    """Return a picture as a data URI: of few colours, as maps of ids have, exactly; otherwise as JPEG."""
+    data, kind = io.BytesIO(), "jpeg"
+    rgb = picture.convert("RGB")
+    if rgb.getcolors(FEW_COLORS) is not None:
+        kind = "png"
+        _with_palette(np.asarray(rgb)).save(data, "PNG")
+    else:
+        rgb.save(data, "JPEG", quality=QUALITY)
+    return f"data:image/{kind};base64," + base64.b64encode(data.getvalue()).decode("ascii")
+
+
+def _with_palette(rgb: NDArray[np.uint8]) -> Image.Image:
+    """Return a picture of few colours as indices into them."""
+    colors, index = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
+    picture = Image.fromarray(index.reshape(rgb.shape[:2]).astype(np.uint8))
+    picture.putpalette(colors.tobytes())
+    return picture
 
 
 def _json(data: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -19,7 +21,7 @@ from engine.errors import UserError
 from engine.formats.record import Frame
 from engine.view.color import color_depth, color_flow, color_ids, colorize, draw_wheel, read_values
 from engine.view.overlay import decode_mask, draw_overlay, outline_of
-from engine.view.page import write_page
+from engine.view.page import inline, write_page
 from engine.write.contact_sheet import class_color
 from engine.write.encode import encode_png
 from tests.engine.toy_dataset import make_toy, toy_plan
@@ -86,7 +88,7 @@ def test_the_page_names_nothing_outside_of_itself(tmp_path: Path) -> None:
     assert frames[0]["instances"][0]["path"] == f"/World/{EVIL}"
     pictures = [json.loads(data) for kind, data in blocks if kind == "pictures"]
     assert list(pictures[0]) == ["image", "depth", "flow forward"]
-    assert all(uri.startswith("data:image/jpeg;base64,") for frame in pictures for uri in frame.values())
+    assert all(re.match("data:image/(jpeg|png);base64,", uri) for frame in pictures for uri in frame.values())
 
 
 def test_two_hundred_frames_are_written_frame_by_frame(tmp_path: Path) -> None:
@@ -185,3 +187,12 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, data: bytes) -> None:
         path.write_bytes(data)
         with pytest.raises(UserError, match="cannot be read"):
             read_values(path)
+
+
+def test_maps_of_ids_are_inlined_with_their_very_colours() -> None:
+    """Few colours become a palette, so that neighbours do not bleed into each other."""
+    colors = color_ids(np.random.default_rng(4).integers(0, 200, (30, 40)).astype(np.int32))
+    uri = inline(Image.fromarray(colors))
+    assert uri.startswith("data:image/png;base64,")
+    again = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
+    assert np.array_equal(np.array(again), colors)
