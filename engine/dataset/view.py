@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
+import pyarrow as pa
+
 from engine.errors import UserError
 from engine.formats.index import open_dataset
 from engine.formats.record import Category, Frame
+from engine.progress import Progress
 from engine.view.page import write_page
 from engine.view.sheets import draw_sheets
 from engine.write.contact_sheet import FRAMES as SHEET_FRAMES
@@ -40,7 +43,20 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
             f"--out {out} lies in the dataset, whose files are all in its manifest; choose a folder beside it"
         )
     source = open_dataset(dataset)
-    written = view(source.name, source.categories, lambda: islice(source.frames(), arguments.frames), out)
+    count = min(arguments.frames, sum(commit.frames for commit in source.rows.commits))
+    with Progress() as progress:
+        progress.begin(count + min(count, SHEET_FRAMES))
+
+        def frames() -> Iterator[Frame]:
+            for frame in islice(source.frames(), arguments.frames):
+                yield frame
+                progress.update(1)
+
+        try:
+            written = view(source.name, source.categories, frames, out)
+        except (FileNotFoundError, pa.ArrowException) as error:
+            reason = str(error).splitlines()[0][:300]
+            raise UserError(f"{dataset} is damaged, `verify` says where: {reason}") from error
     say(f"{', '.join(name for name in written if name != PAGE)}")
     say(f"look at {out / PAGE}")
     return 0

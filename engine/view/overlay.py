@@ -119,9 +119,14 @@ def _blend(canvas: Canvas, frame: Frame, mask: Mask, color: tuple[int, int, int]
     placed[y0:y1, x0:x1] = whole[y0 - mask.y : y1 - mask.y, x0 - mask.x : x1 - mask.x]
     size = canvas.image.size
     small = np.array(Image.fromarray(placed.astype(np.uint8) * 255).resize(size, Image.Resampling.NEAREST)) > 0
-    strength = np.where(outline_of(small), 1.0, opacity * small)[..., None]
-    mixed = np.array(canvas.image) * (1.0 - strength) + np.array(color) * strength
-    canvas.image.paste(Image.fromarray(np.rint(mixed).astype(np.uint8)))
+    rows, columns = np.flatnonzero(small.any(axis=1)), np.flatnonzero(small.any(axis=0))
+    if not rows.size:
+        return
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    place = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    strength = np.where(outline_of(small)[part], 1.0, opacity * small[part])[..., None]
+    mixed = np.array(canvas.image.crop(place)) * (1.0 - strength) + np.array(color) * strength
+    canvas.image.paste(Image.fromarray(np.rint(mixed).astype(np.uint8)), place)
 
 
 def _keypoints(canvas: Canvas, frame: Frame, instance: Instance) -> None:

@@ -131,8 +131,10 @@ def inline(picture: Image.Image) -> str:
 
 def _with_palette(rgb: NDArray[np.uint8]) -> Image.Image:
     """Return a picture of few colours as indices into them."""
-    colors, index = np.unique(rgb.reshape(-1, 3), axis=0, return_inverse=True)
-    picture = Image.fromarray(index.reshape(rgb.shape[:2]).astype(np.uint8))
+    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
+    values, index = np.unique(packed, return_inverse=True)
+    colors = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
+    picture = Image.fromarray(index.reshape(packed.shape).astype(np.uint8))
     picture.putpalette(colors.tobytes())
     return picture
 

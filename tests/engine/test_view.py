@@ -44,6 +44,18 @@ def test_a_dataset_is_viewed_beside_itself(tmp_path: Path, capsys: pytest.Captur
     assert verify(tmp_path / "out")[1] == []
 
 
+def test_a_damaged_dataset_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A picture that is gone, and then the rows of a shard."""
+    make_toy(tmp_path / "out", range(3), toy_plan())
+    for pattern in ("images/*/000001.jpg", "commit/*.instances.parquet"):
+        next((tmp_path / "out").glob(pattern)).unlink()
+        assert main(["view", str(tmp_path / "out")]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: ")
+        assert error.count("\n") == 1
+        assert not (tmp_path / "out-view/index.html").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["--frames", "0"], "--frames 0: name a number"), (["--out", "out/view"], "lies in the dataset")],
