@@ -64,9 +64,14 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         known = ", ".join(PRESENT) if arguments.format == "auto" else arguments.format
         raise UserError(f"{root} holds no dataset of {known}; name its folder, and --format if it has another shape")
     findings = Findings(arguments.max)
-    for finding in findings.add(check(folder, formats, with_precision=arguments.ap)):
-        if not arguments.json:
-            say(f"{finding.severity.value.upper()} {finding}")
+    try:
+        for finding in findings.add(check(folder, formats, with_precision=arguments.ap)):
+            if not arguments.json:
+                say(f"{finding.severity.value.upper()} {finding}")
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or root} cannot be read: {error.strerror}; make it readable, or copy it"
+        ) from error
     errors, warnings = findings.total(Severity.ERROR), findings.total(Severity.WARNING)
     if arguments.json:
         say(_as_json(findings, formats))

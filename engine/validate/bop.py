@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.validate.bop_frame import MaskFiles, Place, check_camera, check_info, check_masks, check_pose
 from engine.validate.finding import Finding, are_numbers, is_number, is_whole, shown
-from engine.validate.folder import BadFile, Folder, image_size, is_file, read_pixels
+from engine.validate.folder import BadFile, Folder, image_size, is_file, is_folder, read_pixels
 
 SCENE_FILES = ("scene_camera", "scene_gt", "scene_gt_info")
 METRES_BELOW = 10.0  # [mm]; no camera is that near to all of its objects
@@ -173,10 +173,10 @@ def _image_of(folder: Folder, base: Path, number: int) -> tuple[tuple[int, int] 
         size = image_size(there[0])
         if size is None:
             findings.append(Finding(folder.name(there[0]), "", "image-unreadable", there[0].name, "an image"))
-    elif any((base / name).is_dir() for name in ("rgb", "gray")):
+    elif any(is_folder(base / name) for name in ("rgb", "gray")):
         findings.append(Finding(folder.name(places[0]), "", "image-missing", places[0].name, "an image"))
     depth = base / "depth" / f"{number:06d}.png"
-    if depth.parent.is_dir():
+    if is_folder(depth.parent):
         findings += _check_depth(folder, depth, size)
     return size, findings
 

@@ -13,7 +13,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from engine.validate.finding import Finding, are_numbers, is_number, is_whole, shown
-from engine.validate.folder import BadFile, Folder, image_size, is_file, read_pixels
+from engine.validate.folder import BadFile, Folder, image_size, is_file, is_folder, read_pixels
 
 ROTATION_TOLERANCE = 1.0e-3
 SHARE_TOLERANCE = 1.0e-3
@@ -132,7 +132,7 @@ def check_masks(
     """Yield where masks are missing, of another size, or contradict the entry of scene_gt_info (None: not sound)."""
     masks = []
     for path in (files.whole, files.visible):
-        if not path.parent.is_dir():
+        if not is_folder(path.parent):
             continue
         if not is_file(path) or not folder.holds(path):
             yield place.finding("mask-missing", folder.name(path), "a mask of the object")

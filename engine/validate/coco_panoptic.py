@@ -11,7 +11,7 @@ import numpy as np
 from engine.validate.coco import Known, check_ids, check_images, has_lists, key_of
 from engine.validate.coco_category import check_category
 from engine.validate.finding import Finding, are_numbers, is_number, is_whole, shown
-from engine.validate.folder import BadFile, Folder, image_size, read_pixels
+from engine.validate.folder import BadFile, Folder, image_size, is_file, is_folder, read_pixels
 
 VOID = 0
 
@@ -62,7 +62,7 @@ def check_panoptic(
 def _folder_of(folder: Folder, path: Path) -> Path:
     """Return where the PNGs lie: beside the file, in a folder of its name, or in one named panoptic."""
     for place in (path.with_suffix(""), path.parent / "panoptic", folder.root / path.stem, folder.root / "panoptic"):
-        if place.is_dir() and folder.holds(place):
+        if is_folder(place) and folder.holds(place):
             return place
     return path.parent
 
@@ -81,7 +81,7 @@ def _check_picture(
     if path is None:
         yield Finding(file, where, "path-outside", shown(name), "a file inside the folder")
         return
-    if not path.is_file():
+    if not is_file(path):
         yield Finding(file, where, "image-missing", shown(name), "a panoptic PNG")
         return
     if size is not None and image_size(path) not in (size, None):
@@ -101,7 +101,7 @@ def _check_picture(
 
 def _is_there(folder: Folder, base: Path, name: Any) -> bool:
     path = folder.inside(base, name)
-    return path is not None and path.is_file()
+    return path is not None and is_file(path)
 
 
 def _check_segments(

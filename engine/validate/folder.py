@@ -67,7 +67,7 @@ class Folder:
         yield base
         if depth > 0:
             for entry in entries(base):
-                if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
+                if is_folder(entry) and not entry.is_symlink() and not entry.name.startswith("."):
                     yield from self.folders(entry, depth - 1)
 
     def files(self, base: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
@@ -112,7 +112,7 @@ class Folder:
         if not self.holds(path):
             raise BadFile("outside of the folder")
         try:
-            if not path.is_file():  # a pipe would wait for ever
+            if not is_file(path):  # a pipe would wait for ever
                 raise BadFile("no such file")
             if path.stat().st_size > limit:
                 raise BadFile(f"{path.stat().st_size} bytes, more than {limit}")
@@ -134,6 +134,14 @@ def is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a path is a folder or a link to one."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # a name that is too long, a folder that may not be entered
         return False
 
 

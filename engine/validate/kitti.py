@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from engine.validate.finding import Finding, shown
-from engine.validate.folder import IMAGE_SUFFIXES, UNREADABLE, BadFile, Folder, entries, image_size, is_file
+from engine.validate.folder import IMAGE_SUFFIXES, UNREADABLE, BadFile, Folder, entries, image_size, is_file, is_folder
 from engine.validate.kitti_calibration import Calibration, read_calibration
 from engine.validate.kitti_row import COLUMNS, Place, Seen, check_object
 from engine.validate.yolo_row import numbers_of
@@ -85,7 +85,7 @@ def _check_whole(name: str, seen: Seen) -> Iterator[Finding]:
 
 
 def _by_stem(folder: Folder, base: Path, suffixes: tuple[str, ...]) -> dict[str, Path]:
-    if not base.is_dir() or not folder.holds(base):
+    if not is_folder(base) or not folder.holds(base):
         return {}
     found = (path for path in entries(base) if path.suffix.lower() in suffixes)
     return {path.stem: path for path in found if folder.holds(path) and is_file(path)}

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from engine.validate.finding import Finding, shown
-from engine.validate.folder import BadFile, Folder, image_size
+from engine.validate.folder import BadFile, Folder, image_size, is_file, is_folder
 from engine.validate.yolo_row import DETECT_COLUMNS, OBB_COLUMNS, Kind, Line, check_row
 from engine.validate.yolo_yaml import Description, find_yaml, images_of, read_description
 
@@ -58,7 +58,7 @@ def label_path(image: Path) -> Path:
 
 def _splits_without_description(folder: Folder) -> dict[str, tuple[Path, ...]]:
     images = folder.root / "images"
-    return {"all": (images if images.is_dir() and folder.holds(images) else folder.root,)}
+    return {"all": (images if is_folder(images) and folder.holds(images) else folder.root,)}
 
 
 def _check_splits(
@@ -83,7 +83,7 @@ def _label_files(folder: Folder, splits: dict[str, tuple[Path, ...]]) -> list[Pa
     """Return all label files: those in folders named labels, or beside the images where there are none."""
     bases = [base for base in folder.folders() if base.name == "labels"]
     if not bases:
-        bases = [place for places in splits.values() for place in places if place.is_dir()]
+        bases = [place for places in splits.values() for place in places if is_folder(place)]
     listed = {place for places in splits.values() for place in places}
     found = {path: None for base in bases for path in folder.files(base, (".txt",)) if path not in listed}
     return [
@@ -117,13 +117,13 @@ def _rows(folder: Folder, path: Path) -> Iterable[tuple[int, list[str]]]:
 
 
 def _check_pair(folder: Folder, image: Path, label: Path, kind: Kind) -> Iterator[Finding]:
-    if not image.is_file():
+    if not is_file(image):
         yield Finding(folder.name(image), "", "image-missing", image.name, "an image")
         return
     size = image_size(image)
     if size is None:
         yield Finding(folder.name(image), "", "image-unreadable", image.name, "an image")
-    if not label.is_file():
+    if not is_file(label):
         yield Finding(folder.name(image), "", "image-without-label", image.name, f"{folder.name(label)}")
         return
     yield from _check_labels(folder, label, size, kind)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.validate.finding import Finding, is_whole, shown
-from engine.validate.folder import IMAGE_SUFFIXES, BadFile, Folder, entries, is_file
+from engine.validate.folder import IMAGE_SUFFIXES, BadFile, Folder, entries, is_file, is_folder
 
 SPLITS = ("train", "val", "test")
 MAX_YAML_BYTES = 2**20
@@ -45,7 +45,7 @@ def has_yolo(folder: Folder) -> bool:
         if "names" in text or "train" in text:
             return True
     labels = folder.root / "labels"
-    return labels.is_dir() and folder.holds(labels) and next(folder.files(labels, (".txt",)), None) is not None
+    return is_folder(labels) and folder.holds(labels) and next(folder.files(labels, (".txt",)), None) is not None
 
 
 def read_description(folder: Folder, path: Path) -> tuple[Description, list[Finding]]:
@@ -117,7 +117,7 @@ def _splits(
     stated = data.get("path")
     if stated not in (None, "", "."):
         place = folder.inside(folder.root, stated)
-        if place is not None and place.is_dir():
+        if place is not None and is_folder(place):
             base = place
         elif isinstance(stated, str) and Path(stated).is_absolute() and Path(stated).name == folder.root.name:
             pass  # where it lay when it was made
@@ -145,14 +145,14 @@ def _place(folder: Folder, base: Path, name: Any) -> Path | None:
     for candidate in names:
         for root in (base, folder.root, *([] if folder.images is None else [folder.images])):
             place = folder.inside(root, candidate)
-            if place is not None and place.exists():
+            if place is not None and (is_folder(place) or is_file(place)):
                 return place
     return None
 
 
 def images_of(folder: Folder, place: Path) -> list[Path]:
     """Return the images of a split: those in a folder, or those that a text file lists."""
-    if place.is_dir():
+    if is_folder(place):
         return list(folder.files(place, IMAGE_SUFFIXES))
     try:
         lines = folder.read_text(place).splitlines()

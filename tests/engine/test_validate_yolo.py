@@ -95,6 +95,8 @@ FOLDERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "nc of another number": (described(nc=3), "yaml-nc-mismatch"),
     "path missing": (described(path="elsewhere"), "yaml-path-missing"),
     "val missing": (described(val="images/none"), "yaml-path-missing"),
+    "path too long for a disk": (described(path="x" * 3000), "yaml-path-missing"),
+    "val with a zero byte": (described(val="images\0val"), "yaml-path-missing"),
     "train outside": (described(train="/etc"), "yaml-path-missing"),
     "one split for both": (described(val="images/train"), "split-shared"),
     "a split inside another": (described(val="images/val", train="images"), "split-overlap"),
@@ -118,7 +120,8 @@ def test_a_fault_of_a_yolo_folder_is_named(tmp_path: Path, fault: str) -> None:
     plant, rule = FOLDERS[fault]
     plant(tmp_path)
     found = rules_of(tmp_path)
-    also = {"val missing": ["label-without-image"], "train outside": ["label-without-image"],
+    also = {"val with a zero byte": ["label-without-image"],
+            "val missing": ["label-without-image"], "train outside": ["label-without-image"],
             "one split for both": ["label-without-image"], "empty split": [],
             "image missing": ["split-empty"]}.get(fault, [])  # fmt: skip
     assert found == sorted([rule, *also])
