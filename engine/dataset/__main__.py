@@ -11,7 +11,9 @@ from engine.errors import UserError, WriteFailed
 COMMANDS = (
     "export",
     "info",
+    "validate",
     "verify",
+    "view",
     "world",
 )  # modules of this package with HELP, add_arguments(parser) and run(arguments, say) -> int
 

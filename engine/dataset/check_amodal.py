@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.dataset.check_coco import runs_of
 from engine.labels.config import LARGEST_MARGIN
+from engine.validate.rle import runs_of
 from engine.write.rows import AMODAL_RLE_COLUMN
 
 SHARE_TOLERANCE = 1.0e-6  # float32

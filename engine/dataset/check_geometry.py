@@ -27,7 +27,14 @@ from engine.write.tables import read_parquet
 DEPTH_TOLERANCE_M = 0.0006  # half a millimetre of rounding, and float32
 SAME_PLACE = 1.0e-4  # of the range: float32, and the inverse of a lens in it
 SAME_NORMAL = 1.0e-4  # of 16-bit normals
-UNREADABLE = (OSError, ValueError, LookupError, UnidentifiedImageError, SyntaxError)  # what damaged files raise
+UNREADABLE = (
+    OSError,
+    ValueError,
+    LookupError,
+    EOFError,
+    UnidentifiedImageError,
+    SyntaxError,
+)  # what damaged files raise
 
 Faults = Iterator[tuple[str, str]]  # file, what is wrong
 

@@ -11,11 +11,11 @@ from PIL import Image
 
 from engine.annotators import EFFECTS
 from engine.dataset.check_amodal import check_amodal
-from engine.dataset.check_coco import runs_of
 from engine.dataset.check_geometry import DEPTH_TOLERANCE_M, UNREADABLE, check_geometry
 from engine.dataset.check_space import check_space
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
+from engine.validate.rle import runs_of
 from engine.write.exr import exr_size
 from engine.write.files import inside
 from engine.write.flow_files import flo_size

@@ -18,6 +18,7 @@ class Fault:
     file: str  # relative to the dataset
     what: str
     repair: str
+    rule: str | None = None  # of engine.validate, where it was found by one of its checks
 
     def __str__(self) -> str:
         return f"{self.file}: {self.what} -> {self.repair}"

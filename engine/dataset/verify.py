@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from engine.dataset.check_coco import check_coco, has_lists
 from engine.dataset.check_files import check_files
 from engine.dataset.check_pixels import check_pixels, image_size
 from engine.dataset.check_rows import check_coco_rows, check_counts, check_index
 from engine.dataset.contents import Contents, read_contents
 from engine.dataset.faults import REMAKE_VIEWS, Fault
 from engine.errors import UserError
+from engine.validate.coco import check_coco, has_lists
 from engine.write.begin import MANIFEST
 from engine.write.coco import Coco
 from engine.write.files import inside
@@ -146,6 +146,8 @@ def _check_coco(path: Path, params: Coco, rows: MergedRows) -> Iterator[Fault]:
     except UserError as error:
         yield Fault(params.PATH, str(error).removeprefix(f"{path} "), REMAKE_VIEWS)
         return
-    yield from check_coco(data, params.PATH, lambda name: image_size(inside(rows.out, name)))
+    for finding in check_coco(data, params.PATH, lambda name: image_size(inside(rows.out, name))):
+        what = f"{finding.where}: {finding.rule}, {finding.value}; expected {finding.expected}"
+        yield Fault(params.PATH, what.removeprefix(": "), REMAKE_VIEWS, finding.rule)
     if has_lists(data):
         yield from check_coco_rows(data, params, rows)

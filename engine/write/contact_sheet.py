@@ -30,7 +30,15 @@ PAPER, INK, FAINT = (18, 20, 24), (236, 238, 242), (140, 146, 156)
 
 
 @dataclass(frozen=True)
-class _Tile:
+class Tile:
+    """A picture with a line of text below it; all of a sheet have one size."""
+
+    picture: Image.Image
+    caption: str
+
+
+@dataclass(frozen=True)
+class _Marked:
     """A frame of the index with the instances seen in it."""
 
     frame: dict[str, Any]
@@ -39,20 +47,27 @@ class _Tile:
 
 def draw_contact_sheet(rows: MergedRows, title: str) -> bytes:
     """Return the sheet as PNG, drawn from the files; what has no class or fills the frame is not marked."""
-    tiles = _first_tiles(rows)
-    first = tiles[0].frame
-    height = max(1, round(TILE_WIDTH_PX * first["height"] / first["width"]))
+    tiles = []
+    for marked in _first_frames(rows):
+        height = max(1, round(TILE_WIDTH_PX * marked.frame["height"] / marked.frame["width"]))
+        tiles.append(Tile(_draw_tile(rows.out, marked, (TILE_WIDTH_PX, height)), _caption(marked)))
+    return lay_out(tiles, title)
+
+
+def lay_out(tiles: list[Tile], title: str) -> bytes:
+    """Return pictures in rows, a title above, as PNG."""
+    width, height = tiles[0].picture.size
     columns = min(COLUMNS, len(tiles))
     lines = -(-len(tiles) // columns)
-    step_x, step_y = TILE_WIDTH_PX + GAP_PX, height + CAPTION_PX + GAP_PX
+    step_x, step_y = width + GAP_PX, height + CAPTION_PX + GAP_PX
     sheet = Image.new("RGB", (columns * step_x + GAP_PX, HEAD_PX + lines * step_y + GAP_PX), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((GAP_PX, HEAD_PX / 2), title, INK, ImageFont.load_default(20), anchor="lm")
     small = ImageFont.load_default(13)
     for number, tile in enumerate(tiles):
         x, y = GAP_PX + number % columns * step_x, HEAD_PX + number // columns * step_y
-        sheet.paste(_draw_tile(rows.out, tile, (TILE_WIDTH_PX, height)), (x, y))
-        draw.text((x, y + height + CAPTION_PX / 2), _caption(tile), FAINT, small, anchor="lm")
+        sheet.paste(tile.picture, (x, y))
+        draw.text((x, y + height + CAPTION_PX / 2), tile.caption, FAINT, small, anchor="lm")
     return encode_png(np.asarray(sheet))
 
 
@@ -62,7 +77,7 @@ def class_color(class_id: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _first_tiles(rows: MergedRows) -> list[_Tile]:
+def _first_frames(rows: MergedRows) -> list[_Marked]:
     frames = list(islice(rows.rows("frames"), FRAMES))
     wanted = {frame["frame_id"] for frame in frames}
     instances: dict[Any, list[dict[str, Any]]] = {}
@@ -70,16 +85,16 @@ def _first_tiles(rows: MergedRows) -> list[_Tile]:
         if frame_id not in wanted:
             break  # rows are in the order of the frames
         instances[frame_id] = [row for row in group if row["class_id"]]
-    return [_Tile(frame, instances.get(frame["frame_id"], [])) for frame in frames]
+    return [_Marked(frame, instances.get(frame["frame_id"], [])) for frame in frames]
 
 
-def _caption(tile: _Tile) -> str:
+def _caption(tile: _Marked) -> str:
     frame = tile.frame
     count = len(tile.instances)
     return f"world {frame['world']}  step {frame['step']}  camera {frame['camera']}    {count} instances"
 
 
-def _draw_tile(out: Path, tile: _Tile, size: tuple[int, int]) -> Image.Image:
+def _draw_tile(out: Path, tile: _Marked, size: tuple[int, int]) -> Image.Image:
     image = Image.fromarray(_background(out, tile.frame)).resize(size, Image.Resampling.LANCZOS)
     scale = size[0] / tile.frame["width"], size[1] / tile.frame["height"]
     frame_px = tile.frame["width"] * tile.frame["height"]

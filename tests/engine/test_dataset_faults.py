@@ -15,11 +15,11 @@ import pytest
 
 from engine.dataset import regenerate as regeneration
 from engine.dataset.__main__ import main
-from engine.dataset.check_coco import check_coco
 from engine.dataset.contents import read_contents
 from engine.dataset.regenerate import compare
 from engine.dataset.verify import verify
 from engine.errors import UserError
+from engine.validate.coco import check_coco
 from engine.write.encode import encode_jpeg
 from tests.engine.toy_dataset import make_toy, toy_plan
 
@@ -63,37 +63,37 @@ def malformed() -> dict[str, tuple[Change, str]]:
 
     size = {"size": [32, 48]}
     return {
-        "lists are no lists": (lambda coco: coco.update(annotations=5), "needs the lists"),
-        "image is a number": (put("images", 1), "images[0]: must be an object"),
-        "annotation is a list": (put("annotations", [1]), "annotations[0]: must be an object"),
-        "category is null": (put("categories", None), "categories[0]: must be an object"),
-        "id is a list": (of("images", id=[1]), "images[0]: id must be a whole number"),
-        "id is missing": (drop("annotations", "id"), "annotations[0]: id must be a whole number"),
-        "id is huge": (of("annotations", id=10**400), "id must be a whole number"),
-        "image_id is a list": (of("annotations", image_id=[1]), "image_id is unknown, [1]"),
-        "category_id is an object": (of("annotations", category_id={}), "category_id is unknown, {}"),
-        "category has no name": (drop("categories", "name"), "name must be text"),
-        "width is text": (of("images", width="48"), "width and height must be whole numbers"),
-        "height is missing": (drop("images", "height"), "width and height must be whole numbers"),
-        "width is below 1": (of("images", width=0), "width and height must be whole numbers"),
-        "file_name is missing": (drop("images", "file_name"), "file_name must be text"),
-        "area is huge": (of("annotations", area=10**400), "area must be a number"),
-        "bbox holds text": (of("annotations", bbox=["1", 2, 3, 4]), "four finite numbers"),
-        "bbox is missing": (drop("annotations", "bbox"), "four finite numbers"),
-        "segmentation is a number": (of("annotations", segmentation=3), "segmentation must not be empty"),
-        "polygon is a number": (of("annotations", segmentation=[3]), "a polygon must be a list"),
-        "polygon holds text": (of("annotations", segmentation=[["1"] * 6]), "at least three points"),
-        "polygon is huge": (of("annotations", segmentation=[[1, 1, 1e15, 1, 5, 5]]), "far outside its image"),
+        "lists are no lists": (lambda coco: coco.update(annotations=5), "coco-lists"),
+        "image is a number": (put("images", 1), "images[0]: item-not-object"),
+        "annotation is a list": (put("annotations", [1]), "annotations[0]: item-not-object"),
+        "category is null": (put("categories", None), "categories[0]: item-not-object"),
+        "id is a list": (of("images", id=[1]), "images[0]: id-not-integer"),
+        "id is missing": (drop("annotations", "id"), "annotations[0]: id-not-integer"),
+        "id is huge": (of("annotations", id=10**400), "id-not-integer"),
+        "image_id is a list": (of("annotations", image_id=[1]), "image-id-unknown, [1]"),
+        "category_id is an object": (of("annotations", category_id={}), "category-id-unknown, {}"),
+        "category has no name": (drop("categories", "name"), "category-name-invalid"),
+        "width is text": (of("images", width="48"), "image-size-invalid"),
+        "height is missing": (drop("images", "height"), "image-size-invalid"),
+        "width is below 1": (of("images", width=0), "image-size-invalid"),
+        "file_name is missing": (drop("images", "file_name"), "file-name-invalid"),
+        "area is huge": (of("annotations", area=10**400), "area-invalid"),
+        "bbox holds text": (of("annotations", bbox=["1", 2, 3, 4]), "box-invalid"),
+        "bbox is missing": (drop("annotations", "bbox"), "box-invalid"),
+        "segmentation is a number": (of("annotations", segmentation=3), "segmentation-invalid"),
+        "polygon is a number": (of("annotations", segmentation=[3]), "segmentation-invalid"),
+        "polygon holds text": (of("annotations", segmentation=[["1"] * 6]), "value-not-number"),
+        "polygon is huge": (of("annotations", segmentation=[[1, 1, 1e15, 1, 5, 5]]), "polygon-outside"),
         "counts hold text": (
             of("annotations", segmentation={**size, "counts": ["1"]}),
-            "whole numbers from 0",
+            "rle-counts-invalid",
         ),
-        "counts are negative": (of("annotations", segmentation={**size, "counts": [-1, 1537]}), "whole numbers from 0"),
-        "counts are missing": (of("annotations", segmentation=size), "RLE counts must decode"),
-        "size is missing": (of("annotations", segmentation={"counts": "0"}), "RLE size must be"),
-        "keypoint names are a number": (keypoints(3, [1, 1, 2]), "keypoints must be a list of names"),
-        "keypoints are a number": (keypoints(["tip"], 3), "keypoints must be 3 numbers"),
-        "keypoints are text": (keypoints(["tip"], ["1", "1", "2"]), "keypoints must be 3 numbers"),
+        "counts are negative": (of("annotations", segmentation={**size, "counts": [-1, 1537]}), "rle-counts-invalid"),
+        "counts are missing": (of("annotations", segmentation=size), "rle-counts-invalid"),
+        "size is missing": (of("annotations", segmentation={"counts": "0"}), "rle-size-wrong"),
+        "keypoint names are a number": (keypoints(3, [1, 1, 2]), "keypoint-names-invalid"),
+        "keypoints are a number": (keypoints(["tip"], 3), "keypoints-length"),
+        "keypoints are text": (keypoints(["tip"], ["1", "1", "2"]), "value-not-number"),
     }
 
 
@@ -121,9 +121,8 @@ def test_one_damaged_item_does_not_hide_the_others(pristine: Path) -> None:
     sizes = {image["file_name"]: (image["width"], image["height"]) for image in coco["images"]}
     coco["annotations"][0] = 5
     coco["annotations"][1]["area"] += 1
-    whats = [fault.what for fault in check_coco(coco, "coco.json", sizes.get)]
-    assert len(whats) == 2
-    assert "the area of its mask is" in whats[1]
+    rules = [finding.rule for finding in check_coco(coco, "coco.json", sizes.get)]
+    assert rules == ["item-not-object", "area-not-mask"]
 
 
 def test_faults_are_told_when_they_are_found(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,6 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 from engine.dataset.__main__ import main
-from engine.dataset.check_coco import check_coco, runs_of
 from engine.dataset.check_pixels import check_pixels
 from engine.dataset.check_rows import check_coco_rows, check_counts, check_index
 from engine.dataset.contents import read_contents
@@ -26,6 +25,8 @@ from engine.dataset.manifest import read_manifest
 from engine.dataset.regenerate import compare
 from engine.dataset.verify import verify
 from engine.errors import UserError
+from engine.validate.coco import check_coco
+from engine.validate.rle import runs_of
 from engine.write.coco import Coco
 from engine.write.encode import encode_jpeg, encode_png
 from engine.write.plan import Provenance
@@ -211,27 +212,30 @@ def seeded_faults() -> dict[str, tuple[Callable[[dict[str, Any]], object], str]]
     polygon = {"segmentation": [[1.0, 1.0, 5.0, 1.0, 5.0, 5.0]], "iscrowd": 1}
     swapped = {"size": [48, 32]}
     return {
-        "bbox_outside": (lambda c: first(c).update(bbox=[40, 4, 20, 5]), "bbox leaves the image"),
-        "negative_width": (lambda c: first(c).update(bbox=[9, 4, -3, 5]), "positive width"),
-        "nan_box": (lambda c: first(c).update(bbox=[float("nan"), 4, 3, 5]), "four finite numbers"),
-        "xyxy_as_xywh": (xyxy, "bbox"),
-        "box_not_mask": (shift_box, "the box of its mask is"),
-        "wrong_area": (lambda c: first(c).update(area=first(c)["area"] + 1), "the area of its mask is"),
-        "duplicate_annotation_id": (lambda c: c["annotations"][1].update(id=1), "annotations[1]: id is used twice"),
-        "annotation_id_zero": (lambda c: first(c).update(id=0), "ids begin at 1"),
-        "duplicate_image_id": (lambda c: c["images"][1].update(id=1), "images[1]: id is used twice"),
-        "string_image_ids": (lambda c: c["images"][0].update(id="1"), "images[0]: id must be a whole number"),
-        "unknown_category": (lambda c: first(c).update(category_id=99), "category_id is unknown, 99"),
-        "missing_file": (lambda c: c["images"][0].update(file_name="images/no.jpg"), "its file is missing"),
-        "image_size_swapped": (lambda c: c["images"][0].update(width=32, height=48), "its file is 48x32"),
-        "polygon_two_points": (lambda c: first(c).update(segmentation=[[1, 1, 5, 5]]), "at least three points"),
-        "polygon_empty": (lambda c: first(c).update(segmentation=[]), "segmentation must not be empty"),
-        "rle_swapped_size": (lambda c: first(c)["segmentation"].update(swapped), "RLE size must be [height, width]"),
-        "rle_corrupt": (lambda c: first(c)["segmentation"].update(counts="0`"), "RLE counts must decode"),
-        "crowd_with_polygon": (lambda c: first(c).update(polygon), "iscrowd=1 needs an RLE"),
-        "no_iscrowd": (lambda c: first(c).pop("iscrowd"), "iscrowd must be 0 or 1"),
-        "no_area": (lambda c: first(c).pop("area"), "area must be a number"),
-        "keypoint_length": (keypoints, "keypoints must be 6 numbers"),
+        "bbox_outside": (lambda c: first(c).update(bbox=[40, 4, 20, 5]), "box-outside"),
+        "negative_width": (lambda c: first(c).update(bbox=[9, 4, -3, 5]), "box-not-positive"),
+        "nan_box": (lambda c: first(c).update(bbox=[float("nan"), 4, 3, 5]), "box-invalid"),
+        "xyxy_as_xywh": (xyxy, "box-is-xyxy"),
+        "box_not_mask": (shift_box, "box-not-mask"),
+        "wrong_area": (lambda c: first(c).update(area=first(c)["area"] + 1), "area-not-mask"),
+        "duplicate_annotation_id": (lambda c: c["annotations"][1].update(id=1), "annotations[1]: id-duplicate"),
+        "annotation_id_zero": (lambda c: first(c).update(id=0), "id-below-one"),
+        "duplicate_image_id": (lambda c: c["images"][1].update(id=1), "images[1]: id-duplicate"),
+        "string_image_ids": (lambda c: c["images"][0].update(id="1"), "images[0]: id-not-integer"),
+        "unknown_category": (lambda c: first(c).update(category_id=99), "category-id-unknown: 99"),
+        "missing_file": (lambda c: c["images"][0].update(file_name="images/no.jpg"), "image-missing"),
+        "image_size_swapped": (
+            lambda c: c["images"][0].update(width=32, height=48),
+            "image-size-swapped: 32x48; expected 48x32",
+        ),
+        "polygon_two_points": (lambda c: first(c).update(segmentation=[[1, 1, 5, 5]]), "polygon-too-short"),
+        "polygon_empty": (lambda c: first(c).update(segmentation=[]), "segmentation-empty"),
+        "rle_swapped_size": (lambda c: first(c)["segmentation"].update(swapped), "rle-size-swapped"),
+        "rle_corrupt": (lambda c: first(c)["segmentation"].update(counts="0`"), "rle-counts-invalid"),
+        "crowd_with_polygon": (lambda c: first(c).update(polygon), "crowd-needs-rle"),
+        "no_iscrowd": (lambda c: first(c).pop("iscrowd"), "iscrowd-invalid"),
+        "no_area": (lambda c: first(c).pop("area"), "area-invalid"),
+        "keypoint_length": (keypoints, "keypoints-length"),
     }
 
 

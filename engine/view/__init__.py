@@ -1,0 +1,1 @@
+"""Labels drawn over their pictures: contact sheets, and one page of HTML that needs nothing else."""
