@@ -12,7 +12,7 @@ ENERGY_SIZE = 32  # of the table, in either direction
 class Energy:
     """Directional albedo of the GGX lobe."""
 
-    albedo: wp.array[wp.vec2]  # [roughness, square root of cosine], ENERGY_SIZE of each: under a Fresnel factor of
-    # 1, and of (1 - v.h)^5
+    albedo: wp.array2d[float]  # [cell, 8], cells between ENERGY_SIZE roughnesses and as many square roots of cosines:
+    # value at the corner, what each axis adds and what both bend, under a Fresnel factor of 1, then of (1 - v.h)^5
     is_deferred: int  # 1: points keep layers, which share energy once patterns cover them
     compensates: int  # 1: what bounces more than once between facets is added

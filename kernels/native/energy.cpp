@@ -10,16 +10,13 @@
         const F x = omm::sqrt(omm::clamp(cosine, 0.0f, 1.0f)) * last, y = omm::sqrt(omm::clamp(alpha, 0.0f, 1.0f)) * last;
         const F left = omm::min(omm::floor(x), omm::splat(last - 1.0f)), below = omm::min(omm::floor(y), omm::splat(last - 1.0f));
         const F across = x - left, up = y - below;
-        const I at = omm::to_int(below) * ENERGY_SIZE + omm::to_int(left);
-        F sum[2];
-        for (int k = 0; k < 2; ++k) {
-            const float* base = (const float*)energy.albedo.data;
-            const F low = omm::gather(base + k, at * 2) * (1.0f - across) + omm::gather(base + k, at * 2 + 2) * across;
-            const I above = at * 2 + 2 * ENERGY_SIZE;
-            const F high = omm::gather(base + k, above) * (1.0f - across) + omm::gather(base + k, above + 2) * across;
-            sum[k] = low * (1.0f - up) + high * up;
-        }
-        return Albedo{sum[0], sum[1]};
+        const I cell = omm::to_int(below) * (ENERGY_SIZE - 1) + omm::to_int(left);
+        const float* record[OMM_WIDTH];
+        for (int l = 0; l < OMM_WIDTH; ++l) record[l] = energy.albedo.data + 8 * omm::get_int(cell, l);
+        F c[8];
+        omm::records(record, c);
+        const F bend = across * up;
+        return Albedo{c[0] + c[1] * across + c[2] * up + c[3] * bend, c[4] + c[5] * across + c[6] * up + c[7] * bend};
     };
     struct Layers {  // of a material, below its coat: a share of metal, the rest a diffuse body under a dielectric
         V3 body, f0;  // albedo of the body; reflectance of the dielectric at normal incidence,
