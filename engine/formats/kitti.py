@@ -55,7 +55,7 @@ class KittiBoxOptions:
 class KittiOptions(KittiBoxOptions):
     """How labels are written in space as well."""
 
-    frame: Literal["camera", "level"] = "camera"  # rectified frame: level has upright boxes, and a P2 that turns
+    frame: Literal["camera", "level"] = "level"  # rectified frame: level has upright boxes exactly, and a P2 that turns
     most_tilt_deg: float = 180.0  # between an object's vertical and the frame's; KITTI has upright objects only
     unfit: Literal["drop", "dont_care"] = "drop"  # objects that tilt more, are flat, or have their centre behind
 

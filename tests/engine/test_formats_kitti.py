@@ -142,7 +142,7 @@ def test_a_camera_that_looks_straight_down_has_a_level_frame() -> None:
 
 def test_objects_that_kitti_cannot_hold_are_dropped_or_cared_for_no_more(tmp_path: Path) -> None:
     source = solid_records(tmp_path / "source", pitch_deg=20.0)
-    drops = exported(source, "kitti", tmp_path / "a", most_tilt_deg=19.0, unfit="dont_care")
+    drops = exported(source, "kitti", tmp_path / "a", frame="camera", most_tilt_deg=19.0, unfit="dont_care")
     assert sum(drops.values()) == 3
     assert [words[0] for words in lines_of(tmp_path / "a", "000000")] == ["DontCare"] * 3
     exported(source, "kitti", tmp_path / "b", most_tilt_deg=19.0)
