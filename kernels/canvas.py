@@ -202,7 +202,7 @@ def bound_placements(
 
 @wp.func_native(
     native("lanes", "lens", "camera", "traverse", "traverse_group", "canvas", constants={"FAR_M": float(FAR_M)})
-    + native("cover")
+    + native("bundle", "cover")
 )
 def cover_run(
     trees: Trees, views: Views, instance: wp.array3d[int], canvases: Canvases, span: Span,

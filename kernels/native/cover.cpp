@@ -1,5 +1,5 @@
 // Words of whole silhouettes, each 32 pixels of a column (kernels/canvas.py). Needs camera.cpp, traverse.cpp, canvas.cpp
-// and, on the CPU, traverse_group.cpp. In: trees, views, instance (the image), canvases, span, thread. Out: canvases.word.
+// and, on the CPU, traverse_group.cpp and bundle.cpp. In: trees, views, instance (the image), canvases, span, thread. Out: canvases.word.
 //
 // What is visible is there, without a ray. A pixel that shows something else asks the row's meshes alone, one after the
 // other until one is met: those whose box holds the pixel. Meshes that may have holes are left to canvas_passage.py.
@@ -27,6 +27,10 @@
             for (int y = y0 > 0 ? y0 : 0; y < y0 + WORD && y < height; ++y)
                 if (column[(size_t)y * width] == c.instance) bits |= 1u << (y - y0);
         }
+        unsigned long long missed = 0;
+#if !defined(__CUDA_ARCH__)
+        if (__builtin_popcount(bits) < 24 && is_straight(c.view)) sample_word(c, x, y0, bits, missed);
+#endif
         for (int g = 0; g < WORD / OMM_WIDTH; ++g) {
             const int y = y0 + g * OMM_WIDTH, all = OMM_WIDTH == 8 ? 255 : 1;
             bool has_ray = false;
@@ -35,6 +39,7 @@
             for (int job = c.job; job < c.job_end; ++job) {
                 const int* box = canvases.box.data + 4 * (size_t)job;
                 if (x < box[0] || x >= box[2] || y >= box[3] || y + OMM_WIDTH <= box[1]) continue;
+                if (job - c.job < 64 && (missed >> (job - c.job) & 1)) continue;
                 if (canvases.is_open.shape[0] > 0 && canvases.is_open.data[job]) continue;
                 int lanes = all & ~(int)(bits >> (g * OMM_WIDTH));
                 if (y + OMM_WIDTH > c.y1) lanes &= (1 << (c.y1 - y)) - 1;

@@ -93,10 +93,12 @@ def test_closing_wakes_a_reader_that_waits() -> None:
             pass
         ended.set()
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
     time.sleep(0.2)
     batches.close()
     assert ended.wait(5.0)
+    reader.join(5.0)
 
 
 def test_batches_made_by_who_takes_them_are_the_same(whole: list[Batch], monkeypatch: pytest.MonkeyPatch) -> None:
