@@ -77,12 +77,13 @@ def _take(calibration: Calibration, file: str, name: str, words: list[str]) -> I
 
 
 def _check_matrices(calibration: Calibration, file: str) -> Iterator[Finding]:
+    turn = calibration.matrices.get("R0_rect", np.eye(3)).reshape(3, 3)
     for name, flat in calibration.matrices.items():
         if name.startswith("P"):
             matrix = flat.reshape(3, 4)
             is_used = name == NEEDED_FOR_BOXES or bool(matrix.any())  # others are often left at 0
             if is_used:
-                yield from _check_projection(file, name, matrix)
+                yield from _check_projection(file, name, matrix, turn)
             continue
         rotation = flat.reshape(3, 3) if name == "R0_rect" else flat.reshape(3, 4)[:, :3]
         if name == "Tr_imu_to_velo" and not flat.any():
@@ -94,11 +95,19 @@ def _check_matrices(calibration: Calibration, file: str) -> Iterator[Finding]:
             yield Finding(file, name, "calib-rotation", shown(rotation.ravel().tolist()), "a rotation")
 
 
-def _check_projection(file: str, name: str, matrix: NDArray[np.float64]) -> Iterator[Finding]:
+def _check_projection(
+    file: str, name: str, matrix: NDArray[np.float64], turn: NDArray[np.float64]
+) -> Iterator[Finding]:
+    """Yield what is wrong with a projection, which may turn back what R0_rect turned (a level frame of labels)."""
     value = shown(matrix.ravel().tolist())
     with np.errstate(over="ignore", invalid="ignore"):
         determinant, length = np.linalg.det(matrix[:, :3]), np.linalg.norm(matrix[2, :3])
     if not (determinant > 0 and abs(length - 1.0) <= ROTATION_TOLERANCE):
         yield Finding(file, name, "calib-focal-length", value, "fx, fy > 0 and a third row 0 0 1")
-    elif np.abs(matrix[2, :3] - [0, 0, 1]).max() > ROTATION_TOLERANCE or abs(matrix[1, 0]) > ROTATION_TOLERANCE:
+    elif not any(_is_upright(camera) for camera in (matrix[:, :3], matrix[:, :3] @ turn)):
         yield Finding(file, name, "calib-not-rectified", value, "fx 0 cx 0 fy cy 0 0 1: a camera that is not turned")
+
+
+def _is_upright(camera: NDArray[np.float64]) -> bool:
+    """Return whether a matrix is the K of a camera."""
+    return bool(np.abs(camera[2] - [0, 0, 1]).max() <= ROTATION_TOLERANCE and abs(camera[1, 0]) <= ROTATION_TOLERANCE)

@@ -145,7 +145,7 @@ def test_objects_that_kitti_cannot_hold_are_dropped_or_cared_for_no_more(tmp_pat
     drops = exported(source, "kitti", tmp_path / "a", frame="camera", most_tilt_deg=19.0, unfit="dont_care")
     assert sum(drops.values()) == 3
     assert [words[0] for words in lines_of(tmp_path / "a", "000000")] == ["DontCare"] * 3
-    exported(source, "kitti", tmp_path / "b", most_tilt_deg=19.0)
+    exported(source, "kitti", tmp_path / "b", frame="camera", most_tilt_deg=19.0)
     assert lines_of(tmp_path / "b", "000000") == []
     assert len(read_back("kitti", tmp_path / "b")) == 1
 
