@@ -41,16 +41,6 @@ def rigid(pose: Array) -> Array:
     return out
 
 
-def rigid_object(world_from_instance: Array) -> Array:
-    """Return the frame of an object [4, 4]: z of its instance keeps its direction, y is normal to it, x follows."""
-    out = homogeneous(world_from_instance)
-    z = out[:3, 2] / np.linalg.norm(out[:3, 2])
-    y = out[:3, 1] - z * (z @ out[:3, 1])
-    y /= np.linalg.norm(y)
-    out[:3, :3] = np.column_stack([np.cross(y, z), y, z])
-    return out
-
-
 def centered(pose: Array, solid: Solid) -> Array:
     """Return the pose [4, 4] of the centre of an object's box, given that of the object."""
     out = homogeneous(pose)

@@ -13,11 +13,12 @@ from typing import Any, Literal
 import numpy as np
 
 from engine.errors import UserError
-from engine.formats.axes import CORNER_SIGNS, inverse, moved, rigid_object
+from engine.formats.axes import CORNER_SIGNS, homogeneous, inverse, moved
 from engine.formats.pixels import write_file, write_text
 from engine.formats.ply import encode_mesh
 from engine.formats.record import Array, Instance, Solid
 from engine.formats.registry import ExportContext, FormatCategory
+from engine.scene.bounds import object_frames
 
 MILLIMETRES = 1000.0
 BOX_TRIANGLES = np.array([
@@ -121,7 +122,7 @@ class SceneMeshes:
         members = np.flatnonzero(placements.instance == number) if number is not None else np.zeros(0, np.int64)
         if number is None or not len(members):
             raise UserError(f"bop: usd={self.path} has no {model.path}; name the scene that the dataset was made from")
-        object_from_world = inverse(rigid_object(instances.world_from_instance[number]))
+        object_from_world = inverse(homogeneous(object_frames(instances.world_from_instance[number])[0]))
         points, triangles, count = [], [], 0
         for placement in members:
             mesh = self.scene.meshes[placements.mesh[placement]]
