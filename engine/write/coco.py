@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+import pyarrow as pa
+
 from engine.formats.coco_json import annotation_json, category_json, joined_lines, json_line
 from engine.formats.from_rows import categories_of, instance_of
 from engine.registry import WRITERS
@@ -30,6 +33,13 @@ class Coco(DatasetParams):
     def __post_init__(self) -> None:
         if self.min_area_px < 1:
             raise ValueError(f"min_area_px must be at least 1, got {self.min_area_px}: readers reject empty boxes")
+
+    def left_out(self, instances: pa.Table) -> dict[str, int]:
+        """Return how many instances have no class, and how many of the others are too small."""
+        has_class = instances["class_id"].to_numpy() != 0
+        is_small = instances["area_px"].to_numpy() < self.min_area_px
+        counts = {"no class": ~has_class, f"fewer than {self.min_area_px} visible px": has_class & is_small}
+        return {reason: int(np.count_nonzero(rows)) for reason, rows in counts.items() if rows.any()}
 
 
 @WRITERS.register("coco", Coco)
