@@ -58,9 +58,10 @@ error | coco | box-invalid | bbox is four finite numbers x, y, width, height
 error | coco | box-not-positive | width and height of bbox are positive
 error | coco | box-outside | bbox lies inside the image
 error | coco | box-is-xyxy | bbox holds a size, not the opposite corner
-error | coco | box-not-mask | bbox is that of the mask: exactly for RLE, within 1 px for polygons
+error | coco | box-not-mask | bbox is that of the mask: exact for RLE, to 1 px for polygons and crowds
 error | coco | segmentation-invalid | segmentation is an RLE or a list of polygons
 error | coco | segmentation-empty | segmentation holds a polygon
+warning | coco | segmentation-none | boxes alone have no segmentation, rather than [] everywhere (said once a file)
 error | coco | polygon-too-short | a polygon has at least three points, x and y each
 error | coco | polygon-odd | a polygon has as many x as y
 error | coco | polygon-outside | a polygon lies inside the image, within 1 px
@@ -94,6 +95,7 @@ error | yolo | yaml-names-not-contiguous | classes are numbered 0, 1, 2, ... wit
 warning | yolo | yaml-names-duplicate | no two classes have one name
 error | yolo | yaml-nc-mismatch | nc is the number of names
 error | yolo | yaml-path-missing | the folders that path, train, val and test name are there
+warning | yolo | yaml-path-elsewhere | path is this folder, not an absolute one of another name
 error | yolo | yaml-keypoints-invalid | kpt_shape is [number, 2 or 3] and flip_idx a permutation that undoes itself
 error | yolo | split-empty | a split has images
 error | yolo | split-overlap | no image is in two splits

@@ -253,3 +253,39 @@ def test_findings_name_place_value_and_expectation() -> None:
     sizes = {image["file_name"]: (WIDTH, HEIGHT) for image in data["images"]}
     (finding,) = check_coco(data, "a.json", sizes.get)
     assert str(finding) == f"a.json: annotation 3: area-not-mask: 999; expected {int(CARTON.sum())} of the mask"
+
+
+def test_boxes_without_any_mask_are_warned_of_once(tmp_path: Path) -> None:
+    """As Roboflow and CVAT write them: segmentation is [] everywhere."""
+    path = write_coco(tmp_path)
+    data = coco_data()
+    for annotation in data["annotations"]:
+        annotation.update(segmentation=[], iscrowd=0)
+    write_json(path, data)
+    assert rules_of(tmp_path) == ["segmentation-none"]
+    data["annotations"][2]["area"] = 9999
+    write_json(path, data)
+    assert rules_of(tmp_path) == ["area-above-box", "segmentation-none"]
+
+
+def test_a_crowd_may_end_at_its_last_pixel_as_in_coco_2017(tmp_path: Path) -> None:
+    """Its run lengths are not compressed; the box of anything else is exact."""
+    path = write_coco(tmp_path)
+    data = coco_data()
+    crowd = next(a for a in data["annotations"] if a["iscrowd"])
+    x, y, width, height = crowd["bbox"]
+    crowd.update(bbox=[x, y, width - 1, height - 1])
+    write_json(path, data)
+    assert rules_of(tmp_path) == ["box-not-mask"]
+    crowd["segmentation"]["counts"] = runs_of(crowd["segmentation"]["counts"])
+    write_json(path, data)
+    assert rules_of(tmp_path) == []
+
+
+def test_captions_and_lists_of_test_images_are_no_faulty_labels(tmp_path: Path) -> None:
+    write_coco(tmp_path)
+    images = coco_data()["images"]
+    captions = [{"image_id": 1, "id": 1, "caption": "a rack"}]
+    write_json(tmp_path / "annotations/captions_val2017.json", {"images": images, "annotations": captions})
+    write_json(tmp_path / "annotations/image_info_test2017.json", {"images": images, "categories": []})
+    assert rules_of(tmp_path) == []
