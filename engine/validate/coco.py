@@ -157,9 +157,8 @@ def _check_annotations(known: Known, annotations: list[Any], tick: Callable[[int
         yield Finding(known.file, "", "segmentation-none", value, "masks, or no segmentation")
     for position, annotation in enumerate(annotations):
         if isinstance(annotation, dict):
-            if not has_masks:
-                annotation = {key: value for key, value in annotation.items() if key != "segmentation"}
-            yield from _check_annotation(known, annotation, seen, batch)
+            bare = {key: value for key, value in annotation.items() if key != "segmentation"}
+            yield from _check_annotation(known, annotation if has_masks else bare, seen, batch)
         if len(batch.rows) >= BATCH or position == len(annotations) - 1:
             yield from batch.check()
             tick(BATCH)

@@ -29,7 +29,7 @@ error | all | path-outside | a file that is named, or a link, stays inside the f
 error | all | file-unreadable | a file is readable: UTF-8, JSON or YAML, neither too deep nor too large
 error | all | dataset-fault | `verify` finds no fault in a dataset of ours
 error | all | image-missing | every image that labels speak of is there
-error | all | image-unreadable | the header of every image can be read
+error | all | image-unreadable | the header of every image can be read, and a JPEG or PNG reaches its end
 error | all | value-not-number | every value that must be a number is a finite one
 error | all | row-duplicate | no object is listed twice in a frame
 error | coco | coco-lists | the file is an object with the lists images, annotations and categories
@@ -84,7 +84,8 @@ error | coco | pixel-counts-order | 0 < visible_px <= in_frame_px <= full_px
 error | coco | visible-px-not-mask | visible_px is the area of the mask
 error | coco | occlusion-wrong | occlusion is 1 - visible_px / in_frame_px, within 1e-3
 error | coco | truncation-wrong | truncation is 1 - in_frame_px / full_px, within 1e-3
-error | coco | panoptic-duplicate | every image has one panoptic annotation
+error | coco | panoptic-duplicate | no image has two panoptic annotations
+error | coco | panoptic-missing | every image has a panoptic annotation
 error | coco | panoptic-size | a panoptic PNG is an 8-bit RGB image of the size of its image
 error | coco | panoptic-segment-missing | every id of a panoptic PNG but 0 has a segment
 error | coco | panoptic-segment-absent | every segment has pixels in the panoptic PNG

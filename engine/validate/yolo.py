@@ -13,7 +13,7 @@ from pathlib import Path
 
 from engine.validate.finding import Finding, shown
 from engine.validate.folder import BadFile, Folder, image_size, is_file, is_folder
-from engine.validate.yolo_row import DETECT_COLUMNS, OBB_COLUMNS, Kind, Line, check_row
+from engine.validate.yolo_row import DETECT_COLUMNS, OBB_COLUMNS, Kind, Line, check_row, numbers_of
 from engine.validate.yolo_yaml import Description, find_yaml, images_of, read_description, read_names, strays_of
 
 PROBED_FILES = 500  # label files that decide what kind of dataset it is
@@ -138,7 +138,7 @@ def _check_labels(folder: Folder, label: Path, size: tuple[int, int] | None, kin
         yield Finding(file, "", "file-unreadable", str(error), "a label file")
         return
     rows = list(_rows(folder, label))
-    seen: dict[tuple[str, ...], int] = {}
+    seen: dict[tuple[float | str, ...], int] = {}
     mixed = _is_mixed([len(words) for _, words in rows], kind)
     if mixed is not None:
         yield Finding(
@@ -154,7 +154,7 @@ def _check_labels(folder: Folder, label: Path, size: tuple[int, int] | None, kin
             yield from _check_columns(line, words, kind, is_mixed=mixed is not None)
             continue
         yield from check_row(line, words, kind)
-        first = seen.setdefault(tuple(words), number)
+        first = seen.setdefault(tuple(numbers_of(words) or words), number)
         if first != number:
             yield line.finding("row-duplicate", f"equal to line {first}", "an object listed once")
 

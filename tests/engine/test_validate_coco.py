@@ -21,6 +21,7 @@ from tests.engine.validate_samples import (
     WIDTH,
     coco_data,
     ellipse,
+    picture,
     rle_of,
     write_coco,
     write_json,
@@ -191,8 +192,8 @@ def test_a_planted_panoptic_fault_is_named_and_nothing_else(tmp_path: Path, faul
 def test_a_panoptic_png_of_another_size_or_depth_is_named(tmp_path: Path) -> None:
     write_panoptic(tmp_path)
     png = tmp_path / "annotations/panoptic_train/000001.png"
-    for picture in (Image.new("RGB", (HEIGHT, WIDTH)), Image.new("L", (WIDTH, HEIGHT))):
-        picture.save(png)
+    for png_picture in (Image.new("RGB", (HEIGHT, WIDTH)), Image.new("L", (WIDTH, HEIGHT))):
+        png_picture.save(png)
         assert rules_of(tmp_path) == ["panoptic-size"]
 
 
@@ -289,3 +290,30 @@ def test_captions_and_lists_of_test_images_are_no_faulty_labels(tmp_path: Path) 
     write_json(tmp_path / "annotations/captions_val2017.json", {"images": images, "annotations": captions})
     write_json(tmp_path / "annotations/image_info_test2017.json", {"images": images, "categories": []})
     assert rules_of(tmp_path) == []
+
+
+def test_an_image_without_a_panoptic_annotation_is_named(tmp_path: Path) -> None:
+    path = write_panoptic(tmp_path)
+    assert rules_of(tmp_path) == []
+    data = json.loads(path.read_text())
+    picture(tmp_path / "images/000002.png")
+    data["images"].append(data["images"][0] | {"id": 2, "file_name": "000002.png"})
+    write_json(path, data)
+    assert rules_of(tmp_path) == ["panoptic-missing"]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_picture_that_is_cut_off_is_named(tmp_path: Path, suffix: str) -> None:
+    """Its header is sound, and readers fail later; bytes behind the end, as cameras write them, do not matter."""
+    data = coco_data()
+    for image in data["images"]:
+        image["file_name"] = f"{image['id']}.{suffix}"
+        path = tmp_path / "images" / image["file_name"]
+        path.parent.mkdir(exist_ok=True)
+        noise = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+        Image.fromarray(noise).save(path)
+    write_json(tmp_path / "annotations/instances_train.json", data)
+    path.write_bytes(path.read_bytes() + b"\0" * 99)
+    assert rules_of(tmp_path) == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert rules_of(tmp_path) == ["image-unreadable"]

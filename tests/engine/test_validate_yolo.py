@@ -194,3 +194,10 @@ def test_a_darknet_folder_is_checked_by_its_names(tmp_path: Path) -> None:
     assert rules_of(tmp_path) == []
     (tmp_path / "obj_train_data/a.txt").write_text("1 0.5 0.5 0.2 0.2\n")
     assert rules_of(tmp_path) == ["class-out-of-range"]
+
+
+def test_a_row_that_is_written_with_other_digits_is_a_duplicate(tmp_path: Path) -> None:
+    """As ultralytics compares them: by value."""
+    write_yolo(tmp_path)
+    (tmp_path / "labels/val/c.txt").write_text("0 0.5 0.5 0.2 0.2\n0 0.50 0.500 0.2 2e-1\n")
+    assert rules_of(tmp_path) == ["row-duplicate"]
