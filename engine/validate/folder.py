@@ -79,10 +79,15 @@ class Folder:
                 if entry.suffix.lower() in suffixes and is_file(entry) and self.holds(entry):
                     yield entry
 
-    def links_outside(self) -> Iterator[Finding]:
-        """Yield a finding for every symbolic link that leads out of the folder."""
+    def obstacles(self) -> Iterator[Finding]:
+        """Yield a finding for every folder that cannot be read, and every link that leads out of this one."""
         for folder in self.folders():
-            for entry in entries(folder):
+            try:
+                found = sorted(folder.iterdir())
+            except OSError as error:
+                yield Finding(self.name(folder), "", "file-unreadable", error.strerror or "", "a folder to look into")
+                continue
+            for entry in found:
                 if entry.is_symlink() and not self.holds(entry):
                     yield Finding(self.name(entry), "", "path-outside", "a symbolic link", "a place inside the folder")
 

@@ -26,7 +26,7 @@ class Rule:
 
 _LINES = """
 error | all | path-outside | a file that is named, or a link, stays inside the folder
-error | all | file-unreadable | a file is readable: UTF-8, JSON or YAML, neither too deep nor too large
+error | all | file-unreadable | a folder and a file are readable: UTF-8, JSON or YAML, neither too deep nor too large
 error | all | dataset-fault | `verify` finds no fault in a dataset of ours
 error | all | image-missing | every image that labels speak of is there
 error | all | image-unreadable | the header of every image can be read, and a JPEG or PNG reaches its end
