@@ -213,5 +213,5 @@ def test_maps_of_ids_are_inlined_with_their_very_colours() -> None:
 def test_a_frame_without_a_picture_says_so(tmp_path: Path) -> None:
     """Labels are drawn over plain grey, which is not called the image."""
     first, *_, last = view_frames(tmp_path, 3)
-    assert list(frame_pictures(first))[0] == "image"
+    assert next(iter(frame_pictures(first))) == "image"
     assert list(frame_pictures(last)) == ["no image"]
