@@ -12,7 +12,7 @@ from PIL import Image
 from engine.annotators import EFFECTS
 from engine.dataset.check_amodal import check_amodal
 from engine.dataset.check_geometry import DEPTH_TOLERANCE_M, UNREADABLE, check_geometry
-from engine.dataset.check_space import check_space
+from engine.dataset.check_space import check_sight, check_space
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
 from engine.validate.rle import runs_of
@@ -81,7 +81,8 @@ def _check_frame(
             return
     for row in instances:
         where = frame.get("image", "index")
-        yield from ((where, f"instance {row['inst_id']}: {what}") for what in check_space(row, size))
+        faults = [*check_space(row, size)] or [*check_sight(row, frame)]
+        yield from ((where, f"instance {row['inst_id']}: {what}") for what in faults)
     if frame["n_instances"] != len(instances):
         yield frame.get("image", "index"), f"n_instances is {frame['n_instances']}, there are {len(instances)} rows"
     if "instance_map" in frame and (rows.out / frame["instance_map"]).is_file():

@@ -7,10 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from engine.labels.solid import corner_signs
+from engine.lens import lens_of_row, project
+
 ORTHONORMAL = 1.0e-6  # of the products of a pose's axes
 SLACK_PX = 0.01  # of a rotated box around what it holds: its corners are float32
 CORNERS = 8
 VISIBILITY = (0.0, 1.0, 2.0)
+SAME_RANGE = 1.0e-5  # relative: float32
+SAME_ANGLE_RAD = 1.0e-4
+SAME_CORNER_PX, SAME_CORNER = 0.02, 1.0e-4  # and of its distance to the border: beside the camera, it is steep
 
 
 def check_space(row: Mapping[str, Any], size: tuple[int, int]) -> Iterator[str]:
@@ -38,6 +44,40 @@ def _check_solid(row: Mapping[str, Any]) -> Iterator[str]:
     if (seen[:, 0] != seen[:, 1]).any():
         yield "corners_px has half a corner"
     yield from _check_rectangle(row)
+
+
+def check_sight(row: Mapping[str, Any], frame: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where range, angles and corners of a row do not follow from its pose and the camera of its frame."""
+    if row.get("corners_px") is None or frame.get("lens_model") is None:
+        return
+    pose = np.reshape(np.asarray(row["world_from_object"], np.float64), (3, 4))
+    camera = np.reshape(np.asarray(frame["world_from_camera"], np.float64), (4, 4))
+    center = np.asarray(row["box_center_m"], np.float64)
+    x, y, z = pose[:, :3].T @ (camera[:3, 3] - pose[:, :3] @ center - pose[:, 3])
+    range_m = float(np.sqrt(x * x + y * y + z * z))
+    if not abs(row["range_m"] - range_m) <= SAME_RANGE * (1.0 + range_m):
+        yield f"range_m is {row['range_m']:.4f}, pose and camera say {range_m:.4f}"
+    aside = float(np.hypot(x, y))  # an azimuth means nothing straight above
+    for name, angle, arm in (
+        ("azimuth_rad", np.arctan2(y, x), aside), ("elevation_rad", np.arctan2(z, aside), range_m)
+    ):  # fmt: skip
+        off = abs(np.angle(np.exp(1j * (row[name] - angle))))
+        if not off * arm <= SAME_ANGLE_RAD * (1.0 + range_m):
+            yield f"{name} is {row[name]:.4f}, pose and camera say {angle:.4f}"
+    if frame.get("readout_s"):
+        return  # rows are exposed one after the other: where corners are seen depends on speeds
+    corner = center + 0.5 * corner_signs() * np.asarray(row["box_size_m"], np.float64)
+    world = corner @ pose[:, :3].T + pose[:, 3]
+    expected, _ = project(lens_of_row(frame), (world - camera[:3, 3]) @ camera[:3, :3])
+    found = np.reshape(np.asarray(row["corners_px"], np.float64), (CORNERS, 2))
+    size = np.array([frame["width"], frame["height"]])
+    beyond = np.maximum(np.maximum(-expected, expected - size), 0.0).max(axis=1)
+    off_px = np.abs(found - expected).max(axis=1)
+    is_lost = np.isnan(off_px) & (beyond == 0.0) & np.isnan(found).any(axis=1)
+    wrong = np.flatnonzero(is_lost | (off_px > SAME_CORNER_PX + SAME_CORNER * beyond))
+    if wrong.size:
+        first = int(wrong[0])
+        yield f"corner {first} is at {found[first].tolist()}, pose and camera say {expected[first].round(2).tolist()}"
 
 
 def _check_rectangle(row: Mapping[str, Any]) -> Iterator[str]:

@@ -176,6 +176,8 @@ def _image_of(folder: Folder, base: Path, number: int) -> tuple[tuple[int, int] 
     elif any(is_folder(base / name) for name in ("rgb", "gray")):
         findings.append(Finding(folder.name(places[0]), "", "image-missing", places[0].name, "an image"))
     depth = base / "depth" / f"{number:06d}.png"
+    if not is_file(depth) and is_file(depth.with_suffix(".tif")):  # ITODD
+        depth = depth.with_suffix(".tif")
     if is_folder(depth.parent):
         findings += _check_depth(folder, depth, size)
     return size, findings

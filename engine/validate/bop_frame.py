@@ -103,7 +103,7 @@ def check_info(place: Place, info: Any) -> list[Finding]:
         if not is_number(share) or abs(share - wanted) > SHARE_TOLERANCE:
             findings.append(place.finding("visib-fract-wrong", shown(share), f"{wanted:.4f}"))
     outer, inner = info.get("bbox_obj"), info.get("bbox_visib")
-    if not _is_box(outer) or not _is_box(inner):
+    if not _is_box(outer, total) or not _is_box(inner, seen):
         findings.append(
             place.finding("box-invalid", shown([outer, inner]), "bbox_obj, bbox_visib: x, y, width, height")
         )
@@ -114,8 +114,12 @@ def check_info(place: Place, info: Any) -> list[Finding]:
     return findings
 
 
-def _is_box(box: Any) -> TypeGuard[list[float]]:
-    return are_numbers(box, 4) and (box == UNSEEN or min(box[2], box[3]) > 0)
+def _is_box(box: Any, pixels: Any) -> TypeGuard[list[float]]:
+    """Return whether it is a box; the toolkit measures from first to last pixel: a line of them has width 0."""
+    if not are_numbers(box, 4) or box == UNSEEN:
+        return box == UNSEEN
+    least, most = sorted(box[2:])
+    return least > 0 or (least == 0 and is_whole(pixels) and pixels <= most + 1)
 
 
 @dataclass(frozen=True)

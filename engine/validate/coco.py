@@ -150,9 +150,15 @@ def _check_categories(known: Known, categories: list[Any]) -> Iterator[Finding]:
 def _check_annotations(known: Known, annotations: list[Any], tick: Callable[[int], None]) -> Iterator[Finding]:
     seen: set[int] = set()
     batch = MaskBatch(known.file)
+    outlines = [a["segmentation"] for a in annotations if isinstance(a, dict) and "segmentation" in a]
+    has_masks = any(outline != [] for outline in outlines)
+    if outlines and not has_masks:
+        value = f"[] in all {len(outlines)} annotations that have one"
+        yield Finding(known.file, "", "segmentation-none", value, "masks, or no segmentation")
     for position, annotation in enumerate(annotations):
         if isinstance(annotation, dict):
-            yield from _check_annotation(known, annotation, seen, batch)
+            bare = {key: value for key, value in annotation.items() if key != "segmentation"}
+            yield from _check_annotation(known, annotation if has_masks else bare, seen, batch)
         if len(batch.rows) >= BATCH or position == len(annotations) - 1:
             yield from batch.check()
             tick(BATCH)

@@ -27,7 +27,9 @@ OTHERS = (
     "manifest",
     "taxonomy",
     "camera",
+    "scene_gt_coco",  # of BOP: boxes of whole silhouettes beside visible masks
 )
+OTHER_TASKS = ("captions_", "image_info_")  # of COCO itself: no boxes, and no annotations
 
 
 def coco_files(folder: Folder) -> list[Path]:
@@ -39,7 +41,8 @@ def coco_files(folder: Folder) -> list[Path]:
             continue
         found += [
             path for path in entries(base)
-            if path.suffix == ".json" and path.stem not in OTHERS and not path.name.startswith(".") and is_file(path)
+            if path.suffix == ".json" and path.stem not in OTHERS and not path.name.startswith((".", *OTHER_TASKS))
+            and is_file(path)
         ]  # fmt: skip
     return found
 
@@ -99,7 +102,7 @@ def _looks_like_coco(folder: Folder, path: Path) -> bool:
             file.seek(max(0, path.stat().st_size - 2**16))
             text = head + file.read(2**16)
     except OSError:
-        return False
+        return True  # to be named as what cannot be read
     return any(key in text for key in (b'"annotations"', b'"categories"', b'"images"'))
 
 
@@ -111,7 +114,7 @@ def _image_root(folder: Folder, path: Path, data: Any) -> Path:
     split = path.stem.rsplit("_", 1)[-1]
     above = folder.root
     roots = [above, above / "images", path.parent, above / split, above / "images" / split, path.parent / "images"]
-    roots += [above / "train", above / "val", above / "valid", above / "test", above / "JPEGImages"]
+    roots += [above / "train", above / "val", above / "valid", above / "test", above / "JPEGImages", above / "data"]
     roots += [path.parent.parent, path.parent.parent / split]
     if folder.images is not None:
         roots = [folder.images, folder.images / split, *roots]

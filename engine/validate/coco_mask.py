@@ -95,6 +95,8 @@ class MaskBatch:
         if row.is_exact and is_whole(visible) and visible != area:
             yield Finding(self.file, where, "visible-px-not-mask", str(visible), f"{area} of the mask")
         boxes: list[list[float]] = [[*box]] if row.is_exact else [[*box], _extent(row.polygons)]
+        if row.is_exact and row.counts is None and row.annotation.get("iscrowd") == 1:
+            boxes.insert(0, [*box[:2], box[2] - 1, box[3] - 1])  # crowds of COCO 2017 end at the last pixel
         tolerance = 0.0 if row.is_exact else POLYGON_TOLERANCE_PX
         if row.sound[0] and stated_box is not None:
             x, y, width, height = stated_box

@@ -43,7 +43,7 @@ def check_panoptic(
             if "isthing" not in category:
                 where = f"category {shown(category.get('id'))}"
                 yield Finding(file, where, "isthing-invalid", "none", "0 or 1")
-    pictures, seen = _folder_of(folder, path), set()
+    pictures, seen, all_known = _folder_of(folder, path), set(), True
     for position, annotation in enumerate(data["annotations"]):
         folder.tick(1)
         if not isinstance(annotation, dict):
@@ -51,12 +51,18 @@ def check_panoptic(
             continue
         key, where = key_of(annotation.get("image_id")), f"annotation of image {shown(annotation.get('image_id'))}"
         if key is None or key not in known.size_of:
+            all_known = False
             yield Finding(file, where, "image-id-unknown", shown(annotation.get("image_id")), "an id of images")
             continue
         if key in seen:
             yield Finding(file, where, "panoptic-duplicate", shown(annotation.get("image_id")), "one an image")
         seen.add(key)
         yield from _check_picture(folder, pictures, annotation, (file, where), (known.size_of[key], categories))
+    missing = [key for key in known.size_of if key is not None and key not in seen]
+    for key in missing if all_known else ():
+        yield Finding(
+            file, f"image {shown(key)}", "panoptic-missing", "none", "an annotation, perhaps without segments"
+        )
 
 
 def _folder_of(folder: Folder, path: Path) -> Path:

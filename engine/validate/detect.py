@@ -28,7 +28,7 @@ def formats_of(folder: Folder) -> tuple[str, ...]:
 
 def check(folder: Folder, formats: tuple[str, ...], *, with_precision: bool = False) -> Iterator[Finding]:
     """Yield everything that is wrong with a folder, format after format."""
-    yield from folder.links_outside()
+    yield from folder.obstacles()
     for name in formats:
         if name == "ommatidia":
             yield from check_ommatidia_folder(folder, with_precision=with_precision)

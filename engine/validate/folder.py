@@ -20,6 +20,8 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 MAX_TEXT_BYTES = 64 * 2**20  # of a label file or a yaml
 MAX_JSON_BYTES = 4 * 2**30  # JSON is held as a whole
 MAX_PIXELS = 2**27  # of a mask that is decoded
+END_MARKS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}  # by format of Pillow
+MAX_TAIL_BYTES = 2**16  # in which the mark is looked for: cameras write more behind it
 MAX_DEPTH = 6  # folders below the one that is checked
 UNREADABLE = (
     OSError, ValueError, KeyError, EOFError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError
@@ -77,10 +79,15 @@ class Folder:
                 if entry.suffix.lower() in suffixes and is_file(entry) and self.holds(entry):
                     yield entry
 
-    def links_outside(self) -> Iterator[Finding]:
-        """Yield a finding for every symbolic link that leads out of the folder."""
+    def obstacles(self) -> Iterator[Finding]:
+        """Yield a finding for every folder that cannot be read, and every link that leads out of this one."""
         for folder in self.folders():
-            for entry in entries(folder):
+            try:
+                found = sorted(folder.iterdir())
+            except OSError as error:
+                yield Finding(self.name(folder), "", "file-unreadable", error.strerror or "", "a folder to look into")
+                continue
+            for entry in found:
                 if entry.is_symlink() and not self.holds(entry):
                     yield Finding(self.name(entry), "", "path-outside", "a symbolic link", "a place inside the folder")
 
@@ -146,7 +153,7 @@ def is_folder(path: Path) -> bool:
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
-    """Return (width, height) of an image from its header, or of an array file; None if it is neither."""
+    """Return (width, height) of an image from its header, or of an array file; None if it is neither or cut off."""
     try:
         if path.suffix == ".npy":
             shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
@@ -154,9 +161,17 @@ def image_size(path: Path) -> tuple[int, int] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(path) as image:
-                return image.size
+                mark = END_MARKS.get(image.format or "")
+                return image.size if mark is None or _ends_with(path, mark) else None
     except UNREADABLE:
         return None
+
+
+def _ends_with(path: Path, mark: bytes) -> bool:
+    """Return whether a mark stands near the end of a file: the data before it cannot hold it by chance."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - MAX_TAIL_BYTES))
+        return mark in file.read(MAX_TAIL_BYTES)
 
 
 def read_pixels(path: Path) -> NDArray[Any]:

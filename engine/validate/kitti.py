@@ -97,7 +97,7 @@ def _check_labels(folder: Folder, path: Path, at: Place, seen: Seen) -> Iterator
     except BadFile as error:
         yield Finding(at.file, "", "file-unreadable", str(error), "a label file")
         return
-    first_of: dict[tuple[str, ...], int] = {}
+    first_of: dict[tuple[str | float, ...], int] = {}
     for number, line in enumerate(lines, 1):
         words = line.split()
         if not words:
@@ -114,7 +114,7 @@ def _check_labels(folder: Folder, path: Path, at: Place, seen: Seen) -> Iterator
             continue
         yield from check_object(place, words[0], values, seen)
         if words[0] != "DontCare":
-            first = first_of.setdefault(tuple(words), number)
+            first = first_of.setdefault((words[0], *values), number)
             if first != number:
                 yield place.finding("row-duplicate", f"equal to line {first}", "an object listed once")
 

@@ -26,10 +26,10 @@ class Rule:
 
 _LINES = """
 error | all | path-outside | a file that is named, or a link, stays inside the folder
-error | all | file-unreadable | a file is readable: UTF-8, JSON or YAML, neither too deep nor too large
+error | all | file-unreadable | a folder and a file are readable: UTF-8, JSON or YAML, neither too deep nor too large
 error | all | dataset-fault | `verify` finds no fault in a dataset of ours
 error | all | image-missing | every image that labels speak of is there
-error | all | image-unreadable | the header of every image can be read
+error | all | image-unreadable | the header of every image can be read, and a JPEG or PNG reaches its end
 error | all | value-not-number | every value that must be a number is a finite one
 error | all | row-duplicate | no object is listed twice in a frame
 error | coco | coco-lists | the file is an object with the lists images, annotations and categories
@@ -58,9 +58,10 @@ error | coco | box-invalid | bbox is four finite numbers x, y, width, height
 error | coco | box-not-positive | width and height of bbox are positive
 error | coco | box-outside | bbox lies inside the image
 error | coco | box-is-xyxy | bbox holds a size, not the opposite corner
-error | coco | box-not-mask | bbox is that of the mask: exactly for RLE, within 1 px for polygons
+error | coco | box-not-mask | bbox is that of the mask: exact for RLE, to 1 px for polygons and crowds
 error | coco | segmentation-invalid | segmentation is an RLE or a list of polygons
 error | coco | segmentation-empty | segmentation holds a polygon
+warning | coco | segmentation-none | boxes alone have no segmentation, rather than [] everywhere (said once a file)
 error | coco | polygon-too-short | a polygon has at least three points, x and y each
 error | coco | polygon-odd | a polygon has as many x as y
 error | coco | polygon-outside | a polygon lies inside the image, within 1 px
@@ -83,7 +84,8 @@ error | coco | pixel-counts-order | 0 < visible_px <= in_frame_px <= full_px
 error | coco | visible-px-not-mask | visible_px is the area of the mask
 error | coco | occlusion-wrong | occlusion is 1 - visible_px / in_frame_px, within 1e-3
 error | coco | truncation-wrong | truncation is 1 - in_frame_px / full_px, within 1e-3
-error | coco | panoptic-duplicate | every image has one panoptic annotation
+error | coco | panoptic-duplicate | no image has two panoptic annotations
+error | coco | panoptic-missing | every image has a panoptic annotation
 error | coco | panoptic-size | a panoptic PNG is an 8-bit RGB image of the size of its image
 error | coco | panoptic-segment-missing | every id of a panoptic PNG but 0 has a segment
 error | coco | panoptic-segment-absent | every segment has pixels in the panoptic PNG
@@ -94,6 +96,7 @@ error | yolo | yaml-names-not-contiguous | classes are numbered 0, 1, 2, ... wit
 warning | yolo | yaml-names-duplicate | no two classes have one name
 error | yolo | yaml-nc-mismatch | nc is the number of names
 error | yolo | yaml-path-missing | the folders that path, train, val and test name are there
+warning | yolo | yaml-path-elsewhere | path is this folder, not an absolute one of another name
 error | yolo | yaml-keypoints-invalid | kpt_shape is [number, 2 or 3] and flip_idx a permutation that undoes itself
 error | yolo | split-empty | a split has images
 error | yolo | split-overlap | no image is in two splits

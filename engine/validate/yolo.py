@@ -13,8 +13,8 @@ from pathlib import Path
 
 from engine.validate.finding import Finding, shown
 from engine.validate.folder import BadFile, Folder, image_size, is_file, is_folder
-from engine.validate.yolo_row import DETECT_COLUMNS, OBB_COLUMNS, Kind, Line, check_row
-from engine.validate.yolo_yaml import Description, find_yaml, images_of, read_description
+from engine.validate.yolo_row import DETECT_COLUMNS, OBB_COLUMNS, Kind, Line, check_row, numbers_of
+from engine.validate.yolo_yaml import Description, find_yaml, images_of, read_description, read_names, strays_of
 
 PROBED_FILES = 500  # label files that decide what kind of dataset it is
 TASKS = ("detect", "segment", "pose", "obb")
@@ -22,7 +22,7 @@ TASKS = ("detect", "segment", "pose", "obb")
 
 def check_yolo_folder(folder: Folder) -> Iterator[Finding]:
     """Yield every fault of a YOLO folder."""
-    description, path = Description(), find_yaml(folder)
+    description, path = read_names(folder), find_yaml(folder)
     if path is not None:
         description, findings = read_description(folder, path)
         yield from findings
@@ -65,13 +65,14 @@ def _check_splits(
     folder: Folder, splits: dict[str, tuple[Path, ...]], images: dict[str, list[Path]]
 ) -> Iterator[Finding]:
     owner: dict[Path, str] = {}
+    for place in dict.fromkeys(place for places in splits.values() for place in places):
+        yield from strays_of(folder, place)
     for split, found in images.items():
         if not found and splits[split]:
             yield Finding(folder.name(splits[split][0]), split, "split-empty", "0 images", "an image or more")
-        same = next((other for other in images if other != split and splits[other] == splits[split]), None)
+        same = next((other for other in images if other != split and splits[other] == splits[split] != ()), None)
         if same is not None and list(images).index(same) < list(images).index(split):
-            value = folder.name(splits[split][0]) if splits[split] else "none"
-            yield Finding(value, split, "split-shared", f"also {same}", "images of its own")
+            yield Finding(folder.name(splits[split][0]), split, "split-shared", f"also {same}", "images of its own")
             continue
         for image in found:
             place = image.resolve() if image.is_symlink() else image
@@ -137,7 +138,7 @@ def _check_labels(folder: Folder, label: Path, size: tuple[int, int] | None, kin
         yield Finding(file, "", "file-unreadable", str(error), "a label file")
         return
     rows = list(_rows(folder, label))
-    seen: dict[tuple[str, ...], int] = {}
+    seen: dict[tuple[float | str, ...], int] = {}
     mixed = _is_mixed([len(words) for _, words in rows], kind)
     if mixed is not None:
         yield Finding(
@@ -153,7 +154,7 @@ def _check_labels(folder: Folder, label: Path, size: tuple[int, int] | None, kin
             yield from _check_columns(line, words, kind, is_mixed=mixed is not None)
             continue
         yield from check_row(line, words, kind)
-        first = seen.setdefault(tuple(words), number)
+        first = seen.setdefault(tuple(numbers_of(words) or words), number)
         if first != number:
             yield line.finding("row-duplicate", f"equal to line {first}", "an object listed once")
 

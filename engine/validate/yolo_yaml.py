@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from engine.validate.finding import Finding, is_whole, shown
@@ -15,6 +15,7 @@ from engine.validate.folder import IMAGE_SUFFIXES, BadFile, Folder, entries, is_
 
 SPLITS = ("train", "val", "test")
 MAX_YAML_BYTES = 2**20
+DARKNET_NAMES = "obj.names"  # one class a line, in place of data.yaml; CVAT calls it YOLO 1.1
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,19 @@ def has_yolo(folder: Folder) -> bool:
             return True
         if "names" in text or "train" in text:
             return True
+    if is_file(folder.root / DARKNET_NAMES):
+        return True
     labels = folder.root / "labels"
     return is_folder(labels) and folder.holds(labels) and next(folder.files(labels, (".txt",)), None) is not None
+
+
+def read_names(folder: Folder) -> Description:
+    """Return what the names of a darknet folder say; nothing if there are none."""
+    try:
+        lines = folder.read_text(folder.root / DARKNET_NAMES).splitlines()
+    except BadFile:
+        return Description()
+    return Description(sum(bool(line.strip()) for line in lines))
 
 
 def read_description(folder: Folder, path: Path) -> tuple[Description, list[Finding]]:
@@ -119,8 +131,10 @@ def _splits(
         place = folder.inside(folder.root, stated)
         if place is not None and is_folder(place):
             base = place
-        elif isinstance(stated, str) and Path(stated).is_absolute() and Path(stated).name == folder.root.name:
-            pass  # where it lay when it was made
+        elif isinstance(stated, str) and _parts(stated)[-1:] == [folder.root.name]:
+            pass  # where it lay when it was made, or below the folder of datasets of its reader
+        elif isinstance(stated, str) and _is_absolute(stated):
+            findings.append(Finding(file, "path", "yaml-path-elsewhere", shown(stated), "this folder, or no path"))
         else:
             findings.append(Finding(file, "path", "yaml-path-missing", shown(stated), "a folder inside this one"))
     if not any(data.get(split) for split in SPLITS[:2]):
@@ -140,14 +154,33 @@ def _splits(
 
 
 def _place(folder: Folder, base: Path, name: Any) -> Path | None:
-    """Return the folder, or list of images, that a split names; a leading ../ is tried without as well."""
-    names = [name, name.removeprefix("../")] if isinstance(name, str) else []
+    """Return the folder, or list of images, that a split names."""
+    names = _names(folder, name) if isinstance(name, str) else []
     for candidate in names:
         for root in (base, folder.root, *([] if folder.images is None else [folder.images])):
             place = folder.inside(root, candidate)
             if place is not None and (is_folder(place) or is_file(place)):
                 return place
     return None
+
+
+def _names(folder: Folder, name: str) -> list[str]:
+    """Return a name as it stands, without a leading ../ or data/, and from this folder's own name on if absolute."""
+    names = [name, name.removeprefix("../"), name.removeprefix("./").removeprefix("data/")]
+    parts = _parts(name) if _is_absolute(name) else []
+    if folder.root.name in parts:
+        last = len(parts) - 1 - parts[::-1].index(folder.root.name)
+        names.append("/".join(parts[last + 1 :]) or ".")
+    return names
+
+
+def _is_absolute(name: str) -> bool:
+    return PurePosixPath(name).is_absolute() or PureWindowsPath(name).is_absolute()
+
+
+def _parts(name: str) -> list[str]:
+    """Return the parts of a path as Linux or Windows writes it."""
+    return [part for part in name.replace("\\", "/").split("/") if part]
 
 
 def images_of(folder: Folder, place: Path) -> list[Path]:
@@ -158,5 +191,25 @@ def images_of(folder: Folder, place: Path) -> list[Path]:
         lines = folder.read_text(place).splitlines()
     except BadFile:
         return []
-    found = [folder.inside(base, line.strip()) for line in lines if line.strip() for base in (place.parent,)]
+    found = [_listed(folder, place.parent, line.strip()) for line in lines if line.strip()]
     return [path for path in found if path is not None]
+
+
+def _listed(folder: Folder, base: Path, name: str) -> Path | None:
+    """Return the image that a line names: the first that is there, or where it should be; None: outside."""
+    places = [path for path in (folder.inside(base, each) for each in _names(folder, name)) if path is not None]
+    return next((path for path in places if is_file(path)), places[0] if places else None)
+
+
+def strays_of(folder: Folder, place: Path) -> Iterator[Finding]:
+    """Yield the lines of a list of images that lead out of the folder."""
+    if is_folder(place):
+        return
+    try:
+        lines = folder.read_text(place).splitlines()
+    except BadFile as error:
+        yield Finding(folder.name(place), "", "file-unreadable", str(error), "a list of images")
+        return
+    for number, line in enumerate(lines, 1):
+        if line.strip() and _listed(folder, place.parent, line.strip()) is None:
+            yield Finding(folder.name(place), f"line {number}", "path-outside", shown(line), "an image of this folder")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.formats.record import Amodal, Category, Frame, Instance, Mask
-from engine.view.pictures import draw_role, other_roles, picture_of, shrink
+from engine.view.pictures import IMAGE, draw_role, other_roles, picture_of, shrink
 from engine.view.sheets import words
 from engine.write.contact_sheet import class_color
 
@@ -28,7 +28,7 @@ IMAGE_WIDTH_PX, ROLE_WIDTH_PX = 1280, 640  # of inlined pictures
 QUALITY = 85
 FEW_COLORS = 256
 PARTS = Path(__file__).parent / "page"
-IMAGE_LABEL = "image"
+IMAGE_LABEL, NO_IMAGE_LABEL = "image", "no image"
 
 
 def write_page(name: str, categories: tuple[Category, ...], frames: Iterable[Frame]) -> Iterator[bytes]:
@@ -65,7 +65,8 @@ def frame_data(frame: Frame, class_of: dict[str, int]) -> dict[str, Any]:
 
 def frame_pictures(frame: Frame) -> dict[str, str]:
     """Return the pictures of a frame by name, as data URIs."""
-    pictures = {IMAGE_LABEL: inline(shrink(picture_of(frame), IMAGE_WIDTH_PX))}
+    label = IMAGE_LABEL if IMAGE in frame.files else NO_IMAGE_LABEL
+    pictures = {label: inline(shrink(picture_of(frame), IMAGE_WIDTH_PX))}
     return pictures | {words(role): inline(_small(draw_role(frame, role))) for role in other_roles(frame)}
 
 
@@ -121,18 +122,23 @@ def inline(picture: Image.Image) -> str:
     """Return a picture as a data URI: of few colours, as maps of ids have, exactly; otherwise as JPEG."""
     data, kind = io.BytesIO(), "jpeg"
     rgb = picture.convert("RGB")
-    if rgb.getcolors(FEW_COLORS) is not None:
+    colors = rgb.getcolors(FEW_COLORS)
+    if colors is not None:
         kind = "png"
-        _with_palette(np.asarray(rgb)).save(data, "PNG")
+        _with_palette(np.asarray(rgb), np.array([color for _, color in colors], np.uint8)).save(data, "PNG")
     else:
         rgb.save(data, "JPEG", quality=QUALITY)
     return f"data:image/{kind};base64," + base64.b64encode(data.getvalue()).decode("ascii")
 
 
-def _with_palette(rgb: NDArray[np.uint8]) -> Image.Image:
-    """Return a picture of few colours as indices into them."""
-    packed = rgb.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)
-    values, index = np.unique(packed, return_inverse=True)
+def _with_palette(rgb: NDArray[np.uint8], used: NDArray[np.uint8]) -> Image.Image:
+    """Return a picture of few colours, which are the used ones [color, 3], as indices into them."""
+    packed, values = (
+        colors[..., 0].astype(np.uint32) << 16 | colors[..., 1].astype(np.uint32) << 8 | colors[..., 2]
+        for colors in (rgb, used)
+    )
+    values.sort()
+    index = np.searchsorted(values, packed)  # many times faster than to sort all pixels
     colors = np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
     picture = Image.fromarray(index.reshape(packed.shape).astype(np.uint8))
     picture.putpalette(colors.tobytes())

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from engine.dataset.check_rows import is_same
-from engine.dataset.check_space import check_space
+from engine.dataset.check_space import check_sight, check_space
 
 SIZE = (64, 48)
 
@@ -71,3 +71,35 @@ def test_columns_with_corners_that_are_not_seen_equal_themselves() -> None:
     assert not is_same(column([nan, 1.0]), column([0.0, 1.0]))
     assert is_same(pa.chunked_array([["a", "b"]]), pa.chunked_array([["a"], ["b"]]))
     assert not is_same(pa.chunked_array([["a"]]), pa.chunked_array([["b"]]))
+
+
+FRAME = {
+    "width": 64, "height": 48, "k": [50.0, 0, 32, 0, 50.0, 24, 0, 0, 1], "lens_model": "pinhole",
+    "lens_coefficients": [0.0] * 8, "lens_limit": 1.5, "readout_s": 0.0,
+    "world_from_camera": [1.0, 0, 0, 0, 0, 1.0, 0, 0, 0, 0, 1.0, 10.0, 0, 0, 0, 1.0],
+}  # fmt: skip
+
+
+def seen() -> dict[str, Any]:
+    """Return a cube of 2 m around the origin, seen from 10 m above: its corners lie 50 / 9 or 50 / 11 px off."""
+    corners = []
+    for number in range(8):
+        x, y, z = (1 if number >> axis & 1 else -1 for axis in range(3))
+        corners += [32 + x * 50 / (10 - z), 24 - y * 50 / (10 - z)]
+    return {
+        "world_from_object": np.eye(3, 4).ravel().tolist(), "box_size_m": [2.0, 2.0, 2.0],
+        "box_center_m": [0.0, 0.0, 0.0], "corners_px": corners, "range_m": 10.0, "azimuth_rad": 0.3,
+        "elevation_rad": np.pi / 2,
+    }  # fmt: skip
+
+
+def test_corners_range_and_angles_follow_from_pose_and_camera() -> None:
+    assert list(check_sight(seen(), FRAME)) == []
+    assert list(check_sight({"bbox": [0, 0, 1, 1]}, FRAME)) == []
+    shifted = [value + 0.1 for value in seen()["corners_px"]]
+    lost = [float("nan")] * 2 + seen()["corners_px"][2:]
+    for column, value in (("range_m", 10.01), ("elevation_rad", 1.5), ("box_size_m", [2, 2, 1.9]),
+                          ("corners_px", shifted), ("corners_px", lost)):  # fmt: skip
+        (what,) = check_sight(seen() | {column: value}, FRAME)
+        assert what.split()[0] in (column, "corner")
+    assert list(check_sight(seen() | {"corners_px": shifted}, FRAME | {"readout_s": 0.02})) == []

@@ -7,7 +7,7 @@ import json
 import random
 import shutil
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -265,3 +265,20 @@ def consume(root: Path) -> None:
         assert finding.rule in RULES
         assert str(finding).isprintable()
         assert len(str(finding)) < 1000
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_folder_that_cannot_be_read_is_a_finding(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels that were not looked at are not sound; tests may run as root, whom nothing is closed to."""
+    WRITERS[name](tmp_path)
+    found = formats_of(Folder(tmp_path))
+    listed = Path.iterdir
+
+    def closed(path: Path) -> Iterator[Path]:
+        if path.name in ("annotations", "label_2", "train"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    named = [(finding.rule, finding.value) for finding in check(Folder(tmp_path), found)]
+    assert ("file-unreadable", "Permission denied") in named

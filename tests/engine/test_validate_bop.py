@@ -119,3 +119,28 @@ def test_a_fault_of_a_bop_folder_is_named(tmp_path: Path, fault: str) -> None:
     plant, rule = FOLDERS[fault]
     plant(tmp_path)
     assert rules_of(tmp_path) == [rule]
+
+
+def test_what_the_toolkit_itself_writes_is_sound(tmp_path: Path) -> None:
+    """Boxes end at the last pixel, of width 0 for one column; depth may be a TIFF; scene_gt_coco has whole boxes."""
+    scene = write_bop(tmp_path)
+    path = scene / "scene_gt_info.json"
+    data = json.loads(path.read_text())
+    entry = data["0"][0]
+    x, y, _, height = entry["bbox_visib"]
+    seen = np.zeros((HEIGHT, WIDTH), np.uint8)
+    seen[y : y + height] = np.array(Image.open(scene / "mask/000000_000000.png"))[y : y + height] * (
+        np.arange(WIDTH) == x + 4
+    )
+    rows = np.flatnonzero(seen.any(axis=1))
+    save("mask_visib/000000_000000.png", seen)(tmp_path)
+    count = int(np.count_nonzero(seen))
+    entry.update(bbox_visib=[x + 4, int(rows[0]), 0, int(np.ptp(rows))], px_count_visib=count)
+    entry["visib_fract"] = count / entry["px_count_all"]
+    write_json(path, data)
+    assert rules_of(tmp_path) == []
+    for depth in sorted((scene / "depth").glob("*.png")):
+        Image.open(depth).save(depth.with_suffix(".tif"))
+        depth.unlink()
+    write_json(scene / "scene_gt_coco.json", {"images": [], "annotations": [{}], "categories": []})
+    assert rules_of(scene) == rules_of(tmp_path) == []

@@ -21,6 +21,7 @@ from tests.engine.validate_samples import (
     WIDTH,
     coco_data,
     ellipse,
+    picture,
     rle_of,
     write_coco,
     write_json,
@@ -191,8 +192,8 @@ def test_a_planted_panoptic_fault_is_named_and_nothing_else(tmp_path: Path, faul
 def test_a_panoptic_png_of_another_size_or_depth_is_named(tmp_path: Path) -> None:
     write_panoptic(tmp_path)
     png = tmp_path / "annotations/panoptic_train/000001.png"
-    for picture in (Image.new("RGB", (HEIGHT, WIDTH)), Image.new("L", (WIDTH, HEIGHT))):
-        picture.save(png)
+    for png_picture in (Image.new("RGB", (HEIGHT, WIDTH)), Image.new("L", (WIDTH, HEIGHT))):
+        png_picture.save(png)
         assert rules_of(tmp_path) == ["panoptic-size"]
 
 
@@ -253,3 +254,66 @@ def test_findings_name_place_value_and_expectation() -> None:
     sizes = {image["file_name"]: (WIDTH, HEIGHT) for image in data["images"]}
     (finding,) = check_coco(data, "a.json", sizes.get)
     assert str(finding) == f"a.json: annotation 3: area-not-mask: 999; expected {int(CARTON.sum())} of the mask"
+
+
+def test_boxes_without_any_mask_are_warned_of_once(tmp_path: Path) -> None:
+    """As Roboflow and CVAT write them: segmentation is [] everywhere."""
+    path = write_coco(tmp_path)
+    data = coco_data()
+    for annotation in data["annotations"]:
+        annotation.update(segmentation=[], iscrowd=0)
+    write_json(path, data)
+    assert rules_of(tmp_path) == ["segmentation-none"]
+    data["annotations"][2]["area"] = 9999
+    write_json(path, data)
+    assert rules_of(tmp_path) == ["area-above-box", "segmentation-none"]
+
+
+def test_a_crowd_may_end_at_its_last_pixel_as_in_coco_2017(tmp_path: Path) -> None:
+    """Its run lengths are not compressed; the box of anything else is exact."""
+    path = write_coco(tmp_path)
+    data = coco_data()
+    crowd = next(a for a in data["annotations"] if a["iscrowd"])
+    x, y, width, height = crowd["bbox"]
+    crowd.update(bbox=[x, y, width - 1, height - 1])
+    write_json(path, data)
+    assert rules_of(tmp_path) == ["box-not-mask"]
+    crowd["segmentation"]["counts"] = runs_of(crowd["segmentation"]["counts"])
+    write_json(path, data)
+    assert rules_of(tmp_path) == []
+
+
+def test_captions_and_lists_of_test_images_are_no_faulty_labels(tmp_path: Path) -> None:
+    write_coco(tmp_path)
+    images = coco_data()["images"]
+    captions = [{"image_id": 1, "id": 1, "caption": "a rack"}]
+    write_json(tmp_path / "annotations/captions_val2017.json", {"images": images, "annotations": captions})
+    write_json(tmp_path / "annotations/image_info_test2017.json", {"images": images, "categories": []})
+    assert rules_of(tmp_path) == []
+
+
+def test_an_image_without_a_panoptic_annotation_is_named(tmp_path: Path) -> None:
+    path = write_panoptic(tmp_path)
+    assert rules_of(tmp_path) == []
+    data = json.loads(path.read_text())
+    picture(tmp_path / "images/000002.png")
+    data["images"].append(data["images"][0] | {"id": 2, "file_name": "000002.png"})
+    write_json(path, data)
+    assert rules_of(tmp_path) == ["panoptic-missing"]
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_a_picture_that_is_cut_off_is_named(tmp_path: Path, suffix: str) -> None:
+    """Its header is sound, and readers fail later; bytes behind the end, as cameras write them, do not matter."""
+    data = coco_data()
+    for image in data["images"]:
+        image["file_name"] = f"{image['id']}.{suffix}"
+        path = tmp_path / "images" / image["file_name"]
+        path.parent.mkdir(exist_ok=True)
+        noise = np.random.default_rng(1).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+        Image.fromarray(noise).save(path)
+    write_json(tmp_path / "annotations/instances_train.json", data)
+    path.write_bytes(path.read_bytes() + b"\0" * 99)
+    assert rules_of(tmp_path) == []
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert rules_of(tmp_path) == ["image-unreadable"]

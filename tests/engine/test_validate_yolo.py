@@ -160,3 +160,44 @@ def test_an_image_in_two_splits_through_a_link_is_named(tmp_path: Path) -> None:
     assert rules_of(tmp_path) == ["label-without-image"]
     (tmp_path / "images/val/d.png").symlink_to(tmp_path / "images/train/d.png")
     assert rules_of(tmp_path) == ["split-overlap"]
+
+
+def test_a_path_of_the_place_where_it_was_made_is_no_fault(tmp_path: Path) -> None:
+    """Of the reader's folder of datasets, of Windows, of a notebook; splits may be absolute in the same way."""
+    root = tmp_path / "set"
+    write_yolo(root)
+    for path in ("set", "../datasets/set", "C:\\Users\\me\\set", "/home/me/set"):
+        described(path=path)(root)
+        assert rules_of(root) == [], path
+    described(path="/home/me/other")(root)
+    assert rules_of(root) == ["yaml-path-elsewhere"]
+    described(path=None, train="/content/set/images/train", val="D:\\set\\images\\val")(root)
+    assert rules_of(root) == []
+
+
+def test_lists_of_images_are_read_as_cvat_writes_them(tmp_path: Path) -> None:
+    """Names begin with data/, which is not there; what leads out of the folder is named."""
+    write_yolo(tmp_path)
+    (tmp_path / "train.txt").write_text("data/images/train/a.png\ndata/images/train/b.png\n")
+    described(train="train.txt")(tmp_path)
+    assert rules_of(tmp_path) == []
+    (tmp_path / "train.txt").write_text("images/train/a.png\nimages/train/b.png\n/etc/passwd\n")
+    assert rules_of(tmp_path) == ["path-outside"]
+
+
+def test_a_darknet_folder_is_checked_by_its_names(tmp_path: Path) -> None:
+    (tmp_path / "obj.names").write_text("carton\n")
+    picture(tmp_path / "obj_train_data/a.png")
+    (tmp_path / "obj_train_data/a.txt").write_text("0 0.5 0.5 0.2 0.2\r\n")
+    (tmp_path / "train.txt").write_text("data/obj_train_data/a.png\n")
+    assert formats_of(Folder(tmp_path)) == ("yolo",)
+    assert rules_of(tmp_path) == []
+    (tmp_path / "obj_train_data/a.txt").write_text("1 0.5 0.5 0.2 0.2\n")
+    assert rules_of(tmp_path) == ["class-out-of-range"]
+
+
+def test_a_row_that_is_written_with_other_digits_is_a_duplicate(tmp_path: Path) -> None:
+    """As ultralytics compares them: by value."""
+    write_yolo(tmp_path)
+    (tmp_path / "labels/val/c.txt").write_text("0 0.5 0.5 0.2 0.2\n0 0.50 0.500 0.2 2e-1\n")
+    assert rules_of(tmp_path) == ["row-duplicate"]

@@ -21,7 +21,7 @@ from engine.errors import UserError
 from engine.formats.record import Frame
 from engine.view.color import color_depth, color_flow, color_ids, colorize, draw_wheel, read_values
 from engine.view.overlay import decode_mask, draw_overlay, outline_of
-from engine.view.page import inline, write_page
+from engine.view.page import frame_pictures, inline, write_page
 from engine.write.contact_sheet import class_color
 from engine.write.encode import encode_png
 from tests.engine.toy_dataset import make_toy, toy_plan
@@ -208,3 +208,10 @@ def test_maps_of_ids_are_inlined_with_their_very_colours() -> None:
     assert uri.startswith("data:image/png;base64,")
     again = Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))).convert("RGB")
     assert np.array_equal(np.array(again), colors)
+
+
+def test_a_frame_without_a_picture_says_so(tmp_path: Path) -> None:
+    """Labels are drawn over plain grey, which is not called the image."""
+    first, *_, last = view_frames(tmp_path, 3)
+    assert next(iter(frame_pictures(first))) == "image"
+    assert list(frame_pictures(last)) == ["no image"]

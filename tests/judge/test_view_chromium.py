@@ -81,7 +81,7 @@ def test_pictures_of_other_files_are_shown(browser: Browser) -> None:
     for _ in range(4):
         shown.append(canvas_of(browser))
         browser.press("p")
-        browser.wait("image.complete && image.naturalWidth")
+        browser.wait("drawn === image")
     assert len(set(shown[:3])) == 3
     assert shown[3] == shown[0]
 
@@ -103,7 +103,7 @@ def test_an_object_is_held_by_its_row_and_by_a_click_on_it(browser: Browser) -> 
     assert canvas_of(browser) != everything
     browser.press("Escape")
     place = browser.run("return decode(frame.instances[3].mask).indexOf(1)")
-    x, y = place % WIDTH, place // WIDTH
+    x, y = place // HEIGHT, place % HEIGHT
     assert browser.run(f"return objectAt({x} + 0.5, {y} + 0.5) === frame.instances[3]")
     assert browser.run("return objectAt(-5, -5)") is None
 
@@ -117,7 +117,7 @@ def test_masks_are_decoded_as_by_pycocotools(browser: Browser, tmp_path: Path) -
         for text, mask in zip(found, masks, strict=True):
             assert mask is not None
             wanted = coco_mask.decode({"size": [mask.height, mask.width], "counts": mask.counts})
-            assert np.array_equal(np.array(list(text), np.uint8).reshape(wanted.shape), wanted)
+            assert np.array_equal(np.array(list(text), np.uint8).reshape(wanted.T.shape).T, wanted)
 
 
 def test_names_are_text_whatever_they_hold(browser: Browser) -> None:
@@ -150,3 +150,19 @@ def test_the_page_fits_wide_and_narrow_windows(browser: Browser, tmp_path: Path)
     assert box[0] == pytest.approx(WIDTH / HEIGHT, rel=0.01)
     assert box[1] <= box[2]
     assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_arrows_on_the_slider_of_opacity_move_it_and_not_the_frame(browser: Browser) -> None:
+    browser.run("element('opacity').focus()")
+    browser.press("ArrowRight")
+    assert browser.run("return [state.index, element('opacity').value]") == [0, "41"]
+    browser.run("element('opacity').value = 40; element('opacity').blur()")
+    browser.press("ArrowRight")
+    assert browser.run("return state.index") == 1
+
+
+def test_a_switch_keeps_the_keyboard_when_it_is_pressed(browser: Browser) -> None:
+    browser.run("document.querySelector('[data-overlay=boxes]').focus()")
+    browser.press(" ", " ", " ")
+    state = "return [document.activeElement.dataset.overlay, document.activeElement.getAttribute('aria-pressed')]"
+    assert browser.run(state) == ["boxes", "false"]

@@ -25,7 +25,7 @@ const state = { index: 0, picture: "image", on: new Set(["masks", "boxes", "poin
 const element = (id) => document.getElementById(id);
 const canvas = element("canvas");
 const pen = canvas.getContext("2d");
-let frame = null, image = null, layers = null, scale = 1;
+let frame = null, image = null, layers = null, drawn = null, scale = 1; // drawn: the picture on the canvas
 
 function someInstance(has) {
   for (const block of blocks) if (JSON.parse(block.textContent).instances.some(has)) return true;
@@ -34,8 +34,9 @@ function someInstance(has) {
 function className(instance) { const c = head.classes[instance.class]; return c ? c.name : "no class"; }
 function fixed(value, digits) { return value === null || value === undefined ? "" : value.toFixed(digits); }
 function percent(value) { return value === null || value === undefined ? "" : (100 * value).toFixed(0) + " %"; }
+function colorOf(instance) { return head.classes[instance.class] ? head.classes[instance.class].color : [200, 200, 200]; }
 function rgb(instance, alpha) {
-  const c = head.classes[instance.class] ? head.classes[instance.class].color : [200, 200, 200];
+  const c = colorOf(instance);
   return `rgb(${c[0]} ${c[1]} ${c[2]} / ${alpha})`;
 }
 function make(tag, text) { const e = document.createElement(tag); e.textContent = text; return e; }
@@ -51,25 +52,31 @@ function decode(mask) {
     if (bits & 16) value -= 2 ** shift;
     if (runs.length > 2) value += runs[runs.length - 2];
     const end = Math.min(total, place + Math.max(0, value));
-    if (runs.length % 2) for (let p = place; p < end; p++) out[(p % height) * width + Math.floor(p / height)] = 1;
+    if (runs.length % 2) out.fill(1, place, end);
     runs.push(value); place = end; value = 0; shift = 0;
   }
-  return out;
+  return out; // by columns
 }
 
-// A mask as a picture: filled, or its outline.
-function paint(mask, color, outline) {
-  const [, , width, height] = mask, bits = decode(mask), area = document.createElement("canvas");
-  area.width = Math.max(1, width); area.height = Math.max(1, height);
-  const draw = area.getContext("2d"), pixels = draw.createImageData(area.width, area.height);
-  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
-    const p = y * width + x;
+// A mask as pictures: filled, where it is wanted, and its outline.
+function paint(mask, color, filled) {
+  const [, , width, height] = mask, bits = decode(mask);
+  const fill = filled ? new Uint32Array(width * height) : null, edge = new Uint32Array(width * height);
+  const ink = new Uint32Array(new Uint8Array([...color, 255]).buffer)[0]; // whatever the order of bytes
+  for (let x = 0, from = 0; x < width; x++, from += height) for (let y = 0, p = from; y < height; y++, p++) {
     if (!bits[p]) continue;
-    if (outline && x > 0 && y > 0 && x < width - 1 && y < height - 1 && bits[p - 1] && bits[p + 1] && bits[p - width] && bits[p + width]) continue;
-    pixels.data.set([color[0], color[1], color[2], 255], 4 * p);
+    const isInside = x > 0 && y > 0 && x < width - 1 && y < height - 1 && bits[p - 1] && bits[p + 1] && bits[p - height] && bits[p + height];
+    if (!isInside) edge[y * width + x] = ink;
+    if (fill) fill[y * width + x] = ink;
   }
-  draw.putImageData(pixels, 0, 0);
-  return { area, bits };
+  return { area: fill && picture(fill, width, height), edge: picture(edge, width, height), bits };
+}
+
+function picture(pixels, width, height) {
+  const area = document.createElement("canvas");
+  area.width = Math.max(1, width); area.height = Math.max(1, height);
+  if (pixels.length) area.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
+  return area;
 }
 
 function load(index) {
@@ -109,19 +116,14 @@ function shownInstances() { return frame.instances.filter((i) => !state.off.has(
 function paintLayers() {
   layers = new Map();
   for (const instance of frame.instances) {
-    const color = head.classes[instance.class] ? head.classes[instance.class].color : [200, 200, 200];
-    layers.set(instance, {
-      mask: instance.mask ? paint(instance.mask, color, false) : null,
-      edge: instance.mask ? paint(instance.mask, color, true) : null,
-      amodal: instance.amodal ? paint(instance.amodal, color, true) : null,
-    });
+    layers.set(instance, { mask: instance.mask ? paint(instance.mask, colorOf(instance), true) : null, amodal: null });
   }
 }
 
-function blit(layer, mask, alpha) {
+function blit(area, mask, alpha) {
   pen.globalAlpha = alpha;
   pen.imageSmoothingEnabled = false;
-  pen.drawImage(layer.area, mask[0] * scale, mask[1] * scale, mask[2] * scale, mask[3] * scale);
+  pen.drawImage(area, mask[0] * scale, mask[1] * scale, mask[2] * scale, mask[3] * scale);
   pen.globalAlpha = 1;
 }
 
@@ -136,6 +138,7 @@ function draw() {
   if (!layers) paintLayers();
   pen.imageSmoothingEnabled = true;
   pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+  drawn = image.complete ? image : null;
   const ratio = window.devicePixelRatio || 1, all = shownInstances().sort((a, b) => (b.px || 0) - (a.px || 0));
   const held = state.held || state.hover, some = held ? all.filter((i) => i === held) : all;
   const large = LARGE * frame.size[0] * frame.size[1], opacity = element("opacity").value / 100;
@@ -144,10 +147,13 @@ function draw() {
     const layer = layers.get(instance), isLarge = instance.box[2] * instance.box[3] >= large && instance !== held;
     pen.strokeStyle = rgb(instance, isLarge ? 0.35 : 1);
     if (state.on.has("masks") && layer.mask) {
-      if (!isLarge) blit(layer.mask, instance.mask, opacity);
-      blit(layer.edge, instance.mask, isLarge ? 0.5 : 0.75);
+      if (!isLarge) blit(layer.mask.area, instance.mask, opacity);
+      blit(layer.mask.edge, instance.mask, isLarge ? 0.5 : 0.75);
     }
-    if (state.on.has("amodal") && layer.amodal && !isLarge) blit(layer.amodal, instance.amodal, 1);
+    if (state.on.has("amodal") && instance.amodal && !isLarge) {
+      layer.amodal = layer.amodal || paint(instance.amodal, colorOf(instance), false);
+      blit(layer.amodal.edge, instance.amodal, 1);
+    }
     if (state.on.has("boxes")) { const [x, y, w, h] = instance.box; path([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], true); }
     if (state.on.has("oriented") && instance.oriented && instance.oriented.every(known)) path(instance.oriented, true);
     if (state.on.has("solids") && instance.corners) drawSolid(instance);
@@ -216,7 +222,8 @@ function fillOverlays() {
 
 function toggle(key) {
   if (!state.on.delete(key)) state.on.add(key);
-  fillOverlays(); draw();
+  for (const button of element("overlays").children) button.setAttribute("aria-pressed", String(state.on.has(button.dataset.overlay)));
+  draw();
 }
 
 function fillClasses() {
@@ -273,13 +280,14 @@ function objectAt(x, y) {
     const layer = layers.get(i);
     if (!layer.mask) return x >= i.box[0] && y >= i.box[1] && x < i.box[0] + i.box[2] && y < i.box[1] + i.box[3];
     const column = Math.floor(x) - i.mask[0], line = Math.floor(y) - i.mask[1];
-    return column >= 0 && line >= 0 && column < i.mask[2] && line < i.mask[3] && layer.mask.bits[line * i.mask[2] + column];
+    return column >= 0 && line >= 0 && column < i.mask[2] && line < i.mask[3] && layer.mask.bits[column * i.mask[3] + line];
   });
   return hits.sort((a, b) => a.box[2] * a.box[3] - b.box[2] * b.box[3])[0] || null;
 }
 
 function key(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target === element("opacity") && /^(Arrow|Home|End)/.test(event.key)) return; // moves the slider
   const actions = {
     ArrowRight: () => load(state.index + 1), ArrowLeft: () => load(state.index - 1), Home: () => load(0),
     End: () => load(blocks.length - 1), Escape: () => hold(null), a: () => { state.off.clear(); filter(); }, p: nextPicture,
