@@ -62,7 +62,7 @@ def test_a_ring_fills_to_its_mask_after_a_round_trip_through_shares_of_the_image
 
 
 def test_a_ring_cut_to_whole_numbers_has_its_corners_on_pixels_of_the_mask() -> None:
-    """So ultralytics cuts it, and cv2.fillPoly paints corners and edges as well; by centres it still fills to the mask."""
+    """So ultralytics cuts it, and paints corners and edges as well; by centres it still fills to the mask."""
     for mask in random_masks(200):
         rings = rings_of(mask)
         ring = bridged(rings, [inset(ring, 1 / 64) for ring in rings])
