@@ -102,6 +102,9 @@ def write_huggingface(source: Source, context: ExportContext) -> None:
     options: HuggingfaceOptions = context.options
     if options.shard_mb <= 0.0:
         raise UserError("huggingface: shard_mb must be above 0")
+    dashed = [split for split in context.splits if "-" in split]
+    if dashed:
+        raise UserError(f"huggingface: `datasets` reads no split with a dash, such as {dashed[0]}; write _ for it")
     names = [category.name for category in context.categories]
     parts: dict[str, Parts] = {}
     for frame in source.frames():

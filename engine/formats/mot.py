@@ -54,7 +54,7 @@ def read_mot(root: Path) -> Records:
     frames: list[Frame] = []
     names: dict[str, int] = {}
     for world, sequence in enumerate(sequences):
-        labels = read_text(sequence / LABELS).split() if (sequence / LABELS).is_file() else []
+        labels = read_text(sequence / LABELS).rstrip("\n").split("\n") if (sequence / LABELS).is_file() else []
         frames += _read_sequence(sequence, world, len(frames), labels, "" if sequence == root else sequence.parent.name)
         names |= {name: number for number, name in enumerate(labels, 1)}
     used = {instance.category for frame in frames for instance in frame.instances}

@@ -30,7 +30,7 @@ def read_nocs(root: Path) -> Records:
     metas = sorted(root.glob("**/*_meta.txt"))
     if not metas:
         raise UserError(f"{root} is no NOCS folder: it has no *_meta.txt")
-    names = read_text(root / CLASSES).splitlines() if (root / CLASSES).is_file() else []
+    names = read_text(root / CLASSES).rstrip("\n").split("\n") if (root / CLASSES).is_file() else []
     scenes = {folder: number for number, folder in enumerate(sorted({path.parent for path in metas}))}
     frames: list[Frame] = []
     for meta in metas:

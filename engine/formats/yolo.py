@@ -25,7 +25,7 @@ from engine.formats.masks import bridged, inset, rings_of, within_frame
 from engine.formats.oriented import is_within, rectangle_within
 from engine.formats.record import Box, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext, FormatCategory, NoOptions
-from engine.formats.yolo_read import read_yolo_detect, read_yolo_obb, read_yolo_pose, read_yolo_segment
+from engine.formats.yolo_read import NOT_SPLITS, read_yolo_detect, read_yolo_obb, read_yolo_pose, read_yolo_segment
 
 DECIMALS = 9  # a millionth of a pixel in an image of 1000
 # Trainers cut the points of a ring to whole numbers and paint its border as well (cv2.fillPoly). So little inside the
@@ -99,6 +99,11 @@ def write_yolo_obb(source: Source, context: ExportContext) -> None:
 def _write(
     source: Source, context: ExportContext, classes: _Classes, row: Row, more: dict[str, object] | None = None
 ) -> None:
+    taken = [split for split in context.splits if split in (*NOT_SPLITS, "images")]
+    if taken:
+        raise UserError(
+            f"YOLO has another meaning for '{taken[0]}' in data.yaml or in paths; give the split another name"
+        )
     number_of = classes.number_of
     for split in context.splits:
         (context.out / "labels" / split).mkdir(parents=True)
