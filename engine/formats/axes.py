@@ -130,7 +130,8 @@ def pinhole_k(frame: Frame, file_format: str) -> Array:
     """
     if not is_pinhole(frame):
         raise UserError(
-            f"frame {frame.id} has the lens {frame.row['lens_model']}; {file_format} holds pinhole cameras only: lens=as_authored"
+            f"frame {frame.id} has the lens {frame.row['lens_model']}; {file_format} holds pinhole cameras only: "
+            "lens=as_authored"
         )
     if frame.k is None:
         raise UserError(f"frame {frame.id} has no camera matrix, which {file_format} needs")

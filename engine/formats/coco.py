@@ -187,7 +187,13 @@ def read_coco(folder: Path, task: str = "instances") -> Records:
     frames: list[Frame] = []
     for file in files:
         split = file.stem.removeprefix(f"{task}_")
-        of_file, more = read_coco_file(file, folder / "images" / split)
+        places = (
+            folder / "images" / split,
+            folder / split,
+            folder / "images",
+        )  # ours; that of COCO itself; one for all
+        images = next((place for place in places if place.is_dir()), places[0])
+        of_file, more = read_coco_file(file, images)
         for category in of_file:
             if categories.setdefault(category.key, category) != category:
                 raise UserError(f"{file}: category '{category.key}' differs from that of {files[0].name}")

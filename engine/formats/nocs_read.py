@@ -59,7 +59,7 @@ def _read_frame(root: Path, meta: Path, names: list[str], scene: int, number: in
         words = line.split()
         position, kind, model = int(words[0]), int(words[1]), words[-1]
         pixels = mask == position
-        if not pixels.any():
+        if not kind or not pixels.any():  # class 0: what NOCS-CAMERA puts in the way
             continue
         pose = known.get("instances", {}).get(words[0])
         solid = _solid(pose, k) if pose is not None and k is not None else None

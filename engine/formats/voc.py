@@ -53,8 +53,8 @@ def write_voc(source: Source, context: ExportContext) -> None:
     odd = [c.name for c in context.categories if ":" in c.name or c.name.startswith("#") or c.name == BACKGROUND]
     if odd:
         raise UserError(
-            f"--format voc: labelmap.txt cannot hold the class '{odd[0]}': names have no colon, do not begin with # and are "
-            f"not {BACKGROUND}; give it another with --classes"
+            f"--format voc: labelmap.txt cannot hold the class '{odd[0]}': names have no colon, do not begin with # "
+            f"and are not {BACKGROUND}; give it another with --classes"
         )
     folders = ["Main", "Segmentation"] if options.masks else ["Main"]
     lists = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,3 +109,111 @@ def test_yolo_rows_in_pixels_are_refused(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text("train: images/train\nnames: {0: box}\n")
     with pytest.raises(UserError, match="no share of the image"):
         read("yolo-detect", tmp_path)
+
+
+def test_voc_lists_of_one_class_are_no_lists_of_pictures(tmp_path: Path) -> None:
+    for stem in "ab":
+        picture(tmp_path / f"JPEGImages/{stem}.jpg")
+        (tmp_path / "Annotations").mkdir(exist_ok=True)
+        (tmp_path / f"Annotations/{stem}.xml").write_text(
+            f"<annotation><filename>{stem}.jpg</filename><size><width>20</width><height>10</height></size>"
+            "<object><name>cat</name><bndbox><xmax>10</xmax><xmin>1</xmin><ymax>5</ymax><ymin>2</ymin></bndbox></object>"
+            "</annotation>"
+        )
+    lists = {"train": "a\n", "val": "b\n", "trainval": "a\nb\n", "cat_train": "a  1\n", "cat_val": "b -1\n"}
+    (tmp_path / "ImageSets/Main").mkdir(parents=True)
+    for name, text in lists.items():
+        (tmp_path / f"ImageSets/Main/{name}.txt").write_text(text)
+    frames = read("voc", tmp_path).records
+    assert [(frame.row["split"], frame.instances[0].box) for frame in frames] == [
+        ("train", (0.0, 1.0, 10.0, 4.0)), ("val", (0.0, 1.0, 10.0, 4.0)),
+    ]  # fmt: skip
+
+
+def test_coco_of_coco_has_polygons_crowds_and_pictures_beside_annotations(tmp_path: Path) -> None:
+    picture(tmp_path / "val2017/a.jpg")
+    (tmp_path / "annotations").mkdir()
+    shared = {"image_id": 5, "category_id": 3, "bbox": [1, 1, 4, 4]}
+    crowd = {"size": [10, 20], "counts": [0, 1, 9, 1, 189]}
+    data = {
+        "images": [{"id": 5, "file_name": "a.jpg", "width": 20, "height": 10}],
+        "categories": [{"id": 3, "name": "cat"}],
+        "annotations": [
+            {"id": 1, "area": 16.0, "segmentation": [[1, 1, 5, 1, 5, 5, 1, 5]], "iscrowd": 0, **shared},
+            {"id": 2, "area": 2, "segmentation": crowd, "iscrowd": 1, **shared},
+            {"id": 3, "segmentation": [], **shared},
+        ],
+    }
+    (tmp_path / "annotations/instances_val2017.json").write_text(json.dumps(data))
+    (frame,) = read("coco", tmp_path).records
+    assert frame.files["image"].is_file()
+    assert [(i.is_crowd, i.visible_px, i.mask is None) for i in frame.instances] == [
+        (False, 16, False), (True, 2, False), (False, None, True),
+    ]  # fmt: skip
+
+
+def test_mot_of_2015_and_of_dancetrack_is_read(tmp_path: Path) -> None:
+    (tmp_path / "train/S/gt").mkdir(parents=True)
+    (tmp_path / "train/S/seqinfo.ini").write_text("[Sequence]\nseqLength=1\nimDir=img1\nimExt=.jpg\n")
+    picture(tmp_path / "train/S/img1/00000001.jpg")
+    (tmp_path / "train/S/gt/gt.txt").write_text("1,1,1,1,4,4,1,-1,-1,-1\n1,2,1,1,4,4,0,7,0.5\n")
+    (frame,) = read("mot", tmp_path).records
+    assert [(i.category, dict(i.extra)) for i in frame.instances] == [
+        ("1", {"visibility": -1.0}), ("7", {"visibility": 0.5, "is_ignored": True}),
+    ]  # fmt: skip
+
+
+def test_bop_without_counts_takes_boxes_from_masks_and_what_is_not_seen_has_none(tmp_path: Path) -> None:
+    scene = tmp_path / "test/000001"
+    picture(scene / "rgb/000003.png")
+    seen = np.zeros((10, 20), np.uint8)
+    seen[2:4, 3:6] = 255
+    for number, mask in enumerate((seen, 0 * seen)):
+        for kind in ("mask", "mask_visib"):
+            picture(scene / kind / f"000003_{number:06d}.png", mask)
+    k = [1, 0, 0, 0, 1, 0, 0, 0, 1]
+    truth = [{"cam_R_m2c": k, "cam_t_m2c": [0, 0, z], "obj_id": 2} for z in (1000, -1000)]
+    (scene / "scene_camera.json").write_text(json.dumps({"3": {"cam_K": k, "depth_scale": 1.0}}))
+    (scene / "scene_gt.json").write_text(json.dumps({"3": truth}))
+    (frame,) = read("bop", tmp_path).records
+    assert [(i.box, i.visible_px) for i in frame.instances] == [((3.0, 2.0, 3.0, 2.0), 6), ((0.0, 0.0, 0.0, 0.0), 0)]
+    counts = {"px_count_all": 0, "px_count_valid": 0, "px_count_visib": 0, "visib_fract": 0.0}
+    hidden = {"bbox_obj": [-1] * 4, "bbox_visib": [-1] * 4, **counts}
+    outside = hidden | {"px_count_all": 9, "bbox_obj": [30, 2, 3, 3]}
+    (scene / "scene_gt_info.json").write_text(json.dumps({"3": [hidden, outside]}))
+    (frame,) = read("bop", tmp_path).records
+    assert [(i.occlusion, i.truncation) for i in frame.instances[:1]] == [(None, None)]
+
+
+def test_cityscapes_without_a_table_has_its_own_classes(tmp_path: Path) -> None:
+    ids = np.zeros((10, 20), np.uint16)
+    ids[:5], ids[5:], ids[9] = 7, 26001, 26
+    picture(tmp_path / "leftImg8bit/val/x/x_0_leftImg8bit.png")
+    picture(tmp_path / "gtFine/val/x/x_0_gtFine_instanceIds.png", ids)
+    (frame,) = read("cityscapes", tmp_path).records
+    assert [(i.category, i.is_crowd) for i in frame.instances] == [("road", True), ("car", True), ("car", False)]
+    (tmp_path / "gtFine/val/x/x_0_gtFine_instanceIds.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match="not a picture"):
+        read("cityscapes", tmp_path)
+
+
+def test_nocs_has_no_class_for_what_stands_in_the_way(tmp_path: Path) -> None:
+    mask = np.full((10, 20), 255, np.uint8)
+    mask[:3], mask[3:5] = 1, 2
+    for name, pixels in (("color", None), ("coord", None), ("depth", None), ("mask", mask)):
+        picture(tmp_path / f"train/00000/0000_{name}.png", pixels)
+    (tmp_path / "train/00000/0000_meta.txt").write_text("1 0 02 abc\n2 1 03 def\n")
+    (tmp_path / "classes.txt").write_text("bottle\nbowl\n")
+    (frame,) = read("nocs", tmp_path).records
+    assert [i.category for i in frame.instances] == ["bottle"]
+
+
+def test_kitti_frames_are_of_train_or_val_where_trainval_lists_them_too(tmp_path: Path) -> None:
+    picture(tmp_path / "training/image_2/000000.png")
+    (tmp_path / "training/label_2").mkdir()
+    (tmp_path / "training/label_2/000000.txt").write_text("")
+    (tmp_path / "ImageSets").mkdir()
+    for name in ("train", "trainval"):
+        (tmp_path / f"ImageSets/{name}.txt").write_text("000000\n")
+    (frame,) = read("kitti", tmp_path).records
+    assert frame.row["split"] == "train"
