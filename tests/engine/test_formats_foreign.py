@@ -217,3 +217,16 @@ def test_kitti_frames_are_of_train_or_val_where_trainval_lists_them_too(tmp_path
         (tmp_path / f"ImageSets/{name}.txt").write_text("000000\n")
     (frame,) = read("kitti", tmp_path).records
     assert frame.row["split"] == "train"
+
+
+@pytest.mark.parametrize("name", ["webdataset", "huggingface"])
+def test_bundles_keep_what_keypoints_are_called_and_where_objects_are_seen(tmp_path: Path, name: str) -> None:
+    records = toy_records(tmp_path / "in", worlds=2)
+    first = records.records[0]
+    seen = {"range_m": 3.5, "azimuth_rad": 0.25, "elevation_rad": -0.5}
+    frames = (replace(first, instances=tuple(replace(i, extra=seen) for i in first.instances)), *records.records[1:])
+    export(replace(records, records=frames), ExportRequest(FORMATS.get(name), tmp_path / "out"))
+    back = read(name, tmp_path / "out")
+    ours, theirs = ([(c.key, c.supercategory, c.keypoints, c.skeleton) for c in r.categories] for r in (records, back))
+    assert ours == theirs
+    assert [dict(i.extra) for i in back.records[0].instances] == [seen] * len(first.instances)
