@@ -230,3 +230,26 @@ def test_bundles_keep_what_keypoints_are_called_and_where_objects_are_seen(tmp_p
     ours, theirs = ([(c.key, c.supercategory, c.keypoints, c.skeleton) for c in r.categories] for r in (records, back))
     assert ours == theirs
     assert [dict(i.extra) for i in back.records[0].instances] == [seen] * len(first.instances)
+
+
+def test_coco_says_of_a_bent_image_how_it_is_bent(tmp_path: Path) -> None:
+    records = toy_records(tmp_path / "in", worlds=2)
+    lens = {"lens_model": "kannala_brandt", "lens_coefficients": [0.1, *[0.0] * 11], "lens_limit": float("inf")}
+    bent = replace(records.records[0], row=dict(records.records[0].row) | lens)
+    export(replace(records, records=(bent, records.records[1])), ExportRequest(FORMATS.get("coco"), tmp_path / "out"))
+    first, second = read("coco", tmp_path / "out").records
+    assert first.row == {"split": "train", **lens}
+    assert second.row == {"split": "train"}
+
+
+def test_bop_leaves_out_and_counts_what_has_its_centre_behind_the_camera(tmp_path: Path) -> None:
+    records = toy_records(tmp_path / "in", worlds=1)
+    (frame,) = records.records
+    one, *rest = frame.instances
+    assert one.solid is not None
+    pose = one.solid.world_from_object.copy()
+    pose[:, 3] = [0.0, -8.0, 1.0]  # the camera stands at y = -6 and looks along +y
+    behind = replace(frame, instances=(replace(one, solid=replace(one.solid, world_from_object=pose)), *rest))
+    report = export(replace(records, records=(behind,)), ExportRequest(FORMATS.get("bop"), tmp_path / "out"))
+    assert report["not_held"] == {"the centre of its box is not before the camera": 1}
+    assert [i.id for i in read("bop", tmp_path / "out").records[0].instances] == [i.id for i in rest]
