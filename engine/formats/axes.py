@@ -18,6 +18,7 @@ from engine.lens.model import LensModel
 OPENCV_FROM_CAMERA = np.diag([1.0, -1.0, -1.0, 1.0])  # half a turn about x; its own inverse
 HALF_PIXEL = np.array([[0.0, 0.0, 0.5], [0.0, 0.0, 0.5], [0.0, 0.0, 0.0]])  # of a camera matrix
 KITTI_FROM_OBJECT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # of an object with rotation_y 0
+PINHOLE = LensModel.PINHOLE.name.lower()
 CORNER_SIGNS = np.array([[(i >> axis & 1) - 0.5 for axis in range(3)] for i in range(8)])  # bit a of i: +1/2 along a
 
 
@@ -106,16 +107,21 @@ def projected(projection: Array, points_m: Array) -> Array:
         return np.where(seen[..., 2:] > 0.0, seen[..., :2] / seen[..., 2:], np.nan)
 
 
+def is_pinhole(frame: Frame) -> bool:
+    """Return whether a frame was seen by a pinhole camera, without distortion."""
+    return bool(frame.row.get("lens_model", PINHOLE) == PINHOLE)
+
+
 def pinhole_k(frame: Frame, file_format: str) -> Array:
     """Return K [3, 3] of a frame.
 
     Raises:
         UserError: If it was not seen by a pinhole camera, or has no K.
     """
-    model = frame.row.get("lens_model", LensModel.PINHOLE.name.lower())
-    if model != LensModel.PINHOLE.name.lower():
+    if not is_pinhole(frame):
         raise UserError(
-            f"frame {frame.id} has the lens {model}; {file_format} holds pinhole cameras only: lens=as_authored"
+            f"frame {frame.id} has the lens {frame.row['lens_model']}; {file_format} holds pinhole cameras only: "
+            "lens=as_authored"
         )
     if frame.k is None:
         raise UserError(f"frame {frame.id} has no camera matrix, which {file_format} needs")

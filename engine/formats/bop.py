@@ -29,6 +29,7 @@ from engine.write.encode import encode_png
 
 MILLIMETRES = 1000.0
 LARGEST_UINT16 = 65535
+BEHIND = "the centre of its box is not before the camera"
 NOT_SEEN = [-1, -1, -1, -1]  # box of what no pixel sees
 Json = dict[str, Any]
 
@@ -103,11 +104,21 @@ def _write_scene(frames: list[Frame], folder: Path, models: ModelBook, context: 
         }  # fmt: skip
         truth, info = tables.truth.setdefault(str(number), []), tables.info.setdefault(str(number), [])
         known = np.isfinite(depth_m)
-        for position, instance in enumerate(frame.instances):
+        before = [instance for instance in frame.instances if _is_before(frame, instance, context)]
+        for position, instance in enumerate(before):
             model = models.of(instance, solid_of(frame, instance, "BOP"), context.category_of[instance.category])
             truth.append(_truth(frame, instance, model))
             info.append(_write_masks(frame, instance, folder, f"{number:06d}_{position:06d}.png", known))
     tables.write(folder)
+
+
+def _is_before(frame: Frame, instance: Instance, context: ExportContext) -> bool:
+    """Return whether the centre of an instance's box lies before the camera, and count it if not."""
+    solid = solid_of(frame, instance, "BOP")
+    if centered(opencv_from_object(frame, solid), solid)[2, 3] > 0.0:
+        return True
+    context.count_drop(BEHIND)
+    return False
 
 
 def _finite(depth_m: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from engine.errors import UserError
 from engine.formats.axes import CORNER_SIGNS, camera_from_opencv_world, corner_k, moved, projected, world_from_opencv
 from engine.formats.folders import BROKEN, picture_size, read_json, read_pixels, reason
-from engine.formats.masks import encode
+from engine.formats.masks import box_of, decode, encode
 from engine.formats.record import Amodal, Array, Category, Frame, Instance, Mask, Solid
 from engine.formats.registry import Records
 
@@ -103,9 +103,13 @@ def _instance(
     visible, whole = (_mask(scene / kind / f"{view.step:06d}_{position:06d}.png", view) for kind in
                       ("mask_visib", "mask"))  # fmt: skip
     box, amodal, seen = (0.0, 0.0, 0.0, 0.0), None, None
-    if info is not None:
+    if visible is not None:
+        seen = visible[1]
+        box = box_of(decode(visible[0])) if seen else box
+    if info is not None and int(info["px_count_visib"]):
         x, y, width, height = map(float, info["bbox_visib"])
         box, seen = (x, y, width, height), int(info["px_count_visib"])
+    if info is not None and int(info["px_count_all"]):
         count = int(whole[1]) if whole is not None else int(info["px_count_valid"])
         x, y, width, height = map(float, info["bbox_obj"])
         amodal = Amodal(

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from engine.errors import UserError
+from engine.formats.folders import BROKEN, read_json, read_pixels, reason
 from engine.formats.masks import box_of, encode
 from engine.formats.record import Category, Frame, Instance
 from engine.formats.registry import Records
 
 PICTURES, LABELS = "leftImg8bit", "gtFine"
 TABLE = "label_table.json"
+STANDARD = dict(enumerate((
+    "unlabeled", "ego vehicle", "rectification border", "out of roi", "static", "dynamic", "ground", "road", "sidewalk",
+    "parking", "rail track", "building", "wall", "fence", "guard rail", "bridge", "tunnel", "pole", "polegroup",
+    "traffic light", "traffic sign", "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus",
+    "caravan", "trailer", "train", "motorcycle", "bicycle",
+)))  # labels.py of cityscapesScripts  # fmt: skip
 THING = 1000  # instance ids from here on are class * 1000 + number
 
 
 def read_cityscapes(folder: Path) -> Records:
     """Return the regions of every `*_instanceIds.png`; the id of an instance is its value there.
 
+    Without label_table.json, which others do not write, ids are those of Cityscapes. What has no number is a crowd.
+
     Raises:
-        UserError: If the table of labels is missing, or an image contradicts it.
+        UserError: If the table of labels is broken, or an image contradicts it.
     """
-    try:
-        rows = json.loads((folder / TABLE).read_text(encoding="utf-8"))
-        names = {int(row["id"]): str(row["name"]) for row in rows}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / TABLE}: not a table of labels: {error}") from error
+    names: Mapping[int, str] = STANDARD
+    if (folder / TABLE).is_file():
+        try:
+            rows = read_json(folder / TABLE)
+            names = {int(row["id"]): str(row["name"]) for row in rows}
+        except BROKEN as error:
+            raise UserError(f"{folder / TABLE}: not a table of labels: {reason(error)}") from error
     frames: list[Frame] = []
     ending = f"_{LABELS}_instanceIds.png"
     for path in sorted((folder / LABELS).glob(f"*/*/*{ending}")):
@@ -44,9 +54,8 @@ def read_cityscapes(folder: Path) -> Records:
     return Records(folder.name, categories, tuple(frames))
 
 
-def _frame(path: Path, picture: Path, names: dict[int, str], number: int, split: str) -> Frame:
-    with Image.open(path) as image:
-        ids = np.asarray(image).astype(np.int32)
+def _frame(path: Path, picture: Path, names: Mapping[int, str], number: int, split: str) -> Frame:
+    ids = read_pixels(path).astype(np.int32)
     if ids.ndim != 2:
         raise UserError(f"{path}: has {ids.shape[-1]} channels, not one")
     instances = []

@@ -33,8 +33,8 @@ class Target:
     color: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
-        if not self.name.strip() or any(ord(c) < 32 for c in self.name):
-            raise ValueError("name must be text on one line")
+        if not self.name or self.name != self.name.strip() or not self.name.isprintable():
+            raise ValueError(f"name must be printable text on one line without spaces around it, got {self.name!r}")
         if self.color is not None and not all(0 <= value <= 255 for value in self.color):
             raise ValueError(f"color must be three numbers 0..255, got {list(self.color)}")
         if self.train_id is not None and not -1 <= self.train_id <= 255:
@@ -50,8 +50,12 @@ class ClassMap:
 
 
 def identity_map(classes: tuple[Category, ...]) -> ClassMap:
-    """Return the map that keeps every class under its key."""
-    return _build({c.key: Target(c.key) for c in classes}, classes)
+    """Return the map that keeps every class under its key.
+
+    Raises:
+        UserError: If a key cannot be a name in files of text.
+    """
+    return _build({c.key: from_plain(Target, {"name": c.key}, f"class {c.key!r}") for c in classes}, classes)
 
 
 def read_class_map(path: Path, classes: tuple[Category, ...]) -> ClassMap:

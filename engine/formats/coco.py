@@ -6,6 +6,7 @@ Layout and fields as https://cocodataset.org/#format-data; `file_name` is relati
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -29,6 +30,7 @@ from engine.formats.record import Category, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext, FormatCategory, Records, frame_stem
 from engine.write.files import inside
 
+LENS = ("lens_model", "lens_coefficients", "lens_limit")  # of images that no pinhole saw
 SPOOL_BYTES = 16 * 2**20  # of a list in memory; longer ones lie on disk until the file is put together
 # Reasons why formats cannot hold an instance.
 NO_KEYPOINTS = "class without keypoints"
@@ -187,7 +189,13 @@ def read_coco(folder: Path, task: str = "instances") -> Records:
     frames: list[Frame] = []
     for file in files:
         split = file.stem.removeprefix(f"{task}_")
-        of_file, more = read_coco_file(file, folder / "images" / split)
+        places = (
+            folder / "images" / split,
+            folder / split,
+            folder / "images",
+        )  # ours; that of COCO itself; one for all
+        images = next((place for place in places if place.is_dir()), places[0])
+        of_file, more = read_coco_file(file, images)
         for category in of_file:
             if categories.setdefault(category.key, category) != category:
                 raise UserError(f"{file}: category '{category.key}' differs from that of {files[0].name}")
@@ -218,10 +226,13 @@ def read_coco_file(file: Path, images: Path) -> tuple[tuple[Category, ...], list
 
 
 def _frame(image: Mapping[str, Any], instances: list[Instance], images: Path) -> Frame:
+    row: dict[str, Any] = {name: image[name] for name in LENS if name in image}
+    if row:
+        row = {"lens_limit": math.inf} | row
     k = np.reshape(image["k"], (3, 3)) if "k" in image else None
     pose = np.reshape(image["world_from_camera"], (4, 4)) if "world_from_camera" in image else None
     return Frame(
         image["id"] - 1, image["width"], image["height"], tuple(instances),
         {"image": inside(images, image["file_name"])}, image.get("world", 0), image.get("step", 0),
-        image.get("camera", 0), k, pose,
+        image.get("camera", 0), k, pose, row,
     )  # fmt: skip

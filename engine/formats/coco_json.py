@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.formats.axes import is_pinhole
 from engine.formats.masks import encode
 from engine.formats.record import Amodal, Category, Frame, Instance, Mask, Solid
 from engine.formats.registry import FormatCategory
@@ -46,6 +47,10 @@ def image_json(frame: Frame, file_name: str) -> dict[str, Any]:
     plain |= {"world": frame.world, "step": frame.step, "camera": frame.camera}
     if frame.k is not None and frame.world_from_camera is not None:
         plain |= {"k": frame.k.ravel().tolist(), "world_from_camera": frame.world_from_camera.ravel().tolist()}
+        if not is_pinhole(frame):  # k alone does not say where a point is seen
+            limit, bends = float(frame.row["lens_limit"]), [float(value) for value in frame.row["lens_coefficients"]]
+            plain |= {"lens_model": frame.row["lens_model"], "lens_coefficients": bends}
+            plain |= {"lens_limit": limit} if math.isfinite(limit) else {}
     return plain
 
 

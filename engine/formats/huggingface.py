@@ -21,18 +21,26 @@ import pyarrow.parquet as pq
 import yaml
 
 from engine.errors import UserError
-from engine.formats.folders import BROKEN, categories_named, reason
+from engine.formats.folders import BROKEN, reason
+from engine.formats.from_rows import EXTRA_COLUMNS
 from engine.formats.pixels import frame_file, write_text
-from engine.formats.plain_record import frame_from_plain, instance_from_plain, plain_frame, plain_instance
+from engine.formats.plain_record import (
+    category_from_plain,
+    frame_from_plain,
+    instance_from_plain,
+    plain_category,
+    plain_frame,
+    plain_instance,
+)
 from engine.formats.record import Category, Frame, Source
-from engine.formats.registry import FORMATS, ExportContext, Records
+from engine.formats.registry import FORMATS, ExportContext, FormatCategory, Records
 from engine.write.encode import encode_png
 from engine.write.readback import read_depth_m
 from engine.write.writers import depth_to_mm
 
 BYTES_A_MB = 1_000_000
 ROWS_A_GROUP = 64
-METADATA = b"huggingface"
+METADATA, CLASSES = b"huggingface", b"ommatidia.classes"
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 MASK = pa.struct([("size", pa.list_(pa.int32())), ("counts", pa.string())])
 NUMBERS = pa.list_(pa.float64())
@@ -43,6 +51,7 @@ OBJECT: dict[str, pa.DataType] = {
     "amodal_segmentation": MASK, "in_frame_px": pa.int64(), "full_px": pa.int64(), "full_is_cut": pa.bool_(),
     "occluder": pa.int64(), "occluder_px": pa.int64(), "world_from_object": NUMBERS, "box_size_m": NUMBERS,
     "box_center_m": NUMBERS, "corners_px": NUMBERS, "asset": pa.string(),
+    **dict.fromkeys(EXTRA_COLUMNS, pa.float64()),
 }  # fmt: skip
 FRAME: dict[str, pa.DataType] = {
     "image": PICTURE, "image_id": pa.int64(), "width": pa.int32(), "height": pa.int32(), "world": pa.int64(),
@@ -72,12 +81,13 @@ def read_huggingface(root: Path) -> Records:
     if not shards:
         raise UserError(f"{root} has no data/<split>-00000-of-00001.parquet")
     frames: list[Frame] = []
-    names: list[str] = []
+    categories: tuple[Category, ...] = ()
     for shard in shards:
         try:
             table = pq.read_table(shard)
-            features = json.loads(table.schema.metadata[METADATA])["info"]["features"]
-            names = features["objects"][0]["category"]["names"]
+            rows = json.loads(table.schema.metadata[CLASSES])
+            categories = tuple(category_from_plain(row) for row in rows)
+            names = [category.key for category in categories]
             plain = table.drop_columns([name for name in ("image", DEPTH) if name in table.column_names])
             for number, row in enumerate(plain.to_pylist()):
                 instances = tuple(instance_from_plain(o, names[o["category"]]) for o in row["objects"])
@@ -85,9 +95,7 @@ def read_huggingface(root: Path) -> Records:
                 frames.append(frame_from_plain(row, instances, {}, place))
         except (pa.ArrowException, OSError, *BROKEN) as error:
             raise UserError(f"{shard} is not a shard of ours: {reason(error)}") from error
-    by_name = {category.key: category for category in categories_named(names)}
-    ordered = tuple(Category(number, name, by_name[name].name) for number, name in enumerate(names))
-    return Records(root.name, ordered, tuple(frames))
+    return Records(root.name, categories, tuple(frames))
 
 
 @FORMATS.register(
@@ -102,16 +110,20 @@ def write_huggingface(source: Source, context: ExportContext) -> None:
     options: HuggingfaceOptions = context.options
     if options.shard_mb <= 0.0:
         raise UserError("huggingface: shard_mb must be above 0")
-    names = [category.name for category in context.categories]
+    dashed = [split for split in context.splits if "-" in split]
+    if dashed:
+        raise UserError(f"huggingface: `datasets` reads no split with a dash, such as {dashed[0]}; write _ for it")
     parts: dict[str, Parts] = {}
     for frame in source.frames():
         split = context.split_of(frame)
         if split not in parts:
             has_depth = options.depth and DEPTH in frame.files
-            parts[split] = Parts(context.out / "data", split, schema_of(names, has_depth), options.shard_mb)
+            parts[split] = Parts(
+                context.out / "data", split, schema_of(context.categories, has_depth), options.shard_mb
+            )
         parts[split].add(_row(frame, context, DEPTH in parts[split].schema.names))
     counts = {split: parts[split].close() for split in context.splits if split in parts}
-    write_text(context.out / "README.md", _card(source.name, names, counts, options.license))
+    write_text(context.out / "README.md", _card(source.name, context.categories, counts, options.license))
 
 
 class Parts:
@@ -158,12 +170,14 @@ class Parts:
             self.writer = None
 
 
-def schema_of(names: list[str], has_depth: bool) -> pa.Schema:
-    """Return the columns of a shard with the features of `datasets` in their metadata."""
+def schema_of(categories: tuple[FormatCategory, ...], has_depth: bool) -> pa.Schema:
+    """Return the columns of a shard with the features of `datasets` and the classes in their metadata."""
+    names = [category.name for category in categories]
     columns = FRAME | ({DEPTH: PICTURE} if has_depth else {})
     features = {name: _feature(kind) for name, kind in columns.items()}
     features["objects"][0]["category"] = {"names": names, "_type": "ClassLabel"}
     metadata = {METADATA: json.dumps({"info": {"features": features}}).encode()}
+    metadata[CLASSES] = json.dumps([plain_category(category) for category in categories]).encode()
     return pa.schema(list(columns.items()), metadata=metadata)
 
 
@@ -195,7 +209,7 @@ def _depth_png(path: Path) -> bytes:
     return encode_png(depth_to_mm(read_depth_m(path).astype(np.float32)))
 
 
-def _card(name: str, names: list[str], counts: dict[str, int], license_name: str) -> str:
+def _card(name: str, categories: tuple[FormatCategory, ...], counts: dict[str, int], license_name: str) -> str:
     files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in counts]
     head = {
         "license": license_name,
@@ -214,5 +228,6 @@ def _card(name: str, names: list[str], counts: dict[str, int], license_name: str
         "image's corner; `area` its pixels; `segmentation` COCO's compressed RLE. `amodal_*`, `in_frame_px` and",
         "`full_px` are of the whole silhouette, `world_from_object` (3x4), `box_size_m`, `box_center_m` of the box.",
         "`k` is row-major 3x3, `world_from_camera` row-major 4x4: x right, y up, looks along -z. `depth`: 16-bit [mm].",
-        "", "Classes: " + ", ".join(names) + ".", "",
+        "", "Classes: " + ", ".join(c.name for c in categories) + ".", "",
+        *(f"Keypoints (x, y, v) of {c.name}: {', '.join(c.keypoints)}.\n" for c in categories if c.keypoints),
     ])  # fmt: skip

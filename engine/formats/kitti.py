@@ -15,9 +15,10 @@ from typing import Literal
 import numpy as np
 
 from engine.errors import UserError
-from engine.formats.axes import homogeneous, opencv_from_world, pinhole_k, solid_of
+from engine.formats.axes import homogeneous, is_pinhole, opencv_from_world, pinhole_k, solid_of
 from engine.formats.kitti_images import kitti_depth
 from engine.formats.kitti_label import (
+    DONT_CARE,
     KittiBox,
     KittiLabel,
     Occlusions,
@@ -83,7 +84,7 @@ def _write(source: Source, context: ExportContext, *, with_solids: bool) -> None
         write_text(root / "label_2" / f"{stem}.txt", "".join(line + "\n" for line in lines))
         if with_solids:
             _write_space(frame, root, stem, _rectified(frame, context))
-        elif frame.k is not None:
+        elif frame.k is not None and is_pinhole(frame):
             write_text(root / "calib" / f"{stem}.txt", calibration(frame.k, np.eye(4), np.eye(3)))
     for split, stems in names.items():
         write_text(context.out / "ImageSets" / f"{split}.txt", "".join(stem + "\n" for stem in stems))
@@ -130,6 +131,8 @@ def _line(frame: Frame, instance: Instance, context: ExportContext, with_solids:
     truncated = -1.0 if instance.truncation is None else round(instance.truncation, 6)
     level = Occlusions(options.partly_occluded_from, options.largely_occluded_from).level(instance)
     name = context.category_of[instance.category].name
+    if name == DONT_CARE:
+        raise UserError(f"KITTI calls regions {DONT_CARE} that are no objects, so no class can; map it to another word")
     return format_label(KittiLabel(name, truncated, level, (left, top, right, bottom), solid))
 
 

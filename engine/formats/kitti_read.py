@@ -47,7 +47,7 @@ def read_kitti(root: Path) -> Records:
 
 
 def _splits(root: Path) -> dict[str, str]:
-    lists = sorted((root / "ImageSets").glob("*.txt"))
+    lists = sorted((root / "ImageSets").glob("*.txt"), key=lambda path: (path.stem != "trainval", path))  # last wins
     return {stem: path.stem for path in lists for stem in read_text(path).split()}
 
 

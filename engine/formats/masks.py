@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,22 +104,31 @@ def _linked(edges: NDArray[np.int64], stride: int) -> list[Ring]:
     return rings
 
 
-def bridged(rings: list[Ring]) -> Ring:
+def inset(ring: Ring, by_px: float) -> NDArray[np.float64]:
+    """Return an outline of `rings_of` whose every edge is moved by so much towards the mask, that of a hole as well."""
+    ahead = np.sign(np.roll(ring, -1, axis=0) - ring)
+    turn = ahead + np.roll(ahead, 1, axis=0)  # edges turn at every corner, so that this has a part along either axis
+    return ring + by_px * np.column_stack([-turn[:, 1], turn[:, 0]])  # the mask lies on the right, y down
+
+
+def bridged(rings: list[Ring], drawn: Sequence[NDArray[Any]] | None = None) -> NDArray[Any]:
     """Return one ring around everything that some rings enclose, joined by bridges of no width, there and back.
 
     The ring to join next is the one with the corner nearest to what is joined already, so bridges are short. Along a
-    bridge the two ways cancel under either rule of filling.
+    bridge the two ways cancel under either rule of filling. `drawn` are the points to return, None: those of the rings.
     """
+    shown = rings if drawn is None else drawn
     first = max(range(len(rings)), key=lambda ring: len(rings[ring]))
     joints: dict[int, list[tuple[int, int, int]]] = {}  # ring -> its corner, ring that hangs there, that one's corner
     for child, own, parent, corner in _bridges(rings, first):
         joints.setdefault(parent, []).append((corner, child, own))
-    pieces: list[Ring] = []
-    rest: list[Ring | tuple[int, int]] = [(first, 0)]  # what comes next is last: points, or a ring from a corner on
+    pieces: list[NDArray[Any]] = []
+    # What comes next is last: points, or a ring from a corner on.
+    rest: list[NDArray[Any] | tuple[int, int]] = [(first, 0)]
     while rest:
         item = rest.pop()
         if isinstance(item, tuple):
-            rest += _walk(rings[item[0]], item[1], joints.get(item[0], []), is_closed=item[0] != first)[::-1]
+            rest += _walk(shown[item[0]], item[1], joints.get(item[0], []), is_closed=item[0] != first)[::-1]
         else:
             pieces.append(item)
     points = np.concatenate(pieces)
@@ -127,11 +137,11 @@ def bridged(rings: list[Ring]) -> Ring:
 
 
 def _walk(
-    ring: Ring, start: int, joints: list[tuple[int, int, int]], *, is_closed: bool
-) -> list[Ring | tuple[int, int]]:
+    ring: NDArray[Any], start: int, joints: list[tuple[int, int, int]], *, is_closed: bool
+) -> list[NDArray[Any] | tuple[int, int]]:
     """Return a ring from a corner on, the rings that hang on it in their places, and the way back where it hangs."""
     turned = np.concatenate([ring[start:], ring[: start + int(is_closed)]])
-    found: list[Ring | tuple[int, int]] = []
+    found: list[NDArray[Any] | tuple[int, int]] = []
     done = 0
     for place, child, own in sorted(((corner - start) % len(ring), child, own) for corner, child, own in joints):
         found += [turned[done : place + 1], (child, own), turned[place : place + 1]]

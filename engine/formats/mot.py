@@ -27,7 +27,8 @@ LABELS = "gt/labels.txt"
 SEQUENCE = "seqinfo.ini"
 FIRST_PIXEL = "; number of the first pixel: "  # a comment of seqinfo.ini, to which no reader allows other keys
 UNKNOWN = -1.0
-COLUMNS = 9
+COLUMNS, COLUMNS_2015 = 9, 10
+DIGITS = (6, 8)  # of names of pictures; DanceTrack has 8
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def read_mot(root: Path) -> Records:
     """Return the pictures of all sequences; the world counts sequences, the step pictures.
 
     Pixels are counted as the first line of seqinfo.ini says, from 1 where it does not. `row` has
-    `split` and `sequence`, `extra` `visibility`.
+    `split` and `sequence`, `extra` `visibility`, and `is_ignored` of rows that the benchmark does not count.
 
     Raises:
         UserError: If a file is missing or cannot be understood.
@@ -54,7 +55,7 @@ def read_mot(root: Path) -> Records:
     frames: list[Frame] = []
     names: dict[str, int] = {}
     for world, sequence in enumerate(sequences):
-        labels = read_text(sequence / LABELS).split() if (sequence / LABELS).is_file() else []
+        labels = read_text(sequence / LABELS).rstrip("\n").split("\n") if (sequence / LABELS).is_file() else []
         frames += _read_sequence(sequence, world, len(frames), labels, "" if sequence == root else sequence.parent.name)
         names |= {name: number for number, name in enumerate(labels, 1)}
     used = {instance.category for frame in frames for instance in frame.instances}
@@ -138,19 +139,23 @@ def _read_sequence(sequence: Path, world: int, first: int, labels: list[str], sp
     for line, text in enumerate(read_text(sequence / GT).splitlines(), 1):
         where = f"{sequence / GT}, line {line}"
         words = text.split(",")
-        if len(words) != COLUMNS:
+        if len(words) not in (COLUMNS, COLUMNS_2015):
             raise UserError(f"{where}: {len(words)} columns, MOT has {COLUMNS}")
+        if len(words) == COLUMNS_2015:  # a place in the world instead, and people alone
+            words = [*words[:7], "1", f"{UNKNOWN}"]
         try:
             step, track, kind = int(words[0]), int(words[1]), int(words[7])
-            left, top, width, height, _, _, visibility = (float(word) for word in words[2:])
+            left, top, width, height, counts, _, visibility = (float(word) for word in words[2:])
         except ValueError as error:
             raise UserError(f"{where}: {reason(error)}") from error
         name = labels[kind - 1] if 0 < kind <= len(labels) else str(kind)
         box = (left - origin, top - origin, width, height)
-        found.setdefault(step, []).append(Instance(track, name, box, extra={"visibility": visibility}))
+        facts = {"visibility": visibility} | ({} if counts else {"is_ignored": True})
+        found.setdefault(step, []).append(Instance(track, name, box, extra=facts))
     frames = []
     for step in range(1, count + 1):
-        picture = inside(sequence, f"{pictures}/{step:06d}{suffix}")
+        names = [inside(sequence, f"{pictures}/{step:0{digits}d}{suffix}") for digits in DIGITS]
+        picture = next((path for path in names if path.is_file()), names[0])
         width_px, height_px = picture_size(picture)
         row = {"split": split, "sequence": sequence.name}
         members = tuple(found.get(step, ()))

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.formats.axes import (
-    camera_pose,
     homogeneous,
     inverse,
     moved,
@@ -34,6 +33,7 @@ from engine.formats.nocs_read import CLASSES, read_nocs
 from engine.formats.pixels import depth_image_m, frame_file, picture_as_png, visible_pixels, write_file, write_text
 from engine.formats.record import Array, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext, NoOptions
+from engine.formats.rolling import world_of_rows
 from engine.lens.model import COEFFICIENTS, Lens, LensModel
 from engine.lens.project import unproject
 from engine.write.encode import encode_png
@@ -51,7 +51,7 @@ def nocs_map(frame: Frame, instance: Instance, depth_m: Array) -> tuple[NDArray[
     centres = np.stack([x, y], axis=-1).astype(np.float64) + 0.5
     lens = Lens(LensModel.PINHOLE, pinhole_k(frame, "NOCS"), np.zeros(COEFFICIENTS), np.inf)
     camera = unproject(lens, centres, depth_m[y, x])
-    point = moved(inverse(homogeneous(solid.world_from_object)), moved(camera_pose(frame), camera))
+    point = moved(inverse(homogeneous(solid.world_from_object)), world_of_rows(frame, camera, y))
     return pixels, (point - solid.center_m) / np.linalg.norm(solid.size_m) + 0.5
 
 

@@ -30,7 +30,7 @@ def read_nocs(root: Path) -> Records:
     metas = sorted(root.glob("**/*_meta.txt"))
     if not metas:
         raise UserError(f"{root} is no NOCS folder: it has no *_meta.txt")
-    names = read_text(root / CLASSES).splitlines() if (root / CLASSES).is_file() else []
+    names = read_text(root / CLASSES).rstrip("\n").split("\n") if (root / CLASSES).is_file() else []
     scenes = {folder: number for number, folder in enumerate(sorted({path.parent for path in metas}))}
     frames: list[Frame] = []
     for meta in metas:
@@ -59,7 +59,7 @@ def _read_frame(root: Path, meta: Path, names: list[str], scene: int, number: in
         words = line.split()
         position, kind, model = int(words[0]), int(words[1]), words[-1]
         pixels = mask == position
-        if not pixels.any():
+        if not kind or not pixels.any():  # class 0: what NOCS-CAMERA puts in the way
             continue
         pose = known.get("instances", {}).get(words[0])
         solid = _solid(pose, k) if pose is not None and k is not None else None

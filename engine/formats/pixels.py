@@ -70,7 +70,9 @@ def depth_image_m(frame: Frame, file_format: str) -> NDArray[np.float64]:
     """
     path = frame_file(frame, "depth", file_format, "make the dataset with outputs that hold depth and write=coco")
     if frame.row.get("depth_kind", "planar") != "planar":
-        raise UserError(f"frame {frame.id} has ranges along the rays; {file_format} holds planar depth only")
+        raise UserError(
+            f"frame {frame.id} has ranges along the rays; {file_format} holds planar depth only: lens=as_authored"
+        )
     return read_depth_m(path).astype(np.float64)
 
 

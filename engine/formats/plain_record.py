@@ -12,9 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from engine.formats.record import Amodal, Frame, Instance, Mask, Solid
+from engine.formats.from_rows import EXTRA_COLUMNS
+from engine.formats.record import Amodal, Category, Frame, Instance, Mask, Solid
+from engine.formats.registry import FormatCategory
 
 Json = dict[str, Any]
+
+
+def plain_category(category: FormatCategory) -> Json:
+    """Return a class; the skeleton counts its keypoints from 0."""
+    return {
+        "id": category.id, "name": category.name, "supercategory": category.supercategory,
+        "keypoints": list(category.keypoints), "skeleton": [list(pair) for pair in category.skeleton],
+        "sigmas": list(category.sigmas),
+    }  # fmt: skip
+
+
+def category_from_plain(plain: Mapping[str, Any]) -> Category:
+    """Return the class."""
+    name, skeleton = plain["name"], tuple((a, b) for a, b in plain.get("skeleton", ()))
+    keypoints, sigmas = tuple(plain.get("keypoints", ())), tuple(plain.get("sigmas", ()))
+    return Category(plain["id"], name, name, plain["supercategory"], keypoints, skeleton, sigmas)
 
 
 def plain_instance(instance: Instance, category: int) -> Json:
@@ -48,7 +66,7 @@ def plain_instance(instance: Instance, category: int) -> Json:
         "corners_px": None if solid is None else _flat(solid.corners_px),
         "asset": None if solid is None or solid.asset is None else f"{solid.asset:016x}",
     }
-    return out
+    return out | {name: instance.extra.get(name) for name in EXTRA_COLUMNS}
 
 
 def instance_from_plain(plain: Mapping[str, Any], name: str) -> Instance:
@@ -72,6 +90,7 @@ def instance_from_plain(plain: Mapping[str, Any], name: str) -> Instance:
         None if plain["oriented_box"] is None else _array(plain["oriented_box"], 4, 2),
         None if plain["keypoints"] is None else _array(plain["keypoints"], -1, 3),
         plain["prim_path"], bool(plain["iscrowd"]),
+        {name: plain[name] for name in EXTRA_COLUMNS if plain.get(name) is not None},
     )  # fmt: skip
 
 

@@ -15,18 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UserError
-from engine.formats.axes import camera_pose, inverse, moved
+from engine.formats.axes import camera_pose
 from engine.formats.folders import BROKEN, reason
 from engine.formats.masks import box_of, encode
 from engine.formats.pixels import frame_file, instance_image, rgb_pixels, write_file
 from engine.formats.ply import read_ply
 from engine.formats.record import Category, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext, FormatCategory, Records, frame_stem
+from engine.formats.rolling import MOTION, camera_of_rows, rolls, world_of_rows
 from engine.lens.model import COEFFICIENTS, Lens, LensModel, lens_of_row
 from engine.lens.project import project, unproject
 from engine.write.encode import encode_ply
 from engine.write.readback import read_depth_m
 
+LENS = ("lens_model", "lens_coefficients", "lens_limit")
+ROUNDS = 8  # in which the row that sees a point and the camera's place at its moment are found from each other
 HEAD = "ommatidia "
 POINT = [("x", "<f4"), ("y", "<f4"), ("z", "<f4")]
 COLOR = [("red", "u1"), ("green", "u1"), ("blue", "u1")]
@@ -99,7 +102,7 @@ def _points(frame: Frame, context: ExportContext) -> NDArray[np.void]:
     y, x = np.nonzero(np.isfinite(depth_m))
     row, column = y * every, x * every
     camera = unproject(lens_of_frame(frame), np.stack([column, row], axis=-1) + 0.5, depth_m[y, x])
-    place = moved(camera_pose(frame), camera) if context.options.frame == "world" else camera
+    place = world_of_rows(frame, camera, row) if context.options.frame == "world" else camera
     out = np.zeros(len(row), np.dtype(POINT + (COLOR if "image" in frame.files else []) + IDS))
     out["x"], out["y"], out["z"] = place.T
     if "image" in frame.files:
@@ -127,6 +130,7 @@ def _head(frame: Frame, context: ExportContext) -> dict[str, Any]:
         "k": lens.k.ravel().tolist(), "lens_model": lens.model.name.lower(),
         "lens_coefficients": lens.coefficients.tolist(), "lens_limit": min(lens.limit, 1.0e300),
         "world_from_camera": camera_pose(frame).ravel().tolist(), "classes": [c.name for c in context.categories],
+        **({name: frame.row[name] for name in MOTION} if rolls(frame) else {}),
     }  # fmt: skip
 
 
@@ -134,10 +138,14 @@ def _frame(path: Path, points: NDArray[np.void], head: dict[str, Any], categorie
     pose = np.reshape(np.array(head["world_from_camera"], np.float64), (4, 4))
     width, height, lens = int(head["width"]), int(head["height"]), lens_of_row(head)
     place = np.stack([points[name] for name in "xyz"], axis=-1).astype(np.float64)
-    camera = moved(inverse(pose), place) if head["frame"] == "world" else place
-    pixels, _ = project(lens, camera)
-    x = np.clip(np.floor(pixels[:, 0]), 0, width - 1).astype(np.int64)
-    y = np.clip(np.floor(pixels[:, 1]), 0, height - 1).astype(np.int64)
+    row = {name: head[name] for name in (*LENS, *MOTION) if name in head}
+    view = Frame(head["frame_id"], width, height, (), {}, k=lens.k, world_from_camera=pose, row=row)
+    x, y = (np.full(len(place), (side - 1) // 2) for side in (width, height))
+    for _ in range(ROUNDS if rolls(view) else 1):
+        camera = camera_of_rows(view, place, y) if head["frame"] == "world" else place
+        pixels, _ = project(lens, camera)
+        x = np.clip(np.floor(pixels[:, 0]), 0, width - 1).astype(np.int64)
+        y = np.clip(np.floor(pixels[:, 1]), 0, height - 1).astype(np.int64)
     instances = []
     for number in np.unique(points["instance"][points["instance"] > 0]).tolist():
         of_it = points["instance"] == number
@@ -145,7 +153,6 @@ def _frame(path: Path, points: NDArray[np.void], head: dict[str, Any], categorie
         mask[y[of_it], x[of_it]] = True
         key = categories[int(points["class_id"][of_it][0])].key
         instances.append(Instance(number, key, box_of(mask), int(mask.sum()), encode(mask)))
-    row = {name: head[name] for name in ("lens_model", "lens_coefficients", "lens_limit")}
     return Frame(
         head["frame_id"], width, height, tuple(instances), {"pointcloud": path}, head["world"], head["step"],
         head["camera"], lens.k, pose, row | {"split": path.parent.name},

@@ -88,14 +88,16 @@ class Instance:
     @property
     def occlusion(self) -> float | None:
         """Share of what the frame could show of it that others hide."""
-        if self.amodal is None or self.visible_px is None:
+        if self.amodal is None or self.visible_px is None or not self.amodal.in_frame_px:
             return None
         return 1.0 - self.visible_px / self.amodal.in_frame_px
 
     @property
     def truncation(self) -> float | None:
         """Share of it that lies outside the frame."""
-        return None if self.amodal is None else 1.0 - self.amodal.in_frame_px / self.amodal.full_px
+        if self.amodal is None or not self.amodal.full_px:
+            return None
+        return 1.0 - self.amodal.in_frame_px / self.amodal.full_px
 
 
 @dataclass(frozen=True)

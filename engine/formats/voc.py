@@ -24,6 +24,7 @@ from engine.formats.record import Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext, frame_stem
 from engine.formats.voc_read import read_voc
 
+BACKGROUND = "background"
 LARGEST = 254  # class or object of a mask; 255 is void
 UNPAINTED = f"more than {LARGEST} objects in a frame: its box is there, its mask is not"
 
@@ -48,6 +49,12 @@ def write_voc(source: Source, context: ExportContext) -> None:
     if options.masks and len(context.categories) > LARGEST:
         raise UserError(
             f"--format voc: masks number {LARGEST} classes, not {len(context.categories)}; use --option masks=false"
+        )
+    odd = [c.name for c in context.categories if ":" in c.name or c.name.startswith("#") or c.name == BACKGROUND]
+    if odd:
+        raise UserError(
+            f"--format voc: labelmap.txt cannot hold the class '{odd[0]}': names have no colon, do not begin with # "
+            f"and are not {BACKGROUND}; give it another with --classes"
         )
     folders = ["Main", "Segmentation"] if options.masks else ["Main"]
     lists = {
@@ -78,7 +85,7 @@ def write_voc(source: Source, context: ExportContext) -> None:
         for folder in folders:
             with lists[folder, split].open("a", encoding="utf-8") as file:
                 file.write(f"{stem}\n")
-    lines = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
+    lines = ["# label:color_rgb:parts:actions", f"{BACKGROUND}:0,0,0::"]
     lines += [f"{c.name}:{','.join(map(str, category_color(c)))}::" for c in context.categories]
     (context.out / "labelmap.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 

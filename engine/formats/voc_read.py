@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.errors import UserError
+from engine.formats.folders import read_text
 from engine.formats.masks import encode
 from engine.formats.record import Category, Frame, Instance
 from engine.formats.registry import Records
 from engine.write.files import inside
 
+OF_ONE_CLASS = re.compile(r"\s(-1|0|1)$")  # `aeroplane_train.txt` says of every picture whether it shows one
 LARGEST_XML = 64 * 2**20  # bytes
 
 
@@ -24,15 +27,17 @@ def read_voc(folder: Path) -> Records:
     Raises:
         UserError: If there is none, or a file cannot be understood.
     """
-    lists = sorted((folder / "ImageSets/Main").glob("*.txt"))
+    lists = sorted((folder / "ImageSets/Main").glob("*.txt"), key=lambda path: (path.stem == "trainval", path))
     if not lists:
         raise UserError(f"{folder} has no ImageSets/Main/*.txt")
     frames: list[Frame] = []
     seen: set[str] = set()
     for path in lists:
-        for line in path.read_text(encoding="utf-8").split("\n"):
-            stem = line.strip()
-            if stem and stem not in seen:
+        stems = [line.strip() for line in read_text(path).split("\n") if line.strip()]
+        if any(OF_ONE_CLASS.search(stem) for stem in stems):
+            continue
+        for stem in stems:
+            if stem not in seen:
                 seen.add(stem)
                 frames.append(_frame(folder, stem, len(frames), path.stem))
     found = {instance.category for frame in frames for instance in frame.instances}

@@ -18,8 +18,15 @@ from typing import Any
 from engine.errors import UserError
 from engine.formats.folders import BROKEN, read_json, reason
 from engine.formats.pixels import write_text
-from engine.formats.plain_record import frame_from_plain, instance_from_plain, plain_frame, plain_instance
-from engine.formats.record import Category, Frame, Source
+from engine.formats.plain_record import (
+    category_from_plain,
+    frame_from_plain,
+    instance_from_plain,
+    plain_category,
+    plain_frame,
+    plain_instance,
+)
+from engine.formats.record import Frame, Source
 from engine.formats.registry import FORMATS, ExportContext, Records, frame_stem
 
 BYTES_A_MB = 1_000_000
@@ -46,10 +53,9 @@ def read_webdataset(root: Path) -> Records:
     if not shards:
         raise UserError(f"{root} has no shards: neither <split>/*.tar nor *.tar")
     try:
-        rows = [(row["id"], row["name"], row["supercategory"]) for row in read_json(root / CLASSES)]
+        categories = tuple(category_from_plain(row) for row in read_json(root / CLASSES))
     except BROKEN as error:
         raise UserError(f"{root / CLASSES} is not a list of classes: {reason(error)}") from error
-    categories = tuple(Category(number, name, name, parent) for number, name, parent in rows)
     name_of = {category.id: category.key for category in categories}
     frames: list[Frame] = []
     for shard in shards:
@@ -68,8 +74,8 @@ def write_webdataset(source: Source, context: ExportContext) -> None:
     Raises:
         UserError: If the options ask for files that a frame has not.
     """
-    rows = [{"id": c.id, "name": c.name, "supercategory": c.supercategory} for c in context.categories]
-    write_text(context.out / CLASSES, json.dumps(rows, indent=2) + "\n")
+    rows = ",\n".join(f"  {json.dumps(plain_category(c))}" for c in context.categories)
+    write_text(context.out / CLASSES, f"[\n{rows}\n]\n")
     writers = {split: Shards(context.out / split, context.options) for split in context.splits}
     for frame in source.frames():
         writers[context.split_of(frame)].add(_sample(frame, context))

@@ -3,7 +3,7 @@
 Every value is a share of the image's width or height, in 0..1; classes count from 0. Rows:
 
     detect   class cx cy w h
-    segment  class x1 y1 x2 y2 ...: one ring along the edges of the mask's pixels; parts and holes are joined by bridges
+    segment  class x1 y1 x2 y2 ...: one ring just inside the edges of the mask's pixels; bridges join parts and holes
     pose     class cx cy w h, then x y v for every keypoint
     obb      class x1 y1 .. x4 y4
 
@@ -21,13 +21,16 @@ from numpy.typing import NDArray
 
 from engine.errors import UserError
 from engine.formats.coco import NO_KEYPOINTS, NO_MASK, OUTSIDE, place_image
-from engine.formats.masks import bridged, rings_of, within_frame
+from engine.formats.masks import bridged, inset, rings_of, within_frame
 from engine.formats.oriented import is_within, rectangle_within
 from engine.formats.record import Box, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext, FormatCategory, NoOptions
-from engine.formats.yolo_read import read_yolo_detect, read_yolo_obb, read_yolo_pose, read_yolo_segment
+from engine.formats.yolo_read import NOT_SPLITS, read_yolo_detect, read_yolo_obb, read_yolo_pose, read_yolo_segment
 
 DECIMALS = 9  # a millionth of a pixel in an image of 1000
+# Trainers cut the points of a ring to whole numbers and paint its border as well (cv2.fillPoly). So little inside the
+# edges of the mask's pixels, the border is that of the mask, and whoever fills by pixel centres has the same pixels.
+INSET_PX = 1.0 / 64.0
 TWICE = "same row as another instance"  # ultralytics keeps one of them
 SIDES = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"))
 ENDS = (("_l", "_r"), ("_L", "_R"), (".l", ".r"), (".L", ".R"))
@@ -53,7 +56,7 @@ def write_yolo_detect(source: Source, context: ExportContext) -> None:
     _write(source, context, _Classes(context.categories), lambda frame, instance, _: box_row(instance.box, frame))
 
 
-@FORMATS.register("yolo-seg", NoOptions, "YOLO polygons, exactly along the edges of pixels", read=read_yolo_segment)
+@FORMATS.register("yolo-seg", NoOptions, "YOLO polygons along the edges of pixels", read=read_yolo_segment)
 def write_yolo_segment(source: Source, context: ExportContext) -> None:
     """Write polygons."""
     _write(source, context, _Classes(context.categories), lambda frame, instance, _: segment_row(instance, frame))
@@ -96,6 +99,11 @@ def write_yolo_obb(source: Source, context: ExportContext) -> None:
 def _write(
     source: Source, context: ExportContext, classes: _Classes, row: Row, more: dict[str, object] | None = None
 ) -> None:
+    taken = [split for split in context.splits if split in (*NOT_SPLITS, "images")]
+    if taken:
+        raise UserError(
+            f"YOLO has another meaning for '{taken[0]}' in data.yaml or in paths; give the split another name"
+        )
     number_of = classes.number_of
     for split in context.splits:
         (context.out / "labels" / split).mkdir(parents=True)
@@ -150,7 +158,7 @@ def box_row(box: Box, frame: Frame) -> list[float] | str:
 def segment_row(instance: Instance, frame: Frame) -> list[float] | str:
     """Return one ring around the mask."""
     rings = _rings(instance, frame)
-    return _shares(bridged(rings).astype(np.float64), frame) if rings else NO_MASK
+    return _shares(bridged(rings, [inset(ring, INSET_PX) for ring in rings]), frame) if rings else NO_MASK
 
 
 def pose_row(frame: Frame, instance: Instance, category: FormatCategory) -> list[float] | str:

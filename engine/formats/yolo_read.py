@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from PIL import Image
 
 from engine.errors import UserError
+from engine.formats.folders import picture_size
 from engine.formats.masks import box_of, encode, filled
 from engine.formats.record import Category, Frame, Instance
 from engine.formats.registry import Records
-from engine.write.files import inside
 
+IMAGES = "images"
+LARGEST = 2.0  # value of a row: no share is above 1, which `validate` tells, and a keypoint's third number is 2
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 NOT_SPLITS = ("path", "nc", "names", "kpt_shape", "flip_idx", "kpt_names", "download", "channels")
 
@@ -66,9 +67,8 @@ def _read(folder: Path, row: Row, fits: Callable[[int], bool]) -> Records:
     frames: list[Frame] = []
     for split, images in _splits(folder, data):
         for image in images:
-            label = folder / "labels" / image.parent.name / f"{image.stem}.txt"
-            with Image.open(image) as picture:
-                size = picture.size
+            label = label_of(image)
+            size = picture_size(image)
             instances = tuple(_instances(label, size, names, row, fits)) if label.is_file() else ()
             frames.append(Frame(len(frames), *size, instances, {"image": image}, row={"split": split}))
     return Records(folder.name, categories, tuple(frames))
@@ -87,19 +87,47 @@ def _data(folder: Path) -> dict[str, Any]:
     return data
 
 
+def label_of(image: Path) -> Path:
+    """Return where the labels of a picture lie: the last folder `images` of its path becomes `labels`."""
+    parts = list(image.parts)
+    places = [place for place, name in enumerate(parts[:-1]) if name == IMAGES]
+    if places:
+        parts[places[-1]] = "labels"
+    return Path(*parts).with_suffix(".txt")
+
+
 def _splits(folder: Path, data: dict[str, Any]) -> Iterator[tuple[str, list[Path]]]:
     """Yield the splits with their pictures; a folder that two keys name is read once, under its own name."""
     seen: set[Path] = set()
     for key, value in data.items():
-        if key in NOT_SPLITS or not isinstance(value, str):
+        values = value if isinstance(value, list) else [value]
+        if key in NOT_SPLITS or not values or not all(isinstance(one, str) for one in values):
             continue
-        images = inside(folder, value)
-        if images in seen:
-            continue
-        seen.add(images)
-        if not images.is_dir():
-            raise UserError(f"{folder / 'data.yaml'}: {key}: {value} is not a folder")
-        yield images.name, sorted(path for path in images.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
+        for one in values:
+            images = _folder_of(folder, data.get("path"), one)
+            if images is None:
+                raise UserError(f"{folder / 'data.yaml'}: {key}: {one} is not a folder in it")
+            if images in seen:
+                continue
+            seen.add(images)
+            name = key if images.name == IMAGES else images.name  # `train/images` is that of train
+            yield name, sorted(path for path in images.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+
+
+def _folder_of(folder: Path, root: object, value: str) -> Path | None:
+    """Return the folder of pictures that data.yaml means; None: it is not below `folder`.
+
+    ultralytics takes `root` from its own place for data sets, so what stands there may lie here; Roboflow writes
+    `../train/images` and means `train/images`.
+    """
+    places = [value.removeprefix("../")]
+    if isinstance(root, str):
+        places.append(f"{root}/{value}")
+    for place in places:
+        path = (folder / place).resolve()
+        if path.is_dir() and path.is_relative_to(folder.resolve()):
+            return path
+    return None
 
 
 def _instances(
@@ -113,7 +141,7 @@ def _instances(
             key, values = names[int(first)], np.array(rest, np.float64)
         except (ValueError, KeyError) as error:
             raise UserError(f"{label}:{number}: '{line[:60]}' is not a class and numbers: {error}") from error
-        if not fits(len(values)) or not ((values >= 0.0).all() and np.isfinite(values).all()):
+        if not fits(len(values)) or not ((values >= 0.0) & (values <= LARGEST)).all():
             raise UserError(
                 f"{label}:{number}: {len(values)} values after the class, or one that is no share of the image"
             )

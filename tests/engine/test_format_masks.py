@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from engine.formats.masks import box_of, bridged, decode, encode, filled, rings_of, within_frame
+from engine.formats.masks import box_of, bridged, decode, encode, filled, inset, rings_of, within_frame
 from engine.formats.oriented import is_within, rectangle_within
 from engine.formats.record import Mask
 
@@ -59,6 +59,17 @@ def test_a_ring_fills_to_its_mask_after_a_round_trip_through_shares_of_the_image
         size = np.array(mask.shape[::-1])
         shares = [float(f"{value:.9f}") for value in (bridged(rings_of(mask)) / size).ravel()]
         assert (filled(np.reshape(shares, (-1, 2)) * size, *mask.shape) == mask).all()
+
+
+def test_a_ring_cut_to_whole_numbers_has_its_corners_on_pixels_of_the_mask() -> None:
+    """So ultralytics cuts it, and paints corners and edges as well; by centres it still fills to the mask."""
+    for mask in random_masks(200):
+        rings = rings_of(mask)
+        ring = bridged(rings, [inset(ring, 1 / 64) for ring in rings])
+        x, y = ring.astype(np.int32).T
+        assert mask[y, x].all()
+        assert (windings(ring, *mask.shape) % 2 == mask).all()
+        assert (filled(ring, *mask.shape) == mask).all()
 
 
 def test_masks_are_those_of_pycocotools() -> None:

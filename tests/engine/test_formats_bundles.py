@@ -153,6 +153,27 @@ def test_clouds_of_bent_lenses_are_unbent(tmp_path: Path) -> None:
     assert np.arctan2(np.hypot(place[:, 0], place[:, 1]), -place[:, 2]) == pytest.approx(radius, abs=1e-6)
 
 
+def test_clouds_of_rolling_shutters_are_seen_from_where_the_camera_stood(tmp_path: Path) -> None:
+    """Every row is of its own moment: points of one depth, seen by a camera that runs to the right, are sheared."""
+    (frame,) = solid_records(tmp_path / "source").frames()
+    motion = {"readout_s": 0.02, "velocity_m_s": [4.0, 0.0, 0.0], "spin_rad_s": [0.0, 0.0, 0.5]}
+    rolling = Frame(**{**vars(frame), "row": dict(frame.row) | motion})
+    records = solid_records(tmp_path / "s")
+    for name, shown in (("still", frame), ("rolling", rolling)):
+        exported(type(records)(name, records.categories, (shown,)), "pointcloud", tmp_path / name)
+    still, moves = (read_ply(tmp_path / name / "train/000000.ply")[0] for name in ("still", "rolling"))
+    y, _ = np.nonzero(np.isfinite(np.load(frame.files["depth"])))
+    time_s = ((y + 0.5) / frame.height - 0.5) * 0.02
+    place, later = (np.stack([points[name] for name in "xyz"], axis=1).astype(np.float64) for points in (still, moves))
+    arm = place - frame.world_from_camera[:3, 3]
+    sine, cosine = np.sin(0.5 * time_s), np.cos(0.5 * time_s)
+    turned = np.stack([cosine * arm[:, 0] - sine * arm[:, 1], sine * arm[:, 0] + cosine * arm[:, 1], arm[:, 2]], axis=1)
+    exact = frame.world_from_camera[:3, 3] + turned + np.outer(time_s, [4.0, 0.0, 0.0])
+    assert np.abs(later - exact).max() < 1e-5
+    (found,) = read_back("pointcloud", tmp_path / "rolling")
+    assert [i.mask.counts for i in found.instances] == [i.mask.counts for i in frame.instances]
+
+
 def test_files_of_others_are_refused_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     (tmp_path / "data").mkdir()

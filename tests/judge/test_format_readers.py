@@ -138,6 +138,9 @@ def test_ultralytics_drops_no_image_and_no_row(source: Source, tmp_path: Path, n
     if task != "obb":
         found = np.array(sorted(np.round(says["supervision"]["boxes"], 3).tolist()))
         assert np.abs(found - sorted(xyxy(i) for _, i in kept)).max() < (0.01 if task == "detect" else 1.01)
+    if task == "segment":
+        painted = np.sort(says["painted"]) / np.sort([i.visible_px for _, i in kept])
+        assert abs(np.median(painted) - 1.0) < 0.1  # along the edges 0.3 and more; bridges between parts are painted
 
 
 def test_ultralytics_and_pycocotools_read_keypoints(source: Source, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 
-from engine.formats.kitti_label import kitti_box
+from engine.formats.kitti_label import kitti_box, level_from_opencv
 from engine.formats.record import Frame
 from tests.engine.exporting import exported
 from tests.engine.solid_records import solid_records
@@ -31,7 +31,7 @@ def test_datumaro_reads_kitti_objects_in_space(tmp_path: Path) -> None:
     for frame in source.frames():
         rows = found["boxes"][f"{frame.id:06d}"]
         for (label, box, facts), instance in zip(rows, frame.instances, strict=True):
-            solid, _ = kitti_box(frame, instance.solid)
+            solid, _ = kitti_box(frame, instance.solid, level_from_opencv(frame))
             assert (label, box) == (instance.category, corners(instance.box))
             assert facts["dimensions"] == pytest.approx([solid.height_m, solid.width_m, solid.length_m], abs=1e-6)
             assert facts["location"] == pytest.approx(list(solid.bottom_m), abs=1e-6)

@@ -33,6 +33,21 @@ def with_verify(folder: Path, data: dict[str, Any]) -> dict[str, Any]:
     return counts | {"messages": messages}
 
 
+def with_painting(folder: Path) -> list[int]:
+    """Return the areas of the masks that ultralytics trains on."""
+    import numpy as np
+    from PIL import Image
+    from ultralytics.data.utils import polygon2mask
+
+    areas = []
+    for image in sorted((folder / "images").glob("*/*")):
+        size = Image.open(image).size
+        for line in (folder / "labels" / image.parent.name / f"{image.stem}.txt").read_text().splitlines():
+            ring = np.array(line.split()[1:], np.float32).reshape(-1, 2) * size
+            areas.append(int(polygon2mask(size[::-1], [ring.ravel()]).sum()))
+    return areas
+
+
 def with_loader(data: dict[str, Any], task: str) -> dict[str, Any]:
     """Return what the loader that trains gives."""
     from ultralytics.cfg import get_cfg
@@ -85,6 +100,7 @@ def main() -> None:
         data = check_det_dataset(str(folder / "data.yaml"), autodownload=False)
         says = {"supervision": with_supervision(folder, task), "verify": with_verify(folder, data)}
         says["loader"] = with_loader(data, task)
+        says["painted"] = with_painting(folder) if task == "segment" else []
     print(json.dumps(says))
 
 
