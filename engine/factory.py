@@ -265,7 +265,7 @@ def _try_draft(recipe: Recipe, scene: Scene, cameras: Sequence[Camera], world: i
 
 
 def _fill(shard: Shard, factory: Factory, worlds: Sequence[int], size: int, progress: Progress | None) -> None:
-    """Render batch after batch; on CUDA the next one is rendered while one is labelled and written."""
+    """Render batch after batch; on CUDA images of one are copied to the host while the next one is rendered."""
     waiting: deque[Callable[[], tuple[Draft, Frames, Labels]]] = deque()
     for batch in (*_batches(worlds, size), None):
         if batch is not None:

@@ -48,7 +48,7 @@ def mounted(draft: Draft, rig: Rig) -> Draft:
         cameras = np.arange(index, out.world_from_camera.shape[1], count)
         carrier = out.world_from_camera[:, cameras]
         out.world_from_camera[:, cameras] = compose(carrier, camera_from_mount(mount))
-        arm_m = out.world_from_camera[:, cameras, :, 3] - carrier[..., 3]
+        arm_m = out.world_from_camera[:, cameras][..., 3] - carrier[..., 3]
         out.camera_velocity_m_s[:, cameras] += cross(out.camera_spin_rad_s[:, cameras], arm_m)
         if mount.lens is not None:
             fit_lens(out, cameras, mount.lens, (rig.width, rig.height), where=f"rig.mounts.{name}.lens")

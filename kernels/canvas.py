@@ -17,7 +17,8 @@ from .transform import compose, invert, mat34, transform_point
 
 ORTHOGRAPHIC = wp.constant(int(LensModel.ORTHOGRAPHIC))
 SLACK = wp.constant(4.0e-6)  # of the largest coordinate: clears the float32 error of a point in the camera's frame
-NEAREST_M = wp.constant(1.0e-6)  # and eight times that slack: boxes are cut there
+NEAREST_M = wp.constant(1.0e-6)  # and eight times that slack: boxes are cut there, what is nearer is bounded apart
+EVERYWHERE_PX = wp.constant(1.0e30)
 BORDER_PX = wp.constant(1.0)  # around a box: clears the error of its projection
 VALUES = 9  # of a row, see Value
 
@@ -114,6 +115,40 @@ def with_point(views: Views, view: int, box: wp.vec4, p: wp.vec3, slack_m: float
 
 
 @wp.func
+def beside(bounds: wp.vec4, p: wp.vec3) -> wp.vec4:
+    """Return bounds [m] to the right and down of a camera's axis that also hold a point."""
+    return wp.vec4(wp.min(bounds[0], p[0]), wp.min(bounds[1], -p[1]), wp.max(bounds[2], p[0]), wp.max(bounds[3], -p[1]))
+
+
+@wp.func
+def cut_at(p: wp.vec3, q: wp.vec3, depth_m: float) -> wp.vec3:
+    """Return where the line between two points has a depth."""
+    share = (-depth_m - p[2]) / (q[2] - p[2])
+    return wp.vec3(p[0] + share * (q[0] - p[0]), p[1] + share * (q[1] - p[1]), -depth_m)
+
+
+@wp.func
+def with_near(views: Views, view: int, box: wp.vec4, bounds: wp.vec4, slack_m: float, near_m: float) -> wp.vec4:
+    """Return a box [px] that also holds what lies before a camera, but nearer than the depth `near_m`, within bounds.
+
+    What is on one side of the axis is seen at least as far from the middle as it would be at that depth.
+    """
+    if bounds[0] > bounds[2]:
+        return box
+    out = wp.vec4(-EVERYWHERE_PX, -EVERYWHERE_PX, EVERYWHERE_PX, EVERYWHERE_PX)
+    for axis in range(2):
+        focal = views.focal_px[view][axis]
+        center = views.center_px[view][axis]
+        low_m = bounds[axis] - slack_m
+        high_m = bounds[axis + 2] + slack_m
+        if focal > 0.0 and low_m >= 0.0:
+            out[axis] = center + focal * low_m / near_m
+        if focal > 0.0 and high_m <= 0.0:
+            out[axis + 2] = center + focal * high_m / near_m
+    return wp.vec4(wp.min(box[0], out[0]), wp.min(box[1], out[1]), wp.max(box[2], out[2]), wp.max(box[3], out[3]))
+
+
+@wp.func
 def size_of(m: mat34) -> float:
     """Return the largest coordinate of a map's origin."""
     return wp.max(wp.max(wp.abs(m[0, 3]), wp.abs(m[1, 3])), wp.abs(m[2, 3]))
@@ -132,20 +167,29 @@ def image_box(geometry: Geometry, views: Views, view: int, world_from_mesh: mat3
     near_m = 8.0 * slack_m + NEAREST_M
     if views.lens[view] == ORTHOGRAPHIC:
         near_m = -1.0e30
-    box = wp.vec4(1.0e30, 1.0e30, -1.0e30, -1.0e30)
+    box = wp.vec4(EVERYWHERE_PX, EVERYWHERE_PX, -EVERYWHERE_PX, -EVERYWHERE_PX)
+    bounds = wp.vec4(
+        EVERYWHERE_PX, EVERYWHERE_PX, -EVERYWHERE_PX, -EVERYWHERE_PX
+    )  # of what is nearer than near_m, but not behind the camera
     for corner in range(8):
         p = camera_corner(geometry, camera_from_mesh, placement, corner)
         if -p[2] >= near_m:
             box = with_point(views, view, box, p, slack_m)
+        elif -p[2] >= -slack_m:
+            bounds = beside(bounds, p)
         for axis in range(3):
             other = corner | (1 << axis)
             if other != corner:
                 q = camera_corner(geometry, camera_from_mesh, placement, other)
                 if (-p[2] >= near_m) != (-q[2] >= near_m):  # the edge is cut
-                    share = (-near_m - p[2]) / (q[2] - p[2])
-                    cut = wp.vec3(p[0] + share * (q[0] - p[0]), p[1] + share * (q[1] - p[1]), -near_m)
+                    cut = cut_at(p, q, near_m)
                     box = with_point(views, view, box, cut, slack_m)
-    return box
+                    bounds = beside(bounds, cut)
+                if (-p[2] >= -slack_m) != (-q[2] >= -slack_m):
+                    bounds = beside(bounds, cut_at(p, q, -slack_m))
+    if views.lens[view] == ORTHOGRAPHIC:
+        return box
+    return with_near(views, view, box, bounds, slack_m, near_m)
 
 
 @wp.func

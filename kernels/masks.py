@@ -16,6 +16,7 @@ class Runs:
 
     instance_count: int
     first: wp.array[int]  # [view * width + x], of the runs that begin in a column
+    lead: wp.array[int]  # [view * width + x], pixels from a column's top on that have the id of the first
     key: wp.array[int]  # [2 * run], view * instance_count + instance, sorted; the rest is for sorting
     order: wp.array[int]  # [2 * run], which run is the i-th in the order of keys
     start: wp.array[int]  # [run], x * height + y of the first pixel
@@ -42,49 +43,55 @@ def before_column(instance: wp.array3d[int], view: int, x: int) -> int:
     return instance[view, instance.shape[1] - 1, x - 1]
 
 
+@wp.func_native(native("lower"))
+def lower(row: int, column: int, value: int, out_least: wp.array2d[int]):
+    """Lower an entry of a table to a value, whoever else does so at the same time; see native/lower.cpp."""
+
+
 @wp.kernel(enable_backward=False)
 def count_runs(
     first: int, instance: wp.array3d[int], depth_m: wp.array3d[float], out_count: wp.array[int],
-    out_nearest: wp.array2d[int],
+    out_lead: wp.array[int], out_nearest: wp.array2d[int],
 ):  # fmt: skip
-    """Count the runs that begin in a column, and write the bits of every instance's least depth in its view."""
+    """Count the runs that begin in a column, and write its lead and the bits of instances' least depths in the view."""
     column = first + wp.tid()
     width = instance.shape[2]
     view = column // width
     x = column - view * width
     last = before_column(instance, view, x)
     count = int(0)
+    lead = int(instance.shape[1])
     nearest = int(UNSEEN)
     for y in range(instance.shape[1]):
         value = instance[view, y, x]
         if value != last:
+            if y > 0:
+                lead = wp.min(lead, y)
             if last != 0 and nearest != UNSEEN:
-                wp.atomic_min(out_nearest, view, last, nearest)
+                lower(view, last, nearest, out_nearest)
             nearest = UNSEEN
             if value != 0:
                 count += 1
         nearest = wp.min(nearest, wp.cast(depth_m[view, y, x], wp.int32))
         last = value
     if last != 0 and nearest != UNSEEN:
-        wp.atomic_min(out_nearest, view, last, nearest)
+        lower(view, last, nearest, out_nearest)
     out_count[column] = count
+    out_lead[column] = lead
 
 
 @wp.func
-def run_end(instance: wp.array3d[int], view: int, start: int) -> int:
-    """Return where a run ends that goes on beyond its column, [x * height + y]."""
+def run_end(instance: wp.array3d[int], lead: wp.array[int], view: int, x: int, value: int) -> int:
+    """Return where a run ends that reaches the bottom of column x, [x * height + y]; it looks at one pixel a column."""
     height = instance.shape[1]
-    x = start // height
-    y = start - x * height
-    value = instance[view, y, x]
-    while x < instance.shape[2]:
-        while y < height:
-            if instance[view, y, x] != value:
-                return x * height + y
-            y += 1
-        y = 0
-        x += 1
-    return x * height
+    width = instance.shape[2]
+    for following in range(x + 1, width):
+        if instance[view, 0, following] != value:
+            return following * height
+        pixels = lead[view * width + following]
+        if pixels < height:
+            return following * height + pixels
+    return width * height
 
 
 @wp.kernel(enable_backward=False)
@@ -111,7 +118,7 @@ def write_runs(first: int, instance: wp.array3d[int], out_runs: Runs):
                 out_runs.order[run] = run
         last = value
     if is_open:
-        out_runs.end[run] = run_end(instance, view, out_runs.start[run])
+        out_runs.end[run] = run_end(instance, out_runs.lead, view, x, last)
 
 
 @wp.kernel(enable_backward=False)

@@ -51,8 +51,33 @@ def see(points: Points, keys: FrameKeys, rig: Rig) -> Sight:
     lenses = keys.lenses
     if lenses is None:
         raise ValueError("these frames have no lenses; those of a Renderer have")
-    if not _rolls(points, lenses):
-        return _through_lenses(_in_camera(keys, points.view, points.world_m), points.view, keys, lenses)
+    rolls = _rolls(points, lenses)
+    still, moving = np.flatnonzero(~rolls), np.flatnonzero(rolls)
+    view = points.view[still]
+    pixel, depth_m = np.empty((len(rolls), 2)), np.empty(len(rolls))
+    for chosen, found in (
+        (still, _through_lenses(_in_camera(keys, view, points.world_m[still]), view, keys, lenses)),
+        (moving, _followed(_some(points, moving), keys, lenses, rig)),
+    ):
+        pixel[chosen], depth_m[chosen] = found.pixel, found.depth_m
+    return Sight(pixel, depth_m)
+
+
+def _rolls(points: Points, lenses: Lenses) -> NDArray[np.bool_]:
+    """Return which points are elsewhere in other rows of their image, [point]: of each, whatever else is seen."""
+    view = points.view
+    moves = lenses.velocity_m_s[view].any(axis=1) | lenses.spin_rad_s[view].any(axis=1)
+    moves |= points.velocity_m_s.any(axis=1) | points.spin_rad_s.any(axis=1)
+    rolls: NDArray[np.bool_] = moves & (lenses.readout_s[view] != 0.0)
+    return rolls
+
+
+def _some(points: Points, chosen: NDArray[np.int64]) -> Points:
+    return Points(**{name: values[chosen] for name, values in vars(points).items()})
+
+
+def _followed(points: Points, keys: FrameKeys, lenses: Lenses, rig: Rig) -> Sight:
+    """Return where points are seen that image rows see at other moments."""
     time_s = np.zeros(len(points.view))
     for _ in range(ROUNDS):
         sight = _at(points, keys, lenses, rig, time_s)
@@ -63,12 +88,6 @@ def see(points: Points, keys: FrameKeys, rig: Rig) -> Sight:
             return sight
         time_s = following_s
     return _at(points, keys, lenses, rig, time_s)
-
-
-def _rolls(points: Points, lenses: Lenses) -> bool:
-    """Return whether rows of an image are of different moments, and anything is elsewhere then."""
-    motion = lenses.velocity_m_s, lenses.spin_rad_s, points.velocity_m_s, points.spin_rad_s
-    return bool(lenses.readout_s.any()) and any(values.any() for values in motion)
 
 
 def _at(points: Points, keys: FrameKeys, lenses: Lenses, rig: Rig, time_s: Array) -> Sight:

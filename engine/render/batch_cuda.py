@@ -1,5 +1,6 @@
 """Batches on a CUDA device: one graph a layout, replayed for every batch; the host never waits inside one.
 
+Labels come after the graph: their sizes are read back, so that with them the host waits until a batch is reduced.
 The graph begins with the copy of the inputs from pinned memory. Images are copied out on a stream of their own, into
 pinned memory, while the next batch is rendered into the other of two `CudaBatch`es.
 """

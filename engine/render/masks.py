@@ -57,15 +57,15 @@ class MaskReducer:
     def _runs(self, instance: wp.array, depth_m: wp.array, crew: Crew) -> Any:
         """Return the runs of the images, sorted; None: nothing is seen."""
         new, columns = self._growing.take, self._views * instance.shape[2]
-        count, first = new("count", columns, wp.int32), new("first", columns, wp.int32)
+        count, first, lead = (new(name, columns, wp.int32) for name in ("count", "first", "lead"))
         self._nearest.fill_(int(gpu.masks.UNSEEN))
-        crew.launch(gpu.masks.count_runs, columns, COLUMNS, [instance, depth_m, count, self._nearest])
+        crew.launch(gpu.masks.count_runs, columns, COLUMNS, [instance, depth_m, count, lead, self._nearest])
         wp.utils.array_scan(count, first, inclusive=False)
         total = last_of(first) + last_of(count)
         if total == 0:
             return None
         runs = gpu.masks.Runs()
-        runs.instance_count, runs.first = len(self._class_id), first
+        runs.instance_count, runs.first, runs.lead = len(self._class_id), first, lead
         runs.key, runs.order = new("key", 2 * total, wp.int32), new("order", 2 * total, wp.int32)
         runs.start, runs.end = new("start", total, wp.int32), new("end", total, wp.int32)
         crew.launch(gpu.masks.write_runs, columns, COLUMNS, [instance, runs])

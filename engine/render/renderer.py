@@ -201,8 +201,8 @@ class Renderer:
     def start(self, draft: Draft) -> Pending:
         """Begin to render a draft as `render` does.
 
-        On CUDA the host goes on at once; `wait` for it before a second draft after this one is started, or that start
-        waits. On the CPU the frames are there when this returns.
+        On CUDA the host goes on at once, with labels once these are reduced; `wait` for it before a second draft after
+        this one is started, or that start waits. On the CPU the frames are there when this returns.
         """
         parts = [self._start(values) for values in self._parts(draft)]
         return Pending(frame_keys(draft, self.rig), parts)

@@ -82,11 +82,20 @@ class Shapes:
             out[instance[start]] = known[key]
         return out
 
+    @cached_property
+    def _first_of_asset(self) -> dict[int, int]:
+        """Asset -> the first instance that is a copy of it."""
+        assets, first = np.unique(self.asset, return_index=True)
+        return dict(zip(assets.tolist(), first.tolist(), strict=True))
+
     def hull_m(self, instance: int) -> Array:
-        """Return points of an instance in its own frame, [point, 3], whose convex hull is that of all its points."""
+        """Return points of an instance in its own frame, [point, 3], whose convex hull is that of all its points.
+
+        Copies have those of the first one, whichever is asked for first: they may differ by rounding.
+        """
         asset = int(self.asset[instance])
         if asset not in self._hulls:
-            placements = np.flatnonzero(self.scene.placements.instance == instance)
+            placements = np.flatnonzero(self.scene.placements.instance == self._first_of_asset[asset])
             meshes = self.scene.placements.mesh[placements].tolist()
             parts = [
                 _turned(place, drawn_points(self.scene.meshes[mesh])) + place[:, 3]

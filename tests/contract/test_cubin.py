@@ -23,17 +23,30 @@ MOST_REGISTERS = {
     "sample": 64,
     "shadow": 64,
     "passage": 64,
-    "canvas": 96,
-    "canvas_passage": 64,
     "shadow_passage": 64,
+    "annotate_shadow": 64,
+    "annotate_shadow_passage": 64,
+    "canvas_passage": 64,
+    "keypoint": 64,
+    "keypoint_passage": 64,
+    "annotate": 64,
+    "masks": 64,
+    "canvas": 96,
+    "cones": 96,
     "shade": 96,
     "point": 96,
+    "annotate_surface": 96,
     "pattern": 128,
     "path_pattern": 128,
+    "annotate_pattern": 128,
     "lidar": 128,
+    "outline": 128,
+    "flow": 128,  # a traversal, and points in float64
+    "flow_passage": 128,
 }
+PATTERN_MODULES = ("pattern", "path_pattern", "annotate_pattern")
 PATTERN_FRAME_BYTES = (
-    2048  # fourteen finishes in one kernel: what does not fit registers; it is recorded only where used
+    2304  # fourteen finishes in one kernel: what does not fit registers; it is recorded only where used
 )
 TRAVERSAL_FRAME_BYTES = 192 * 8 + 384  # the stack of traverse.cpp, and the ray in both frames with what spills
 
@@ -60,7 +73,7 @@ def test_recorded_ceilings_are_within_the_design() -> None:
         for kernel, row in table.items():
             module = kernel.partition(".")[0]
             assert row["registers"] <= MOST_REGISTERS.get(module, 96), f"{arch} {kernel}"
-            if module in ("pattern", "path_pattern"):
+            if module in PATTERN_MODULES:
                 assert row["frame_bytes"] <= PATTERN_FRAME_BYTES, f"{arch} {kernel}"
             elif row["frame_bytes"] > 512:
                 assert row["frame_bytes"] <= TRAVERSAL_FRAME_BYTES, f"{arch} {kernel}"

@@ -12,6 +12,7 @@ from tests.contract.source import Source, sources
 MAX_PARAMETERS = 7
 MAX_KERNEL_LINES = 80
 FLOAT_TYPES = ("float", "wp.float32", "wp.float64", "wp.float16", "wp.vec2", "wp.vec3", "wp.vec4")
+OWN_COUNTERS = ("overflow", "out_overflow", "open_rays")  # every thread of the CPU has its own
 HOST_CALLS = ("numpy", "list", "synchronize", "synchronize_device", "synchronize_stream")
 
 
@@ -149,6 +150,18 @@ def test_no_float_is_added_atomically() -> None:
                 element = types.get(root(node.args[0]), "")
                 if any(f"[{kind}]" in element or f"dtype={kind})" in element for kind in FLOAT_TYPES):
                     problems.append(f"{kernel.source.path}:{node.lineno}: atomic sum of floats in {element}")
+    assert_none(problems)
+
+
+def test_what_threads_of_the_cpu_share_is_not_left_to_atomics_of_warp() -> None:
+    """There they are an ordinary load and an ordinary store: of two threads' results one may be lost."""
+    problems = []
+    for source in sources("kernels"):
+        for node in ast.walk(source.tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("wp.atomic_"):
+                target = ast.unparse(node.args[0])
+                if target.rpartition(".")[2] not in OWN_COUNTERS:
+                    problems.append(f"{source.path}:{node.lineno}: {ast.unparse(node.func)} on {target}")
     assert_none(problems)
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from engine.draft import rows_of
 from engine.errors import UserError
 from engine.mounts import mounted
 from engine.optics import Mount
@@ -76,3 +77,17 @@ def test_a_mounted_camera_swings_with_its_carrier():
     out = mounted(draft, setup)
     assert out.camera_velocity_m_s[0, 0] == pytest.approx([0.0, 0.0, 1.0 - 2.0 * 0.5])
     assert out.camera_spin_rad_s[0, 0] == pytest.approx([0.0, 2.0, 0.0])
+
+
+def test_mounts_of_several_worlds_and_cameras_move_as_each_alone():
+    """Three worlds, two carriers, two mounts: every velocity is that of its own carrier."""
+    mount = Mount(right_m=0.5, up_m=0.25, back_m=0.0, pan_deg=90.0, tilt_deg=0.0, roll_deg=0.0)
+    setup = dataclasses.replace(rig(), mounts={"side": mount, "other": dataclasses.replace(mount, right_m=-1.0)})
+    cameras = tuple(dataclasses.replace(camera(pose()), name=f"/camera_{i}") for i in range(2))
+    draft = authored_draft(scene([]), setup, cameras, np.arange(3), np.zeros(3, np.int32))
+    draft.camera_spin_rad_s[:] = np.random.default_rng(0).uniform(-2, 2, (3, 2, 3))
+    out = mounted(draft, setup)
+    for row in range(3):
+        alone = mounted(rows_of(draft, slice(row, row + 1)), setup)
+        assert (out.camera_velocity_m_s[row] == alone.camera_velocity_m_s[0]).all()
+    assert len(np.unique(out.camera_velocity_m_s.reshape(-1, 3), axis=0)) == 12

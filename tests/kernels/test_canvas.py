@@ -55,6 +55,22 @@ def test_a_camera_among_things_sees_them_whole() -> None:
     assert labels.amodal.is_cut.sum() >= 2
 
 
+@pytest.mark.parametrize("origin_m", [0.0, 1.0e4, 1.0e5])
+def test_what_is_near_a_camera_far_from_the_worlds_origin_is_whole(origin_m: float) -> None:
+    """There float32 knows little of the depth of a ball a hand's breadth away, which is half hidden by a card."""
+    facing = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
+
+    def place(ahead_m: float, aside_m: float) -> tuple[float, float, float]:
+        return origin_m + ahead_m, aside_m - 0.5 * origin_m, 0.0
+
+    ball, card = (sphere(0.06, rings=8), pose(at=place(0.25, 0.02))), (quad(0.04), pose(at=place(0.12, 0), axes=facing))
+    stage = scene([ball, card, (sphere(1.0, rings=8), pose(at=place(5.0, 0.0)))])
+    ahead = camera(look_at(place(0.0, 0.0), place(1.0, 0.0)))
+    labels = assert_alone(stage, draft_of(stage, SETUP, ahead, [0]), SETUP)
+    assert labels.amodal is not None
+    assert (labels.amodal.in_frame_px > 1.5 * labels.visible_px)[[0, 2]].all()
+
+
 def test_an_orthographic_camera_has_silhouettes() -> None:
     stage = crowd()
     draft = draft_of(stage, SETUP, dataclasses.replace(CAMERA, orthographic=True), [0])

@@ -69,6 +69,7 @@ def pictures() -> dict[str, NDArray[np.int32]]:
         "columns": np.tile((x % 3).astype(np.int32), (2, 1, 1)),
         "rows": np.tile((y % 3).astype(np.int32), (2, 1, 1)),
         "whole columns": np.tile((x // 9 % 2 + 1).astype(np.int32), (1, 1, 1)),
+        "long runs": np.repeat(np.arange(1, 8, dtype=np.int32), 217)[:1517].reshape(1, 41, 37).transpose(0, 2, 1),
         "noise": rng.integers(0, 5, (3, 37, 41)).astype(np.int32),
         "many ids": rng.integers(0, 2000, (2, 37, 41)).astype(np.int32),
         "huge ids": rng.choice(np.array([0, 1, 70_000, 3_999_999], np.int32), (2, 37, 41)),
