@@ -171,6 +171,21 @@ def test_flow_to_the_right_is_red_and_no_flow_is_white() -> None:
     assert np.abs(wheel[32, 0].astype(int) - left).max() < 6
 
 
+def test_what_stays_is_white_whatever_its_roundings() -> None:
+    """Steps in which nothing moves have flow of some 1e-5 px."""
+    roundings_px = np.random.default_rng(3).normal(0.0, 1.0e-5, (8, 8, 2))
+    assert (color_flow(roundings_px) == 255).all()
+
+
+def test_one_lamp_does_not_make_all_other_radiance_black() -> None:
+    """Radiance has no upper end: a grey room with a lamp in it looks grey, whatever the lamp's strength."""
+    radiance = np.full((10, 10, 3), 0.2, np.float32)
+    radiance[0, 0] = 60000.0
+    picture = colorize("hdr", radiance)
+    assert picture.min() > 200
+    assert np.array_equal(picture, colorize("hdr", radiance * np.float32(0.5)))
+
+
 def test_files_of_frames_are_read_as_they_are(tmp_path: Path) -> None:
     """16-bit colours keep their bits; KITTI's flow and Middlebury's are the same flow."""
     random = np.random.default_rng(1)
