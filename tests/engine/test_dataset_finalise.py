@@ -82,11 +82,14 @@ def test_small_instances_stay_in_the_index_when_coco_leaves_them_out(tmp_path: P
     write = toy_recipe().write
     plan = toy_plan(write={**write, "coco": {"kind": "coco", "min_area_px": 100}})
     make_toy(tmp_path, range(COUNT), plan)
-    areas = [a["area"] for a in json.loads((tmp_path / "labels/coco.json").read_bytes())["annotations"]]
+    coco = json.loads((tmp_path / "labels/coco.json").read_bytes())
+    areas = [a["area"] for a in coco["annotations"]]
     table = read_parquet(tmp_path / "index/instances.parquet")
     labelled = [area for area, c in zip(table["area_px"].to_pylist(), table["class_id"].to_pylist()) if c]
     assert areas == [area for area in labelled if area >= 100]
-    assert len(areas) < len(labelled)
+    small, unlabelled = len(labelled) - len(areas), table.num_rows - len(labelled)
+    assert coco["left_out"] == {"unlabelled": unlabelled, "below_min_area_px": small}
+    assert min(small, unlabelled) > 0
 
 
 def test_index_rows_are_those_of_the_frames(toy: tuple[Path, Manifest]) -> None:
