@@ -104,7 +104,7 @@ def color_flow(flow_px: NDArray[Any]) -> Rgb:
 
 def color_radiance(radiance: NDArray[Any]) -> Rgb:
     """Return radiance [y, x, 3] as a display shows it: white from the 98th percentile of the brightest channels on."""
-    bright = np.nan_to_num(radiance[..., :3].astype(np.float64), posinf=np.finfo(np.float32).max)
+    bright = np.nan_to_num(radiance[..., :3].astype(np.float64))
     white = max(float(np.percentile(bright.max(axis=2), _HIGH)), 1.0e-9)
     return np.rint(255.0 * np.clip(bright / white, 0.0, 1.0) ** (1.0 / _DISPLAY_GAMMA)).astype(np.uint8)
 
