@@ -75,6 +75,24 @@ def test_wrong_arguments_are_one_line(
     assert main(["view", "nothing"]) == 2
 
 
+def test_only_an_earlier_view_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder with anything else stays as it is, its `.tmp` too; a sheet that is no longer made goes."""
+    make_toy(tmp_path / "data", range(2), toy_plan())
+    foreign = tmp_path / "out"
+    (foreign / ".tmp").mkdir(parents=True)
+    kept = [foreign / "thesis.tex", foreign / "index.html", foreign / ".tmp/notes"]
+    for file in kept:
+        file.write_text("mine")
+    assert main(["view", str(tmp_path / "data"), "--out", str(foreign)]) == 2
+    assert "holds thesis.tex" in capsys.readouterr().err
+    assert [file.read_text() for file in kept] == ["mine"] * 3
+    ours = tmp_path / "data-view"
+    ours.mkdir()
+    (ours / "sheet_flow_forward.png").write_bytes(b"old")
+    assert main(["view", str(tmp_path / "data")]) == 0
+    assert not (ours / "sheet_flow_forward.png").exists()
+
+
 def test_every_kind_of_label_has_a_sheet_of_its_own(tmp_path: Path) -> None:
     written = view("toy", CATEGORIES, lambda: view_frames(tmp_path / "p", 5), tmp_path / "out")
     assert written == (*(f"sheet_{kind}.png" for kind in (*KINDS, "depth", "flow_forward")), "index.html")
