@@ -5,11 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import random
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +17,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from engine.dataset.__main__ import PIPE_CLOSED, main
+from engine.dataset.__main__ import main
 from engine.dataset.check_pixels import check_pixels
 from engine.dataset.check_rows import check_coco_rows, check_counts, check_index
 from engine.dataset.contents import read_contents
@@ -34,7 +31,6 @@ from engine.write.coco import Coco
 from engine.write.encode import encode_jpeg, encode_png
 from engine.write.plan import Provenance
 from engine.write.shard import ShardWriter
-from tests.contract.source import ROOT
 from tests.engine.toy_dataset import ENVIRONMENT, make_toy, toy_batch, toy_plan
 
 COUNT = 6
@@ -114,17 +110,6 @@ def test_unknown_fields_are_refused(out: Path) -> None:
         path.write_text(json.dumps({**json.loads(original), "extra": 1}))
         assert name in {fault.file for fault in read_contents(out)[1]}, name
         path.write_bytes(original)
-
-
-@pytest.mark.parametrize("command", ["info", "verify", "validate"])
-def test_a_reader_that_has_enough_ends_the_command_without_a_word(pristine: Path, command: str) -> None:
-    """`validate DIR | head` is what anybody types; what closed is the pipe, no file of the dataset."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    run = [sys.executable, "-m", "engine.dataset", command, str(pristine)]
-    with os.fdopen(writing, "wb") as closed:
-        done = subprocess.run(run, check=False, cwd=ROOT, stdout=closed, stderr=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stderr) == (PIPE_CLOSED, "")
 
 
 def test_an_incomplete_dataset_is_a_fault_unless_it_may_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
