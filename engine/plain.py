@@ -146,7 +146,7 @@ def _convert_dataclass(kind: type, data: object, where: str) -> object:
     known = known_keys(kind)
     for key in data:
         if key not in known:
-            raise UserError(f"{where}: unknown key '{key}'; known keys: {', '.join(known)}")
+            raise UserError(f"{where}: unknown key '{key}'; known keys: {', '.join(known) or 'none'}")
     hints = _hints(kind)
     values: dict[str, object] = {}
     for field in dataclasses.fields(kind):

@@ -15,7 +15,7 @@ from engine.dataset.finalise import count_commits
 from engine.dataset.health import measure_health
 from engine.dataset.manifest import INDEX, Counts, Manifest
 from engine.write.begin import MANIFEST
-from engine.write.coco import Coco, coco_categories, coco_image, iterate_annotations
+from engine.write.coco import Coco, coco_categories, coco_image, iterate_annotations, no_left_out
 from engine.write.merge import MergedRows
 from engine.write.record import Commit
 from engine.write.rows import MASK_COLUMNS, TABLES
@@ -94,12 +94,16 @@ def check_coco_rows(data: Any, params: Coco, rows: MergedRows) -> Iterator[Fault
     """Yield where our COCO file does not say what the rows say: a lost object, another class, box and mask moved."""
     if data["categories"] != coco_categories(rows.taxonomy):
         yield Fault(params.PATH, "its categories are not the classes of taxonomy.json", REMAKE_VIEWS)
+    left_out = no_left_out()
     wanted = {
         "images": map(coco_image, rows.rows("frames")),
-        "annotations": iterate_annotations(params, rows),
+        "annotations": iterate_annotations(params, rows, left_out),
     }
     for name, expected in wanted.items():
         yield from _compare(params.PATH, name, expected, data[name])
+    if data.get("left_out") != dict(left_out):
+        what = f"left_out is {str(data.get('left_out'))[:60]}, the rows say {dict(left_out)}"
+        yield Fault(params.PATH, what, REMAKE_VIEWS)
 
 
 def _compare(file: str, name: str, expected: Iterator[dict[str, Any]], found: list[Any]) -> Iterator[Fault]:

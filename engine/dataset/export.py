@@ -36,14 +36,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split-class", default="", metavar="KEY", help="by asset: only assets of this class count")
     parser.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
-    parser.add_argument("--min-visible-px", type=int, default=1, metavar="N", help="drop instances with fewer")
-    parser.add_argument("--min-visible-fraction", type=float, default=0.0, metavar="F", help="of the whole silhouette")
-    parser.add_argument("--min-side-px", type=float, default=0.0, metavar="N", help="of the box of the visible pixels")
     parser.add_argument(
-        "--max-truncation", type=float, default=1.0, metavar="F", help="drop instances cut more than that"
+        "--min-visible-px", type=int, default=1, metavar="N", help="drop instances with fewer visible pixels (1)"
+    )
+    parser.add_argument(
+        "--min-visible-fraction",
+        type=float,
+        default=0.0,
+        metavar="F",
+        help="drop instances of whose whole silhouette less is seen",
+    )
+    parser.add_argument(
+        "--min-side-px",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="drop instances whose box of visible pixels has a shorter side",
+    )
+    parser.add_argument(
+        "--max-truncation",
+        type=float,
+        default=1.0,
+        metavar="F",
+        help="drop instances of which more lies outside of the frame",
     )
     parser.add_argument("--copy", action="store_true", help="copy images; otherwise they are hard links where possible")
-    parser.add_argument("--option", action="append", default=[], metavar="KEY=VALUE", help="of the format, see --list")
+    parser.add_argument(
+        "--option", action="append", default=[], metavar="KEY=VALUE", help="of the format, see --list; may be repeated"
+    )
 
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:

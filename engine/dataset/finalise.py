@@ -7,7 +7,6 @@ there. What it writes depends on the commits alone, each file is replaced in one
 from __future__ import annotations
 
 import fcntl
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,11 +151,7 @@ def _publish_views(dataset: _Dataset) -> _Views:
     for writer in read_writers(dataset.recipe.write, dataset.recipe.outputs).dataset:
         fact = publish(out, out / writer.params.PATH, writer.function(writer.params, rows))
         labels.append(fact)
-        left_out: Counter[str] = Counter()
-        for table in rows.tables("instances"):
-            left_out.update(writer.params.left_out(table))
-        ids = fact.sha256, dataset.header.taxonomy_id
-        exports.append(Export(writer.params.FORMAT, fact.path, *ids, dict(left_out)))
+        exports.append(Export(writer.params.FORMAT, fact.path, fact.sha256, dataset.header.taxonomy_id))
     title = f"{dataset.recipe.scene.name}  {dataset.header.recipe_id[:8]}"
     sheet = publish(out, out / CONTACT_SHEET, [draw_contact_sheet(rows, title)])
     return _Views(index, labels, exports, sheet)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -53,7 +53,6 @@ class Export:
     path: str
     sha256: str
     taxonomy_id: str
-    left_out: dict[str, int] = field(default_factory=dict)  # reason -> instances of the index that it does not hold
 
     def __post_init__(self) -> None:
         check_relative(self.path)

@@ -44,8 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dataset", type=Path, help="the folder to check")
     parser.add_argument("--format", choices=("auto", *PRESENT), default="auto", help="default: whatever is found")
     parser.add_argument("--images", type=Path, default=None, help="folder of the images, if it lies elsewhere")
-    parser.add_argument("--json", action="store_true", help="findings as JSON")
-    parser.add_argument("--max", type=int, default=SHOWN_PER_RULE, metavar="N", help="show N findings of each rule")
+    parser.add_argument("--json", action="store_true", help="findings as one JSON object")
+    parser.add_argument(
+        "--max", type=int, default=SHOWN_PER_RULE, metavar="N", help="show N findings of each rule (%(default)s)"
+    )
     parser.add_argument("--strict", action="store_true", help="warnings count as faults")
     parser.add_argument(
         "--ap", action="store_true", help="COCO: also ask pycocotools for the AP of labels with themselves"

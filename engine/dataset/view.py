@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,7 @@ from engine.write.files import TEMPORARY, publish, remove_tree
 HELP = "draw the labels over the pictures: contact sheets and one HTML page"
 FRAMES = 48
 PAGE = "index.html"
+OURS = re.compile(rf"{re.escape(PAGE)}|sheet_\w+\.png|{re.escape(TEMPORARY)}")  # names of what a view writes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +44,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         raise UserError(
             f"--out {out} lies in the dataset, whose files are all in its manifest; choose a folder beside it"
         )
+    check_target(out)
     source = open_dataset(dataset)
     count = min(arguments.frames, sum(commit.frames for commit in source.rows.commits))
     with Progress() as progress:
@@ -60,6 +63,19 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     say(f"{', '.join(name for name in written if name != PAGE)}")
     say(f"look at {out / PAGE}")
     return 0
+
+
+def check_target(out: Path) -> None:
+    """Refuse a folder that holds anything but an earlier view, whose files are replaced.
+
+    Raises:
+        UserError: If it does, or is no folder.
+    """
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out {out} is a file; choose a folder")
+    others = sorted(file.name for file in out.glob("*") if not OURS.fullmatch(file.name))
+    if others:
+        raise UserError(f"--out {out} holds {others[0]}, which is no part of a view; choose another folder")
 
 
 def view(
@@ -85,6 +101,9 @@ def view(
             written.append(f"sheet_{kind}.png")
             publish(out, out / written[-1], (png,))
         publish(out, out / PAGE, write_page(name, categories, frames()))
+        for sheet in out.glob("sheet_*.png"):
+            if sheet.name not in written:  # of an earlier view
+                sheet.unlink()
     finally:
         remove_tree(out / TEMPORARY)
     return (*written, PAGE)

@@ -51,6 +51,12 @@ class KittiBoxOptions:
     largely_occluded_from: float = 0.5  # level 2
     dont_care_below_px: float = 0.0  # objects whose box is lower become DontCare regions
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.partly_occluded_from <= self.largely_occluded_from <= 1.0:
+            raise ValueError("0 <= partly_occluded_from <= largely_occluded_from <= 1 must hold")
+        if not 0.0 <= self.dont_care_below_px < math.inf:
+            raise ValueError(f"dont_care_below_px must be 0 or more, got {self.dont_care_below_px:g}")
+
 
 @dataclass(frozen=True)
 class KittiOptions(KittiBoxOptions):
@@ -59,6 +65,11 @@ class KittiOptions(KittiBoxOptions):
     frame: Literal["camera", "level"] = "level"  # rectified frame: level has upright boxes exactly, and a P2 that turns
     most_tilt_deg: float = 180.0  # between an object's vertical and the frame's; KITTI has upright objects only
     unfit: Literal["drop", "dont_care"] = "drop"  # objects that tilt more, are flat, or have their centre behind
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.most_tilt_deg <= 180.0:
+            raise ValueError(f"most_tilt_deg must be in 0..180, got {self.most_tilt_deg:g}")
 
 
 @FORMATS.register("kitti", KittiOptions, "KITTI objects in 2D and 3D, with calibration, sweeps, depth", read=read_kitti)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import configparser
 import io
+import math
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -38,6 +39,10 @@ class MotOptions:
     box: Literal["amodal", "visible"] = "amodal"  # the benchmark's boxes hold the whole object, also beyond the frame
     first_pixel: Literal[0, 1] = 1  # number of the first pixel: the benchmark's is 1, many readers take it for 0
     frame_rate: float = 30.0  # [1/s] of seqinfo.ini
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.frame_rate < math.inf:
+            raise ValueError(f"frame_rate must be above 0, got {self.frame_rate:g}")
 
 
 def read_mot(root: Path) -> Records:

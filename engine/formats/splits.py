@@ -34,6 +34,10 @@ class SplitPlan:
     seed: int = 0
     only_class: str = ""  # by asset: only assets of this class count
 
+    def __post_init__(self) -> None:
+        if self.only_class and self.by != "asset":
+            raise UserError(f"--split-class {self.only_class} needs --split-by asset")
+
     @property
     def names(self) -> tuple[str, ...]:
         """The splits."""

@@ -37,6 +37,12 @@ class VocOptions:
     occluded_from: float = 0.05  # share of an object that others hide
     difficult_px: int = 0  # objects with fewer visible pixels are `difficult`
 
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.occluded_from <= 1.0:
+            raise ValueError(f"occluded_from must be in 0..1, got {self.occluded_from:g}")
+        if self.difficult_px < 0:
+            raise ValueError(f"difficult_px must be 0 or more, got {self.difficult_px}")
+
 
 @FORMATS.register("voc", VocOptions, "Pascal VOC: XML boxes, class and object masks", read=read_voc)
 def write_voc(source: Source, context: ExportContext) -> None:

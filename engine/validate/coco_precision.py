@@ -55,7 +55,7 @@ def self_precision(data: Any, annotations: list[Any], kind: str) -> float:
         truth.dataset = {**data, "annotations": [dict(a) for a in data["annotations"]]}
         truth.createIndex()
         judge = COCOeval(truth, truth.loadRes([_result(truth, a, kind) for a in annotations]), kind)
-        judge.params.maxDets = [20] if kind == "keypoints" else [1, 10, LARGEST_CROWD]
+        judge.params.maxDets = [LARGEST_CROWD] if kind == "keypoints" else [1, 10, LARGEST_CROWD]
         if kind == "keypoints":
             category = truth.cats[annotations[0]["category_id"]]
             judge.params.catIds = [category["id"]]

@@ -26,6 +26,7 @@ LEAST_OVERLAP = 0.3  # intersection over union where the whole object is seen
 ROUNDING_PX = 2.0  # places are rounded to centimetres, boxes to pixels
 MOST_TYPES = 1000  # unknown ones that are named
 NEAR_M = 0.1  # corners nearer than this are not projected
+UNKNOWN_TRUNCATED, UNKNOWN_OCCLUDED = -1.0, 3.0
 DONTCARE = (-1.0, -1.0, -10.0)
 DONTCARE_TAIL = (-1.0, -1.0, -1.0, -1000.0, -1000.0, -1000.0, -10.0)
 
@@ -69,7 +70,8 @@ def check_object(place: Place, kind: str, values: list[float], seen: Seen) -> It
     if kind not in TYPES and kind not in seen.unknown_types and len(seen.unknown_types) < MOST_TYPES:
         seen.unknown_types.add(kind)
         yield place.finding("type-unknown", shown(kind), "a type of KITTI")
-    if not 0.0 <= truncated <= 1.0:
+    is_unknown = truncated == UNKNOWN_TRUNCATED and occluded == UNKNOWN_OCCLUDED
+    if not 0.0 <= truncated <= 1.0 and not is_unknown:
         yield place.finding("truncated-range", f"{truncated:g}", "0 to 1")
     if occluded not in (0, 1, 2, 3):
         yield place.finding("occluded-range", f"{occluded:g}", "0, 1, 2 or 3")

@@ -120,7 +120,7 @@ warning | yolo | obb-not-rectangle | an oriented box has right angles, within 5 
 error | yolo | box-not-keypoints | labelled keypoints lie near their box, at most its size away
 error | kitti | type-invalid | type is one word
 warning | kitti | type-unknown | type is one of KITTI's (said once a type): others are ignored by its readers
-error | kitti | truncated-range | truncated is from 0 to 1
+error | kitti | truncated-range | truncated is from 0 to 1, or -1 where occluded is 3: both unknown
 error | kitti | occluded-range | occluded is 0, 1, 2 or 3
 error | kitti | alpha-range | alpha is from -pi to pi
 error | kitti | rotation-range | rotation_y is from -pi to pi

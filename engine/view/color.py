@@ -19,6 +19,8 @@ FLO_UNKNOWN = 1.0e9  # from here on there is no flow, by the same source
 KITTI_FLOW_ZERO, KITTI_FLOW_STEPS = 2**15, 64.0  # png16 = v * 64 + 2^15
 MAX_PIXELS = 2**27
 _LOW, _HIGH = 2.0, 98.0  # percentiles of depth that span the colours
+_STILL_PX = 0.1  # flow of full colour is at least so long: what stays would show nothing but roundings
+_DISPLAY_GAMMA = 2.2
 _COLD, _WARM = 0.08, 0.9  # of the colour map, whose ends are both dark
 
 Rgb = NDArray[np.uint8]
@@ -28,6 +30,8 @@ def colorize(role: str, values: NDArray[Any]) -> Rgb:
     """Return the values of a file [y, x(, c)] as colours [y, x, 3]; `role` decides how they are meant."""
     if "flow" in role and values.ndim == 3 and values.shape[2] >= 2 and not role.startswith("scene"):
         return color_flow(_flow_px(values))
+    if role == "hdr":
+        return color_radiance(values)
     if role == "class_map":
         return _palette([BACKGROUND, *(class_color(i) for i in range(1, int(values.max(initial=0)) + 1))])[values]
     if _is_index(role, values):
@@ -93,9 +97,16 @@ def color_flow(flow_px: NDArray[Any]) -> Rgb:
     if known.any():
         x, y = flow_px[known].astype(np.float64).T
         speed = np.hypot(x, y)
-        strength = np.clip(speed / max(float(np.percentile(speed, _HIGH)), 1.0e-6), 0.0, 1.0)
+        strength = np.clip(speed / max(float(np.percentile(speed, _HIGH)), _STILL_PX), 0.0, 1.0)
         out[known] = _wheel(np.arctan2(y, x) / (2.0 * np.pi) % 1.0, strength)
     return out
+
+
+def color_radiance(radiance: NDArray[Any]) -> Rgb:
+    """Return radiance [y, x, 3] as a display shows it: white from the 98th percentile of the brightest channels on."""
+    bright = np.nan_to_num(radiance[..., :3].astype(np.float64))
+    white = max(float(np.percentile(bright.max(axis=2), _HIGH)), 1.0e-9)
+    return np.rint(255.0 * np.clip(bright / white, 0.0, 1.0) ** (1.0 / _DISPLAY_GAMMA)).astype(np.uint8)
 
 
 def draw_wheel(size_px: int) -> Rgb:

@@ -6,12 +6,10 @@ for "no match" and category 0 for the background. Paths are relative to the data
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
-
-import numpy as np
-import pyarrow as pa
 
 from engine.formats.coco_json import annotation_json, category_json, joined_lines, json_line
 from engine.formats.from_rows import categories_of, instance_of
@@ -19,6 +17,8 @@ from engine.registry import WRITERS
 from engine.scene.taxonomy import Taxonomy
 from engine.write.merge import MergedRows
 from engine.write.view import DatasetParams
+
+UNLABELLED, TOO_SMALL = "unlabelled", "below_min_area_px"
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,19 @@ class Coco(DatasetParams):
         if self.min_area_px < 1:
             raise ValueError(f"min_area_px must be at least 1, got {self.min_area_px}: readers reject empty boxes")
 
-    def left_out(self, instances: pa.Table) -> dict[str, int]:
-        """Return how many instances have no class, and how many of the others are too small."""
-        has_class = instances["class_id"].to_numpy() != 0
-        is_small = instances["area_px"].to_numpy() < self.min_area_px
-        counts = {"no class": ~has_class, f"fewer than {self.min_area_px} visible px": has_class & is_small}
-        return {reason: int(np.count_nonzero(rows)) for reason, rows in counts.items() if rows.any()}
-
 
 @WRITERS.register("coco", Coco)
 def write_coco(params: Coco, rows: MergedRows) -> Iterator[bytes]:
-    """Yield the file in parts, one image or annotation a line; unlabelled instances are left out."""
+    """Yield the file in parts, one image or annotation a line; what is left out is counted at the end."""
+    left_out = no_left_out()
     head = {"info": {"description": "rendered by Ommatidia", "version": "1.0"}, "licenses": []}
     yield b"{" + json_line(head)[1:-1].encode() + b',\n"categories":[\n'
     yield from joined_lines(json_line(category) for category in coco_categories(rows.taxonomy))
     yield b'],\n"images":[\n'
     yield from joined_lines(json_line(coco_image(frame)) for frame in rows.rows("frames"))
     yield b'],\n"annotations":[\n'
-    yield from joined_lines(json_line(annotation) for annotation in iterate_annotations(params, rows))
-    yield b"]}\n"
+    yield from joined_lines(json_line(annotation) for annotation in iterate_annotations(params, rows, left_out))
+    yield b'],\n"left_out":' + json_line(left_out).encode() + b"}\n"
 
 
 def coco_categories(taxonomy: Taxonomy) -> list[dict[str, Any]]:
@@ -73,8 +67,13 @@ def coco_image(frame: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def iterate_annotations(params: Coco, rows: MergedRows) -> Iterator[dict[str, Any]]:
-    """Yield the annotations in the order of the file."""
+def no_left_out() -> Counter[str]:
+    """Return the counts of instances that are not in the file, all 0."""
+    return Counter({UNLABELLED: 0, TOO_SMALL: 0})
+
+
+def iterate_annotations(params: Coco, rows: MergedRows, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+    """Yield the annotations in the order of the file; count in `left_out` what is none."""
     number = 0
     keypoints_of = {c.id: len(c.keypoints) for c in rows.taxonomy.classes}
     for frames, instances in zip(rows.tables("frames"), rows.tables("instances"), strict=True):
@@ -82,7 +81,11 @@ def iterate_annotations(params: Coco, rows: MergedRows) -> Iterator[dict[str, An
         size_of = dict(zip(frames["frame_id"].to_pylist(), sizes))
         for batch in instances.to_batches(max_chunksize=1024):
             for row in batch.to_pylist():
-                if row["class_id"] and row["area_px"] >= params.min_area_px:
+                if not row["class_id"]:
+                    left_out[UNLABELLED] += 1
+                elif row["area_px"] < params.min_area_px:
+                    left_out[TOO_SMALL] += 1
+                else:
                     number += 1
                     instance = instance_of(row, *size_of[row["frame_id"]])
                     keypoints = keypoints_of[row["class_id"]]

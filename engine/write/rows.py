@@ -85,7 +85,7 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
 
 
 def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
-    """Return frame rows as a table. Measured columns are float32, `<role>_sha256` 32 bytes.
+    """Return frame rows as a table. Measured columns are float32, `<role>_sha256` 32 bytes, `<role>` text, null or not.
 
     Raises:
         ValueError: If frames of one dataset have different columns.
@@ -113,7 +113,8 @@ def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
         if name.endswith("_sha256"):
             types[name] = pa.binary(HASH_BYTES)
         elif name not in types:
-            types[name] = pa.string() if any(isinstance(row[name], str) for row in rows) else pa.float32()
+            is_text = f"{name}_sha256" in names or any(isinstance(row[name], str) for row in rows)
+            types[name] = pa.string() if is_text else pa.float32()
     return pa.table({name: pa.array([row[name] for row in rows], types[name]) for name in names})
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.frames import NONE
@@ -73,7 +72,3 @@ class DatasetParams:
     PATH: ClassVar[str] = ""  # the file, relative to the dataset
     FORMAT: ClassVar[str] = ""  # its name in the manifest
     NEEDS: ClassVar[tuple[str, ...]] = ()  # kinds of writers whose files it refers to
-
-    def left_out(self, instances: pa.Table) -> dict[str, int]:
-        """Return how many rows of the instance table the file does not hold, by reason."""
-        return {}

@@ -126,7 +126,7 @@ def test_the_bare_checkout_needs_no_installation(tmp_path: Path) -> None:
 
 
 def test_the_wheel_holds_one_package_with_all_that_running_needs(wheel: Path) -> None:
-    """Kernels, their native sources, configuration and scenes are inside `engine`; nothing lies beside it."""
+    """Kernels, their native sources, configuration, scenes and the page are inside `engine`; nothing lies beside it."""
     import zipfile
 
     names = zipfile.ZipFile(wheel).namelist()
@@ -138,4 +138,10 @@ def test_the_wheel_holds_one_package_with_all_that_running_needs(wheel: Path) ->
         for file in (ROOT / folder).rglob("*")
         if file.is_file() and "__pycache__" not in file.parts and not (folder == "scenes_usd" and file.suffix == ".py")
     }
+    shipped |= {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "engine").rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert "engine/view/page/page.html" in shipped
     assert shipped - set(names) == set()

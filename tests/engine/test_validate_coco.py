@@ -207,6 +207,17 @@ def test_self_ap_of_sound_labels_is_one_and_of_id_zero_less(tmp_path: Path) -> N
     assert self_precision(data, [a for a in data["annotations"] if not a["iscrowd"]], "bbox") < 0.99
 
 
+def test_self_ap_of_keypoints_counts_every_object_of_a_full_image() -> None:
+    """COCO's own limit is 20 people an image; a rack holds more cartons than that."""
+    data = coco_data()
+    seed = data["annotations"][1]
+    crowded = [
+        seed | {"id": 100 + i, "keypoints": [2 * i, i, 2, 2 * i + 1, i + 5, 1, 0, 0, 0]} for i in range(25)
+    ]  # fmt: skip
+    data["annotations"] = crowded
+    assert self_precision(data, crowded, "keypoints") == pytest.approx(1.0)
+
+
 def test_runs_of_many_masks_are_decoded_as_those_of_one() -> None:
     """Random masks, and their strings with random damage: both decoders say the same."""
     rng = np.random.default_rng(5)

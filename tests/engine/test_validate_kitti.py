@@ -34,6 +34,7 @@ ROW_FAULTS: dict[str, tuple[str, str]] = {
     "type of our own": (changed(c0="Forklift"), "type-unknown"),
     "truncated in percent": (changed(c1=30), "truncated-range"),
     "truncated negative": (changed(c1=-1), "truncated-range"),
+    "truncated negative, occlusion unknown": (changed(c1=-0.5, c2=3), "truncated-range"),
     "occluded 4": (changed(c2=4), "occluded-range"),
     "alpha is rotation": (changed(c3=-1.5), "alpha-inconsistent"),
     "alpha in degrees": (changed(c3=33), "alpha-range"),
@@ -61,6 +62,12 @@ def test_a_planted_kitti_row_is_named_and_nothing_else(tmp_path: Path, fault: st
     label.write_text("\n".join([row, *rest]) + "\n")
     expected = {"type-invalid": ["type-invalid", "type-unknown"]}.get(rule, [rule])
     assert rules_of(tmp_path) == expected
+
+
+def test_what_nobody_knows_is_no_fault_of_a_kitti_row(tmp_path: Path) -> None:
+    """Without whole silhouettes there is no truncation: -1, beside an occlusion of 3."""
+    write_kitti(tmp_path).write_text(changed(c1=-1, c2=3) + "\n")
+    assert rules_of(tmp_path) == []
 
 
 def calibrated(old: str, new: str) -> Callable[[Path], object]:

@@ -75,6 +75,24 @@ def test_wrong_arguments_are_one_line(
     assert main(["view", "nothing"]) == 2
 
 
+def test_only_an_earlier_view_is_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder with anything else stays as it is, its `.tmp` too; a sheet that is no longer made goes."""
+    make_toy(tmp_path / "data", range(2), toy_plan())
+    foreign = tmp_path / "out"
+    (foreign / ".tmp").mkdir(parents=True)
+    kept = [foreign / "thesis.tex", foreign / "index.html", foreign / ".tmp/notes"]
+    for file in kept:
+        file.write_text("mine")
+    assert main(["view", str(tmp_path / "data"), "--out", str(foreign)]) == 2
+    assert "holds thesis.tex" in capsys.readouterr().err
+    assert [file.read_text() for file in kept] == ["mine"] * 3
+    ours = tmp_path / "data-view"
+    ours.mkdir()
+    (ours / "sheet_flow_forward.png").write_bytes(b"old")
+    assert main(["view", str(tmp_path / "data")]) == 0
+    assert not (ours / "sheet_flow_forward.png").exists()
+
+
 def test_every_kind_of_label_has_a_sheet_of_its_own(tmp_path: Path) -> None:
     written = view("toy", CATEGORIES, lambda: view_frames(tmp_path / "p", 5), tmp_path / "out")
     assert written == (*(f"sheet_{kind}.png" for kind in (*KINDS, "depth", "flow_forward")), "index.html")
@@ -169,6 +187,21 @@ def test_flow_to_the_right_is_red_and_no_flow_is_white() -> None:
     wheel = draw_wheel(65)
     assert np.abs(wheel[32, 64].astype(int) - right).max() < 6
     assert np.abs(wheel[32, 0].astype(int) - left).max() < 6
+
+
+def test_what_stays_is_white_whatever_its_roundings() -> None:
+    """Steps in which nothing moves have flow of some 1e-5 px."""
+    roundings_px = np.random.default_rng(3).normal(0.0, 1.0e-5, (8, 8, 2))
+    assert (color_flow(roundings_px) == 255).all()
+
+
+def test_one_lamp_does_not_make_all_other_radiance_black() -> None:
+    """Radiance has no upper end: a grey room with a lamp in it looks grey, whatever the lamp's strength."""
+    radiance = np.full((10, 10, 3), 0.2, np.float32)
+    radiance[0, 0] = 60000.0
+    picture = colorize("hdr", radiance)
+    assert picture.min() > 200
+    assert np.array_equal(picture, colorize("hdr", radiance * np.float32(0.5)))
 
 
 def test_files_of_frames_are_read_as_they_are(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from engine.errors import ForeignOutput, WriteFailed
 from engine.write.files import host_tag
 from engine.write.names import FrameGrid
 from engine.write.recover import CommitLog
+from engine.write.rows import frame_table, sorted_rows
 from engine.write.shard import Outcome, Shard, ShardWriter
 from tests.engine.toy_crash import DIED, refuse, run_and_die, run_shaded, start
 from tests.engine.toy_dataset import BUILD, make_toy, toy_batch, toy_job, toy_plan
@@ -325,3 +326,16 @@ def test_times_and_hosts_are_in_the_log_and_nowhere_else(tmp_path: Path) -> None
     host = host_tag()
     for name, data in tree(tmp_path).items():
         assert host.encode() not in data, name
+
+
+def test_a_file_that_a_shard_lacks_is_a_column_of_text_there_too() -> None:
+    """Rust is on one world and not on the next: their shards have one schema, and become one index."""
+    files = ("effect/000/000000.rust.png", None)
+    rows = [
+        {"frame_id": world, "world": world, "step": 0, "camera": 0}
+        | {"effect_rust": file, "effect_rust_sha256": file and bytes(32), "lum_mean": 0.5}
+        for world, file in enumerate(files)
+    ]
+    tables = [frame_table([row]) for row in rows]
+    assert tables[0].schema == tables[1].schema
+    assert sorted_rows(tables[::-1], "frames")["effect_rust"].to_pylist() == list(files)
