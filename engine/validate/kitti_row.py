@@ -23,6 +23,7 @@ ANGLE_RANGE_SLACK_RAD = 0.01  # of pi, written with two decimals
 BORDER_PX = 1.0
 LEAST_INSIDE = 0.5  # share of the 2D box that the projection of the 3D box must hold
 LEAST_OVERLAP = 0.3  # intersection over union where the whole object is seen
+LEAST_SIDE_PX = 6.0  # of a 2D box that says anything: rows hold whole pixels
 ROUNDING_PX = 2.0  # places are rounded to centimetres, boxes to pixels
 MOST_TYPES = 1000  # unknown ones that are named
 NEAR_M = 0.1  # corners nearer than this are not projected
@@ -153,9 +154,10 @@ def _check_projection(place: Place, values: list[float], seen: Seen) -> Iterator
     inside = shared / _area(box)
     overlap = max(_union_share(box, around), _union_share(box, wide))
     is_whole = values[0] <= 0.05 and values[1] == 0
+    is_small = min(box[2] - box[0], box[3] - box[1]) < LEAST_SIDE_PX
     if is_whole:
         seen.shifts.append(float((around[1] + around[3] - box[1] - box[3]) / 2.0 / (box[3] - box[1])))
-    if inside < LEAST_INSIDE or (is_whole and overlap < LEAST_OVERLAP):
+    if not is_small and (inside < LEAST_INSIDE or (is_whole and overlap < LEAST_OVERLAP)):
         value = f"2D box {shown([round(float(v), 1) for v in box])}, overlap {overlap:.2f}"
         yield place.finding(
             "projection-far", value, f"near {shown([round(float(v), 1) for v in around])} of the 3D box"
