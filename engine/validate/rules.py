@@ -139,7 +139,7 @@ error | kitti | calib-shape | matrices have as many numbers as they must: P 12, 
 error | kitti | calib-rotation | rotations are orthonormal and right-handed, within 1e-2
 error | kitti | calib-focal-length | P2 is a camera: its third row has length 1, its determinant is positive
 warning | kitti | calib-not-rectified | P2 (or P2 R0_rect, of a level frame) is fx 0 cx 0 fy cy 0 0 1 and an offset
-error | kitti | projection-far | most of a 2D box of 6 px or more lies in the projected 3D one; if wholly seen, they agree
+error | kitti | projection-far | most of a 2D box of 6 px or more lies in the projected 3D one; wholly seen, they agree
 warning | kitti | occlusion-never-set | truncated and occluded are not 0 in all of ten rows or more
 error | kitti | velodyne-size | a point cloud is whole points of 16 bytes
 error | kitti | velodyne-not-finite | coordinates of points are finite
