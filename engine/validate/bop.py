@@ -12,7 +12,7 @@ from engine.validate.finding import Finding, are_numbers, is_number, is_whole, s
 from engine.validate.folder import BadFile, Folder, image_size, is_file, is_folder, read_pixels
 
 SCENE_FILES = ("scene_camera", "scene_gt", "scene_gt_info")
-METRES_BELOW = 10.0  # [mm]; no camera is that near to all of its objects
+METRES_BELOW = 50.0  # [mm]; hardly a camera is that near to all of its objects, and few scenes are 50 m deep
 DEPTH_LIMIT = 65535
 SLACK = 1.01  # of the diameter against the diagonal of the box
 

@@ -152,7 +152,7 @@ error | bop | depth-scale-missing | depth_scale is a positive number
 error | bop | rotation-malformed | a rotation is nine numbers, orthonormal, within 1e-3
 error | bop | rotation-mirrored | the determinant of a rotation is +1
 error | bop | translation-malformed | a translation is three numbers
-warning | bop | translation-in-metres | translations are millimetres: all are nearer than 10
+warning | bop | translation-in-metres | translations are millimetres: all are nearer than 50
 error | bop | object-behind | the object lies before the camera
 error | bop | object-id-invalid | obj_id is a whole number from 1
 error | bop | object-without-model | every obj_id is in models_info.json
