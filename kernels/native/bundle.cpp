@@ -1,30 +1,34 @@
 // Rays of a word's column together, on the CPU (kernels/canvas.py). Needs traverse_group.cpp and canvas.cpp.
-// `bundle_may_meet(trees, row, placement, origin, direction)`: whether a ray between two, of lanes 0 and 1, may meet a
-// placement's mesh. All rays lie between them in origin and direction; boxes are asked with intervals that hold them.
+// `bundle_may_meet(trees, row, placement, origin, direction, count)`: whether a ray between those of the first `count`
+// lanes may meet a placement's mesh. In origin and direction it lies between theirs; boxes are asked with intervals.
 #if !defined(__CUDA_ARCH__)
 
     const float LOOSE = 4.0e-6f;  // of the longest vector: clears the rounding of rays between the two
-    auto bundle_may_meet = [&](const auto& trees, int row, int placement, V3 origin, V3 direction) {
+    auto bundle_may_meet = [&](const auto& trees, int row, int placement, V3 origin, V3 direction, int count) {
         const float* m = trees.record.data + ((size_t)row * trees.placement_count + placement) * 16;
         int stack[OMM_STACK], depth = 0, code = ((const int*)m)[11];
         if (code < 0) return true;
         const F o[3] = {origin.x, origin.y, origin.z}, d[3] = {direction.x, direction.y, direction.z};
-        float low_o[3], high_o[3], low_r[3], high_r[3], from[3][2], to[3][2], size_o = 0.0f, size_d = 0.0f;
+        float low_o[3], high_o[3], low_r[3], high_r[3], low_d[3], high_d[3], size_o = 0.0f, size_d = 0.0f;
         auto larger = [](float a, float b) { return a > b ? a : b; };
         auto smaller = [](float a, float b) { return a < b ? a : b; };
         auto size_of = [](float a) { return a < 0.0f ? -a : a; };
         for (int a = 0; a < 3; ++a)
-            for (int l = 0; l < 2; ++l) {
+            for (int l = 0; l < count; ++l) {
                 const float turned = m[a] * o[0][l] + m[4 + a] * o[1][l] + m[8 + a] * o[2][l];
-                from[a][l] = turned + m[12 + a];
-                to[a][l] = m[a] * d[0][l] + m[4 + a] * d[1][l] + m[8 + a] * d[2][l];
+                const float from = turned + m[12 + a];
+                const float to = m[a] * d[0][l] + m[4 + a] * d[1][l] + m[8 + a] * d[2][l];
+                low_o[a] = l == 0 ? from : smaller(low_o[a], from);
+                high_o[a] = l == 0 ? from : larger(high_o[a], from);
+                low_d[a] = l == 0 ? to : smaller(low_d[a], to);
+                high_d[a] = l == 0 ? to : larger(high_d[a], to);
                 size_o = larger(size_o, larger(size_of(turned), size_of(m[12 + a])));
-                size_d = larger(size_d, size_of(to[a][l]));
+                size_d = larger(size_d, size_of(to));
             }
         for (int a = 0; a < 3; ++a) {
-            low_o[a] = smaller(from[a][0], from[a][1]) - LOOSE * size_o;
-            high_o[a] = larger(from[a][0], from[a][1]) + LOOSE * size_o;
-            const float low = smaller(to[a][0], to[a][1]) - LOOSE * size_d, high = larger(to[a][0], to[a][1]) + LOOSE * size_d;
+            low_o[a] -= LOOSE * size_o;
+            high_o[a] += LOOSE * size_o;
+            const float low = low_d[a] - LOOSE * size_d, high = high_d[a] + LOOSE * size_d;
             if (!(low > 0.0f || high < 0.0f)) return true;  // on both sides, or no number
             low_r[a] = 1.0f / high;
             high_r[a] = 1.0f / low;
@@ -78,8 +82,9 @@
             const int* box = canvases.box.data + 4 * (size_t)job;
             const int placement = canvases.placement.data[job];
             if (x < box[0] || x >= box[2] || y0 >= box[3] || y0 + 32 <= box[1]) continue;
+            if (missed >> (job - c.job) & 1) continue;
             if (canvases.is_open.shape[0] > 0 && canvases.is_open.data[job]) continue;
-            if (!bundle_may_meet(trees, world, placement, ray.origin, ray.direction)) {
+            if (!bundle_may_meet(trees, world, placement, ray.origin, ray.direction, 2)) {
                 missed |= 1ull << (job - c.job);
                 continue;
             }
@@ -96,5 +101,38 @@
                     bits |= (2u << SAMPLE_Y[next]) - (1u << SAMPLE_Y[l]);
             }
         }
+    };
+    // Words of eight columns side by side, by the rays of their four corners: whether these meet one triangle, as then all
+    // between do. Sets in `missed` the bits of the row's first 64 jobs that no ray of the block meets.
+    const int BLOCK_X = 8;
+    auto covers_block = [&](const CanvasRow& c, int x, int y0, unsigned long long& missed) {
+        Pixels p;
+        p.view = omm::splat_int(c.view);
+        p.x = omm::splat_int(x);
+        p.y = omm::splat_int(y0);
+        for (int l = 0; l < 8; ++l) {
+            if (l & 1) omm::set_int(p.x, l, x + BLOCK_X - 1);
+            if (l & 2) omm::set_int(p.y, l, y0 + 31);
+        }
+        p.one_view = c.view;
+        p.is_row = false;
+        const Ray ray = center_ray(views, p);
+        const int world = omm::get_int(label_rows(views, p, omm::to_float(p.y) + 0.5f).each, 0);
+        for (int job = c.job; job < c.job_end && job - c.job < 64; ++job) {
+            const int* box = canvases.box.data + 4 * (size_t)job;
+            const int placement = canvases.placement.data[job];
+            if (x + BLOCK_X <= box[0] || x >= box[2] || y0 >= box[3] || y0 + 32 <= box[1]) continue;
+            if (canvases.is_open.shape[0] > 0 && canvases.is_open.data[job]) continue;
+            if (!bundle_may_meet(trees, world, placement, ray.origin, ray.direction, 4)) {
+                missed |= 1ull << (job - c.job);
+                continue;
+            }
+            if (x < box[0] || x + BLOCK_X > box[2] || y0 < box[1] || y0 + 32 > box[3]) continue;
+            const Bests best = walk_group(trees, world, ray.origin, ray.direction, OMM_ALL, omm::splat(FAR_M), true, ~placement);
+            const F v = best.v / best.det, w = best.w / best.det;
+            const M is_safe = (best.placement >= 0) & (v > WELL_INSIDE) & (w > WELL_INSIDE) & (v + w < 1.0f - WELL_INSIDE);
+            if (bits_of(is_safe) == OMM_ALL && bits_of(best.triangle == omm::splat_int(best.triangle[0])) == OMM_ALL) return true;
+        }
+        return false;
     };
 #endif

@@ -4,9 +4,11 @@
 // What is visible is there, without a ray. A pixel that shows something else asks the row's meshes alone, one after the
 // other until one is met: those whose box holds the pixel. Meshes that may have holes are left to canvas_passage.py.
 
-    const int height = views.height, width = views.width, WORD = 32;
+    const int height = views.height, width = views.width, WORD = 32, COLUMNS = 8;
+    const int run_end = (thread + 1) * span.run < span.count ? (thread + 1) * span.run : span.count;
     int row = 0, last_row = canvases.first_word.shape[0] - 1, row_end = 0;
-    for (int i = thread * span.run; i < (thread + 1) * span.run && i < span.count; ++i) {
+    unsigned long long block_missed = 0;
+    for (int i = thread * span.run; i < run_end; ++i) {
         const int at = span.first + i;
         if (at >= row_end) {
             int low = 0, high = last_row;  // first_word[low] <= at < first_word[high]
@@ -19,15 +21,30 @@
             row_end = canvases.first_word.data[high];
         }
         const CanvasRow c = canvas_row(row);
+        // Words are taken eight columns at a time, side by side, and lie in memory column after column.
         const int words = words_of_column(c), place = at - canvases.first_word.data[row];
-        const int x = c.x0 + place / words, y0 = c.y0 + WORD * (place % words);
+        const int block = place / (COLUMNS * words), in_block = place - block * COLUMNS * words;
+        const int columns = c.x1 - c.x0 - block * COLUMNS < COLUMNS ? c.x1 - c.x0 - block * COLUMNS : COLUMNS;
+        const int line = in_block / columns, column = block * COLUMNS + in_block - line * columns;
+        const int x = c.x0 + column, y0 = c.y0 + WORD * line;
+        unsigned int* word = out_word.data + canvases.first_word.data[row] + column * words + line;
+#if !defined(__CUDA_ARCH__)
+        if (in_block == line * columns) {
+            block_missed = 0;
+            if (columns == COLUMNS && i + COLUMNS <= run_end && is_straight(c.view) && covers_block(c, x, y0, block_missed)) {
+                for (int k = 0; k < COLUMNS; ++k) word[k * words] = 0xffffffffu;
+                i += COLUMNS - 1;
+                continue;
+            }
+        }
+#endif
         unsigned int bits = 0u;
         if (x >= 0 && x < width) {
             const int* column = instance.data + (size_t)c.view * height * width + x;
             for (int y = y0 > 0 ? y0 : 0; y < y0 + WORD && y < height; ++y)
                 if (column[(size_t)y * width] == c.instance) bits |= 1u << (y - y0);
         }
-        unsigned long long missed = 0;
+        unsigned long long missed = block_missed;
 #if !defined(__CUDA_ARCH__)
         if (__builtin_popcount(bits) < 24 && is_straight(c.view)) sample_word(c, x, y0, bits, missed);
 #endif
@@ -73,5 +90,5 @@
                 }
             }
         }
-        out_word.data[at] = bits;
+        *word = bits;
     }
