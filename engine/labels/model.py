@@ -56,6 +56,7 @@ class Marks:
 
     view: NDArray[np.int32]  # [row]
     slot: NDArray[np.int32]  # [row], of `Draft.defect` in the row of that view
+    number: NDArray[np.int32]  # [row], of the slot among those of its entry
     instance: NDArray[np.int32]  # [row], the instance that bears it
     class_id: NDArray[np.int32]  # [row]
     kind: NDArray[np.int32]  # [row], engine.defect.DefectKind
