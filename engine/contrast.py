@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter
 
 GAP_PX = 2  # between a defect and the ring around it: neither half covered pixels nor the blur of a lens
 RING_PX = 5  # width of the ring
@@ -38,6 +37,8 @@ def contrast_in(
         clear: Pixels that a ring may use: of the same instance, without another defect or near-miss.
         box: Of the mask: x, y, width, height.
     """
+    from scipy.ndimage import maximum_filter  # slow to import: only who measures pays
+
     reach, (x, y, width, height) = GAP_PX + RING_PX, map(int, box)
     around = slice(max(y - reach, 0), y + height + reach), slice(max(x - reach, 0), x + width + reach)
     luma, mask, clear = luma[around], mask[around], clear[around]

@@ -36,7 +36,21 @@ FLOW_ROLES = (
     "scene_flow_backward",
 )  # fmt: skip
 IMAGE_ROLES = ("image", "depth", "normal", "instance_map", "class_map")
-GEOMETRY_ROLES = ("range", "normal_camera", "part_map", "material_map", "position", "uv", "nocs", "edge")
+GEOMETRY_ROLES = (
+    "range", "normal_camera", "part_map", "material_map", "position", "uv", "nocs", "edge", "defect_map",
+    "near_miss_map",
+)  # fmt: skip
+    "range",
+    "normal_camera",
+    "part_map",
+    "material_map",
+    "position",
+    "uv",
+    "nocs",
+    "edge",
+    "defect_map",
+    "near_miss_map",
+)
 FILE_ROLES = (*IMAGE_ROLES, *GEOMETRY_ROLES, *LOOK_ROLES, *FLOW_ROLES)  # columns that name a picture
 TABLE_ROLES = ("instance_ids", "part_ids", "material_ids")  # and those that name a table of ids
 

@@ -21,7 +21,7 @@ def defect_rows(source: InstanceSource, keys: FrameKeys, marks: Marks, rows: NDA
     """Return the given rows of `marks` with the frame they belong to.
 
     `defect_id` goes on where `inst_id` ends, so that both are unique in a frame together. `number` counts the defects
-    of its entry, as the columns `p.<entry>.*` of the world do.
+    of its entry, as the columns `p.<entry>.*` of the world do; `map_id` is the value of its pixels in defect maps.
     """
     view = marks.view[rows]
     world, step, camera = keys.world[view], keys.step[view].astype(np.int64), keys.camera[view].astype(np.int64)
@@ -33,6 +33,7 @@ def defect_rows(source: InstanceSource, keys: FrameKeys, marks: Marks, rows: NDA
         "step": pa.array(step, pa.int32()),
         "camera": pa.array(camera, pa.int32()),
         "defect_id": pa.array(len(source.paths) + marks.slot[rows], pa.int32()),
+        "map_id": pa.array(marks.slot[rows] + 1, pa.int32()),
         "class_id": pa.array(marks.class_id[rows], pa.int32()),
         "class": pa.array([source.class_keys[int(c)] for c in marks.class_id[rows]], pa.string()),
         "kind": pa.array([DefectKind(int(kind)).name.lower() for kind in kinds], pa.string()),
