@@ -40,17 +40,6 @@ GEOMETRY_ROLES = (
     "range", "normal_camera", "part_map", "material_map", "position", "uv", "nocs", "edge", "defect_map",
     "near_miss_map",
 )  # fmt: skip
-    "range",
-    "normal_camera",
-    "part_map",
-    "material_map",
-    "position",
-    "uv",
-    "nocs",
-    "edge",
-    "defect_map",
-    "near_miss_map",
-)
 FILE_ROLES = (*IMAGE_ROLES, *GEOMETRY_ROLES, *LOOK_ROLES, *FLOW_ROLES)  # columns that name a picture
 TABLE_ROLES = ("instance_ids", "part_ids", "material_ids")  # and those that name a table of ids
 

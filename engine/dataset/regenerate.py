@@ -25,7 +25,9 @@ from engine.write.files import hash_file, inside
 from engine.write.merge import MergedRows
 from engine.write.rows import DEFECTS
 
-LABEL_ROLES = (
+LABEL_ROLES = (  # files that are equal on every machine
+    "instance_map", "class_map", "instance_ids", "defect_map", "near_miss_map",
+)  # fmt: skip
     "instance_map",
     "class_map",
     "instance_ids",
