@@ -28,12 +28,6 @@ from engine.write.rows import DEFECTS
 LABEL_ROLES = (  # files that are equal on every machine
     "instance_map", "class_map", "instance_ids", "defect_map", "near_miss_map",
 )  # fmt: skip
-    "instance_map",
-    "class_map",
-    "instance_ids",
-    "defect_map",
-    "near_miss_map",
-)  # files that are equal on every machine
 LABEL_COLUMNS = ("inst_id", "class_id", "prim_path", "stable_id", "bbox", "area_px", "rle")  # rows that are, as well
 
 # Code values of 255 by which pictures of two machines may differ: rounding where they are lossless; JPEG of quality 95
