@@ -30,13 +30,16 @@ def categories_of(taxonomy: Taxonomy) -> tuple[Category, ...]:
 def frame_of(
     row: Mapping[str, Any], instances: list[dict[str, Any]], out: Path, defects: list[dict[str, Any]] | None = None
 ) -> Frame:
-    """Return the record of a row of the frame table with its labelled instances, and after them its defects."""
+    """Return the record of a row of the frame table with its defects and its labelled instances.
+
+    Defects come first: where masks overlap, formats that give a pixel to one object give it to the first.
+    """
     roles = [name.removesuffix("_sha256") for name in row if name.endswith("_sha256")]
     size = row["width"], row["height"]
     files = {role: inside(out, row[role]) for role in roles if row[role] is not None}
     return Frame(
         row["frame_id"], row["width"], row["height"],
-        (*(instance_of(seen, *size) for seen in instances), *(defect_of(seen, *size) for seen in defects or ())),
+        (*(defect_of(seen, *size) for seen in defects or ()), *(instance_of(seen, *size) for seen in instances)),
         files,
         row["world"], row["step"], row["camera"],
         np.reshape(row["k"], (3, 3)), np.reshape(row["world_from_camera"], (4, 4)), row,
@@ -56,8 +59,9 @@ def defect_of(row: Mapping[str, Any], width: int, height: int) -> Instance:
     x, y, box_width, box_height = row["bbox"]
     return Instance(
         row["defect_id"], row["class"], (x, y, box_width, box_height), row["area_px"],
-        Mask(row[RLE_COLUMN], height, width), path=row["prim_path"],
-        extra={name: row[name] for name in DEFECT_COLUMNS},
+        Mask(row[RLE_COLUMN], height, width),
+        oriented_box=np.reshape(row["oriented_box"], (4, 2)).astype(np.float64),
+        path=row["prim_path"], lies_on=row["inst_id"], extra={name: row[name] for name in DEFECT_COLUMNS},
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from engine.draft import Draft
 from engine.frames import Frames
 from engine.labels.extract import boxes_of
 from engine.labels.model import Marks
+from engine.labels.rectangle import rectangles_of
 from engine.labels.rle import masks_of, runs_of
 
 Slots = list[tuple[int, int, int, tuple[int, int, int, int], bytes, float, float]]
@@ -35,6 +36,8 @@ def marks_from_frames(frames: Frames, draft: Draft) -> Marks | None:
     entries = [each.entry for each in draft.defect_slots]
     first = np.array([entries.index(entry) for entry in entries], np.int32)
     held = [draft.defect_slots[k] for k in slot]
+    boxes_px = np.array([row[3] for row in rows], np.int32).reshape(-1, 4)
+    rle = tuple(row[4] for row in rows)
     return Marks(
         view=view,
         slot=slot,
@@ -45,8 +48,9 @@ def marks_from_frames(frames: Frames, draft: Draft) -> Marks | None:
         entry=tuple(each.entry for each in held),
         handling_step=tuple(each.handling_step for each in held),
         visible_px=np.array([row[2] for row in rows], np.int32),
-        box_px=np.array([row[3] for row in rows], np.int32).reshape(-1, 4),
-        rle=tuple(row[4] for row in rows),
+        box_px=boxes_px,
+        rle=rle,
+        oriented_box_px=rectangles_of(rle, boxes_px, frames.annotations["defect"].shape[1]),
         contrast=np.array([row[5] for row in rows], np.float32),
         cnr=np.array([row[6] for row in rows], np.float32),
         record=draft.defect[of_row, slot],

@@ -44,6 +44,7 @@ def defect_rows(source: InstanceSource, keys: FrameKeys, marks: Marks, rows: NDA
         "inst_id": pa.array(inst, pa.int32()),
         "prim_path": source.paths.take(pa.array(inst, pa.int32())),
         "bbox": column_of(np.column_stack([box[:, :2], box[:, 2:] - box[:, :2]]).astype(np.float32)),
+        "oriented_box": column_of(marks.oriented_box_px[rows].reshape(len(rows), 8)),
         "area_px": pa.array(marks.visible_px[rows], pa.int32()),
         "contrast": pa.array(marks.contrast[rows], pa.float32()),
         "cnr": pa.array(marks.cnr[rows], pa.float32()),
