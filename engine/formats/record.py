@@ -83,8 +83,6 @@ class Instance:
     keypoints: Array | None = None  # [k, 3]: x, y [px], 0 not labelled | 1 hidden | 2 visible
     path: str = ""  # prim path
     is_crowd: bool = False
-        0  # the instance that bears this defect, which has no silhouette and no body of its own; 0: no defect
-    )
     extra: Mapping[str, Any] = field(default_factory=dict)  # what a format holds beside
     lies_on: int = 0  # the instance that bears this defect, which has no silhouette or body; 0: it is no defect
 
