@@ -31,12 +31,15 @@ MATERIALS = (PAINT, STEEL, CASTING, CERAMIC, BOARD)
 COUPON = 1  # instance
 MILLIMETRE = 1.0e-3
 MICROMETRE = 1.0e-6
-RUST_COLOR, BLACK, CHALK = (0.16, 0.055, 0.02), (0.02, 0.018, 0.016), (0.75, 0.74, 0.70)
+RUST_COLOR, BLACK = (0.16, 0.055, 0.02), (0.02, 0.018, 0.016)
+BARE = {"color": (0.55, 0.55, 0.54), "metallic": 1.0, "roughness": 0.38}
+INK = {"color": (0.05, 0.10, 0.35), "opacity": 0.9, "roughness": 0.5}
+CHALK = {"color": (0.75, 0.74, 0.70), "roughness": 1.0, "metallic": 0.0}
 # Of every kind: what it lies on, length and width [mm], depth [um], and what differs from STANDARD.
 STANDARD = {"color": (OWN,) * 3, "opacity": 1.0, "roughness": OWN, "metallic": OWN, "irregularity": 0.5,
             "softness": 0.3, "rim": 0.0, "count": 0}  # fmt: skip
 KINDS: dict[DefectKind, tuple[Material, float, float, float, dict[str, Any]]] = {
-    DefectKind.SCRATCH: (PAINT, 30, 0.5, 120, {"color": (0.5, 0.5, 0.5), "metallic": 1.0, "roughness": 0.35, "rim": 0.3}),
+    DefectKind.SCRATCH: (PAINT, 30, 0.5, 120, {**BARE, "rim": 0.3}),
     DefectKind.SCUFF: (PAINT, 22, 14, 15, {"color": (0.3, 0.34, 0.38), "opacity": 0.6, "roughness": 0.6, "count": 40}),
     DefectKind.DENT: (STEEL, 18, 14, 900, {"rim": 0.1, "irregularity": 0.2}),
     DefectKind.CRACK: (CERAMIC, 34, 0.4, 300, {"color": BLACK, "opacity": 0.8, "count": 4, "softness": 0.4}),
@@ -48,14 +51,14 @@ KINDS: dict[DefectKind, tuple[Material, float, float, float, dict[str, Any]]] = 
     DefectKind.RUST: (STEEL, 20, 15, 60, {"color": RUST_COLOR, "roughness": 0.9, "metallic": 0.0}),
     DefectKind.UNEVEN: (PAINT, 24, 17, 30, {"roughness": 0.75, "rim": 0.4}),
     DefectKind.SEAM: (STEEL, 34, 1.0, 400, {"color": BLACK, "opacity": 0.7, "irregularity": 0.2}),
-    DefectKind.MISSING: (PAINT, 18, 13, 80, {"color": (0.55, 0.55, 0.54), "metallic": 1.0, "roughness": 0.4, "softness": 0.02}),
-    DefectKind.MISPRINT: (BOARD, 28, 12, 700, {"color": (0.05, 0.10, 0.35), "opacity": 0.9, "count": 14, "irregularity": 0.1}),
+    DefectKind.MISSING: (PAINT, 18, 13, 80, {**BARE, "softness": 0.02}),
+    DefectKind.MISPRINT: (BOARD, 28, 12, 700, {**INK, "count": 14, "irregularity": 0.1}),
     DefectKind.DUST: (PAINT, 26, 20, 0, {"color": (0.55, 0.52, 0.46), "roughness": 1.0, "metallic": 0.0, "count": 60}),
     DefectKind.HAIR: (PAINT, 30, 0.15, 0, {"color": (0.03, 0.02, 0.015), "roughness": 0.5, "softness": 0.5}),
     DefectKind.GLINT: (STEEL, 3, 2, 0, {"color": (1.0, 1.0, 1.0), "softness": 1.0}),
     DefectKind.GLARE: (PAINT, 30, 16, 0, {"color": (1.0, 1.0, 1.0), "softness": 1.0}),
     DefectKind.MACHINING: (STEEL, 34, 26, 4, {"count": 45, "irregularity": 0.2}),
-    DefectKind.MARKING: (STEEL, 30, 1.0, 0, {"color": CHALK, "roughness": 1.0, "metallic": 0.0, "count": 4, "softness": 0.5}),
+    DefectKind.MARKING: (STEEL, 30, 1.0, 0, {**CHALK, "count": 4, "softness": 0.5}),
 }  # fmt: skip
 AT_EDGE = (DefectKind.CHIP, DefectKind.FRAY)
 
@@ -64,11 +67,17 @@ def coupon_scene() -> Scene:
     """Return a plate under a soft box at a slant and the light of a room."""
     key = look_at((-0.12, 0.10, 0.10), (0.0, 0.0, 0.0))
     lights = (
-        Light("/dome", LightKind.DOME, np.eye(3, 4), (0.0, 0.0), 0.0, (0.8,) * 3, texture=0),
-        Light("/key", LightKind.RECT, key, (0.08, 0.08), 0.0, (9.0, 8.8, 8.5)),
+        Light("/dome", LightKind.DOME, np.eye(3, 4), (0.0, 0.0), 0.0, (0.4,) * 3, texture=0),
+        Light("/key", LightKind.RECT, key, (0.08, 0.08), 0.0, (4.5, 4.4, 4.2)),
     )
     parts = [(box_mesh(*COUPON_M), pose(0, 0, -COUPON_M[2]), PAINT)]
-    parts += [(box_mesh(0.3, 0.3, 0.01), pose(0, 0, -COUPON_M[2] - 0.01), Material("/bench", base_color=(0.2,) * 3, roughness=0.8))]
+    parts += [
+        (
+            box_mesh(0.3, 0.3, 0.01),
+            pose(0, 0, -COUPON_M[2] - 0.01),
+            Material("/bench", base_color=(0.2,) * 3, roughness=0.8),
+        )
+    ]
     scene = assembled(parts, lights, textures=(studio_dome(),))
     eye = Camera("/camera", look_at((0.0, -0.09, 0.16), (0.0, -0.001, 0.0)), 100.0, 30.0, 22.5)
     return replace(scene, materials=(*scene.materials, *MATERIALS), cameras=(eye,))

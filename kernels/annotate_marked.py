@@ -6,11 +6,10 @@ from .annotate_surface import CONSTANTS as SURFACE
 from .annotate_surface import SurfaceImages
 from .camera import Span, Views
 from .defect import CONSTANTS as DEFECT
-from .defect import SHAPES, Defects
+from .defect import SHAPES, UNPACKED, Lying
 from .geometry import Geometry
 from .material import Materials
 from .native_source import native
-from .pattern import Patterns
 from .point import MATERIAL
 from .trace import Hit
 
@@ -20,16 +19,18 @@ class Marked:
     """Materials, and what lies on them."""
 
     materials: Materials  # they defer energy
-    patterns: Patterns
-    defects: Defects
+    lying: Lying
 
 
-WORN = (*MATERIAL, *SHAPES, "layer", "dress_watch", "dress", "tell_effect", "mark", "annotate_marked", "annotate_surface")
+WORN = (
+    *MATERIAL, *SHAPES, "layer", "dress_watch", "dress", "tell_effect", "mark", "annotate_marked", "annotate_surface",
+)  # fmt: skip
 
 
 @wp.func_native(
-    "    const auto& materials = surfaces.materials;\n    const auto& patterns = surfaces.patterns;\n"
-    "    const auto& defects = surfaces.defects;\n" + native(*WORN, constants={**DEFECT, **SURFACE})
+    "    const auto& materials = surfaces.materials;\n    const auto& lying = surfaces.lying;\n"
+    + UNPACKED
+    + native(*WORN, constants={**DEFECT, **SURFACE})
 )
 def annotate_run(
     geometry: Geometry, views: Views, surfaces: Marked, span: Span, hit: wp.array[Hit], out_images: SurfaceImages,

@@ -68,18 +68,27 @@ class Defects:
     near_to: wp.array3d[float]  # [row, place in the order, 8]: centre [m], reach [m], slot and placement as bits, -
 
 
-@wp.func_native(native(*MARK, "dress_run", constants=CONSTANTS))
+@wp.struct
+class Lying:
+    """What lies on surfaces."""
+
+    patterns: Patterns
+    defects: Defects
+
+
+UNPACKED = "    const auto& patterns = lying.patterns;\n    const auto& defects = lying.defects;\n"
+
+
+@wp.func_native(UNPACKED + native(*MARK, "dress_run", constants=CONSTANTS))
 def mark_run(
-    geometry: Geometry, views: Views, patterns: Patterns, defects: Defects, sampling: Sampling, hits: HitBuffers,
-    out_point: Points, thread: int,
+    geometry: Geometry, views: Views, lying: Lying, sampling: Sampling, hits: HitBuffers, out_point: Points, thread: int
 ):  # fmt: skip
     """Dress and mark the points of a run of pixels; see native/dress_run.cpp."""
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=128)
 def mark_points(
-    geometry: Geometry, views: Views, patterns: Patterns, defects: Defects, sampling: Sampling, hits: HitBuffers,
-    out_point: Points,
+    geometry: Geometry, views: Views, lying: Lying, sampling: Sampling, hits: HitBuffers, out_point: Points
 ):  # fmt: skip
     """Give points what patterns and then defects make of them, in place."""
-    mark_run(geometry, views, patterns, defects, sampling, hits, out_point, wp.tid())
+    mark_run(geometry, views, lying, sampling, hits, out_point, wp.tid())

@@ -53,7 +53,8 @@ CONSTANTS = {
     "ENERGY_SIZE": ENERGY_SIZE,
 }  # fmt: skip
 DRESS = (
-    "lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress_alone", "dress", "mark_alone",
+    "lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress_alone", "dress",
+    "mark_alone",
 )  # fmt: skip
 
 

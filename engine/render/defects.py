@@ -36,6 +36,13 @@ def defects_of_rows(inputs: Inputs) -> Any:
     return defects
 
 
+def lying_of(patterns: Any, defects: Any) -> Any:
+    """Return kernels.defect.Lying of the patterns and defects of some rows."""
+    lying = gpu.defect.Lying()
+    lying.patterns, lying.defects = patterns, defects
+    return lying
+
+
 def no_defects(device: str) -> Any:
     """Return kernels.defect.Defects of a batch without any."""
     defects = gpu.defect.Defects()

@@ -86,7 +86,8 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
 
 def load_pattern_kernels(stages: Stages, *, marked: bool = False, say: Callable[[str], None] | None = None) -> None:
     """Load the kernels of batches in which something wears a pattern, or is `marked` by defects, as `load_kernels`."""
-    names, annotator = (DEFECT_MODULES, ANNOTATE_MARKED_MODULE) if marked else (PATTERN_MODULES, ANNOTATE_PATTERN_MODULE)
+    names = DEFECT_MODULES if marked else PATTERN_MODULES
+    annotator = ANNOTATE_MARKED_MODULE if marked else ANNOTATE_PATTERN_MODULE
     modules = names[: 2 if stages.rig.quality == "path" else 1] if stages.shaded else ()
     if needs_materials(stages.annotations):
         modules = (*modules, annotator)

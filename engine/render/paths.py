@@ -64,7 +64,7 @@ class PathPrograms:
         inputs = [worlds.geometry, worlds.materials, bounce, own.hit, own.ends.point]
         self._launch(gpu.path_point.find_path_points, inputs)
         if worlds.defects is not None:
-            inputs = [worlds.geometry, worlds.patterns, worlds.defects, bounce, own.hit, own.ends.point]
+            inputs = [worlds.geometry, worlds.lying, bounce, own.hit, own.ends.point]
             self._launch(gpu.path_defect.mark_path_points, inputs)
         elif worlds.patterns is not None:
             inputs = [worlds.geometry, worlds.patterns, bounce, own.hit, own.ends.point]

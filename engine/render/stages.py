@@ -197,8 +197,8 @@ class SlicePrograms:
         inputs = [at.worlds.geometry, at.views, at.worlds.materials, sampling, hits, points]
         self._runs(program, gpu.point.find_points, inputs)
         if at.worlds.defects is not None:
-            lying = [at.worlds.patterns, at.worlds.defects]
-            self._runs(program, gpu.defect.mark_points, [at.worlds.geometry, at.views, *lying, sampling, hits, points])
+            inputs = [at.worlds.geometry, at.views, at.worlds.lying, sampling, hits, points]
+            self._runs(program, gpu.defect.mark_points, inputs)
         elif at.worlds.patterns is not None:
             inputs = [at.worlds.geometry, at.views, at.worlds.patterns, sampling, hits, points]
             self._runs(program, gpu.pattern.dress_points, inputs)

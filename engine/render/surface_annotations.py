@@ -44,7 +44,7 @@ def record_surfaces(program: Program, target: Target, threads: int) -> None:
     pixels = [target.span, target.buffers.hit, images]
     if worlds.defects is not None:
         marked = gpu.annotate_marked.Marked()
-        marked.materials, marked.patterns, marked.defects = materials, worlds.patterns, worlds.defects
+        marked.materials, marked.lying = materials, worlds.lying
         program.launch(gpu.annotate_marked.annotate_marked, threads, [worlds.geometry, target.views, marked, *pixels])
         return
     if worlds.patterns is None:
