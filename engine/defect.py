@@ -146,12 +146,29 @@ class Defects:
             self.record[..., column] = values
 
 
+def is_visible(record: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Return which of the records [..., 32] change anything: severity above 0, and depth, a colour or a finish."""
+    has_color = (record_values(record, "color")[..., 0] >= 0.0) & (record_values(record, "opacity") > 0.0)
+    has_finish = (record_values(record, "roughness") >= 0.0) | (record_values(record, "metallic") >= 0.0)
+    has_depth = record_values(record, "depth_m") > 0.0
+    return np.asarray((record_values(record, "severity") > 0.0) & (has_color | has_finish | has_depth))
+
+
 def record_values(record: NDArray[np.float32], name: str) -> NDArray[np.float32] | NDArray[np.int32]:
     """Return a value of records [..., 32]: [...], or [..., 3] of a vector."""
     column = COLUMNS[name]
     if name in BITS:
         return record.view(np.int32)[..., column]
     return record[..., column : column + 3] if name in VECTORS else record[..., column]
+
+
+def set_reach(defects: Defects) -> None:
+    """Set how far from their centres defects reach, whatever their kind makes of their size."""
+    record = defects.record
+    length, width, depth = (record_values(record, name) for name in ("length_m", "width_m", "depth_m"))
+    wild = record_values(record, "irregularity")
+    wide = np.maximum(length, width) * (0.5 + 0.5 * wild) + width
+    defects.set("reach_m", wide + np.where(record_values(record, "kind") == DefectKind.CHIP, depth, 0.0))
 
 
 def new_defects(draft: Draft, count: int) -> Defects:

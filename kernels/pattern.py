@@ -54,6 +54,7 @@ CONSTANTS = {
 }  # fmt: skip
 DRESS = (
     "lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress_alone", "dress",
+    "mark_alone",
 )  # fmt: skip
 
 
