@@ -44,6 +44,7 @@ from engine.labels.model import Labels
 from engine.sensors.lidar import mounted_at
 from engine.sensors.sweep import Sweep, sweep_of
 from engine.write.begin import MANIFEST, begin_dataset
+from engine.write.blur import camera_blur_px
 from engine.write.defect_rows import count_defects, defect_rows
 from engine.write.events import log_event
 from engine.write.files import (
@@ -199,6 +200,9 @@ class Shard:
         for view in np.flatnonzero(mine):
             row = frame_row(keys, int(view), self._plan.grid, (self._plan.header.width, self._plan.header.height))
             row["n_instances"] = int(counts[view])
+            if keys.lenses is not None:
+                depth_m = None if frames.depth_m is None else frames.depth_m[view]
+                row["camera_blur_px"] = camera_blur_px(keys, int(view), depth_m)
             self._pending.append((row, self._pool.submit(encode_view, self._plan, self._view(frames, int(view)))))
         drawn_rows = np.flatnonzero(np.isin(drawn.world, self._members))
         label_rows = np.flatnonzero(mine[labels.view])
