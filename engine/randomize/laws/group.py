@@ -119,10 +119,6 @@ class Counter:
     row_step: NDArray[np.int32]  # the step of the row, whatever the randomiser does
     steps: int  # of a world
 
-    def point(self, per_step: bool) -> NDArray[np.int64]:
-        """Return the number of the point or cell: the world's, or for `per: step` that of the world's step."""
-        return np.asarray(self.world * self.steps + self.step if per_step else self.world + 0 * self.step)
-
 
 @dataclass(frozen=True)
 class Member:
@@ -161,21 +157,30 @@ class Member:
 
     def _grid(self, seed: int, counter: Counter, place: int) -> Array:
         assert isinstance(self.group, Grid)
-        cells, total = self.group.cells, math.prod(self.group.cells)
-        words = philox((counter.index, 0, 0, 0), stream_key(seed, f"{self.name}/index"))
-        start = np.where(counter.index == 0, 0, words[..., 0].astype(np.int64) % total)  # each index begins elsewhere
-        cell = (counter.point(self.per_step[self.key]) + start) % total
-        cell = cell // math.prod(cells[:place]) % cells[place]
+        cells = self.group.cells[place]
+        cell = self.cell(seed, (counter.world, counter.step, counter.index), counter.steps)
         inside: Array | float = 0.5
         if self.group.jitter or counter.dimension > 0:
             inside = uniform(seed, self.key, counter.world, counter.step, counter.index, counter.dimension)
-        return np.minimum((cell + inside) / cells[place], LARGEST_UNIFORM)
+        return np.minimum((cell + inside) / cells, LARGEST_UNIFORM)
+
+    def cell(self, seed: int, at: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], steps: int) -> NDArray[np.int64]:
+        """Return which cell along its key of a grid the values at (world, step, index) lie in."""
+        assert isinstance(self.group, Grid)
+        world, step, index = at
+        cells, total, place = self.group.cells, math.prod(self.group.cells), self.group.keys.index(self.key)
+        words = philox((index, 0, 0, 0), stream_key(seed, f"{self.name}/index"))
+        start = np.where(index == 0, 0, words[..., 0].astype(np.int64) % total)  # each index begins elsewhere
+        point = world * steps + step if self.per_step[self.key] else world
+        return np.asarray((point + start) % total // math.prod(cells[:place]) % cells[place])
 
     def _sobol(self, seed: int, counter: Counter, place: int) -> Array:
         if counter.dimension > 0:  # the point was refused; there is no other one
             return uniform(seed, self.key, counter.world, counter.step, counter.index, counter.dimension)
         words = philox((counter.index, 0, 0, 0), stream_key(seed, f"{self.name}/{self.key}"))
-        point = (counter.point(self.per_step[self.key]) & 0xFFFFFFFF).astype(np.uint32)
+        world, step = counter.world.astype(np.uint64), counter.step.astype(np.uint64)
+        point = world * np.uint64(counter.steps) + step if self.per_step[self.key] else world
+        point = (point & np.uint64(0xFFFFFFFF)).astype(np.uint32)
         bits = owen_scrambled(sobol_bits(point, place), words[..., 0])
         return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-BITS)
 

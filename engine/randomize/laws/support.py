@@ -39,7 +39,7 @@ NO_UNIT = "1"  # a share, a factor or a number
 
 def unit_of(key: str) -> str:
     """Return the unit of a key, which its last words say: `speed_m_s` is in m/s; `1` where there is none."""
-    words = key.split("_")
+    words = key.rpartition(".")[2].split("_")
     for start in range(max(len(words) - 2, 0), len(words)):
         if (unit := UNITS.get("_".join(words[start:]))) is not None:
             return unit
