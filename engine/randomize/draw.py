@@ -63,7 +63,7 @@ class Draw:
         numbers = self._numbers(key, count, dimension)
         if not columns_asked(law):
             return quantile(law, numbers, breadth=self.breadth)
-        return quantile(law, numbers, breadth=self.breadth, given=lambda on: self._given(key, on, count))
+        return quantile(law, numbers, breadth=self.breadth, given=lambda by: self._given(key, by, count))
 
     def _numbers(self, key: str, count: int | None, dimension: int) -> NDArray[np.float64]:
         """Return the numbers from which the values of a law come: the column's own, or those of its group."""
@@ -78,18 +78,18 @@ class Draw:
         values = member.numbers(self.seed, counter)
         return values[:, 0] if count is None else values
 
-    def _given(self, key: str, on: str, count: int | None) -> NDArray[np.generic]:
+    def _given(self, key: str, by: str, count: int | None) -> NDArray[np.generic]:
         """Return the values of the column that a law hangs on, in a shape that fits [row] or [row, count].
 
         Raises:
             UserError: If it is not drawn before, or has several values a row where this law has one, or other ones.
         """
-        name, _, other = on.partition(".")
-        values = self.draft.drawn.get(f"p.{on}")
-        if values is None and name == self.randomizer and on in self.laws:
-            values = self.sample(other, self.laws[on], count=count)  # it is drawn later, from the same numbers
+        name, _, other = by.partition(".")
+        values = self.draft.drawn.get(f"p.{by}")
+        if values is None and name == self.randomizer and by in self.laws:
+            values = self.sample(other, self.laws[by], count=count)  # it is drawn later, from the same numbers
         if values is None:
-            raise UserError(f"{self.where(key)}: on names {on}, which is not drawn before it")
+            raise UserError(f"{self.where(key)}: by names {by}, which is not drawn before it")
         if count is None and values.ndim == 1:
             return values
         if count is not None and values.ndim == 1:
@@ -97,7 +97,7 @@ class Draw:
         if count is not None and values.shape[1] == count:
             return values
         raise UserError(
-            f"{self.where(key)}: on names {on}, which has {values.shape[1]} values a world, this law {count or 1}; "
+            f"{self.where(key)}: by names {by}, which has {values.shape[1]} values a world, this law {count or 1}; "
             "choose a column with one, or with as many"
         )
 

@@ -109,7 +109,7 @@ def _expected(
     law: Law, edges: NDArray[np.float64], values: NDArray[np.float64], asked: Asked, table: Table
 ) -> list[float] | None:
     """Return how many values each bin should have, over the columns that the law hangs on as they came."""
-    if any(f"p.{on}" not in table.columns for on in columns_asked(law)):
+    if any(f"p.{by}" not in table.columns for by in columns_asked(law)):
         return None
     given = given_of(table.columns, values)
     upto = []

@@ -96,8 +96,8 @@ def compare(asked: Asked, table: Table) -> tuple[Comparison, ...]:
 def given_of(columns: Mapping[str, NDArray[np.generic]], values: NDArray[np.generic]) -> Given:
     """Return what finds the column that a law hangs on, in a shape that fits `values`."""
 
-    def given(on: str) -> NDArray[np.generic]:
-        other = columns[f"p.{on}"]
+    def given(by: str) -> NDArray[np.generic]:
+        other = columns[f"p.{by}"]
         fitted = other[:, None] if other.ndim < values.ndim else other
         return np.broadcast_to(fitted, values.shape)
 
@@ -113,8 +113,10 @@ def _law(key: str, entry: Randomizer, law: Law, asked: Asked, table: Table) -> C
     values: Array = recorded.astype(np.float64)
     blank = replace(blank, values=values.size)
     if key.partition(".")[2] in getattr(entry.params, "CANDIDATES", ()):
-        return replace(blank, verdict="selected", note="of candidates, those that fit were kept: they rightly differ")
-    missing = [on for on in columns_asked(law) if f"p.{on}" not in table.columns]
+        tried = table.columns.get(f"p.{entry.name}.tried")
+        if tried is None or (tried.astype(np.int64) > 1).any():
+            return replace(blank, verdict="selected", note="of candidates those that fit were kept: it rightly differs")
+    missing = [by for by in columns_asked(law) if f"p.{by}" not in table.columns]
     if missing:
         return replace(blank, note=f"hangs on {missing[0]}, which the dataset does not have")
     low, high = support(law, breadth)

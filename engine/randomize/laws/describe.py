@@ -40,8 +40,8 @@ def describe(law: Law) -> str:
             return "mixture: " + ", ".join(f"{part.weight:g} {describe(part.law)}" for part in parts)
         case Include():
             return f"{describe(law.of)}, its ends in {100.0 * law.share:g} %"
-        case Conditional(on, cases, otherwise):
-            return f"by {on}: {len(cases)} cases, else {describe(otherwise)}"
+        case Conditional(by, cases, otherwise):
+            return f"by {by}: {len(cases)} cases, else {describe(otherwise)}"
         case _:
             plain = to_plain(law)
             return f"{plain.pop('law')} " + ", ".join(f"{key} {value:g}" for key, value in plain.items())

@@ -248,15 +248,15 @@ class Conditional:
 
     TAG: ClassVar[tuple[str, str]] = ("law", "conditional")
 
-    on: str  # `<randomiser>.<key>`, of the same world and step
+    by: str  # `<randomiser>.<key>`, of the same world and step
     cases: tuple[Case, ...]
     otherwise: Law
 
     def __post_init__(self) -> None:
         if not self.cases:
             raise ValueError("a conditional law needs at least one case")
-        if self.on.count(".") != 1 or not all(self.on.split(".")):
-            raise ValueError(f"on must be <randomiser>.<key>, such as lamp_power.stops, got '{self.on}'")
+        if self.by.count(".") != 1 or not all(self.by.split(".")):
+            raise ValueError(f"by must be <randomiser>.<key>, such as lamp_power.stops, got '{self.by}'")
 
 
 Law = (
@@ -293,7 +293,7 @@ def parts_of(law: Law) -> tuple[Law, ...]:
 
 def columns_asked(law: Law) -> tuple[str, ...]:
     """Return the columns that a law hangs on, at any depth, each once."""
-    own = (law.on,) if isinstance(law, Conditional) else ()
+    own = (law.by,) if isinstance(law, Conditional) else ()
     inner = (column for part in parts_of(law) for column in columns_asked(part))
     return tuple(dict.fromkeys((*own, *inner)))
 

@@ -100,8 +100,8 @@ def choice_shares(count: int, weights: tuple[float, ...] | None, breadth: float 
 def case_of(law: Conditional, given: Given | None) -> NDArray[np.int64]:
     """Return which case of a conditional law holds, by the values of its column; the number of cases: none does."""
     if given is None:
-        raise ValueError(f"a conditional law needs the column {law.on}, which is not known here")
-    value = given(law.on)
+        raise ValueError(f"a conditional law needs the column {law.by}, which is not known here")
+    value = given(law.by)
     which = np.full(value.shape, len(law.cases), np.int64)
     for index in range(len(law.cases) - 1, -1, -1):
         which[_holds(law.cases[index], value)] = index

@@ -157,10 +157,10 @@ def _in_order(entries: Mapping[str, Randomizer], drawn: Mapping[str, Law]) -> tu
         for asked in columns_asked(law):
             other, where = asked.partition(".")[0], f"randomize.{column}"
             if other not in entries:
-                raise UserError(f"{where}: on names {asked}, but there is no randomiser '{other}'")
+                raise UserError(f"{where}: by names {asked}, but there is no randomiser '{other}'")
             if entries[other].stage > entries[name].stage:
                 raise UserError(
-                    f"{where}: on names {asked}, which is drawn later: {entries[other].entry.kind} runs after "
+                    f"{where}: by names {asked}, which is drawn later: {entries[other].entry.kind} runs after "
                     f"{entries[name].entry.kind}; let {asked} hang on {column} instead"
                 )
             needs[name].setdefault(other, f"{column} hangs on {asked}")
