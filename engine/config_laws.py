@@ -49,7 +49,7 @@ def law_lines(recipe: Recipe) -> tuple[str, ...]:
             line = f"# p.{key} [{unit_of(column.key)}] {describe(column.law)}, [{low:g}, {high:g}]"
             if key in recipe.laws.reweight:
                 line += f"; re-weighted, was {describe(written[column.key])}"
-            if on := columns_asked(column.law):
+            if asked := columns_asked(column.law):
                 line += f"; hangs on {', '.join(asked)}"
             if (member := found.rules.members.get(key)) is not None:
                 line += f"; {member.group.TAG[1]} in {member.name}"

@@ -167,8 +167,8 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
     os.environ[FULL_ERROR] = "1"  # let errors through: Hydra prints its own in several lines and exits with 1
     try:
         hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job)()
-        for line in laws_of_command(options, overrides):
-            sys.stdout.write(f"{line}\n")
+        for comment in laws_of_command(options, overrides):
+            sys.stdout.write(f"{comment}\n")
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
     except (ValueError, RuntimeError) as error:

@@ -181,6 +181,8 @@ class Member:
         world, step = counter.world.astype(np.uint64), counter.step.astype(np.uint64)
         point = world * np.uint64(counter.steps) + step if self.per_step[self.key] else world
         point = (point & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+        order = philox((counter.index, 0, 0, 0), stream_key(seed, f"{self.name}/order"))[..., 0]
+        point = np.where(counter.index == 0, point, owen_scrambled(point, order))  # else indices would go together
         bits = owen_scrambled(sobol_bits(point, place), words[..., 0])
         return np.asarray((bits.astype(np.float64) + 0.5) * 2.0**-BITS)
 

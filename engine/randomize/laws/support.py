@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 from engine.randomize.laws.model import (
     Beta,
@@ -21,6 +23,8 @@ from engine.randomize.laws.model import (
     Uniform,
     parts_of,
 )
+
+T = TypeVar("T")
 
 NORMAL_REACH = 8.3  # standard deviations: the normal quantile of SMALLEST_UNIFORM is -8.292
 
@@ -81,8 +85,7 @@ def support(law: Law, breadth: float = 1.0) -> tuple[float, float]:
             last = ends[1] if high is None else center + breadth * (high - center)
             return min(ends[0], first), max(ends[1], last)
         case Mixture() | Conditional():
-            bounds = [support(part, breadth) for part in parts_of(law)]
-            return min(low for low, _ in bounds), max(high for _, high in bounds)
+            return _of_parts(law, breadth)
 
 
 def center_of(law: Law) -> float:
@@ -142,13 +145,21 @@ def _is_unread(law: Law) -> bool:
     return unread or any(_is_unread(part) for part in parts_of(law))
 
 
+def _of_parts(law: Mixture | Conditional, breadth: float) -> tuple[float, float]:
+    laws = parts_of(law)
+    if isinstance(law, Mixture):
+        laws = tuple(_possible(laws, tuple(part.weight for part in law.parts), breadth))
+    bounds = [support(part, breadth) for part in laws]
+    return min(low for low, _ in bounds), max(high for _, high in bounds)
+
+
 def _about(center: float, low: float, high: float, breadth: float) -> tuple[float, float]:
     if breadth == 1.0:
         return low, high
     return center + breadth * (low - center), center + breadth * (high - center)
 
 
-def _possible(values: tuple[float, ...], weights: tuple[float, ...] | None, breadth: float) -> list[float]:
+def _possible(values: Sequence[T], weights: tuple[float, ...] | None, breadth: float) -> list[T]:
     likeliest = 0 if weights is None else weights.index(max(weights))
     if breadth == 0.0:
         return [values[likeliest]]
