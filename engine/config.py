@@ -219,6 +219,8 @@ def _recipe_tree(tree: DictConfig) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
     from engine.randomize.kinds import checked_randomizers
+    from engine.randomize.laws.empirical import read_empirical
+    from engine.randomize.laws.rules import checked_laws
 
     keys = [key for key in tree if key in RECIPE_KEYS]
     part = OmegaConf.masked_copy(tree, keys)
@@ -235,7 +237,9 @@ def _recipe_tree(tree: DictConfig) -> dict[str, Any]:
         if data["rig"][name] is None:
             data["rig"][name] = scene_rig[name]
     entries = {**scene_randomize, **data["randomize"]}
-    data["randomize"] = checked_randomizers({name: entry for name, entry in entries.items() if entry is not None})
+    entries = {name: read_empirical(e, f"randomize.{name}") for name, e in entries.items() if e is not None}
+    data["randomize"] = checked_randomizers(entries)
+    data["laws"] = checked_laws(data["randomize"], read_empirical(data["laws"], "laws"))
     data["write"] = {name: entry for name, entry in data["write"].items() if entry is not None}
     for sensor in ("depth_sensor", "lidar"):
         data[sensor] = data[sensor] or None

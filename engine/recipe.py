@@ -185,6 +185,18 @@ class Breadth:
 
 
 @dataclass(frozen=True)
+class Laws:
+    """What stands over the laws of the randomisers; see docs/laws.md."""
+
+    reweight: dict[str, Any]  # column `<randomiser>.<key>` -> the law that takes the place of its own
+    groups: dict[str, Any]  # name -> {kind: correlated | grid | sobol, keys, ...}: columns that are drawn together
+
+    def __post_init__(self) -> None:
+        for name in self.groups:
+            _check_name("groups", name)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides pixels and labels; `with_assets` fills `assets` and `taxonomy_id` after loading."""
 
@@ -202,6 +214,7 @@ class Recipe:
     parents: tuple[Parent, ...] = ()
     sensor: Sensor | None = None  # of every camera; None: the ideal one
     labels: LabelConfig = dataclasses.field(default_factory=LabelConfig)
+    laws: Laws = dataclasses.field(default_factory=lambda: Laws({}, {}))
     plugins: tuple[str, ...] = ()  # `module==version`, recorded; never imported from here
     schema: Literal["recipe/1"] = "recipe/1"
 

@@ -150,6 +150,8 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
     register_schema()
     import hydra
 
+    from engine.config_laws import laws_of_command
+
     def job(tree: DictConfig) -> None:
         try:
             run_composed(tree)
@@ -159,11 +161,14 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
             failures.append(error)
 
     command_line = sys.argv
-    sys.argv = [sys.argv[0], *_options_first(take_options(arguments))]
+    options, overrides = _options_and_overrides(take_options(arguments))
+    sys.argv = [sys.argv[0], *options, *overrides]
     before = os.environ.get(FULL_ERROR)
     os.environ[FULL_ERROR] = "1"  # let errors through: Hydra prints its own in several lines and exits with 1
     try:
         hydra.main(version_base=HYDRA_VERSION_BASE, config_path=str(conf_folder()), config_name="config")(job)()
+        for comment in laws_of_command(options, overrides):
+            sys.stdout.write(f"{comment}\n")
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(one_line(error)) from error
     except (ValueError, RuntimeError) as error:
@@ -182,14 +187,14 @@ def _hydra(arguments: list[str], failures: list[Exception]) -> None:
             del os.environ[FULL_ERROR]
 
 
-def _options_first(arguments: list[str]) -> list[str]:
-    """Return the words with overrides last: Hydra's parser takes them in one piece only (`+scene=x -m seed=0,1`)."""
+def _options_and_overrides(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return options, then overrides: Hydra's parser takes those in one piece only (`+scene=x -m seed=0,1`)."""
     options: list[str] = []
     overrides: list[str] = []
     for before, word in zip(["", *arguments], arguments, strict=False):
         is_option = word.startswith("-") or before in OPTIONS_WITH_VALUE
         (options if is_option else overrides).append(word)
-    return [*options, *overrides]
+    return options, overrides
 
 
 def _launcher_errors() -> tuple[type[Exception], ...]:

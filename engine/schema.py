@@ -15,7 +15,7 @@ from typing import Any, Literal, Union
 from omegaconf import MISSING
 
 from engine.labels.config import LabelConfig
-from engine.recipe import Breadth, Job, Loading, Parent, Rig, SceneConfig
+from engine.recipe import Breadth, Job, Laws, Loading, Parent, Rig, SceneConfig
 from engine.sensors.model import Chip, Development, Exposure, Lens
 
 NOT_CONFIGURED = ("usd", "overrides", "loading")  # fields of Job that are worked out, or stand below `scene`
@@ -62,6 +62,7 @@ _RIG = _fields(Rig)
 
 ParentConfig = _schema("ParentConfig", _fields(Parent))
 BreadthConfig = _schema("BreadthConfig", _fields(Breadth))
+LawsConfig = _schema("LawsConfig", _fields(Laws))
 LabelsConfig = _schema("LabelsConfig", _fields(LabelConfig))
 RigConfig = _schema("RigConfig", {key: kind | None if key in RIG_FROM_SCENE else kind for key, kind in _RIG.items()})
 SceneRigConfig = _schema("SceneRigConfig", {key: _RIG[key] for key in RIG_FROM_SCENE})
@@ -90,6 +91,7 @@ RunConfig = _schema(
         "randomize": dict[str, Any],
         "sensor": SensorConfig,
         "dr": BreadthConfig,
+        "laws": LawsConfig,
         "labels": LabelsConfig,
         "outputs": list[str] | None,
         "write": dict[str, Any],

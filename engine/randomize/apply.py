@@ -1,4 +1,4 @@
-"""Randomise a batch: the entries of a recipe, in the order of their stages, then of their names."""
+"""Randomise a batch: the entries of a recipe, in the order that engine/randomize/laws/rules.py works out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from engine.draft import Draft
 from engine.randomize.bounds import Bounds, scene_bounds
 from engine.randomize.draw import Draw
-from engine.randomize.kinds import Randomizer, randomizer
+from engine.randomize.kinds import Randomizer
+from engine.randomize.laws.rules import Rules, resolve
 from engine.recipe import Recipe
 from engine.scene.model import Camera, Scene
 from engine.sensors.settings import authored_settings
@@ -22,6 +23,7 @@ class Plan:
     scene: Scene
     cameras: tuple[Camera, ...]  # of the rig
     randomizers: tuple[Randomizer, ...]
+    rules: Rules
     bounds: Bounds
 
 
@@ -31,9 +33,8 @@ def plan(recipe: Recipe, scene: Scene, cameras: Sequence[Camera]) -> Plan:
     Raises:
         UserError: If an entry does not fit the dataclass of its kind.
     """
-    entries = (randomizer(name, data) for name, data in recipe.randomize.items())
-    ordered = tuple(sorted(entries, key=lambda entry: (entry.stage, entry.name)))
-    return Plan(recipe, scene, tuple(cameras), ordered, scene_bounds(scene))
+    found = resolve(recipe.randomize, recipe.laws)
+    return Plan(recipe, scene, tuple(cameras), found.randomizers, found.rules, scene_bounds(scene))
 
 
 def randomize(plan: Plan, draft: Draft) -> None:
@@ -55,5 +56,7 @@ def randomize(plan: Plan, draft: Draft) -> None:
             breadth=recipe.dr.breadth,
             sensor=recipe.sensor,
             per_step=entry.per == "step",
+            laws=plan.rules.laws,
+            members=plan.rules.members,
         )
         entry.entry.function(entry.params, plan.scene, draft, draw)

@@ -29,6 +29,7 @@ from engine.randomize.law import (
     check_support,
     check_weights,
 )
+from engine.randomize.laws.columns import Choices
 from engine.randomize.pose import apply, compose, direction, look_at
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
@@ -80,6 +81,7 @@ class CameraOrbit:
     """On a sphere around an object or an anchor, looking at it."""
 
     STAGE: ClassVar[Stage] = Stage.CAMERA
+    CANDIDATES: ClassVar[tuple[str, ...]] = ("distance_m", "azimuth_deg", "elevation_deg")
     cameras: Glob
     around: Glob  # instances; one that is visible is chosen, and the middle of its box is looked at
     distance_m: Law
@@ -102,6 +104,7 @@ class CameraChoice:
     """The pose and lens of one of the authored cameras."""
 
     STAGE: ClassVar[Stage] = Stage.CAMERA
+    CHOICES: ClassVar[Choices] = {"camera": (None, "weights")}
     cameras: Glob
     among: Glob  # authored cameras
     weights: tuple[float, ...] | None  # in the order of the cameras in the scene; null: equal
@@ -152,7 +155,7 @@ def camera_look(params: CameraLook, scene: Scene, draft: Draft, draw: Draw) -> N
         return _in_anchors(homes, "position", number, draw, len(cameras)), look_m
 
     look_m = _in_anchors(views, "look", 0, draw, len(cameras))
-    position_m, target_m = _first_clear(params.clear, candidate, scene, draft, draw)
+    position_m, target_m, _ = _first_clear(params.clear, candidate, scene, draft, draw)
     _place(cameras, position_m, target_m, params.roll_deg, draft, draw)
     _zoom(cameras, params.focal_mm, draft, draw)
 
@@ -167,14 +170,18 @@ def camera_orbit(params: CameraOrbit, scene: Scene, draft: Draft, draw: Draw) ->
     center_m, _ = world_boxes(draw.bounds, draft.world_from_instance)
     target_m = np.take_along_axis(center_m, chosen[:, :, None], axis=1)
 
-    def candidate(number: int) -> tuple[Array, Array]:
-        count = len(cameras)
-        distance_m = draw.sample("distance_m", params.distance_m, count=count, dimension=number)
-        azimuth_rad = np.deg2rad(draw.sample("azimuth_deg", params.azimuth_deg, count=count, dimension=number))
-        elevation_rad = np.deg2rad(draw.sample("elevation_deg", params.elevation_deg, count=count, dimension=number))
-        return target_m + distance_m[..., None] * direction(azimuth_rad, elevation_rad), target_m
+    laws = {key: getattr(params, key) for key in params.CANDIDATES}
+    tried: list[dict[str, Array]] = []  # by number of the candidate
 
-    position_m, target_m = _first_clear(params.clear, candidate, scene, draft, draw)
+    def candidate(number: int) -> tuple[Array, Array]:
+        drawn = {key: draw.sample(key, law, count=len(cameras), dimension=number) for key, law in laws.items()}
+        tried.append(drawn)
+        outwards = direction(np.deg2rad(drawn["azimuth_deg"]), np.deg2rad(drawn["elevation_deg"]))
+        return target_m + drawn["distance_m"][..., None] * outwards, target_m
+
+    position_m, target_m, kept = _first_clear(params.clear, candidate, scene, draft, draw)
+    for key in laws:
+        draw.record(key, np.take_along_axis(np.stack([drawn[key] for drawn in tried]), kept[None], axis=0)[0])
     _place(cameras, position_m, target_m, params.roll_deg, draft, draw)
     _zoom(cameras, params.focal_mm, draft, draw)
 
@@ -245,14 +252,14 @@ def _in_anchors(anchors: tuple[Anchor, ...], key: str, number: int, draw: Draw, 
 
 def _first_clear(
     clear: Clearance, candidate: Callable[[int], tuple[Array, Array]], scene: Scene, draft: Draft, draw: Draw
-) -> tuple[Array, Array]:
-    """Return positions and targets [row, camera, 3] of each camera's first candidate with room; record the search."""
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Return positions and targets [row, camera, 3] of each camera's first candidate with room, and its number."""
     solid = draw.bounds.solid.copy()
     if clear.inside is not None:
         solid[select.instances(scene, clear.inside, draw.where("clear.inside"))] = False
     position_m, target_m = candidate(0)
     room_m = _room(position_m, solid, draft, draw)
-    tried = np.ones(room_m.shape, np.int32)
+    tried, kept = np.ones(room_m.shape, np.int32), np.zeros(room_m.shape, np.int64)
     for number in range(1, clear.tries):
         open_rows = np.flatnonzero((room_m < clear.clearance_m).any(axis=1))
         if not len(open_rows):
@@ -262,12 +269,13 @@ def _first_clear(
         searching = room_m[open_rows] < clear.clearance_m
         better = searching & (new_room_m > room_m[open_rows])
         tried[open_rows] += searching
+        kept[open_rows] = np.where(better, number, kept[open_rows])
         for array, new in ((position_m, new_m), (target_m, new_target_m), (room_m, new_room_m)):
             keep = better if array.ndim == 2 else better[..., None]
             array[open_rows] = np.where(keep, new, array[open_rows])
     draw.record("tried", tried)
     draw.record("clear", room_m >= clear.clearance_m)
-    return position_m, target_m
+    return position_m, target_m, kept
 
 
 def _room(

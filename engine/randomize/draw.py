@@ -1,19 +1,23 @@
 """Draw: a randomiser's source of values; vectorised over rows, keyed by names, recorded as columns.
 
 The stream is `<randomiser>.<key>`, the counter (world, step, index, dimension): a value depends on no other randomiser,
-no other key and no other row.
+no other key and no other row, unless the recipe says so: a group joins the numbers of its columns, and a conditional
+law looks at the value of another column in the same row.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.draft import Draft
+from engine.errors import UserError
 from engine.randomize.bounds import Bounds
-from engine.randomize.law import Law, choose, quantile
+from engine.randomize.law import Law, choose, columns_asked, quantile
+from engine.randomize.laws.group import Counter, Member
 from engine.randomize.philox import uniform
 from engine.recipe import Rig
 from engine.scene.model import Camera
@@ -33,6 +37,8 @@ class Draw:
     breadth: float = 1.0  # see engine/randomize/law.py
     sensor: Sensor | None = None  # the recipe's
     per_step: bool = False  # whether every step draws anew; else all steps of a world share its values
+    laws: Mapping[str, Law] = field(default_factory=dict)  # of all randomisers, by column
+    members: Mapping[str, Member] = field(default_factory=dict)  # columns in groups
 
     def where(self, key: str) -> str:
         """Return the path of a parameter in the recipe, for errors."""
@@ -48,13 +54,52 @@ class Draw:
         self, key: str, names: tuple[str, ...], weights: tuple[float, ...] | None = None, *, count: int | None = None
     ) -> NDArray[np.int64]:
         """Return indices into `names`, drawn with the weights, and record the names."""
-        index = choose(len(names), weights, self.uniform(key, count=count), breadth=self.breadth)
+        index = choose(len(names), weights, self._numbers(key, count, 0), breadth=self.breadth)
         self.record(key, np.asarray(names)[index])
         return index
 
     def sample(self, key: str, law: Law, *, count: int | None = None, dimension: int = 0) -> NDArray[np.float64]:
         """Return values of a law without recording them: candidates, of which one will be."""
-        return quantile(law, self.uniform(key, count=count, dimension=dimension), breadth=self.breadth)
+        numbers = self._numbers(key, count, dimension)
+        if not columns_asked(law):
+            return quantile(law, numbers, breadth=self.breadth)
+        return quantile(law, numbers, breadth=self.breadth, given=lambda by: self._given(key, by, count))
+
+    def _numbers(self, key: str, count: int | None, dimension: int) -> NDArray[np.float64]:
+        """Return the numbers from which the values of a law come: the column's own, or those of its group."""
+        member = self.members.get(f"{self.randomizer}.{key}")
+        if member is None:
+            return self.uniform(key, count=count, dimension=dimension)
+        world, row_step = self.draft.world, self.draft.step
+        index = np.zeros(1, np.int64) if count is None else np.arange(count)
+        step = row_step if self.per_step else np.zeros_like(row_step)
+        rows = (world[:, None], step[:, None], index[None, :])
+        counter = Counter(*rows, dimension, row_step[:, None], self.rig.steps)
+        values = member.numbers(self.seed, counter)
+        return values[:, 0] if count is None else values
+
+    def _given(self, key: str, by: str, count: int | None) -> NDArray[np.generic]:
+        """Return the values of the column that a law hangs on, in a shape that fits [row] or [row, count].
+
+        Raises:
+            UserError: If it is not drawn before, or has several values a row where this law has one, or other ones.
+        """
+        name, _, other = by.partition(".")
+        values = self.draft.drawn.get(f"p.{by}")
+        if values is None and name == self.randomizer and by in self.laws:
+            values = self.sample(other, self.laws[by], count=count)  # it is drawn later, from the same numbers
+        if values is None:
+            raise UserError(f"{self.where(key)}: by names {by}, which is not drawn before it")
+        if count is None and values.ndim == 1:
+            return values
+        if count is not None and values.ndim == 1:
+            return values[:, None]
+        if count is not None and values.shape[1] == count:
+            return values
+        raise UserError(
+            f"{self.where(key)}: by names {by}, which has {values.shape[1]} values a world, this law {count or 1}; "
+            "choose a column with one, or with as many"
+        )
 
     def uniform(self, key: str, *, count: int | None = None, dimension: int = 0) -> NDArray[np.float64]:
         """Return numbers in [0, 1) that no breadth touches: for order, occupancy and other structure."""

@@ -12,6 +12,7 @@ from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, check_weights
+from engine.randomize.laws.columns import Choices
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
@@ -23,6 +24,7 @@ class MaterialSwap:
     """Instances wear another material of the scene."""
 
     STAGE: ClassVar[Stage] = Stage.MATERIAL
+    CHOICES: ClassVar[Choices] = {"material": ("materials", "weights")}
     instances: Glob
     materials: tuple[str, ...]  # prim paths or globs; the first match of each counts
     weights: tuple[float, ...] | None  # null: equal

@@ -46,6 +46,7 @@ class Color:
 class Layers:
     """What lies on a surface, as the share that it covers; 0: nothing, at no cost."""
 
+    KEYS_ALONE: ClassVar[bool] = True  # columns are called rust, not layers_rust
     rust: Law
     stain: Law
     dust: Law  # on what looks up

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.draft import Draft
 from engine.randomize import apply
-from engine.recipe import Breadth, Recipe, Rig, SceneConfig
+from engine.recipe import Breadth, Laws, Recipe, Rig, SceneConfig
 from engine.rig import authored_draft, rig_cameras
 from engine.scene.model import Anchor, Camera, Instances, Light, LightKind, Material, Mesh, Placements, Scene
 from engine.scene.taxonomy import ObjectClass, Taxonomy
@@ -82,12 +82,18 @@ def box_scene(
 
 
 def recipe_of(
-    randomize: dict[str, Any], *, seed: int = 0, breadth: float = 1.0, cameras: tuple[str, ...] = ("/Cams/A",)
+    randomize: dict[str, Any],
+    *,
+    seed: int = 0,
+    breadth: float = 1.0,
+    cameras: tuple[str, ...] = ("/Cams/A",),
+    laws: Laws | None = None,
+    steps: int = 1,
 ) -> Recipe:
     """Return a recipe with these randomisers."""
     scene = SceneConfig("boxes", "boxes.usda", None, ("default",), 2, {}, None)
-    rig = Rig(cameras, 400, 300, 1, 1, "direct", 0.0, (0.1, 0.1, 0.1), 1.0, 0.5, False)
-    return Recipe(scene, rig, randomize, Breadth(breadth), ("rgb",), {}, seed)
+    rig = Rig(cameras, 400, 300, steps, 1, "direct", 0.0, (0.1, 0.1, 0.1), 1.0, 0.5, False)
+    return Recipe(scene, rig, randomize, Breadth(breadth), ("rgb",), {}, seed, laws=laws or Laws({}, {}))
 
 
 def randomized(scene: Scene, randomize: dict[str, Any], worlds: Any, *, step: Any = 0, **options: Any) -> Draft:

@@ -147,7 +147,7 @@ def test_a_randomizer_replaces_or_removes_that_of_the_scene(mine: Path):
         (["+cout=3"], "unknown key 'cout'; did you mean count? known keys: scene, rig, "),
         (
             ["nn=3"],
-            "unknown key 'nn'; known keys: scene, rig, randomize, sensor, dr, labels, outputs, write, seed, ",
+            "unknown key 'nn'; known keys: scene, rig, randomize, sensor, dr, laws, labels, outputs, write, seed, ",
         ),
         (
             ["rig.widht=3"],
@@ -156,7 +156,7 @@ def test_a_randomizer_replaces_or_removes_that_of_the_scene(mine: Path):
         (["+rig.widht=3"], "rig: unknown key 'widht'; known keys: cameras, width, height, steps, "),
         (
             ["+nn=3"],
-            "unknown key 'nn'; known keys: scene, rig, randomize, sensor, dr, labels, outputs, write, seed, ",
+            "unknown key 'nn'; known keys: scene, rig, randomize, sensor, dr, laws, labels, outputs, write, seed, ",
         ),
         (["+assets=[]"], "unknown key 'assets'; known keys: scene, rig, "),
         (["+scene.rig.fov=3"], "unknown key 'scene.rig.fov'; known keys: cameras, exposure_ev, "),

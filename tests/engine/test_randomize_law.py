@@ -124,8 +124,8 @@ def test_a_bare_number_is_a_constant_and_comes_back_bare():
     [
         ({"law": "uniform", "low": 1}, "x: missing key 'high'; known keys: law, low, high"),
         ({"law": "uniform", "low": 1, "hihg": 2}, "x: unknown key 'hihg'; known keys: law, low, high"),
-        ({"low": 1, "high": 2}, "x: needs a key 'law', one of: choice, constant, "),
-        ({"law": "unifrm"}, "x: unknown law 'unifrm'; known: choice, constant, "),
+        ({"low": 1, "high": 2}, "x: needs a key 'law', one of: beta, choice, conditional, constant, "),
+        ({"law": "unifrm"}, "x: unknown law 'unifrm'; known: beta, choice, conditional, constant, "),
         ({"law": "uniform", "low": 3, "high": 2}, "x: low 3 is above high 2"),
         ({"law": "uniform", "low": "a", "high": 2}, "x.low: expected a number, got 'a'"),
         ({"law": "normal", "mean": 0, "std": -1}, "x: std -1 is negative"),

@@ -21,6 +21,7 @@ from engine.recipe import (
     AssetRef,
     Breadth,
     Job,
+    Laws,
     Parent,
     Recipe,
     Rig,
@@ -99,6 +100,10 @@ RECIPE = Recipe(
     taxonomy_id="tax_0123",
     parents=(Parent("slice_report", "ev_77", "dark & low contrast"),),
     sensor=SENSOR,
+    laws=Laws(
+        {"sun.elevation_deg": {"law": "beta", "alpha": 2.0, "beta": 5.0, "low": 2.0, "high": 12.5}},
+        {"even": {"kind": "sobol", "keys": ["sun.elevation_deg"]}},
+    ),
     plugins=("my_randomizers==1.0",),
 )
 OTHER = {
