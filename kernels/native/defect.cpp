@@ -220,7 +220,7 @@
     // Digits in a row, `count` of them over its length, of strokes as wide as the record says; chalk breaks as it is wild.
     auto marking = [&](const Local& at, const Shape& s) {
         const F pitch = s.length / omm::max(s.count, omm::splat(1.0f)), place = at.u / pitch + 0.5f * omm::max(s.count, omm::splat(1.0f));
-        const F number = omm::clamp(omm::floor(place), 0.0f, 31.0f);
+        const F number = omm::max(omm::min(omm::floor(place), s.count - 1.0f), omm::splat(0.0f));
         const U h = scrambled(at.seed + along_x(omm::to_int(number)));
         const F tilt = 0.35f * s.irregularity * signed_bits(h, 0), wave = pitch * 0.05f * s.irregularity;
         const F x = (place - number - 0.5f) * pitch - tilt * at.v + wave * wander(at.v / pitch * 2.0f, (U)h + 3u, 2).v;
