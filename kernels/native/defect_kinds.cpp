@@ -5,6 +5,7 @@
         auto take = [&](int which, const Trace& made) {
             const M here = who & (kind == which);
             out.cover = omm::select(here, made.cover, out.cover);
+            out.seen = omm::select(here, made.seen, out.seen);
             out.paint = omm::select(here, made.paint, out.paint);
             out.tone = omm::select(here, made.tone, out.tone);
             out.dark = omm::select(here, made.dark, out.dark);

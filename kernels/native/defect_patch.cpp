@@ -4,7 +4,8 @@
     // A patch with an even outline, for what fills it: 1 inside.
     auto patch_of = [&](const Local& at, const Shape& s, float grain) {
         const Round o = round_of(at, s, grain, 3);
-        return disc(at, o, omm::max(s.softness, omm::splat(0.02f)));
+        F seen;
+        return disc(at, o, omm::max(s.softness, omm::splat(0.02f)), seen);
     };
     // Fine rubs side by side, `count` of them over its width, some deep and most shallow.
     auto scuff = [&](const Local& at, const Shape& s) {
@@ -15,7 +16,7 @@
         const Wave dense = fbm({at.u * 3.0f / s.length, at.v * 3.0f / s.breadth, omm::splat(1.5f)}, at.width * 3.0f / s.breadth, at.seed + 82u, 2);
         const Wave mask = above(rubs, 0.35f - 0.45f * dense.v * s.irregularity, omm::splat(0.35f));
         Trace out = no_trace();
-        out.cover = inside;
+        out.cover = out.seen = inside;
         out.paint = inside * unit_share(0.15f + 0.85f * mask.v);
         const F high = inside * s.depth;
         out.slope = {omm::splat(0.0f), high * rubs.d.y * scale * 0.35f, omm::splat(0.0f)};
@@ -26,24 +27,26 @@
     auto dent = [&](const Local& at, const Shape& s) {
         const Round o = round_of(at, s, 0.5f, 1);
         Trace out = no_trace();
-        out.cover = disc(at, o, omm::min(s.softness, omm::splat(0.25f)));
+        out.cover = disc(at, o, omm::min(s.softness, omm::splat(0.25f)), out.seen);
         const F small = 0.5f * omm::min(s.length, s.breadth), f = reach_along(at, o.away_u, o.away_v), shown = 1.0f / (1.0f + f * f / (small * small));
-        const F deep = omm::min(s.depth, small * STEEPEST), r = omm::max(o.r, omm::splat(0.0f)), left = omm::max(1.0f - r * r, omm::splat(0.0f));
+        const F deep = omm::min(s.depth, small * STEEPEST), r = omm::max(o.r, omm::splat(0.0f)), none = omm::splat(0.0f);
+        auto left_at = [&](F r2) { return omm::max(1.0f - r2, none); };
+        const Sunk in = sunk(at, s, o, s.depth, [&](F r2) { const F left = left_at(r2); return left * left; });
         const F bump = (r - 1.0f) * (1.5f - r) * 16.0f;  // 1 in the middle of the rim
-        const F ring = omm::select((r > 1.0f) & (r < 1.5f), 2.0f * bump * 16.0f * (2.5f - 2.0f * r), omm::splat(0.0f));
-        const F wall = (4.0f * deep * r * left + s.rim * deep * ring) / o.radius * shown;
-        out.slope = {o.away_u * wall, o.away_v * wall, omm::splat(0.0f)};
-        out.dark = left * left * 0.6f * cavity(s.depth, small);
-        out.rough = left * (1.0f - shown) * deep * deep / (small * small);
+        const F ring = omm::select((r > 1.0f) & (r < 1.5f), 2.0f * bump * 16.0f * (2.5f - 2.0f * r), none) * s.rim * deep / o.radius;
+        const F wall = 4.0f * deep * left_at(in.r2) * 4.0f;
+        out.slope = {shown * (wall * in.u / (s.length * s.length) + o.away_u * ring), shown * (wall * in.v / (s.breadth * s.breadth) + o.away_v * ring), none};
+        out.dark = 0.6f * cavity(in.depth, small);
+        out.rough = left_at(in.r2) * (1.0f - shown) * deep * deep / (small * small);
         return out;
     };
     // Discs of one size class in the cells of a square lattice, each a share of its cell: the share of the pixel that they
     // cover, how far the nearest one's edge is, in radii, and where it lies.
-    struct Speck { F cover, r, radius, away_u, away_v; };
+    struct Speck { F cover, seen, r, radius, away_u, away_v; };
     auto specks = [&](const Local& at, F cell, F density, F least, F most) {
         const F inverse = 1.0f / cell, x = at.u * inverse, y = at.v * inverse, low_x = omm::floor(x), low_y = omm::floor(y);
         const F none = omm::splat(0.0f);
-        Speck out = {none, omm::splat(9.0f), cell, none, none};
+        Speck out = {none, none, omm::splat(9.0f), cell, none, none};
         const U key = along_x(omm::to_int(low_x)) + along_y(omm::to_int(low_y)) + at.seed;
         for (int k = 0; k < 9; ++k) {
             const int i = k % 3 - 1, j = k / 3 - 1;
@@ -55,8 +58,9 @@
             const M wide = (g & 0x40000000u) != 0u;
             const F su = omm::select(wide, du / long_, du), sv = omm::select(wide, dv, dv / long_), d = omm::sqrt(su * su + sv * sv + 1.0e-18f);
             const F f = reach_along(at, su, sv), beside = reach_along(at, -sv, su);
-            const F one = within(d, radius, omm::splat(0.15f), f) * omm::min(1.5708f * radius / beside, omm::splat(1.0f));
+            const F most_of = omm::min(1.5708f * radius / beside, omm::splat(1.0f)), one = within(d, radius, omm::splat(0.15f), f) * most_of;
             const M is_one = share < density;
+            out.seen = omm::max(out.seen, omm::select(is_one, seen_of(one, within(none, radius, omm::splat(0.15f), f) * most_of), none));
             out.cover = omm::max(out.cover, omm::select(is_one, one, none));
             const F r = d / radius;
             const M nearer = is_one & (r < out.r);
@@ -73,7 +77,7 @@
         const Wave dense = fbm({at.u * 2.0f / s.length, at.v * 2.0f / s.breadth, omm::splat(0.5f)}, at.width * 2.0f / s.breadth, at.seed + 83u, 2);
         const Speck pore = specks(at, cell, unit_share(0.8f + 0.35f * s.irregularity * dense.v) * omm::select(inside > 0.5f, omm::splat(1.0f), omm::splat(0.0f)), omm::splat(0.08f), omm::splat(0.36f));
         Trace out = no_trace();
-        out.cover = inside;
+        out.cover = out.seen = inside;
         out.paint = pore.cover;
         const F deep = omm::min(s.depth, pore.radius * STEEPEST), f = reach_along(at, pore.away_u, pore.away_v), shown = 1.0f / (1.0f + f * f / (pore.radius * pore.radius));
         out.dark = pore.cover * cavity(s.depth, pore.radius);
@@ -87,6 +91,7 @@
         const Speck grain = specks(at, cell, 0.7f * omm::select(inside > 0.5f, omm::splat(1.0f), omm::splat(0.0f)), omm::splat(0.02f), omm::splat(0.16f));
         Trace out = no_trace();
         out.cover = grain.cover;
+        out.seen = grain.seen;
         out.paint = grain.cover;
         return out;
     };
@@ -100,7 +105,7 @@
         const F edge = 0.5f * s.breadth * taper * (0.75f + 0.45f * s.irregularity * ragged.v) - across;
         const F f = reach_along(at, omm::splat(0.0f), omm::splat(1.0f)), soft = omm::max(0.5f * s.breadth * s.softness * 0.3f, f);
         Trace out = no_trace();
-        out.cover = unit_share(edge / soft + 0.5f) * omm::select(taper > 0.0f, omm::splat(1.0f), omm::splat(0.0f));
+        out.cover = out.seen = unit_share(edge / soft + 0.5f) * omm::select(taper > 0.0f, omm::splat(1.0f), omm::splat(0.0f));
         out.paint = out.cover;
         out.tone = 1.0f + 0.16f * fibre.v;
         const F high = omm::min(s.depth, 0.5f * s.breadth) * out.cover;
@@ -119,7 +124,7 @@
         const F middle = unit_share(o.inside * 1.6f);
         o.inside = o.inside + s.irregularity * 0.12f * (grain.v + blotch.v);
         Trace out = no_trace();
-        out.cover = disc(at, o, omm::max(s.softness, omm::splat(0.05f)));
+        out.cover = disc(at, o, omm::max(s.softness, omm::splat(0.05f)), out.seen);
         out.paint = out.cover;
         out.tone = omm::clamp(1.35f - 0.75f * middle + 0.22f * grain.v + 0.25f * blotch.v, 0.25f, 2.2f);
         const F high = s.depth * out.cover;
@@ -134,7 +139,7 @@
         const Wave cloud = fbm({at.u * inverse, at.v * inverse, omm::splat(0.5f)}, at.width * inverse, at.seed + 88u, 3);
         const F border = unit_share(1.0f - omm::abs(o.inside - 0.06f) * 12.0f);
         Trace out = no_trace();
-        out.cover = disc(at, o, s.softness);
+        out.cover = disc(at, o, s.softness, out.seen);
         out.paint = out.cover * unit_share(0.8f + 0.25f * s.irregularity * cloud.v + s.rim * border);
         out.tone = 1.0f - 0.4f * s.rim * border;
         const F high = s.depth * out.cover, ring = s.depth * s.rim * border * 6.0f / o.radius * omm::with_sign(omm::splat(1.0f), o.inside - 0.06f);
@@ -172,7 +177,7 @@
     auto missing = [&](const Local& at, const Shape& s) {
         F edge;
         Trace out = no_trace();
-        out.cover = slab(at, s, 0.5f * s.length, 0.5f * s.breadth, edge);
+        out.cover = out.seen = slab(at, s, 0.5f * s.length, 0.5f * s.breadth, edge);
         out.paint = out.cover;
         const F rise = omm::max(s.depth, 1.5f * at.width), nearby = unit_share(1.0f - omm::abs(edge) / rise);  // of the step's wall
         const M is_u = 0.5f * s.length - omm::abs(at.u) < 0.5f * s.breadth - omm::abs(at.v);
@@ -199,7 +204,7 @@
         };
         const F slip = s.depth, placed = bars(at.u) * rows, moved = bars(at.u - slip) * rows;
         Trace out = no_trace();
-        out.cover = omm::select(slip > 0.0f, omm::abs(placed - moved), omm::splat(0.0f));
+        out.cover = out.seen = omm::select(slip > 0.0f, omm::abs(placed - moved), omm::splat(0.0f));
         out.paint = omm::max(placed, moved);
         out.tone = omm::select(moved > placed, omm::splat(2.2f), omm::splat(1.0f));
         return out;
@@ -218,7 +223,7 @@
         Trace out = no_trace();
         out.glow = omm::exp2(r2 * (-1.4427f * sharp) / wide) / wide;
         out.glow = out.glow * unit_share(4.0f - 2.0f * omm::sqrt(r2));
-        out.cover = unit_share(out.glow * 2.0f - 0.25f) * omm::select(r2 < 1.0f, omm::splat(1.0f), omm::splat(0.0f));
+        out.cover = out.seen = unit_share(out.glow * 2.0f - 0.25f) * omm::select(r2 < 1.0f, omm::splat(1.0f), omm::splat(0.0f));
         return out;
     };
     // Marks of a tool side by side across its width, `count` of them, along arcs.
@@ -232,7 +237,7 @@
         const Wave worn = fbm({at.u * 5.0f / s.length, at.v / pitch * 0.2f, omm::splat(0.5f)}, f / pitch * 0.2f, at.seed + 93u, 2);
         const F wall = -steep * sine * left * inside * unit_share(1.0f + 0.5f * s.irregularity * worn.v);
         Trace out = no_trace();
-        out.cover = inside;
+        out.cover = out.seen = inside;
         out.paint = inside;
         out.slope = {lean * wall, wall, omm::splat(0.0f)};
         out.rough = inside * steep * steep * 0.5f * (1.0f - left * left);
