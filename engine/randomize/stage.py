@@ -10,11 +10,12 @@ class Stage(IntEnum):
 
     PLACE = 0  # objects into slots
     CLUTTER = 1  # objects scattered between them
-    MATERIAL = 2  # which material
-    COLOR = 3  # how it is tinted
-    LIGHT = 4  # the colour of a light
-    DIM = 5  # its strength
-    CAMERA = 6  # where a camera is
-    CAMERA_LENS = 7  # what it looks through
-    CAMERA_JITTER = 8  # how far it is off
-    MOTION = 9  # how everything moves, from where it is
+    SETTLE = 2  # all of them fall and come to rest
+    MATERIAL = 3  # which material
+    COLOR = 4  # how it is tinted
+    LIGHT = 5  # the colour of a light
+    DIM = 6  # its strength
+    CAMERA = 7  # where a camera is
+    CAMERA_LENS = 8  # what it looks through
+    CAMERA_JITTER = 9  # how far it is off
+    MOTION = 10  # how everything moves, from where it is
