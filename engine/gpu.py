@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import path_pattern as path_pattern
     from kernels import path_point as path_point
     from kernels import pattern as pattern
+    from kernels import place as place
     from kernels import point as point
     from kernels import random as random
     from kernels import refit as refit

@@ -39,6 +39,11 @@ def turned_about_z(yaw_rad: Array, origin: Array) -> Array:
     return pose_of(x, y, np.stack([zero, zero, zero + 1.0], axis=-1), origin)
 
 
+def turns_about_z(yaw_rad: Array) -> Array:
+    """Return rotations [..., 3, 3] about z."""
+    return turned_about_z(yaw_rad, np.zeros((*yaw_rad.shape, 3)))[..., :3]
+
+
 def dot(a: Array, b: Array) -> Array:
     """Return dot products over the last axis of 3."""
     return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]

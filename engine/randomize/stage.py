@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, auto
 
 
 class Stage(IntEnum):
     """Later stages see what earlier ones did: a camera keeps clear of the cartons that were placed."""
 
-    PLACE = 0  # objects into slots
-    CLUTTER = 1  # objects scattered between them
-    MATERIAL = 2  # which material
-    COLOR = 3  # how it is tinted
-    DEFECT = 4  # what is on a surface
-    LIGHT = 5  # the colour of a light
-    DIM = 6  # its strength
-    CAMERA = 7  # where a camera is
-    CAMERA_LENS = 8  # what it looks through
-    CAMERA_JITTER = 9  # how far it is off
-    MOTION = 10  # how everything moves, from where it is
+    PLACE = auto()  # objects into slots
+    SHIFT = auto()  # what stands in slots, together
+    CLUTTER = auto()  # objects scattered between them
+    SETTLE = auto()  # all of them fall and come to rest
+    ATTACH = auto()  # what sticks to them, and what is measured of their places
+    MATERIAL = auto()  # which material
+    COLOR = auto()  # how it is tinted
+    DEFECT = auto()  # what is on a surface
+    LIGHT = auto()  # the colour of a light
+    DIM = auto()  # its strength
+    CAMERA = auto()  # where a camera is
+    CAMERA_LENS = auto()  # what it looks through
+    CAMERA_JITTER = auto()  # how far it is off
+    MOTION = auto()  # how everything moves, from where it is
+    AUGMENT = auto()  # what is done to finished pictures
