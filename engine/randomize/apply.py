@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.augmentation import unchanged
 from engine.draft import Draft
 from engine.randomize.bounds import Bounds, scene_bounds
 from engine.randomize.draw import Draw
 from engine.randomize.kinds import Randomizer, randomizer
+from engine.randomize.stage import Stage
 from engine.recipe import Recipe
 from engine.scene.model import Camera, Scene
 from engine.sensors.settings import authored_settings
@@ -44,6 +46,8 @@ def randomize(plan: Plan, draft: Draft) -> None:
     """
     recipe = plan.recipe
     draft.sensor = authored_settings(recipe.sensor, *draft.exposure.shape)
+    if any(entry.stage == Stage.AUGMENT for entry in plan.randomizers):
+        draft.augment = unchanged(*draft.exposure.shape)
     for entry in plan.randomizers:
         draw = Draw(
             seed=recipe.seed,

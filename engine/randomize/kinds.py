@@ -36,6 +36,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     Raises:
         UserError: One line: the path, and the known kinds or keys.
     """
+    import engine.randomize.augment
     import engine.randomize.camera
     import engine.randomize.clutter
     import engine.randomize.daylight
@@ -45,7 +46,8 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.material
     import engine.randomize.motion
     import engine.randomize.pattern
-    import engine.randomize.sensor  # noqa: F401 - importing a file registers its kinds
+    import engine.randomize.sensor
+    import engine.randomize.texture  # noqa: F401 - importing a file registers its kinds
 
     where = f"randomize.{name}"
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):

@@ -18,3 +18,4 @@ class Stage(IntEnum):
     CAMERA_LENS = 7  # what it looks through
     CAMERA_JITTER = 8  # how far it is off
     MOTION = 9  # how everything moves, from where it is
+    AUGMENT = 10  # what is done to finished pictures
