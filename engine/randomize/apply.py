@@ -10,6 +10,7 @@ from engine.draft import Draft
 from engine.randomize.bounds import Bounds, scene_bounds
 from engine.randomize.draw import Draw
 from engine.randomize.kinds import Randomizer, randomizer
+from engine.randomize.shells import Shells
 from engine.randomize.stage import Stage
 from engine.recipe import Recipe
 from engine.scene.model import Camera, Scene
@@ -25,6 +26,7 @@ class Plan:
     cameras: tuple[Camera, ...]  # of the rig
     randomizers: tuple[Randomizer, ...]
     bounds: Bounds
+    shells: Shells
 
 
 def plan(recipe: Recipe, scene: Scene, cameras: Sequence[Camera]) -> Plan:
@@ -35,7 +37,7 @@ def plan(recipe: Recipe, scene: Scene, cameras: Sequence[Camera]) -> Plan:
     """
     entries = (randomizer(name, data) for name, data in recipe.randomize.items())
     ordered = tuple(sorted(entries, key=lambda entry: (entry.stage, entry.name)))
-    return Plan(recipe, scene, tuple(cameras), ordered, scene_bounds(scene))
+    return Plan(recipe, scene, tuple(cameras), ordered, scene_bounds(scene), Shells(scene))
 
 
 def randomize(plan: Plan, draft: Draft) -> None:
@@ -56,6 +58,7 @@ def randomize(plan: Plan, draft: Draft) -> None:
             rig=recipe.rig,
             cameras=plan.cameras,
             bounds=plan.bounds,
+            shells=plan.shells,
             breadth=recipe.dr.breadth,
             sensor=recipe.sensor,
             per_step=entry.per == "step",

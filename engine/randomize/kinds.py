@@ -38,8 +38,10 @@ def randomizer(name: str, data: object) -> Randomizer:
     """
     import engine.randomize.augment
     import engine.randomize.camera
+    import engine.randomize.camera_path
     import engine.randomize.clutter
     import engine.randomize.daylight
+    import engine.randomize.domain
     import engine.randomize.layout
     import engine.randomize.lens
     import engine.randomize.light

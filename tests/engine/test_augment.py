@@ -1,4 +1,4 @@
-"""Augmentation: finished pictures change as NumPy and SciPy change them; labels do not, and nothing hangs on batches."""
+"""Augmentation: pictures change as NumPy and SciPy change them; labels do not, and nothing hangs on batches."""
 
 from __future__ import annotations
 
