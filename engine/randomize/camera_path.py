@@ -1,7 +1,8 @@
 """Cameras on ways through a scene: somewhere in a corridor, or driving along a path from step to step.
 
 A way leads through anchors of a kind, in the order of their paths (their middles, at the height of their frames), or
-through listed points. Its left side is the one to the left of someone who walks it upright.
+through listed points. Its left side is the one to the left of someone who walks it upright. At the corner of
+a linear way that side turns at once, and what keeps beside the way leaps: drives take `catmull_rom`.
 """
 
 from __future__ import annotations

@@ -19,10 +19,11 @@ LEAST_STEP_M = 1.0e-6  # points nearer than this are one
 
 @dataclass(frozen=True)
 class Way:
-    """Straight pieces."""
+    """Straight pieces, many and short ones where a curve is smooth."""
 
     point_m: Array  # [point, 3]
     along_m: Array  # [point], length of the way up to it
+    smooth: bool  # directions change along the pieces, not from one to the next
 
     @property
     def length_m(self) -> float:
@@ -35,11 +36,22 @@ class Way:
         return self.point_m[piece] + (along_m - self.along_m[piece])[..., None] * self._direction(piece)
 
     def direction(self, along_m: Array) -> Array:
-        """Return unit directions [..., 3] of the pieces."""
-        return self._direction(self._piece(along_m))
+        """Return unit directions [..., 3]: those of the pieces, or between those at their ends."""
+        piece = self._piece(along_m)
+        if not self.smooth:
+            return self._direction(piece)
+        share = (along_m - self.along_m[piece]) / (self.along_m[piece + 1] - self.along_m[piece])
+        share = np.clip(share, 0.0, 1.0)[..., None]
+        between = (1.0 - share) * self._tangent(piece) + share * self._tangent(piece + 1)
+        return np.asarray(between / length(between)[..., None])
 
     def _piece(self, along_m: Array) -> NDArray[np.int64]:
         return np.clip(np.searchsorted(self.along_m, along_m, side="right") - 1, 0, len(self.along_m) - 2)
+
+    def _tangent(self, point: NDArray[np.int64]) -> Array:
+        last = len(self.along_m) - 2
+        both = self._direction(np.clip(point - 1, 0, last)) + self._direction(np.clip(point, 0, last))
+        return np.asarray(both / np.maximum(length(both)[..., None], LEAST_STEP_M))
 
     def _direction(self, piece: NDArray[np.int64]) -> Array:
         step = self.point_m[piece + 1] - self.point_m[piece]
@@ -57,13 +69,14 @@ def way_through(points_m: Array, curve: Curve) -> Way:
     points_m = points_m[np.concatenate([[True], length(np.diff(points_m, axis=0)) > LEAST_STEP_M])]
     if len(points_m) < 2:
         raise ValueError("a way needs at least two points that lie apart")
-    if curve == "catmull_rom" and len(points_m) > 2:
+    smooth = curve == "catmull_rom" and len(points_m) > 2
+    if smooth:
         ends = 2.0 * points_m[[0, -1]] - points_m[[1, -2]]
         all_m = np.concatenate([ends[:1], points_m, ends[1:]])
         pieces = [_catmull_rom(all_m[i : i + 4]) for i in range(len(points_m) - 1)]
         points_m = np.concatenate([*pieces, points_m[-1:]])
     along_m = np.concatenate([[0.0], np.cumsum(length(np.diff(points_m, axis=0)))])
-    return Way(points_m, along_m)
+    return Way(points_m, along_m, smooth)
 
 
 def _catmull_rom(p: Array) -> Array:
