@@ -27,8 +27,8 @@ from engine.mounts import frame_names, mounted
 from engine.progress import Progress
 from engine.randomize import apply
 from engine.randomize.augment import augmentation_of
-from engine.randomize.folders import scene_with_folders
 from engine.randomize.kinds import DAYLIGHT_KINDS
+from engine.randomize.prepare import prepared_scene
 from engine.recipe import Job, Recipe, default_out, with_assets
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene, summary
@@ -137,7 +137,7 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
         scene = daylit_scene(scene)
     elif not scene.lights and not any(recipe.rig.ambient_radiance):
         scene = lit_scene(scene)
-    scene = scene_with_folders(recipe, scene, job.usd, scene_options(recipe, job).roots)
+    scene = prepared_scene(recipe, scene, job.usd, scene_options(recipe, job).roots)
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:
         wanted = {asset.path: asset.sha256 for asset in recipe.assets}

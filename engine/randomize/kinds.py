@@ -36,6 +36,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     Raises:
         UserError: One line: the path, and the known kinds or keys.
     """
+    import engine.randomize.asset_split
     import engine.randomize.augment
     import engine.randomize.camera
     import engine.randomize.camera_path
