@@ -19,11 +19,9 @@ from engine.scene.image_folder import read_image_folder
 from engine.scene.model import Keypoints, Scene
 from tests.engine.randomize_scene import anchor, at, box_scene, randomized, recipe_of
 
+PATHS = ("/Back_A", "/Back_B", "/Item_1", "/Item_2", "/Item_3")
 SCENE = box_scene(
-    {
-        f"/{name}": ((3.0 * i, 0, 0), (1, 1, 1))
-        for i, name in enumerate(["Back_A", "Back_B", "Item_1", "Item_2", "Item_3"])
-    },
+    {path: ((3.0 * i, 0, 0), (1, 1, 1)) for i, path in enumerate(PATHS)},
     anchor("/Floor", "floor", at(0, 10, 0), (20, 20, 1)),
 )
 GROUPS = {"sun": "/Lights/Sun", "lamp": "/Lights/LampA", "both": ["/Lights/LampA", "/Lights/LampB"]}
@@ -102,8 +100,8 @@ def test_what_stays_after_a_split_is_as_it_was():
     ({"a": "/Item_1"}, "c", r"use must be one of the sets a, got 'c'"),
 ])  # fmt: skip
 def test_a_split_that_is_none_is_refused(sets: dict[str, str], use: str, said: str):
+    recipe = recipe_of({"split": {"kind": "asset_split", "sets": sets, "use": use}})
     with pytest.raises(UserError, match=said):
-        recipe = recipe_of({"split": {"kind": "asset_split", "sets": sets, "use": use}})
         prepared_scene(recipe, SCENE, Path("boxes.usda"), ())
 
 
