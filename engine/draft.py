@@ -65,6 +65,7 @@ class Draft:
     shutter_s: NDArray[np.float64]  # [row, camera, 2], opening and closing, relative to the frame's time
     sensor: NDArray[np.float64]  # [row, camera, setting], see engine/sensors/settings.py; no settings: the renderer's
     pixel_pitch_m: NDArray[np.float64]  # [row, camera], of the sensor: focal length [m] = focal_px * pixel_pitch_m
+    augment: NDArray[np.float64]  # [row, camera, setting], see engine/augmentation.py; no settings: pictures stay
     camera_velocity_m_s: NDArray[np.float64]  # [row, camera, 3], world; poses are those of the shutter's middle
     camera_spin_rad_s: NDArray[np.float64]  # [row, camera, 3], about the camera's origin, axis in the world
     instance_velocity_m_s: NDArray[np.float64]  # [row, instance, 3], world

@@ -29,7 +29,9 @@ from engine.labels.solid import SolidSource, with_solids
 from engine.mounts import frame_names, mounted
 from engine.progress import Progress
 from engine.randomize import apply
+from engine.randomize.augment import augmentation_of
 from engine.randomize.kinds import DAYLIGHT_KINDS
+from engine.randomize.prepare import prepared_scene
 from engine.recipe import Job, Recipe, default_out, with_assets
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene, summary
@@ -144,6 +146,7 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
         scene = daylit_scene(scene)
     elif not scene.lights and not any(recipe.rig.ambient_radiance):
         scene = lit_scene(scene)
+    scene = prepared_scene(recipe, scene, job.usd, scene_options(recipe, job).roots)
     scene = with_defect_classes(scene, recipe)
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:
@@ -180,6 +183,7 @@ def build_factory(
         annotations=images_of((*wanted, "defect") if has_defects(recipe) else wanted),
         keypoint_tolerance_m=recipe.labels.keypoint_tolerance_m,
         labels=recipe.labels,
+        augment=augmentation_of(plan),
         lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),
     )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)

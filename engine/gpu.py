@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import annotate_shadow as annotate_shadow
     from kernels import annotate_shadow_passage as annotate_shadow_passage
     from kernels import annotate_surface as annotate_surface
+    from kernels import augment as augment
     from kernels import bvh as bvh
     from kernels import camera as camera
     from kernels import canvas as canvas

@@ -21,7 +21,7 @@ from engine.scene.model import Camera
 
 PER_CAMERA = (  # arrays [row, camera, ...] of a draft
     *("world_from_camera", "focal_px", "center_px", "exposure_ev", "exposure", "lens_model", "lens_coefficients"),
-    *("lens_limit", "clip_m", "f_stop", "focus_distance_m", "shutter_s", "sensor", "pixel_pitch_m"),
+    *("lens_limit", "clip_m", "f_stop", "focus_distance_m", "shutter_s", "sensor", "augment", "pixel_pitch_m"),
     *("camera_velocity_m_s", "camera_spin_rad_s"),
 )
 

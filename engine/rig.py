@@ -88,6 +88,7 @@ def authored_draft(
         shutter_s=repeat([camera.shutter_s for camera in cameras], np.float64),
         sensor=authored_settings(None, rows, len(cameras)),
         pixel_pitch_m=repeat([pixel_pitch_m(camera, rig.width) for camera in cameras], np.float64),
+        augment=np.zeros((rows, len(cameras), 0)),
         camera_velocity_m_s=np.zeros((rows, len(cameras), 3)),
         camera_spin_rad_s=np.zeros((rows, len(cameras), 3)),
         instance_velocity_m_s=np.zeros((rows, instances, 3)),

@@ -30,6 +30,11 @@ def log2_of(a: float) -> float:  # type: ignore[empty-body]
     """Return the base-2 logarithm of a positive number."""
 
 
+@wp.func_native(native("lanes") + "return omm::get(omm::pow(omm::splat(a), omm::splat(b)), 0);")
+def pow_of(a: float, b: float) -> float:  # type: ignore[empty-body]
+    """Return a power of a number that is not negative."""
+
+
 @wp.func
 def normal_pair(a: float, b: float) -> wp.vec2:
     """Return two independent standard normal numbers of two uniform ones in [0, 1).

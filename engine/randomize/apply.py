@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.augmentation import unchanged
 from engine.draft import Draft
 from engine.randomize.bounds import Bounds, scene_bounds
 from engine.randomize.draw import Draw
 from engine.randomize.kinds import Randomizer
 from engine.randomize.laws.rules import Rules, resolve
+from engine.randomize.shells import Shells
+from engine.randomize.stage import Stage
 from engine.recipe import Recipe
 from engine.scene.model import Camera, Scene
 from engine.sensors.settings import authored_settings
@@ -25,6 +28,7 @@ class Plan:
     randomizers: tuple[Randomizer, ...]
     rules: Rules
     bounds: Bounds
+    shells: Shells
 
 
 def plan(recipe: Recipe, scene: Scene, cameras: Sequence[Camera]) -> Plan:
@@ -34,7 +38,8 @@ def plan(recipe: Recipe, scene: Scene, cameras: Sequence[Camera]) -> Plan:
         UserError: If an entry does not fit the dataclass of its kind.
     """
     found = resolve(recipe.randomize, recipe.laws)
-    return Plan(recipe, scene, tuple(cameras), found.randomizers, found.rules, scene_bounds(scene))
+    bounds = scene_bounds(scene)
+    return Plan(recipe, scene, tuple(cameras), found.randomizers, found.rules, bounds, Shells(scene))
 
 
 def randomize(plan: Plan, draft: Draft) -> None:
@@ -45,6 +50,8 @@ def randomize(plan: Plan, draft: Draft) -> None:
     """
     recipe = plan.recipe
     draft.sensor = authored_settings(recipe.sensor, *draft.exposure.shape)
+    if any(entry.stage == Stage.AUGMENT for entry in plan.randomizers):
+        draft.augment = unchanged(*draft.exposure.shape)
     for entry in plan.randomizers:
         draw = Draw(
             seed=recipe.seed,
@@ -53,6 +60,7 @@ def randomize(plan: Plan, draft: Draft) -> None:
             rig=recipe.rig,
             cameras=plan.cameras,
             bounds=plan.bounds,
+            shells=plan.shells,
             breadth=recipe.dr.breadth,
             sensor=recipe.sensor,
             per_step=entry.per == "step",

@@ -1,13 +1,11 @@
 """Cameras: look into a volume, orbit an object, choose an authored one, shake it, change its exposure.
 
-A new position keeps `clearance_m` to the boxes of all visible instances, save those that it may never leave: `inside`
-names enclosures, such as a building whose box holds everything. Up to `tries` candidates are drawn by counter and the
-first clear one is taken; where none is, the one with most room is taken and the column `clear` is false.
+A new position keeps clear of what is visible: up to `tries` candidates are drawn by counter and the first clear one is
+taken; where none is, the one with most room is taken and the column `clear` is false. See clearance.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,7 +16,8 @@ from engine.draft import Draft
 from engine.errors import UserError
 from engine.lens.fit import fit_lens
 from engine.randomize import select
-from engine.randomize.bounds import distance_to_boxes, world_boxes
+from engine.randomize.bounds import world_boxes
+from engine.randomize.clearance import Clearance, Room, first_clear
 from engine.randomize.draw import Draw
 from engine.randomize.law import (
     ANGLE_RANGE_DEG,
@@ -41,22 +40,6 @@ Array = NDArray[np.float64]
 
 FOCAL_RANGE_MM = (0.1, 100_000.0)
 CENTRED = Uniform(-0.5, 0.5)  # shares of an anchor's box, from its middle
-MOST_TRIES = 1024
-
-
-@dataclass(frozen=True)
-class Clearance:
-    """How a camera keeps out of things."""
-
-    clearance_m: float  # least distance to the box of a visible instance
-    tries: int  # candidates drawn before the roomiest is taken
-    inside: Glob | None  # instances whose boxes do not count: floors, walls, a hall
-
-    def __post_init__(self) -> None:
-        if self.clearance_m < 0.0:
-            raise ValueError(f"clearance_m must not be negative, got {self.clearance_m:g}")
-        if not 1 <= self.tries <= MOST_TRIES:
-            raise ValueError(f"tries must be in 1..{MOST_TRIES}, got {self.tries}")
 
 
 @dataclass(frozen=True)
@@ -73,7 +56,7 @@ class CameraLook:
 
     def __post_init__(self) -> None:
         check_support("roll_deg", self.roll_deg, *ANGLE_RANGE_DEG)
-        _check_focal(self.focal_mm)
+        check_focal(self.focal_mm)
 
 
 @dataclass(frozen=True)
@@ -96,7 +79,7 @@ class CameraOrbit:
         check_support("azimuth_deg", self.azimuth_deg, *ANGLE_RANGE_DEG)
         check_support("elevation_deg", self.elevation_deg, -90.0, 90.0)
         check_support("roll_deg", self.roll_deg, *ANGLE_RANGE_DEG)
-        _check_focal(self.focal_mm)
+        check_focal(self.focal_mm)
 
 
 @dataclass(frozen=True)
@@ -155,9 +138,9 @@ def camera_look(params: CameraLook, scene: Scene, draft: Draft, draw: Draw) -> N
         return _in_anchors(homes, "position", number, draw, len(cameras)), look_m
 
     look_m = _in_anchors(views, "look", 0, draw, len(cameras))
-    position_m, target_m, _ = _first_clear(params.clear, candidate, scene, draft, draw)
-    _place(cameras, position_m, target_m, params.roll_deg, draft, draw)
-    _zoom(cameras, params.focal_mm, draft, draw)
+    position_m, target_m = first_clear(Room.of(params.clear, scene, draft, draw), candidate)
+    place_cameras(cameras, position_m, target_m, params.roll_deg, draft, draw)
+    zoom_cameras(cameras, params.focal_mm, draft, draw)
 
 
 @RANDOMIZERS.register("camera_orbit", CameraOrbit)
@@ -171,19 +154,17 @@ def camera_orbit(params: CameraOrbit, scene: Scene, draft: Draft, draw: Draw) ->
     target_m = np.take_along_axis(center_m, chosen[:, :, None], axis=1)
 
     laws = {key: getattr(params, key) for key in params.CANDIDATES}
-    tried: list[dict[str, Array]] = []  # by number of the candidate
 
-    def candidate(number: int) -> tuple[Array, Array]:
+    def candidate(number: int) -> tuple[Array, ...]:
         drawn = {key: draw.sample(key, law, count=len(cameras), dimension=number) for key, law in laws.items()}
-        tried.append(drawn)
         outwards = direction(np.deg2rad(drawn["azimuth_deg"]), np.deg2rad(drawn["elevation_deg"]))
-        return target_m + drawn["distance_m"][..., None] * outwards, target_m
+        return target_m + drawn["distance_m"][..., None] * outwards, target_m.copy(), *drawn.values()
 
-    position_m, target_m, kept = _first_clear(params.clear, candidate, scene, draft, draw)
-    for key in laws:
-        draw.record(key, np.take_along_axis(np.stack([drawn[key] for drawn in tried]), kept[None], axis=0)[0])
-    _place(cameras, position_m, target_m, params.roll_deg, draft, draw)
-    _zoom(cameras, params.focal_mm, draft, draw)
+    position_m, target_m, *kept = first_clear(Room.of(params.clear, scene, draft, draw), candidate)
+    for key, values in zip(laws, kept, strict=True):
+        draw.record(key, values)
+    place_cameras(cameras, position_m, target_m, params.roll_deg, draft, draw)
+    zoom_cameras(cameras, params.focal_mm, draft, draw)
 
 
 @RANDOMIZERS.register("camera_choice", CameraChoice)
@@ -250,51 +231,10 @@ def _in_anchors(anchors: tuple[Anchor, ...], key: str, number: int, draw: Draw, 
     return apply(np.array([anchor.world_from_anchor for anchor in anchors])[pick], local_m)
 
 
-def _first_clear(
-    clear: Clearance, candidate: Callable[[int], tuple[Array, Array]], scene: Scene, draft: Draft, draw: Draw
-) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Return positions and targets [row, camera, 3] of each camera's first candidate with room, and its number."""
-    solid = draw.bounds.solid.copy()
-    if clear.inside is not None:
-        solid[select.instances(scene, clear.inside, draw.where("clear.inside"))] = False
-    position_m, target_m = candidate(0)
-    room_m = _room(position_m, solid, draft, draw)
-    tried, kept = np.ones(room_m.shape, np.int32), np.zeros(room_m.shape, np.int64)
-    for number in range(1, clear.tries):
-        open_rows = np.flatnonzero((room_m < clear.clearance_m).any(axis=1))
-        if not len(open_rows):
-            break
-        new_m, new_target_m = (array[open_rows] for array in candidate(number))
-        new_room_m = _room(new_m, solid, draft, draw, open_rows)
-        searching = room_m[open_rows] < clear.clearance_m
-        better = searching & (new_room_m > room_m[open_rows])
-        tried[open_rows] += searching
-        kept[open_rows] = np.where(better, number, kept[open_rows])
-        for array, new in ((position_m, new_m), (target_m, new_target_m), (room_m, new_room_m)):
-            keep = better if array.ndim == 2 else better[..., None]
-            array[open_rows] = np.where(keep, new, array[open_rows])
-    draw.record("tried", tried)
-    draw.record("clear", room_m >= clear.clearance_m)
-    return position_m, target_m, kept
-
-
-def _room(
-    position_m: Array, solid: NDArray[np.bool_], draft: Draft, draw: Draw, rows: NDArray[np.int64] | None = None
-) -> Array:
-    """Return the distance [row, camera] to the nearest box of a visible, solid instance [m]."""
-    poses, visible = draft.world_from_instance, draft.visible
-    if rows is not None:
-        poses, visible = poses[rows], visible[rows]
-    room_m = np.full(position_m.shape[:2], np.inf)
-    for camera in range(position_m.shape[1]):
-        distance_m = distance_to_boxes(draw.bounds, poses, position_m[:, camera])
-        room_m[:, camera] = np.where(visible & solid, distance_m, np.inf).min(axis=1, initial=np.inf)
-    return room_m
-
-
-def _place(
+def place_cameras(
     cameras: NDArray[np.int64], position_m: Array, target_m: Array, roll_deg: Law, draft: Draft, draw: Draw
 ) -> None:
+    """Set and record where cameras [row, camera, 3] stand and look."""
     for axis, name in enumerate("xyz"):
         draw.record(f"{name}_m", position_m[..., axis])
         draw.record(f"look_{name}_m", target_m[..., axis])
@@ -302,7 +242,7 @@ def _place(
     draft.world_from_camera[:, cameras] = look_at(position_m, target_m, roll_rad)
 
 
-def _zoom(cameras: NDArray[np.int64], focal_mm: Law | None, draft: Draft, draw: Draw) -> None:
+def zoom_cameras(cameras: NDArray[np.int64], focal_mm: Law | None, draft: Draft, draw: Draw) -> None:
     """Set focal lengths, unless the rig's lens does; the sensor of each camera stays as authored."""
     if focal_mm is None or (draw.rig.lens is not None and draw.rig.lens.sets_focal):
         return
@@ -332,6 +272,7 @@ def _about(axis: int, angle_rad: Array) -> Array:
     return pose
 
 
-def _check_focal(focal_mm: Law | None) -> None:
+def check_focal(focal_mm: Law | None) -> None:
+    """Refuse a law of focal lengths that leaves what lenses have."""
     if focal_mm is not None:
         check_support("focal_mm", focal_mm, *FOCAL_RANGE_MM)

@@ -19,6 +19,7 @@ from engine.randomize.bounds import Bounds
 from engine.randomize.law import Law, choose, columns_asked, quantile
 from engine.randomize.laws.group import Counter, Member
 from engine.randomize.philox import uniform
+from engine.randomize.shells import Shells
 from engine.recipe import Rig
 from engine.scene.model import Camera
 from engine.sensors.model import Sensor
@@ -34,6 +35,7 @@ class Draw:
     rig: Rig
     cameras: tuple[Camera, ...]  # the rig's, as authored: axis `camera` of the draft
     bounds: Bounds
+    shells: Shells
     breadth: float = 1.0  # see engine/randomize/law.py
     sensor: Sensor | None = None  # the recipe's
     per_step: bool = False  # whether every step draws anew; else all steps of a world share its values

@@ -79,9 +79,7 @@ def drop(bodies: Sequence[Body], drops: Sequence[Drop], settings: Settings, wher
     return rests
 
 
-def _drop_together(
-    newton: Any, meshes: list[Any], drops: Sequence[Drop], settings: Settings, where: str
-) -> list[Rest]:
+def _drop_together(newton: Any, meshes: list[Any], drops: Sequence[Drop], settings: Settings, where: str) -> list[Rest]:
     """Return where the bodies of a few worlds rest."""
     import warp as wp
 

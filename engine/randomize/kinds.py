@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 from engine.errors import UserError
@@ -36,21 +38,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     Raises:
         UserError: One line: the path, and the known kinds or keys.
     """
-    import engine.randomize.camera
-    import engine.randomize.clutter
-    import engine.randomize.daylight
-    import engine.randomize.defect
-    import engine.randomize.layout
-    import engine.randomize.lens
-    import engine.randomize.light
-    import engine.randomize.material
-    import engine.randomize.motion
-    import engine.randomize.pattern
-    import engine.randomize.scattering
-    import engine.randomize.settling
-    import engine.randomize.stack
-    import engine.randomize.sensor  # noqa: F401 - importing a file registers its kinds
-
+    _load()
     where = f"randomize.{name}"
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
         raise UserError(f"{where}: needs a mapping with a kind, one of: {', '.join(RANDOMIZERS.kinds())}")
@@ -66,6 +54,13 @@ def randomizer(name: str, data: object) -> Randomizer:
         raise UserError(f"{where}.per: {per!r} is not one of: world, step")
     own = {key: value for key, value in data.items() if key not in ("kind", "per")}
     return Randomizer(name, entry, from_plain(entry.params, own, where), per)
+
+
+def _load() -> None:
+    """Import every module of the package, so that it registers its kinds."""
+    package = import_module("engine.randomize")
+    for module in pkgutil.iter_modules(package.__path__):
+        import_module(f"engine.randomize.{module.name}")
 
 
 def checked_randomizers(entries: Mapping[str, object]) -> dict[str, dict[str, Any]]:

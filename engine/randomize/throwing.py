@@ -119,11 +119,15 @@ def throw(
     most = int(asked.max(initial=0))
     rows, walls = len(draft.world), len(how.avoid)
     place, attempt = np.zeros((rows, most, 3, 4)), np.full((rows, most), -1, np.int32)
-    row_bytes = 8 * ((BODY_DOUBLES + 1) * (2 * walls + most) + 12 * most + 9 * len(items.instance) + len(ground.carrier))
+    row_bytes = 8 * (
+        (BODY_DOUBLES + 1) * (2 * walls + most) + 12 * most + 9 * len(items.instance) + len(ground.carrier)
+    )
     part = max(1, SCRATCH_BYTES // (row_bytes + 1))
     for first in range(0, rows if most else 0, part):
         some = slice(first, first + part)
-        arguments = _arguments(items, order[some, :most], asked[some], turn[some], ground, how, (scene, draft, draw, some))
+        arguments = _arguments(
+            items, order[some, :most], asked[some], turn[some], ground, how, (scene, draft, draw, some)
+        )
         place[some], attempt[some] = _launch(arguments)
     return Thrown(place, attempt)
 
@@ -137,9 +141,7 @@ def put_down_thrown(items: Items, order: NDArray[np.int64], thrown: Thrown, draf
 
 
 def wall_bodies(instances: NDArray[np.int64], bounds: Bounds, draft: Draft, some: slice) -> Array:
-    """Return the bodies [row, wall, BODY_DOUBLES] of instances where the draft has them; see kernels/native/place.cpp.
-
-    """
+    """Return the bodies [row, wall, BODY_DOUBLES] of instances where the draft has them; see kernels/native/place.cpp."""
     pose = draft.world_from_instance[some][:, instances]
     scale = length(np.moveaxis(pose[..., :3], -1, -2))  # [row, wall, axis]
     axes = pose[..., :3] / np.where(scale > 0.0, scale, 1.0)[..., None, :]
@@ -166,7 +168,9 @@ def _arguments(
     apart_m = how.distance_m + 2.0 * float(half_m[:, 2].max(initial=0.0)) if how.distance_m > 0.0 else 0.0
     walls = wall_bodies(how.avoid, draw.bounds, draft, some)
     corners = (
-        [standing_hull(scene, draw.bounds, int(instance)) for instance in items.instance] if how.overlap == "hull" else []
+        [standing_hull(scene, draw.bounds, int(instance)) for instance in items.instance]
+        if how.overlap == "hull"
+        else []
     )
     low, high = stream_key(draw.seed, f"{draw.randomizer}.place")
     step = draft.step[some] if draw.per_step else np.zeros_like(draft.step[some])

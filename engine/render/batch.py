@@ -15,6 +15,7 @@ from engine import gpu
 from engine.draft import Draft, rows_of
 from engine.labels.model import Labels
 from engine.render.annotations import annotation_fields, new_holders
+from engine.render.augment import AugmentMemory, augment_fields, augment_phases, new_augment_memory
 from engine.render.buffers import Buffers, new_buffers, new_image, new_scratch, new_seen
 from engine.render.exposure import at_moments, moment_count
 from engine.render.flow import flow_fields, reads_steps
@@ -40,6 +41,7 @@ class BatchValues:
     of_sweeps: list[Field]  # none: no LiDAR
     sweeps: int
     of_sensors: list[Field]
+    of_augment: list[Field]  # none: pictures stay as they are
     of_flow: list[Field]  # none: it is not asked for
     of_keypoints: list[Field]  # none: they are not asked for
     moments: int  # rows for each of the draft's and each camera's exposure
@@ -48,7 +50,7 @@ class BatchValues:
     def fields(self) -> list[Field]:
         """Return all fields."""
         of_sight = (*self.of_flow, *self.of_keypoints)
-        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors, *of_sight]
+        return [*self.of_worlds, *self.of_views, *self.of_sweeps, *self.of_sensors, *self.of_augment, *of_sight]
 
     @property
     def has_patterns(self) -> bool:
@@ -85,8 +87,9 @@ def batch_values(stages: Stages, draft: Draft, cameras: slice, shown: slice = sl
     of_keypoints = keypoint_fields(stages, draft, cameras)
     of_worlds = world_fields(stages.base, placed)
     of_worlds += annotation_fields(stages.annotations, placed, of_worlds)
+    of_augment = augment_fields(stages.augment, draft, cameras)
     return BatchValues(
-        rows, views, of_worlds, of_views, of_sweeps, sweeps, of_sensors, of_flow, of_keypoints, moments
+        rows, views, of_worlds, of_views, of_sweeps, sweeps, of_sensors, of_augment, of_flow, of_keypoints, moments
     )  # fmt: skip
 
 
@@ -143,6 +146,9 @@ class BatchMemory:
         if stages.sensor is not None:
             self.sensor = new_sensor_memory(stages.sensor, self.views, self.inputs, rig, base.device)
             self.buffers = dataclasses.replace(self.buffers, metered=self.sensor.metered)
+        self.augment: AugmentMemory | None = None
+        if stages.augment is not None:
+            self.augment = new_augment_memory(stages.augment, self.views, self.inputs, rig)
         shape = (values.views, rig.height, rig.width)
         self.light: wp.array | None = None if self.sensor is None else self.sensor.radiance
         self.albedo: wp.array | None = None
@@ -205,10 +211,12 @@ class Worker:
         if stages.lidar is not None and slice_beams:
             sinks = memory.buffers.cloud, self.overflow
             self.lidar = LidarProgram(stages.lidar, stages.base, memory.worlds, memory.scan, *sinks, slice_beams)
-        self.develop: list[Phase] = []  # of the sensor, one after the other, once all pixels have their light
+        self.develop: list[Phase] = []  # of sensor and augmentation, in turn, once all pixels have their light
         if stages.sensor is not None and memory.sensor is not None:
             color = memory.buffers.color
             self.develop = SensorPrograms(stages.sensor, memory.sensor, color, stages.rig, threads=threads).phases
+        if stages.augment is not None and memory.augment is not None:
+            self.develop += augment_phases(stages.augment, memory.augment, memory.buffers, threads=threads)
 
     def set_row(self, first: int) -> None:
         """Have the next run of `build` begin at a row."""

@@ -24,6 +24,7 @@ DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar
 PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the second at quality `path`
 DEFECT_MODULES = ("defect", "path_defect")  # of batches that have one, patterns or not; likewise
 SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
+AUGMENT_MODULE = "augment"  # where something is done to finished pictures
 ALBEDO_MODULE = "albedo"  # for a denoiser
 ANNOTATE_MODULE, OUTLINE_MODULE = "annotate", "outline"  # for annotators
 FLOW_MODULES = ("flow", "flow_passage")  # one of them: the second where rays may pass surfaces
@@ -36,7 +37,7 @@ KEYPOINT_MODULES = ("keypoint", "keypoint_passage")  # of scenes that have some,
 MASK_MODULES = ("masks", "canvas", "cones", "canvas_passage")  # of labels, silhouettes, and of those for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
-    ALBEDO_MODULE, ANNOTATE_MODULE, OUTLINE_MODULE, ANNOTATE_SURFACE_MODULE, ANNOTATE_PATTERN_MODULE,
+    ALBEDO_MODULE, AUGMENT_MODULE, ANNOTATE_MODULE, OUTLINE_MODULE, ANNOTATE_SURFACE_MODULE, ANNOTATE_PATTERN_MODULE,
     ANNOTATE_MARKED_MODULE, ANNOTATE_DEFECT_MODULE, *DEFECT_MODULES,
     *ANNOTATE_SHADOW_MODULES, *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *MASK_MODULES, *KEYPOINT_MODULES,
 )  # fmt: skip
@@ -69,6 +70,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (opens, VIEW_MODULE), (base.opens_shadow and stages.shaded, SHADOW_MODULE),
         (opens and stages.shaded and stages.rig.quality == "path", PATH_PASSAGE_MODULE),
         (senses_depth, DEPTH_SENSOR_MODULE), (has_lidar, LIDAR_MODULE), (has_lidar and opens, LIDAR_PASSAGE_MODULE),
+        (stages.augment is not None, AUGMENT_MODULE),
         (stages.denoiser is not None, ALBEDO_MODULE), (stages.denoiser is not None, SENSOR_MODULES[0]),
         *((stages.sensor is not None, name) for name in SENSOR_MODULES),
         (any(name in GEOMETRY_IMAGES for name in stages.annotations), ANNOTATE_MODULE),

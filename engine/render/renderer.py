@@ -20,6 +20,7 @@ import warp as wp
 
 from engine import gpu
 from engine.annotators import ANNOTATIONS, bytes_of
+from engine.augmentation import Augmentation
 from engine.draft import Draft, rows_of
 from engine.errors import UserError
 from engine.frames import DeviceFrames, FrameKeys, Frames
@@ -27,6 +28,7 @@ from engine.labels.config import LabelConfig
 from engine.labels.model import joined_labels
 from engine.randomize.philox import stream_key
 from engine.recipe import Rig
+from engine.render.augment import AUGMENT_BYTES_PX, upload_augmentation
 from engine.render.batch import BatchValues, Rendered, batch_values
 from engine.render.batch_cpu import CpuBatch
 from engine.render.batch_cuda import SLICE_PX, CudaBatch, Streams
@@ -52,6 +54,7 @@ from engine.render.keypoints import keypoint_count
 from engine.render.keys import frame_keys
 from engine.render.lidar import RETURN_BYTES, MountedLidar
 from engine.render.motion import Motion, Mover
+from engine.render.random_key import random_key
 from engine.render.sensor import SENSOR_BYTES_PX, upload_sensor
 from engine.render.shadow_annotations import SHADOW_IMAGES
 from engine.render.stages import Stages
@@ -83,6 +86,7 @@ class Outputs:
     annotations: tuple[str, ...] = ()  # names of engine.annotators.ANNOTATIONS
     keypoint_tolerance_m: float | None = None  # keypoints, seen through so much of their own instance; None: none
     labels: LabelConfig | None = None  # reduced on the device, beside any images; None: none
+    augment: Augmentation | None = None  # what is done to rgb once it is there; None: nothing
 
     @property
     def shadow(self) -> bool:
@@ -150,8 +154,7 @@ class Renderer:
         self.shaded = rig.quality != "labels" and (outputs.rgb or outputs.rgb_linear or outputs.shadow)
         if outputs.shadow and not self.shaded:
             raise UserError("quality=labels computes no light, but shadow is asked for; take quality=direct")
-        key = gpu.random.RandomKey()
-        key.low, key.high = stream_key(seed, "render.direct")
+        key = random_key(seed, "render.direct")
         self._moments = moment_count(rig)
         self._is_cpu = wp.get_device(device).is_cpu
         self._threads = (threads or len(os.sched_getaffinity(0))) if self._is_cpu else 1
@@ -160,7 +163,7 @@ class Renderer:
         senses = outputs.depth_sensor is not None or outputs.lidar is not None or needs_materials(outputs.annotations)
         base = upload_scene(scene, rig, device=device, shaded=self.shaded or senses)
         table = srgb_table(device) if self.shaded else None
-        chip = None
+        chip, changes = None, outputs.augment if outputs.rgb and self.shaded else None
         if outputs.sensor is not None and outputs.rgb and self.shaded and not outputs.sensor.is_ideal:
             chip = upload_sensor(outputs.sensor, rig, seed=seed, device=device)
         self._stages = Stages(
@@ -169,8 +172,8 @@ class Renderer:
             depth_key=stream_key(seed, DEPTH_STREAM),
             lidar=None if outputs.lidar is None else MountedLidar(outputs.lidar, outputs.lidar_camera, seed),
             sensor=chip, denoiser=denoiser_of(rig, device) if self.shaded else None, annotations=outputs.annotations,
-            keypoint_tolerance_m=outputs.keypoint_tolerance_m,
-            labels=outputs.labels,
+            keypoint_tolerance_m=outputs.keypoint_tolerance_m, labels=outputs.labels,
+            augment=upload_augmentation(changes, seed=seed, device=device),
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
@@ -178,12 +181,10 @@ class Renderer:
         metered = ("metered_ev",) if chip is not None and chip.meter.is_on else ()
         points = ("keypoint",) if keypoint_count(self._stages) else ()
         self._images = (*outputs.images(shaded=self.shaded), *metered, *points)
-        self._memory = HostMemory(pinned=not self._is_cpu)
-        self._streams = None if self._is_cpu else Streams(device)
+        self._memory, self._streams = HostMemory(pinned=not self._is_cpu), None if self._is_cpu else Streams(device)
         self._cpu: OrderedDict[object, CpuBatch] = OrderedDict()
         self._cuda: OrderedDict[object, list[CudaBatch]] = OrderedDict()
-        self._largest_px = self._room_px()
-        self._mover = Mover()
+        self._largest_px, self._mover = self._room_px(), Mover()
 
     def close(self) -> None:
         """End the threads."""
@@ -242,8 +243,7 @@ class Renderer:
             batch.start(values, reduces=reduces)
             finish = self._counted(batch.copy_out(self._memory, on_host))
             arrays = batch.copy_on_device()
-        names = (*Frames.image_names(), "metered_ev")
-        named = {name: arrays.get(name) for name in names}
+        named = {name: arrays.get(name) for name in (*Frames.image_names(), "metered_ev")}
         annotations = {name: image for name, image in arrays.items() if name in ANNOTATIONS}
         return DeviceFrames(keys, **named, annotations=annotations), Pending(keys, [finish])
 
@@ -384,7 +384,7 @@ class Renderer:
             room = wp.get_device(self.device).free_memory
             scratch = SCRATCH_BYTES_PX + (LAYER_BYTES_PX if self._stages.base.opens_view else 0) if self.shaded else 0
         free, each = int(ROOM_SHARE * room), BYTES_PX + (0 if self._stages.sensor is None else SENSOR_BYTES_PX)
-        each += bytes_of(self.outputs.annotations)
+        each += bytes_of(self.outputs.annotations) + (0 if self._stages.augment is None else AUGMENT_BYTES_PX)
         small = free // (each + scratch)  # every pixel with scratch memory of its own
         return min(LARGEST_LAUNCH_PX, small if small < SLICE_PX else (free - SLICE_PX * scratch) // each)
 

@@ -12,6 +12,7 @@ from engine.labels.config import LabelConfig
 from engine.recipe import Rig
 from engine.render.annotations import NORMAL_READERS, OUTLINE_IMAGE, record_annotations, record_outlines
 from engine.render.arrays import copied
+from engine.render.augment import AugmentOnDevice
 from engine.render.buffers import Buffers, Scratch
 from engine.render.denoise import Denoiser
 from engine.render.depth_sensor import DepthModel
@@ -41,6 +42,7 @@ class Stages:
     annotations: tuple[str, ...] = ()  # images of engine.annotators.ANNOTATIONS
     keypoint_tolerance_m: float | None = None  # None: keypoints are not asked for
     labels: LabelConfig | None = None  # reduced on the device; None: not asked for
+    augment: AugmentOnDevice | None = None  # None: pictures stay as they are
 
     @property
     def marks_edges(self) -> bool:

@@ -294,6 +294,7 @@ class Scene:
     material_of: dict[str, int] = field(default_factory=dict)  # path of a Material prim, bound or not -> index into
     # materials; equal ones share an entry, which is named after the first
     link_sets: NDArray[np.bool_] | None = None  # [set, placement], light and shadow linking; None: no set
+    pictures: tuple[Texture, ...] = ()  # images that are no part of the stage; a recipe names their folders
     # What became of every prim that loading visited, counted by type (`untyped` where there is none); together they are
     # all of them. Below what is skipped or pruned (hidden prims, materials) nothing is visited.
     used: dict[str, int] = field(default_factory=dict)  # the scene was made from them
