@@ -36,14 +36,18 @@ def randomizer(name: str, data: object) -> Randomizer:
     Raises:
         UserError: One line: the path, and the known kinds or keys.
     """
+    import engine.randomize.attach
     import engine.randomize.camera
     import engine.randomize.clutter
     import engine.randomize.daylight
+    import engine.randomize.gap
     import engine.randomize.layout
+    import engine.randomize.lean
     import engine.randomize.lens
     import engine.randomize.light
     import engine.randomize.material
     import engine.randomize.motion
+    import engine.randomize.near
     import engine.randomize.pattern
     import engine.randomize.sensor  # noqa: F401 - importing a file registers its kinds
 

@@ -9,12 +9,14 @@ class Stage(IntEnum):
     """Later stages see what earlier ones did: a camera keeps clear of the cartons that were placed."""
 
     PLACE = 0  # objects into slots
-    CLUTTER = 1  # objects scattered between them
-    MATERIAL = 2  # which material
-    COLOR = 3  # how it is tinted
-    LIGHT = 4  # the colour of a light
-    DIM = 5  # its strength
-    CAMERA = 6  # where a camera is
-    CAMERA_LENS = 7  # what it looks through
-    CAMERA_JITTER = 8  # how far it is off
-    MOTION = 9  # how everything moves, from where it is
+    SHIFT = 1  # what stands in slots, together
+    CLUTTER = 2  # objects scattered between them
+    ATTACH = 3  # what sticks to them, and what is measured of their places
+    MATERIAL = 4  # which material
+    COLOR = 5  # how it is tinted
+    LIGHT = 6  # the colour of a light
+    DIM = 7  # its strength
+    CAMERA = 8  # where a camera is
+    CAMERA_LENS = 9  # what it looks through
+    CAMERA_JITTER = 10  # how far it is off
+    MOTION = 11  # how everything moves, from where it is
