@@ -8,17 +8,21 @@ from pathlib import Path
 
 from scenes_usd.author import (
     building,
+    damage,
+    goods,
     hardware,
     inspection,
     materials,
     people,
     racks,
+    shipping,
     storage,
     tabletop,
     tabletop_assets,
     textures,
     vehicles,
     warehouse,
+    wrap,
 )
 
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
@@ -27,6 +31,10 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
     "assets": (
         storage.write_pallet,
         storage.write_carton,
+        damage.write_damaged_cartons,
+        shipping.write_shipping_labels,
+        wrap.write_shrink_wrap,
+        goods.write_goods,
         racks.write_rack_bay,
         building.write_building,
         building.write_cone,

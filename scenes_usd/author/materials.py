@@ -52,6 +52,19 @@ FINISHES: dict[str, Finish] = {
     "CartonKraft": _carton("carton_kraft"),
     "CartonWhite": _carton("carton_white"),
     "CartonDark": _carton("carton_dark"),
+    "CartonGloss": Finish(color_texture="carton_white", roughness=0.3, clearcoat=0.8),  # printed and varnished
+    "LabelPaper": Finish(color_texture="shipping_labels", roughness=0.45),
+    # Several layers of stretch film: more than half opaque, so that it is labelled and not what is behind it.
+    "StretchFilm": Finish(
+        color_texture="stretch_film",
+        normal_texture="stretch_film_normal",
+        roughness=0.2,
+        opacity=0.52,
+        tile_m=(0.8, 0.8),
+    ),
+    "GoodsBlue": Finish((30, 70, 150), roughness=0.3, clearcoat=0.5),
+    "GoodsRed": Finish((182, 40, 36), roughness=0.3, clearcoat=0.5),
+    "GoodsGreen": Finish((40, 130, 70), roughness=0.35, clearcoat=0.3),
     "WoodLight": _wood("wood_light"),
     "WoodDark": _wood("wood_dark"),
     "ConcreteClean": _concrete("concrete_clean"),

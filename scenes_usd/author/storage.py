@@ -10,7 +10,7 @@ from pxr import Kind
 from scenes_usd.author import stage as usd
 from scenes_usd.author.shape import Shape, joined, moved, painted, shape_from_faces, shifted_uv, turned
 from scenes_usd.author.solids import box
-from scenes_usd.author.textures import ATLAS_EDGE_V, ATLAS_LABEL, ATLAS_PRINTED_V, ATLAS_TAPE_V
+from scenes_usd.author.textures import ATLAS_EDGE_V, ATLAS_PRINTED_V, ATLAS_TAPE_V
 
 # EN 13698-1, the 1200 x 800 flat pallet.
 PALLET_M = (1.2, 0.8, 0.144)
@@ -63,7 +63,7 @@ def _plank(length_m: float, width_m: float, height_m: float, number: int) -> Sha
 def write_carton(root: Path) -> None:
     """Write the carton: variant sets ``size`` (six) and ``board`` (kraft, white, dark)."""
     path = root / "assets" / "carton.usda"
-    comment = "Taped carton; sizes are those of the slot it fills [mm]. One texture atlas: board, print, tape, labels."
+    comment = "Taped carton; sizes are those of the slot it fills [mm]. One texture atlas: board, print, tape."
     stage = usd.new_stage(path, "Carton", kind=Kind.Tokens.component, comment=comment)
     usd.describe(stage, "Carton", path, "carton")
     stage.DefinePrim("/Carton/Geometry", "Scope")
@@ -79,30 +79,29 @@ def write_carton(root: Path) -> None:
 
 
 def carton(slot_m: tuple[float, float, float], number: int) -> Shape:
-    """Return a closed carton: two flaps, tape over the seam and down both ends, two labels; origin at the bottom."""
+    """Return a closed carton: two flaps, tape over the seam and down both ends; origin at the bottom."""
     length, width, height = (s - g for s, g in zip(slot_m, CARTON_GAP_M, strict=True))
     flap, seam, tape = 0.004, 0.003, 0.0006
     body_height = height - flap - tape
-    body = _on_atlas(box((length, width, body_height), bevel_m=0.003), length, width, number)
+    body = on_atlas(box((length, width, body_height), bevel_m=0.003), length, width, number)
     flap_width = (width - seam) / 2.0
     pieces = [body]
     for side in (-1.0, 1.0):
-        lid = _on_atlas(box((length, flap_width, flap), bevel_m=0.0012), length, width, 99)
+        lid = on_atlas(box((length, flap_width, flap), bevel_m=0.0012), length, width, 99)
         pieces.append(moved(lid, 0.0, side * (flap_width + seam) / 2.0, body_height))
     top = height - tape
     pieces.append(
-        _sheet((-length / 2, -0.025, top), (length, 0, 0), (0, 0.05, 0), tape, (0.0, ATLAS_TAPE_V, length, 0.05))
+        sheet((-length / 2, -0.025, top), (length, 0, 0), (0, 0.05, 0), tape, (0.0, ATLAS_TAPE_V, length, 0.05))
     )
     drop = min(0.07, body_height * 0.4)
     for side in (-1.0, 1.0):
         corner = (side * length / 2, -0.025 * side, top - drop)
         region = (0.0, ATLAS_TAPE_V, 0.05, drop)
-        pieces.append(_sheet(corner, (0, 0.05 * side, 0), (0, 0, drop), tape, region))
-    end = _label(width, length, body_height, tape, number + 2)
-    return joined(*pieces, _label(length, width, body_height, tape, number), turned(end, "z", 90.0))
+        pieces.append(sheet(corner, (0, 0.05 * side, 0), (0, 0, drop), tape, region))
+    return joined(*pieces)
 
 
-def _on_atlas(shape: Shape, length_m: float, width_m: float, number: int) -> Shape:
+def on_atlas(shape: Shape, length_m: float, width_m: float, number: int) -> Shape:
     """Return the box with its faces on the carton atlas: sides printed on two faces, tops and other sides plain."""
     points = shape.points_m[shape.index]
     face = np.repeat(np.arange(len(shape.count)), shape.count)
@@ -119,14 +118,15 @@ def _on_atlas(shape: Shape, length_m: float, width_m: float, number: int) -> Sha
     thin = np.ptp(shape.points_m[:, 2]) < 0.01
     v = np.where(thin & (a != 2), ATLAS_EDGE_V + 0.005 + z, v)
     uv = np.stack([np.clip(u, 0.002, 0.618) + 0.002, v + 0.002], axis=1)
-    return _with_uv(shape, uv)
+    return with_uv(shape, uv)
 
 
-def _with_uv(shape: Shape, uv: np.ndarray) -> Shape:
+def with_uv(shape: Shape, uv: np.ndarray) -> Shape:
+    """Return the shape with other texture coordinates [corner, 2]."""
     return Shape(shape.points_m, shape.count, shape.index, shape.normal, uv, shape.materials, shape.material)
 
 
-def _sheet(
+def sheet(
     corner_m: tuple[float, ...],
     along_m: tuple[float, ...],
     up_m: tuple[float, ...],
@@ -143,12 +143,3 @@ def _sheet(
     ring = np.array([(u, v), (u + width, v), (u + width, v + height), (u, v + height)])
     uv = np.concatenate([ring[[k % 4 for k in face]] for face in faces])
     return shape_from_faces(points, faces, uv_m=uv)
-
-
-def _label(length_m: float, width_m: float, height_m: float, thickness_m: float, number: int) -> Shape:
-    """Return a shipping label 148 x 105 mm (smaller on small cartons) near the upper right of the front."""
-    scale = min(1.0, (height_m - 0.04) / 0.105, (length_m - 0.08) / 0.148)
-    wide, tall = 0.148 * scale, 0.105 * scale
-    u, pitch, label_u, label_v = ATLAS_LABEL
-    corner = (length_m / 2 - wide - 0.03, -width_m / 2, height_m - tall - 0.02)
-    return _sheet(corner, (wide, 0, 0), (0, 0, tall), thickness_m, (u, (number % 4) * pitch, label_u, label_v))

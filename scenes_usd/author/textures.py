@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from scenes_usd.author.shipping_print import CARTON_LOT, label_atlas
+
 Grey = NDArray[np.float64]
 
 ATLAS_PX = 1024  # one metre: a pixel of cardboard is a millimetre
-ATLAS_LABEL = (0.66, 0.25, 0.34, 0.24)  # u of the column, v pitch of its four rows, width and height of a label [m]
 ATLAS_PRINTED_V = 0.44  # v of the printed faces' lower edge [m]
 ATLAS_TAPE_V = 0.88
 ATLAS_EDGE_V = 0.96
@@ -45,19 +46,18 @@ def grey(value: Grey, *, levels: int = 32) -> Image.Image:
 def carton_atlas(
     board: tuple[int, int, int], ink: tuple[int, int, int], tape: tuple[int, int, int], seed: int
 ) -> Image.Image:
-    """Return the carton atlas: plain and printed board, tape, cut edges and four shipping labels."""
+    """Return the carton atlas: plain and printed board, tape and cut edges."""
     fibre = noise(ATLAS_PX, ATLAS_PX, seed=seed, scale_px=(9.0, 3.0), octaves=2)
     flutes = np.sin(np.arange(ATLAS_PX) * 2.0 * np.pi / 6.4)[None, :]
     cloud = noise(ATLAS_PX, ATLAS_PX, seed=seed + 1, scale_px=(120.0, 90.0))
     image = coloured(board, 1.0 + 0.022 * fibre + 0.006 * flutes + 0.018 * cloud, levels=64)
     draw = ImageDraw.Draw(image)
+    _fill(draw, 0.66, 0.0, 0.34, 1.0, board)  # nothing uses it
     _draw_print(draw, ink)
     _fill(draw, 0.0, ATLAS_TAPE_V, 0.66, 0.06, tape)
     for k in range(0, 66, 1):
         shade = 0.72 if k % 2 else 0.55
         _fill(draw, k * 0.01, ATLAS_EDGE_V, 0.01, 0.04, tuple(int(c * shade) for c in board))
-    for row in range(4):
-        _draw_label(image, row, seed=40 + row)
     return image
 
 
@@ -88,47 +88,20 @@ def _draw_print(draw: ImageDraw.ImageDraw, ink: tuple[int, int, int]) -> None:
     left, top, _, _ = _box(0.16, v + 0.03, 0.1, 0.04)
     draw.text((left, top), "FRAGILE", font=_font(26), fill=ink)
     left, top, _, _ = _box(0.16, v + 0.02, 0.1, 0.02)
-    draw.text((left, top), "LOT 7731-04", font=_font(13), fill=ink)
+    draw.text((left, top), f"LOT {CARTON_LOT}", font=_font(13), fill=ink)
 
 
 def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size=size_px)
 
 
-def _draw_label(image: Image.Image, row: int, *, seed: int) -> None:
-    """Draw one shipping label: address lines, a barcode, a big routing code."""
-    random = np.random.Generator(np.random.PCG64(seed))
-    u, pitch, width, height = ATLAS_LABEL
-    left, top, right, bottom = _box(u, row * pitch, width, height)
-    draw = ImageDraw.Draw(image)
-    paper, black = (238, 238, 234), (24, 24, 26)
-    draw.rectangle((left, top, right, bottom), fill=paper)
-    draw.rectangle((left + 5, top + 5, right - 5, bottom - 5), outline=black, width=2)
-    draw.line((left + 5, top + 92, right - 5, top + 92), fill=black, width=2)
-    draw.line((left + 210, top + 5, left + 210, top + 92), fill=black, width=2)
-    for line in range(5):
-        length = int(random.integers(70, 180))
-        draw.rectangle((left + 16, top + 18 + line * 14, left + 16 + length, top + 23 + line * 14), fill=(90, 90, 92))
-    draw.text((left + 224, top + 22), f"{'ABCD'[row]}{int(random.integers(10, 99))}", font=_font(52), fill=black)
-    x = left + 24
-    while x < right - 30:
-        bar = int(random.integers(1, 5)) * 2
-        draw.rectangle((x, top + 106, x + bar - 1, bottom - 42), fill=black)
-        x += bar + int(random.integers(1, 4)) * 2
-    digits = "".join(str(int(d)) for d in random.integers(0, 10, 18))
-    draw.text((left + 60, bottom - 36), digits, font=_font(20), fill=black)
-
-
 def carton_roughness() -> Image.Image:
-    """Return roughness for the carton atlas: dull board, glossy tape, satin labels."""
+    """Return roughness for the carton atlas: dull board, glossy tape."""
     image = Image.new("L", (256, 256), 210)
     draw = ImageDraw.Draw(image)
     quarter = ATLAS_PX // 256
     left, top, right, bottom = (x // quarter for x in _box(0.0, ATLAS_TAPE_V, 0.66, 0.06))
     draw.rectangle((left, top, right, bottom), fill=70)
-    for row in range(4):
-        left, top, right, bottom = (x // quarter for x in _box(ATLAS_LABEL[0], row * ATLAS_LABEL[1], 0.34, 0.24))
-        draw.rectangle((left, top, right, bottom), fill=120)
     return image
 
 
@@ -208,9 +181,29 @@ def brushed(seed: int, *, depth: float) -> tuple[Image.Image, Image.Image, Image
     return colour, grey(0.36 + 0.035 * height + 0.03 * cloud, levels=48), encoded
 
 
+def stretch_film(seed: int) -> tuple[Image.Image, Image.Image]:
+    """Return colour and normals of stretch film, 0.8 m wide: milky where layers lap, drawn into folds along u."""
+    size = 512
+    folds = noise(size, size, seed=seed, scale_px=(300.0, 9.0)) + 0.5 * noise(
+        size, size, seed=seed + 1, scale_px=(120.0, 4.0)
+    )
+    ridges = np.exp(-((noise(size, size, seed=seed + 2, scale_px=(260.0, 26.0)) / 0.12) ** 2))
+    rows = np.arange(size)[:, None]
+    laps = 0.5 + 0.5 * np.sign(np.sin(rows * 2.0 * np.pi * 5.0 / size + 0.9))
+    colour = coloured((150, 154, 158), 0.86 + 0.1 * laps + 0.05 * folds + 0.22 * ridges, levels=32)
+    height = 0.7 * folds + 2.2 * ridges
+    slope_u = (np.roll(height, -1, 1) - np.roll(height, 1, 1)) * 0.5
+    slope_v = (np.roll(height, 1, 0) - np.roll(height, -1, 0)) * 0.5
+    normal = np.stack([-0.35 * slope_u, -0.35 * slope_v, np.ones_like(height)], axis=-1)
+    normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
+    levels = np.round((normal * 0.5 + 0.5) * 63.0) / 63.0  # so that the file stays small
+    return colour, Image.fromarray(np.round(levels * 255.0).astype(np.uint8))
+
+
 def write_textures(folder: Path) -> None:
     """Write every texture of the library."""
     steel, steel_roughness, steel_normal = brushed(70, depth=0.10)
+    film, film_normal = stretch_film(90)
     images: dict[str, Callable[[], Image.Image]] = {
         "carton_kraft": lambda: carton_atlas((181, 140, 96), (62, 44, 30), (170, 128, 76), 10),
         "carton_white": lambda: carton_atlas((222, 220, 214), (40, 62, 110), (196, 186, 160), 20),
@@ -224,6 +217,9 @@ def write_textures(folder: Path) -> None:
         "paint_yellow": lambda: worn_paint((232, 186, 30), (150, 148, 142), 80),
         "paint_white": lambda: worn_paint((222, 222, 216), (150, 148, 142), 84),
         "hazard_stripes": hazard_stripes,
+        "shipping_labels": label_atlas,
+        "stretch_film": lambda: film,
+        "stretch_film_normal": lambda: film_normal,
         "brushed_color": lambda: steel,
         "brushed_roughness": lambda: steel_roughness,
         "brushed_normal": lambda: steel_normal,

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from pxr import Gf, Kind, Usd, UsdGeom, UsdLux
 
-from scenes_usd.author import building, racks, storage
+from scenes_usd.author import building, racks, shipping, shipping_print, storage, wrap
 from scenes_usd.author import stage as usd
+from scenes_usd.author.shape import rotation
 
 ROOT = "/Warehouse"
 EMPTY_SHARE = 0.3  # of the remaining places that hold an empty pallet
@@ -31,6 +32,7 @@ class Pattern:
     grid: tuple[int, int, int]  # slots along x, y, z
     carton_yaw_deg: float  # of a carton in its slot
     pallets: int  # how many pallets carry it
+    full: bool = False  # every slot is taken, so that film fits around the load
 
     @property
     def kind(self) -> str:
@@ -39,9 +41,8 @@ class Pattern:
 
 
 PATTERNS = (
-    Pattern(
-        "Large", {"l600x400x200": 14, "l600x400x300": 24, "l600x400x400": 26}, (0.4, 0.6, 0.4), (2, 2, 2), 90.0, 16
-    ),
+    Pattern("Large", {"l600x400x200": 7, "l600x400x300": 11, "l600x400x400": 18}, (0.4, 0.6, 0.4), (2, 2, 2), 90.0, 10),
+    Pattern("Wrapped", {"l600x400x400": 48}, (0.4, 0.6, 0.4), (2, 2, 2), 90.0, 6, full=True),
     Pattern("Medium", {"m400x300x200": 22, "m400x300x300": 30}, (0.4, 0.3, 0.3), (2, 4, 2), 0.0, 8),
     Pattern("Small", {"s300x200x200": 28}, (0.2, 0.3, 0.2), (4, 4, 2), 90.0, 2),
 )
@@ -49,8 +50,26 @@ MATERIALS = (
     *storage.BOARDS.values(),
     *storage.WOODS.values(),
     *("ConcreteClean", "ConcreteStained", "CoatBlue", "CoatOrange", "CoatGrey", "CoatGreen", "CoatYellow", "CoatRed"),
-    *("PanelWhite", "PanelGrey", "VestYellow", "VestOrange"),
+    *("PanelWhite", "PanelGrey", "VestYellow", "VestOrange", "CartonGloss", "StretchFilm"),
 )
+HEADROOM_M = 0.2  # above the upper layer of large cartons: what stands there may have its flaps up
+# Of the pool of large and medium cartons, those that are not as they should be: number in the pool -> asset, variant.
+DAMAGED: dict[str, dict[int, tuple[str, str, str]]] = {
+    "Large": {
+        1: ("Crushed", "l600x400x300_light", "carton_crushed"),
+        6: ("Crushed", "l600x400x300_medium", "carton_crushed"),
+        11: ("Crushed", "l600x400x400_medium", "carton_crushed"),
+        17: ("Crushed", "l600x400x400_heavy", "carton_crushed"),
+        23: ("Crushed", "l600x400x300_heavy", "carton_crushed"),
+        29: ("Crushed", "l600x400x400_light", "carton_crushed"),
+    },
+    "Medium": {
+        4: ("Crushed", "m400x300x300_light", "carton_crushed"),
+        15: ("Crushed", "m400x300x300_medium", "carton_crushed"),
+        26: ("Crushed", "m400x300x300_heavy", "carton_crushed"),
+        37: ("Crushed", "m400x300x300_medium", "carton_crushed"),
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -127,7 +146,7 @@ def write_slots(root: Path, slots: list[PalletSlot], loaded: dict[str, Pattern])
         "Anchors of the warehouse: where pallets, cartons, clutter and cameras may go. Written by author/warehouse.py."
     )
     stage = usd.new_stage(path, "Warehouse", kind="", comment=comment)
-    for name in ("Slots", "Slots/Pallets", "Slots/Cartons", "Areas"):
+    for name in ("Slots", "Slots/Pallets", "Slots/Cartons", "Slots/Loads", "Slots/Wraps", "Areas"):
         usd.group(stage, f"{ROOT}/{name}", kind="")
     number = 0
     for slot in slots:
@@ -145,11 +164,12 @@ def write_slots(root: Path, slots: list[PalletSlot], loaded: dict[str, Pattern])
                 f"{ROOT}/Slots/Cartons/{name}",
                 pattern.kind,
                 position,
-                pattern.slot_m,
+                _slot_size(pattern, name),
                 yaw_deg=180.0 * (number * 7 % 3 == 0),
             )
             if below:
                 usd.support(prim, [f"{ROOT}/Slots/Cartons/{below}"])
+        _write_load_area(stage, slot, pattern)
     boxes = {
         "clutter_area": {"Aisle": ((-2.8, 0.0, 0.0), (11.0, 3.2, 2.5)), "Dock": ((5.8, 0.0, 0.0), (5.2, 6.0, 2.5))},
         "camera_volume": {
@@ -167,6 +187,26 @@ def write_slots(root: Path, slots: list[PalletSlot], loaded: dict[str, Pattern])
         for name, (position, size) in areas.items():
             usd.write_anchor(stage, f"{ROOT}/Areas/{_camel(kind)}{name}", kind, position, size)
     usd.save(stage)
+
+
+def _slot_size(pattern: Pattern, name: str) -> tuple[float, float, float]:
+    """Return the size of a carton's slot: cartons whose flaps are up fit into the upper layer of large ones only."""
+    upper = pattern.group == "Large" and name.split("_")[2] == str(pattern.grid[2] - 1)
+    return (*pattern.slot_m[:2], pattern.slot_m[2] + (HEADROOM_M if upper else 0.0))
+
+
+def _write_load_area(stage: Usd.Stage, slot: PalletSlot, pattern: Pattern) -> None:
+    """Write the room in which the load of a pallet may lean or shift, and where film may stand around it."""
+    x, y, z = slot.position_m
+    on_floor = x > building.FLOOR_BAY_X_M - 0.1
+    room = (0.2, 0.24, 1.3) if on_floor else (0.05, 0.2, 1.3)  # beyond the pallet, both sides together
+    size = (storage.PALLET_M[1] + room[0], storage.PALLET_M[0] + room[1], room[2])
+    position = (x, y, z + storage.PALLET_M[2])
+    kind = "wrapped_load" if pattern.full else "load"
+    usd.write_anchor(stage, f"{ROOT}/Slots/Loads/{slot.name}", kind, position, size)
+    if pattern.full:
+        yaw = 0.0 if y > 0.0 else 180.0  # the film's front looks into the aisle
+        usd.write_anchor(stage, f"{ROOT}/Slots/Wraps/{slot.name}", "wrap_slot", position, (0.0, 0.0, 0.0), yaw_deg=yaw)
 
 
 def _camel(kind: str) -> str:
@@ -188,7 +228,10 @@ def write_scene(root: Path) -> None:
     hall.SetInstanceable(False)
     _write_racks(stage)
     _write_pallets(stage, slots, loaded, random)
-    _write_cartons(stage, slots, loaded, random)
+    hosts = _write_cartons(stage, slots, loaded, random)
+    _write_wraps(stage, slots, loaded)
+    _write_labels(stage, hosts)
+    _write_spill(stage)
     _write_floor_objects(stage)
     _write_lights(stage)
     _write_cameras(stage)
@@ -227,9 +270,10 @@ def _write_pallets(
 
 def _write_cartons(
     stage: Usd.Stage, slots: list[PalletSlot], loaded: dict[str, Pattern], random: np.random.Generator
-) -> None:
-    """Write the cartons onto the loaded pallets, column by column, until the pool is used up."""
+) -> list[Host]:
+    """Write the cartons onto the loaded pallets, column by column, until the pool is used up; return where they are."""
     usd.group(stage, f"{ROOT}/Cartons")
+    hosts: list[Host] = []
     number = 0
     for pattern in PATTERNS:
         usd.group(stage, f"{ROOT}/Cartons/{pattern.group}")
@@ -240,11 +284,110 @@ def _write_cartons(
             size = pool.pop()
             top = tops.get(place[2], place[1][2])
             tops[place[0]] = top + storage.CARTONS_M[size][2]
-            path = f"{ROOT}/Cartons/{pattern.group}/Carton_{number:03d}"
-            prim = usd.write_instance(stage, path, "carton", variants={"size": size, "board": board})
+            rank = len(pool)
+            name, variant, asset = DAMAGED.get(pattern.group, {}).get(rank, ("Carton", size, "carton"))
+            if asset == "carton_crushed":
+                size = variant.rsplit("_", 1)[0]
+                tops[place[0]] = top + storage.CARTONS_M[size][2]
+            path = f"{ROOT}/Cartons/{pattern.group}/{name}_{number:03d}"
+            chosen = {"size": variant} if asset == "carton" else {"damage": variant}
+            prim = usd.write_instance(stage, path, asset, variants={**chosen, "board": board})
             x, y = np.array(place[1][:2]) + random.uniform(-0.003, 0.003, 2)
-            usd.place(prim, (x, y, top), yaw_deg=pattern.carton_yaw_deg + 180.0 * int(random.integers(2)))
+            yaw = pattern.carton_yaw_deg + 180.0 * int(random.integers(2))
+            usd.place(prim, (x, y, top), yaw_deg=yaw)
+            hosts.append(Host((x, y, top), yaw, storage.CARTONS_M[size]))
             number += 1
+        if pattern.group == "Large":
+            _write_open_cartons(stage, number)
+            number += len(OPEN_CARTONS)
+    return hosts
+
+
+OPEN_CARTONS = (("upright", 6.6, -2.2, 20.0), ("half", 7.0, -2.4, 75.0), ("upright", -6.9, -1.0, 5.0))
+
+
+def _write_open_cartons(stage: Usd.Stage, number: int) -> None:
+    """Write cartons with flaps that are up, beside the loads: they are of the pool of large cartons."""
+    for k, (flaps, x, y, yaw) in enumerate(OPEN_CARTONS):
+        path = f"{ROOT}/Cartons/Large/Open_{number + k:03d}"
+        prim = usd.write_instance(stage, path, "carton_open", variants={"flaps": flaps, "board": "kraft"})
+        usd.place(prim, (x, y, 0.0), yaw_deg=yaw)
+
+
+def _write_wraps(stage: Usd.Stage, slots: list[PalletSlot], loaded: dict[str, Pattern]) -> None:
+    """Write film around every full load, each in another state."""
+    usd.group(stage, f"{ROOT}/Wraps")
+    places = [slot for slot in slots if slot.name in loaded and loaded[slot.name].full]
+    for number, (slot, (name, tear)) in enumerate(zip(places, wrap.TEARS.items(), strict=True)):
+        state = f"Torn{tear.severity}" if tear.severity else "Whole"
+        path = f"{ROOT}/Wraps/{state}_{number}"
+        prim = usd.write_instance(stage, path, "shrink_wrap", variants={"tear": name})
+        x, y, z = slot.position_m
+        usd.place(prim, (x, y, z + storage.PALLET_M[2]), yaw_deg=0.0 if y > 0.0 else 180.0)
+
+
+@dataclass(frozen=True)
+class Host:
+    """A carton that a label sticks to."""
+
+    position_m: tuple[float, float, float]  # the middle of its lower face
+    yaw_deg: float
+    slot_m: tuple[float, float, float]  # length, width, height of what it fills
+
+
+RIGHT_LABELS, WRONG_LABELS = 112, 24
+
+
+def _write_labels(stage: Usd.Stage, hosts: list[Host]) -> None:
+    """Write the pool of shipping labels, each on the front of a carton, near its upper right; every sixth is wrong."""
+    for group in ("Labels", "Labels/Right", "Labels/Wrong"):
+        usd.group(stage, f"{ROOT}/{group}")
+    written = {"Right": 0, "Wrong": 0}
+    limit = {"Right": RIGHT_LABELS, "Wrong": WRONG_LABELS}
+    assets = {
+        "Right": ("shipping_label", shipping_print.RIGHT_COUNT),
+        "Wrong": ("wrong_label", len(shipping_print.FAULTS)),
+    }
+    for number, host in enumerate(hosts):
+        group = "Wrong" if number % 6 == 5 and written["Wrong"] < WRONG_LABELS else "Right"
+        if written[group] >= limit[group]:
+            continue
+        asset, prints = assets[group]
+        kind = f"{group.lower()}_{written[group] % prints}"
+        prim = usd.write_instance(
+            stage, f"{ROOT}/Labels/{group}/Label_{written[group]:03d}", asset, variants={"print": kind}
+        )
+        written[group] += 1
+        length, width, height = (s - g for s, g in zip(host.slot_m, storage.CARTON_GAP_M, strict=True))
+        local = np.array(
+            [length / 2 - 0.03 - shipping.LABEL_M[0] / 2, -width / 2, height - 0.03 - shipping.LABEL_M[1] / 2]
+        )
+        place = rotation("z", host.yaw_deg) @ local + np.array(host.position_m)
+        usd.place(prim, tuple(place), yaw_deg=host.yaw_deg)
+    if written != limit:
+        raise ValueError(f"{written} labels for {len(hosts)} cartons, not {limit}")
+
+
+GOODS = ("box_blue", "box_red", "tin_lying", "box_blue", "bottle_lying", "tin_standing", "box_red", "tin_lying")
+GOODS_COUNT = 20
+SPILL_M = (-5.6, 0.75)
+
+
+def _write_spill(stage: Usd.Stage) -> None:
+    """Write a carton on its side and the goods that fell out of it."""
+    usd.group(stage, f"{ROOT}/Spills")
+    prim = usd.write_instance(stage, f"{ROOT}/Spills/Carton_0", "carton_tipped", variants={"board": "kraft"})
+    usd.place(prim, (*SPILL_M, 0.0), yaw_deg=-20.0)
+    usd.group(stage, f"{ROOT}/Goods")
+    random = np.random.Generator(np.random.PCG64(77))
+    for number in range(GOODS_COUNT):
+        prim = usd.write_instance(
+            stage, f"{ROOT}/Goods/Thing_{number:02d}", "goods", variants={"thing": GOODS[number % len(GOODS)]}
+        )
+        row, column = number // 5, number % 5
+        x = SPILL_M[0] + 0.4 + 0.2 * row + float(random.uniform(-0.03, 0.03))
+        y = SPILL_M[1] - 0.5 + 0.19 * column + float(random.uniform(-0.03, 0.03))
+        usd.place(prim, (x, y, 0.0), yaw_deg=float(random.uniform(0.0, 90.0)))
 
 
 def _fill(
@@ -253,6 +396,8 @@ def _fill(
     """Return ``count`` filled places with a board each: whole layers, and a part of the last one."""
     pallets = [slot for slot in slots if loaded.get(slot.name) is pattern]
     filled: list[tuple[tuple[str, tuple[float, float, float], str], str]] = []
+    if pattern.full:
+        return [(place, "kraft") for pallet in pallets for place in carton_places(pallet, pattern)]
     for left, pallet in zip(range(len(pallets), 0, -1), pallets, strict=True):
         places = carton_places(pallet, pattern)
         mean = (count - len(filled)) / left
@@ -274,6 +419,13 @@ def _write_floor_objects(stage: Usd.Stage) -> None:
     for number, (pose, outfit, x, y, yaw) in enumerate(people):
         variants = {"pose": pose, "outfit": outfit}
         prim = usd.write_instance(stage, f"{ROOT}/People/Person_{number}", "person", variants=variants)
+        usd.place(prim, (x, y, 0.0), yaw_deg=yaw)
+    usd.group(stage, f"{ROOT}/Pedestrians")
+    for number, (pose, outfit, x, y, yaw) in enumerate(
+        (("walk", "orange", 1.7, -0.9, 100.0), ("stand", "yellow", -3.2, 0.9, 20.0))
+    ):
+        variants = {"pose": pose, "outfit": outfit}
+        prim = usd.write_instance(stage, f"{ROOT}/Pedestrians/Person_{number}", "person", variants=variants)
         usd.place(prim, (x, y, 0.0), yaw_deg=yaw)
     usd.group(stage, f"{ROOT}/Cones")
     cones = ((3.6, -1.9), (3.6, 1.9), (8.3, -0.3), (8.3, 0.3), (-7.6, 1.3), (5.0, -2.4), (-0.6, 1.6), (6.4, 2.3))
