@@ -23,7 +23,10 @@ ROOT = "/Street"
 YAW_DEG = {"east": 0.0, "north": 90.0, "west": 180.0, "south": 270.0}
 CARS = ("car_hatch", "car_hatch", "car_sedan", "car_estate", "car_suv")
 LIT_LAMPS = ("Lamp_MainWest_0", "Lamp_MainWest_2", "Lamp_MainEast_1", "Lamp_AvenueNorth_1", "Lamp_AvenueSouth_1", "Lamp_Lane_3")
-ATTIC = (0.0, -150.0)  # where what has no place by default is kept: an open yard behind the houses
+YARD_M = ((-190.0, -150.0), (190.0, -225.0))  # where what has no place by default waits, behind the houses
+
+
+YARD_SIZE_M = {"Buildings": 18.0, "Houses": 14.0, "Cyclists": 3.0}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,22 @@ class Pool:
     assets: tuple[str, ...]
     yaw_deg: float
     shown: float  # share that has a place by default
+
+
+class Yard:
+    """Rows of free places out of sight of the roads."""
+
+    def __init__(self) -> None:
+        self._x, self._y = YARD_M[0]
+        self._deep = 0.0
+
+    def place(self, size_m: float) -> tuple[float, float, float]:
+        """Return the middle of a free square."""
+        if self._x + size_m > YARD_M[1][0]:
+            self._x, self._y, self._deep = YARD_M[0][0], self._y - self._deep, 0.0
+        self._deep = max(self._deep, size_m)
+        self._x += size_m
+        return (self._x - size_m / 2.0, self._y - size_m / 2.0, 0.0)
 
 
 def pools() -> list[Pool]:
@@ -69,8 +88,9 @@ def write_scene(root: Path) -> None:
     stage.GetRootLayer().subLayerPaths.append("./layers/street_slots.usda")
     usd.write_instance(stage, f"{ROOT}/Ground", "street_ground").SetInstanceable(False)
     random = np.random.Generator(np.random.PCG64(31))
+    yard = Yard()
     for pool in pools():
-        _write_pool(stage, pool, [spot for spot in every if spot.kind == pool.slots], random)
+        _write_pool(stage, pool, [spot for spot in every if spot.kind == pool.slots], random, yard)
     _write_people(stage, every, random)
     _write_props(stage, random)
     _write_ends(stage)
@@ -110,24 +130,21 @@ def _variants(asset: str, random: np.random.Generator) -> dict[str, str]:
     return {"facade": f"facade{int(random.integers(len(FACADES)))}"}
 
 
-def _write_pool(stage: Usd.Stage, pool: Pool, places: list[Spot], random: np.random.Generator) -> None:
-    """Write a pool; some items stand in slots, the others wait in the yard, out of sight of the roads."""
+def _write_pool(stage: Usd.Stage, pool: Pool, places: list[Spot], random: np.random.Generator, yard: Yard) -> None:
+    """Write a pool; some items stand in slots, the others wait in the yard."""
     parent = pool.group.split("/")[0]
     if not stage.GetPrimAtPath(f"{ROOT}/{parent}"):
         usd.group(stage, f"{ROOT}/{parent}")
     if not stage.GetPrimAtPath(f"{ROOT}/{pool.group}"):
         usd.group(stage, f"{ROOT}/{pool.group}")
     order = [places[int(k)] for k in random.permutation(len(places))]
-    fitting = list(pool.assets)
-    for number, asset in enumerate(fitting):
+    for number, asset in enumerate(pool.assets):
         prim = usd.write_instance(stage, f"{ROOT}/{pool.group}/{asset.title().replace('_', '')}_{number:02d}", asset, variants=_variants(asset, random))
         spot = next((s for s in order if asset != "truck" or max(s.size_m) > 12.0), None)
-        if spot is None or number >= pool.shown * len(fitting):
-            prim.SetActive(True)
-            UsdGeom.Imageable(prim).MakeInvisible()
-            spot = Spot("", "", (*ATTIC, 0.0), (0.0, 0.0, 0.0))
-        else:
-            order.remove(spot)
+        if spot is None or number >= pool.shown * len(pool.assets):
+            usd.place(prim, yard.place(YARD_SIZE_M.get(parent, 9.0)), yaw_deg=pool.yaw_deg % 360.0)
+            continue
+        order.remove(spot)
         usd.place(prim, spot.position_m, yaw_deg=pool.yaw_deg % 360.0)
 
 
@@ -215,9 +232,9 @@ def _write_cameras(stage: Usd.Stage) -> None:
     """Write a camera on the windscreen of a car and some that look at the scene from above."""
     usd.group(stage, f"{ROOT}/Cameras", kind="")
     cameras = {
-        "Ego": ((-70.0, -1.7, 1.65), (0.0, -1.7, 1.65), 12.165),
-        "AvenueEgo": ((1.65, -70.0, 1.65), (1.65, 0.0, 1.65), 12.165),
-        "LaneEgo": ((-60.0, 188.5, 1.65), (0.0, 188.5, 1.65), 12.165),
+        "Ego": ((-70.0, -1.7, 1.65), (0.0, -1.7, 1.65), 12.174),
+        "AvenueEgo": ((1.65, -70.0, 1.65), (1.65, 0.0, 1.65), 12.174),
+        "LaneEgo": ((-60.0, 188.5, 1.65), (0.0, 188.5, 1.65), 12.174),
         "Crossing": ((-34.0, -22.0, 16.0), (4.0, 3.0, 0.0), 18.0),
         "Above": ((0.0, 0.0, 150.0), (0.0, 0.001, 0.0), 18.0),
     }
