@@ -151,7 +151,7 @@ def _write_pool(stage: Usd.Stage, pool: Pool, places: list[Spot], random: np.ran
 def _write_people(stage: Usd.Stage, every: list[Spot], random: np.random.Generator) -> None:
     """Write pedestrians on the sidewalks and on the crossings, and bins."""
     usd.group(stage, f"{ROOT}/People")
-    for group, kind, count in (("Walking", "walk_area", 40), ("Crossing", "zebra_area", 8)):
+    for group, kind, count in (("Walking", "walk_area", 72), ("Crossing", "zebra_area", 12)):
         usd.group(stage, f"{ROOT}/People/{group}")
         areas = [spot for spot in every if spot.kind == kind]
         for number in range(count):

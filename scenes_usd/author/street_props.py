@@ -124,7 +124,7 @@ def _tree(number: int) -> dict[str, Shape]:
         out = radius * 0.62 * np.sqrt(max(0.05, 1.0 - up * up))
         size = radius * random.uniform(0.36, 0.5)
         clumps.append(sdf.ellipsoid((out * np.cos(turn), out * np.sin(turn), middle + up * radius * 0.72 * slim), (size,) * 3))
-    crown = _bumpy(sdf.union(*clumps, blend_m=0.15), number, 0.22, 0.7)
+    crown = _bumpy(sdf.union(*clumps, blend_m=0.15), number, 0.26, 0.55)
     reach = radius + 0.7
     low, high = (-reach, -reach, middle - radius * slim - 0.7), (reach, reach, height + 0.8)
     trunk = tube([(0.0, 0.0, 0.0), (0.03, 0.02, 1.4), (-0.03, 0.02, middle)], 0.13 + 0.02 * number, segments=8)
@@ -133,7 +133,7 @@ def _tree(number: int) -> dict[str, Shape]:
         for a in (0.4, 2.6, 4.6)
     ]
     return {
-        "Crown": painted(sdf.surface(crown, low, high, 0.34), f"Leaf{number}"),
+        "Crown": painted(sdf.surface(crown, low, high, 0.27), f"Leaf{number}"),
         "Trunk": painted(joined(trunk, *branches), "Bark"),
     }
 
