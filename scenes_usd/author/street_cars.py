@@ -238,7 +238,7 @@ def trim_pieces(body: Body) -> list[Shape]:
     middle = body.belt_x[1] - 0.32
     side = float(_at(body.half_width, np.array([middle]))[0])
     belt = float(_at(body.top, np.array([middle]))[0])
-    mirror = moved(rounded_box((0.1, 0.17, 0.13), 0.04, segments=1), middle, -side - 0.07, belt)
+    mirror = moved(rounded_box((0.1, 0.15, 0.12), 0.04, segments=1), middle, -side - 0.02, belt)
     pan = box((body.axles_x[1] - body.axles_x[0] + 0.5, 1.3 * width, 0.3))
     insert = rounded_box((0.06, 1.4 * float(body.half_width[0][1]), 0.14), 0.02, segments=1)
     pan_x = 0.5 * (body.axles_x[0] + body.axles_x[1])
