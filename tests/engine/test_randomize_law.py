@@ -158,6 +158,7 @@ FINISH = {"pattern": "wood", "probability": 1, "scale_m": 0.1, "strength": 1, "b
 LAYERS = {"layers": dict.fromkeys(("rust", "stain", "dust", "wear"), 0), "layer_scale_m": 0.1, "wear_width_m": 0.01}
 ROUGH = {"color_b": None, "roughness_low": 0.2, "roughness_high": 0.8, "direction": [0, 0, 1]}
 BENT = {"model": "brown_conrady", "coefficients": [0, 0, 0, 0], "fov_deg": None, "right_px": 0, "down_px": 0}
+VEHICLE = {"behind_m": 1, "ahead_m": 1, "beside_m": 1}
 COMPLETE = {
     "camera_lens": {"cameras": "*", **BENT, "calibrated_width_px": None, "max_fov_deg": None},
     "sensor": {"cameras": "*", **dict.fromkeys(SETTINGS, 1), **MORE_SETTINGS},
@@ -181,6 +182,8 @@ COMPLETE = {
     "tint": {"instances": "*", **COLOR, "brightness": 1, "together": True},
     "roughness": {"materials": "*", "roughness": 0.5},
     "material_color": {"materials": "*", **COLOR, "value": 1},
+    "camera_lane": {"cameras": "*", "lanes": "a", "height_m": 1, **VEHICLE, "tries": 1},
+    "advance": {"instances": "*", "cameras": None, "speed_m_s": 1, "step_s": 0.1},
     "slots": {"items": "*", "anchors": "a", "occupancy": 1, "x_m": 0, "y_m": 0, "yaw_deg": 0, "settle": False},
     "scatter": {"items": "*", "anchors": "a", "count": 1, "yaw_deg": 0, "gap_m": 0, "avoid": None, "tries": 1},
 }

@@ -6,12 +6,15 @@ from collections import Counter
 from functools import cache
 
 import numpy as np
+import pytest
 
 from engine.config import compose
 from engine.draft import Draft
+from engine.errors import UserError
 from engine.factory import load_recipe_scene
 from engine.randomize.apply import plan, randomize
 from engine.randomize.bounds import scene_bounds, world_boxes
+from engine.randomize.kinds import randomizer
 from engine.rig import authored_draft, rig_cameras
 from engine.scene.model import Scene
 
@@ -80,7 +83,8 @@ def test_traffic_keeps_its_distances_from_step_to_step():
                 heading = draft.world_from_instance[first, row, :, 0]
                 np.testing.assert_allclose(shift_m, way_m * heading, atol=1e-6)
                 assert keys[row] in ("car", "van", "truck")
-        assert [pair for pair in touching(draft, last) if "/Parked/" not in str(pair)] == []
+        hit = [pair for pair in touching(draft, last) if "/Crossing/" not in str(pair)]  # nobody brakes for them
+        assert hit == []
 
 
 def test_cars_drive_on_the_right_hand_side_and_head_where_their_lane_goes():
@@ -133,13 +137,8 @@ def test_a_thousand_worlds_would_not_repeat_themselves():
 
 
 def test_an_advance_of_nothing_and_a_lane_without_tries_are_refused():
-    from pytest import raises
-
-    from engine.errors import UserError
-    from engine.randomize.kinds import randomizer
-
-    with raises(UserError, match="instances and cameras are both null"):
+    with pytest.raises(UserError, match="instances and cameras are both null"):
         randomizer("x", {"kind": "advance", "instances": None, "cameras": None, "speed_m_s": 1, "step_s": 0.1})
     room = {"behind_m": 1, "ahead_m": 1, "beside_m": 1}
-    with raises(UserError, match=r"tries must be in 1\.\.1024, got 0"):
+    with pytest.raises(UserError, match=r"tries must be in 1\.\.1024, got 0"):
         randomizer("x", {"kind": "camera_lane", "cameras": "*", "lanes": "a", "height_m": 1, **room, "tries": 0})
