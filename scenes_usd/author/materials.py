@@ -47,6 +47,14 @@ def _metal(red: int, green: int, blue: int, roughness: float) -> Finish:
     return Finish((red, green, blue), roughness=roughness, metallic=1.0)
 
 
+CAR_COLORS = (
+    (28, 30, 34), (222, 222, 218), (122, 126, 130), (168, 172, 176), (34, 52, 92), (136, 26, 28), (64, 70, 64), (196, 186, 164),
+)  # sRGB bytes: what cars are painted in, before a world draws its own
+FACADE_COLORS = (
+    (206, 192, 166), (158, 92, 70), (188, 184, 178), (214, 204, 190), (172, 150, 116), (132, 128, 126), (196, 160, 140), (146, 112, 92),
+)  # fmt: skip
+
+
 FINISHES: dict[str, Finish] = {
     # Cartons: atlas of board, print, tape and labels (textures.carton_atlas).
     "CartonKraft": _carton("carton_kraft"),
@@ -139,6 +147,43 @@ FINISHES: dict[str, Finish] = {
     ),
     "FixtureGrey": _coated(118, 124, 130, 0.55),
     "Anodized": _metal(40, 41, 44, 0.36),
+    # Street.
+    **{f"CarPaint{k}": Finish(c, roughness=0.32, clearcoat=1.0) for k, c in enumerate(CAR_COLORS)},
+    "CarGlass": Finish((14, 17, 20), roughness=0.06),
+    "HeadLamp": Finish((214, 218, 222), roughness=0.12, emission=0.35),
+    "RearLamp": Finish((150, 12, 12), roughness=0.18, emission=(0.12, 0.004, 0.004)),
+    "Rim": _metal(150, 152, 156, 0.32),
+    "CargoBox": Finish((226, 228, 228), roughness=0.45),
+    **{f"Facade{k}": Finish(c, roughness=0.86) for k, c in enumerate(FACADE_COLORS)},
+    "FacadeTrim": Finish((198, 194, 186), roughness=0.8),
+    "ShopFront": Finish((52, 60, 58), roughness=0.45),
+    "WindowGlass": Finish((24, 29, 34), roughness=0.05),
+    "WindowLit": Finish((60, 52, 40), roughness=0.3, emission=(0.16, 0.115, 0.06)),
+    "RoofTile": Finish((112, 58, 44), roughness=0.85),
+    "RoofFlat": Finish((96, 94, 92), roughness=0.9),
+    "Asphalt": Finish((72, 72, 74), roughness=0.88),
+    "CycleAsphalt": Finish((112, 62, 54), roughness=0.88),
+    "RoadPaint": Finish((216, 216, 210), roughness=0.6),
+    "Paving": Finish((142, 138, 132), roughness=0.9),
+    "KerbStone": Finish((164, 162, 156), roughness=0.85),
+    "Grass": Finish((84, 104, 52), roughness=0.95),
+    "Leaf0": Finish((66, 92, 38), roughness=0.8),
+    "Leaf1": Finish((88, 108, 48), roughness=0.8),
+    "Leaf2": Finish((52, 78, 44), roughness=0.8),
+    "Bark": Finish((84, 68, 54), roughness=0.95),
+    "SignRed": _coated(176, 24, 28, 0.35),
+    "SignYellow": _coated(236, 186, 20, 0.35),
+    "SignalRed": Finish((120, 10, 10), roughness=0.3, emission=(1.2, 0.03, 0.02)),
+    "SignalGreen": Finish((10, 110, 70), roughness=0.3, emission=(0.02, 0.9, 0.5)),
+    "SignalDark": Finish((26, 22, 18), roughness=0.3),
+    "Denim": Finish((58, 76, 108), roughness=0.92),
+    "FabricBlack": Finish((30, 30, 33), roughness=0.92),
+    "FabricRed": Finish((150, 40, 42), roughness=0.92),
+    "FabricBeige": Finish((186, 168, 138), roughness=0.92),
+    "FabricWhite": Finish((216, 216, 212), roughness=0.92),
+    "FabricGreen": Finish((70, 92, 66), roughness=0.92),
+    "HairDark": Finish((38, 28, 22), roughness=0.7),
+    "HairFair": Finish((150, 116, 70), roughness=0.7),
 }
 
 

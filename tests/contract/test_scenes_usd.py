@@ -19,17 +19,19 @@ from engine.config import compose
 from engine.draft import Draft
 from engine.randomize.apply import plan, randomize
 from engine.randomize.bounds import scene_bounds, world_boxes
+from engine.randomize.kinds import DAYLIGHT_KINDS
 from engine.render import Outputs, Renderer
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene
 from engine.scene.bounds import Shapes
+from engine.scene.defaults import daylit_scene
 from engine.scene.model import Scene
 from scenes_usd.author.build import build
 
 SCENES_USD = Path(__file__).resolve().parents[2] / "scenes_usd"
-NAMES = ("warehouse", "tabletop", "inspection")
+NAMES = ("warehouse", "tabletop", "inspection", "street")
 FILES = sorted(path.relative_to(SCENES_USD).as_posix() for path in SCENES_USD.rglob("*.usda"))
-USD_BYTES, TEXTURE_BYTES = 5_000_000, 2_000_000
+USD_BYTES, TEXTURE_BYTES = 10_000_000, 2_000_000
 APART_M = 1.0e-5  # authored coordinates are rounded to this
 
 
@@ -139,6 +141,12 @@ def test_sizes_are_those_of_the_real_things():
     assert size_of("forklift") == pytest.approx([3.3, 1.1, 2.2], abs=0.15)
     assert size_of("cone")[2] == pytest.approx(0.5, abs=1e-3)
     assert size_of("rack_bay") == pytest.approx([2.7 + 2 * 0.11, 1.1, 4.2], abs=0.05)
+    for asset, size in (("car_hatch", (3.9, 1.8, 1.48)), ("car_suv", (4.4, 2.0, 1.68)), ("van", (5.1, 2.1, 2.1))):
+        assert size_of(asset) == pytest.approx(size, abs=0.12), asset
+    assert size_of("truck") == pytest.approx([7.9, 2.5, 3.47], abs=0.1)
+    assert size_of("cyclist") == pytest.approx([1.76, 0.7, 1.84], abs=0.1)
+    for pose in ("stand", "walk", "stride"):
+        assert 1.7 < size_of("pedestrian", pose=pose)[2] < 1.85
     assert size_of("plate") == pytest.approx([0.16, 0.11, 0.012], abs=1e-4)
 
 
@@ -287,6 +295,8 @@ def test_randomised_cartons_stand_apart_and_on_something():
 def randomised(name: str, *, worlds: int) -> Draft:
     recipe, _ = compose(f"+scene={name}")
     loaded = scene(name)
+    if any(entry["kind"] in DAYLIGHT_KINDS for entry in recipe.randomize.values()):
+        loaded = daylit_scene(loaded)
     cameras = rig_cameras(loaded, recipe.rig)
     draft = authored_draft(loaded, recipe.rig, cameras, np.arange(worlds), np.zeros(worlds, np.int32))
     randomize(plan(recipe, loaded, cameras), draft)

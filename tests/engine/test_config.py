@@ -184,8 +184,8 @@ def test_a_randomizer_replaces_or_removes_that_of_the_scene(mine: Path):
         (["outputs=[rgb,dept]", "write=geometry"], "write.depth needs the output depth"),
         (["write.images.quality=300"], "write.images: quality must be in 1..100, got 300"),
         (["+write.x.kind=cocoo"], "write.x: unknown writer kind 'cocoo'; known kinds: albedo, "),
-        (["+randomize.x.kind=sun"], "randomize.x: unknown kind 'sun'; known kinds: ambient_scale, "),
-        (["+randomize.x=3"], "randomize.x: needs a mapping with a kind, one of: ambient_scale, "),
+        (["+randomize.x.kind=sun"], "randomize.x: unknown kind 'sun'; known kinds: advance, "),
+        (["+randomize.x=3"], "randomize.x: needs a mapping with a kind, one of: advance, "),
         (
             [SUN, "randomize.dusk_lights.elevation_deg=95"],
             "randomize.dusk_lights: elevation_deg must stay in [-90, 90]",
