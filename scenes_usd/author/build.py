@@ -13,6 +13,10 @@ from scenes_usd.author import (
     materials,
     people,
     racks,
+    retail,
+    retail_art,
+    retail_products,
+    retail_store,
     storage,
     tabletop,
     tabletop_assets,
@@ -22,8 +26,11 @@ from scenes_usd.author import (
 )
 
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
-    "textures": (lambda root: textures.write_textures(root / "materials" / "textures"),),
-    "materials": (materials.write_library,),
+    "textures": (
+        lambda root: textures.write_textures(root / "materials" / "textures"),
+        lambda root: retail_art.write_textures(root / "materials" / "textures"),
+    ),
+    "materials": (materials.write_library, retail_products.write_library),
     "assets": (
         storage.write_pallet,
         storage.write_carton,
@@ -37,10 +44,13 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
         tabletop_assets.write_tote,
         tabletop_assets.write_bench,
         inspection.write_assets,
+        retail_products.write_products,
+        retail_store.write_fittings,
     ),
     "warehouse": (warehouse.write_scene,),
     "tabletop": (tabletop.write_scene,),
     "inspection": (inspection.write_scene,),
+    "retail": (retail.write_scene,),
 }
 
 
