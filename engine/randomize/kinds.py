@@ -45,6 +45,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.material
     import engine.randomize.motion
     import engine.randomize.pattern
+    import engine.randomize.planogram
     import engine.randomize.sensor  # noqa: F401 - importing a file registers its kinds
 
     where = f"randomize.{name}"

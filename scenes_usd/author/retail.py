@@ -174,7 +174,7 @@ def _write_lights(stage: Usd.Stage) -> None:
         light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Lamp_{number}")
         light.CreateWidthAttr(1.4)
         light.CreateHeightAttr(0.24)
-        light.CreateIntensityAttr(16.0)
+        light.CreateIntensityAttr(30.0)
         light.CreateEnableColorTemperatureAttr(True)
         light.CreateColorTemperatureAttr(4600.0)
         light.CreateExtentAttr([Gf.Vec3f(-0.7, -0.12, 0.0), Gf.Vec3f(0.7, 0.12, 0.0)])

@@ -55,7 +55,8 @@ WHITE, BLACK = (250, 249, 245), (24, 24, 28)
 LINES = (
     # Drinks.
     Line("AuroraWater", "Drinks", "pet", (0.066, 0.066, 0.25), "AURORA", "still water", "mountain", (232, 244, 252),
-         (26, 104, 190), WHITE, "400123450011", ("hue", "cap"), "CapBlue", "PetClear"),
+         (26, 104, 190), WHITE, "400123450011", ("hue", "cap"), "CapBlue", "PetClear",
+         "LiquidWater"),
     Line("ColaRed", "Drinks", "pet", (0.068, 0.068, 0.245), "Kolo", "cola", "waves", (196, 18, 30),
          (120, 6, 14), WHITE, "400123450028", ("logo", "cap"), "CapRed", "PetClear", "LiquidCola"),
     Line("OrangeSoda", "Drinks", "pet", (0.067, 0.067, 0.235), "ZEST", "orange soda", "fruit", (24, 104, 52),

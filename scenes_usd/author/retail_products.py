@@ -42,10 +42,11 @@ def plain_finishes() -> dict[str, Finish]:
         "CapsuleRed": Finish((120, 16, 32), roughness=0.34, metallic=0.4),
         "CapsuleGold": Finish((206, 170, 96), roughness=0.3, metallic=0.8),
         "Tinplate": Finish((206, 208, 210), roughness=0.26, metallic=1.0),
-        "PetClear": Finish((206, 226, 236), roughness=0.06, opacity=0.3),
-        "GlassClear": Finish((214, 226, 220), roughness=0.03, opacity=0.22),
+        "PetClear": Finish((206, 226, 236), roughness=0.06, opacity=0.14),
+        "GlassClear": Finish((214, 226, 220), roughness=0.03, opacity=0.12),
         "GlassGreen": Finish((18, 40, 22), roughness=0.05, clearcoat=1.0),
         "GlassAmber": Finish((64, 34, 8), roughness=0.05, clearcoat=1.0),
+        "LiquidWater": Finish((176, 214, 240), roughness=0.05, opacity=0.55),  # more than half, so that it is labelled
         "LiquidCola": Finish((40, 16, 8), roughness=0.2),
         "LiquidOrange": Finish((250, 150, 20), roughness=0.3),
         "LiquidOil": Finish((196, 168, 34), roughness=0.15),
