@@ -20,9 +20,8 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-FACINGS_MOST, ROWS_MOST = 12, 4
-FAULT, FAKE, SIDE, PUSH, STRAY, JITTER, YAW_DEG, FRONT_M, ROWS = range(9)  # kinds of chances
-MISSING, MISPLACED, TURNED, FALLEN, PUSHED, COUNTERFEIT = range(6)  # kinds of shares
+FACINGS_MOST, ROWS_MOST = 12, 3
+COUNTERFEIT = 5  # its place among the shares, after those of the faults
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,22 @@ class Block:
     end_m: Array  # [row]
     size_m: Array  # [row, 3], of one item's place
     board_m: Array  # [3]
+
+
+@dataclass(frozen=True)
+class Chances:
+    """What is drawn for one block; numbers in 0..1 where no unit says otherwise."""
+
+    shares: Array  # [row, 6], drawn for the world: of the five faults, of counterfeits
+    fault: Array  # [row, facing]
+    side: Array  # that a turned item shows
+    push: Array
+    stray: Array
+    front_m: Array
+    rows: Array  # of items
+    fake: Array  # [row, facing, row of items]
+    jitter: Array
+    yaw_deg: Array
 
 
 @dataclass(frozen=True)
@@ -56,40 +71,39 @@ class Facings:
     starved: NDArray[np.int32]  # [row], items that were wanted when none was left
 
 
-def face(block: Block, stock: Stock, chances: Array, shares: Array, gap_m: float) -> Facings:
-    """Return the facings of a block; `chances` [row, kind, facing, row of items], `shares` [row, kind]."""
+def face(block: Block, stock: Stock, chances: Chances, gap_m: float) -> Facings:
+    """Return the facings of a block, whose items are taken from the stock."""
     lines, size_m = stock.lines, block.size_m
     there = np.arange(FACINGS_MOST)[None] < block.count[:, None]
-    ends = np.cumsum(shares[:, MISSING:COUNTERFEIT], axis=1)[:, :, None]
-    draw = chances[:, FAULT, :, 0]
-    kind = (draw[:, None] >= ends).sum(axis=1)  # the first of the faults, 5: none
+    ends = np.cumsum(chances.shares[:, :COUNTERFEIT], axis=1)[:, :, None]
+    kind = (chances.fault[:, None] >= ends).sum(axis=1)  # which of the faults, 5: none
     missing, misplaced, turned, fallen, pushed = (there & (kind == k) for k in range(5))
     round_ = lines.round[block.line][:, None]
     deep_m = block.board_m[1]
-    front_m = np.clip(chances[:, FRONT_M, :, 0], 0.0, None)
+    front_m = np.maximum(chances.front_m, 0.0)
     fallen &= (size_m[:, 2] <= deep_m)[:, None] & (size_m[:, 1] <= block.board_m[2])[:, None]
-    side = 1 + (chances[:, SIDE, :, 0] * 3.0).astype(np.int64)  # quarter turns
+    side = 1 + (chances.side * 3.0).astype(np.int64)  # quarter turns
     side = np.where((size_m[:, 0] > deep_m)[:, None] | (size_m[:, 1] > size_m[:, 0])[:, None], 2, side)
     quarter = turned & ~round_ & (side != 2)
     own_depth_m = np.where(fallen, size_m[:, 2:3], np.where(quarter, size_m[:, 0:1], size_m[:, 1:2]))
     front_m = np.minimum(front_m, deep_m - own_depth_m)
     pitch_m = size_m[:, 1:2] + gap_m
-    rows = np.minimum(np.floor(chances[:, ROWS, :, 0]), np.floor((deep_m - front_m + gap_m) / pitch_m + 1e-9))
+    rows = np.minimum(np.floor(chances.rows), np.floor((deep_m - front_m + gap_m) / pitch_m + 1e-9))
     rows = np.where(fallen | quarter, 1, np.maximum(rows, 1)).astype(np.int64)
     wanted = (there & ~missing)[..., None] & (np.arange(ROWS_MOST) < rows[..., None])
     wanted[:, :, 0] &= ~misplaced
     flat = (len(block.line), FACINGS_MOST * ROWS_MOST)
-    fake = chances[:, FAKE] < shares[:, COUNTERFEIT, None, None]
+    fake = chances.fake < chances.shares[:, COUNTERFEIT, None, None]
     front_first = wanted.transpose(0, 2, 1).reshape(flat)
     item = stock.take(block.line, front_first, fake.transpose(0, 2, 1).reshape(flat))
     starved = (front_first & (item < 0)).sum(axis=1).astype(np.int32)
     item = item.reshape(len(block.line), ROWS_MOST, FACINGS_MOST).transpose(0, 2, 1).copy()
     item_m = np.broadcast_to(size_m[:, None, None], (*item.shape, 3)).copy()
-    misplaced &= _stray(item, item_m, misplaced, block, stock, chances[:, STRAY, :, 0])
+    misplaced &= _stray(item, item_m, misplaced, block, stock, chances.stray)
 
     used_m = rows * pitch_m - gap_m
     slack_m = np.maximum(deep_m - front_m - np.where(fallen | quarter, own_depth_m, used_m), 0.0)
-    front_m = front_m + np.where(pushed, slack_m * (0.5 + 0.5 * chances[:, PUSH, :, 0]), 0.0)
+    front_m = front_m + np.where(pushed, slack_m * (0.5 + 0.5 * chances.push), 0.0)
     y_m = front_m[..., None] + np.arange(ROWS_MOST) * pitch_m[..., None] + 0.5 * item_m[..., 1]
     alone = (fallen | quarter)[..., None] & (np.arange(ROWS_MOST) == 0)
     y_m = np.where(alone, (front_m + 0.5 * own_depth_m)[..., None], y_m)
@@ -98,11 +112,11 @@ def face(block: Block, stock: Stock, chances: Array, shares: Array, gap_m: float
 
     most = np.arcsin(np.minimum(gap_m / np.maximum(item_m[..., 0], item_m[..., 1]), 1.0))
     most = np.where(alone | fallen[..., None], 0.0, most)
-    yaw_rad = np.clip(np.deg2rad(chances[:, YAW_DEG]), -most, most)
+    yaw_rad = np.clip(np.deg2rad(chances.yaw_deg), -most, most)
     spare_m = np.maximum(size_m[:, 0:1, None] - item_m[..., 0], 0.0)
-    x_m = x_m + (chances[:, JITTER] - 0.5) * spare_m
+    x_m = x_m + (chances.jitter - 0.5) * spare_m
     first = (np.arange(ROWS_MOST) == 0)[None, None]
-    whole_turn = np.where(round_[..., None], 2.0 * np.pi * chances[:, SIDE], side[..., None] * (0.5 * np.pi))
+    whole_turn = np.where(round_[..., None], 2.0 * np.pi * chances.side[..., None], side[..., None] * (0.5 * np.pi))
     yaw_rad = yaw_rad + np.where(turned[..., None] & first, whole_turn, 0.0)
     lies = fallen[..., None] & first & (item >= 0)
     seen = item[:, :, 0] >= 0

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.facing import FACINGS_MOST, ROWS_MOST, Block, Facings, face, poses_of
+from engine.randomize.facing import FACINGS_MOST, ROWS_MOST, Block, Chances, Facings, face, poses_of
 from engine.randomize.law import LENGTH_RANGE_M, Law, check_support
 from engine.randomize.placing import Items, items_of, put_down, standing_place
 from engine.randomize.product_lines import Lines, Stock, lines_of
@@ -92,7 +92,11 @@ class Planogram:
 def planogram(params: Planogram, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Stock boards from the left to the right, lower boards first."""
     items = items_of(scene, draw.bounds, select.instances(scene, params.items, draw.where("items")))
-    fakes = None if params.counterfeits is None else select.instances(scene, params.counterfeits, draw.where("counterfeits"))
+    fakes = (
+        None
+        if params.counterfeits is None
+        else select.instances(scene, params.counterfeits, draw.where("counterfeits"))
+    )
     boards = select.anchors(scene, params.boards, draw.where("boards"))
     lines = lines_of(scene, items, fakes, draw)
     draft.visible[:, items.instance] = False
@@ -100,16 +104,19 @@ def planogram(params: Planogram, scene: Scene, draft: Draft, draw: Draw) -> None
     stock = Stock(lines, draw.uniform("order", count=len(items.instance)))
     held: list[tuple[Ints, Ints]] = []  # rows and instances, in the order of placing
     counts = {name: np.zeros(len(draft.world), np.int32) for name in (*Facings.COUNTED, "counterfeits", "starved")}
-    rails = [_Rail(rail, name, scene, draft, draw, len(boards) * BLOCKS_MOST)
-             for name, rail in (("tags", params.tags), ("wobblers", params.wobblers)) if rail is not None]  # fmt: skip
+    rails = [
+        _Rail(rail, name, scene, draft, draw, len(boards) * BLOCKS_MOST)
+        for name, rail in (("tags", params.tags), ("wobblers", params.wobblers))
+        if rail is not None
+    ]
     for number, board in enumerate(boards):
         start_m = np.zeros(len(draft.world))
         for k in range(BLOCKS_MOST):
             slot = number * BLOCKS_MOST + k
-            block = plan.block(slot, board, start_m, stock, params.gap_m)
+            block = plan.block(slot, board, start_m, stock)
             if not block.count.any():
                 break
-            facings = face(block, stock, plan.chances[:, slot], plan.shares, params.gap_m)
+            facings = face(block, stock, plan.chances(slot), params.gap_m)
             for name in Facings.COUNTED:
                 counts[name] += getattr(facings, name).sum(axis=1).astype(np.int32)
             counts["starved"] += facings.starved
@@ -125,61 +132,78 @@ def planogram(params: Planogram, scene: Scene, draft: Draft, draw: Draw) -> None
     draw.record("facings", plan.facings)
     for name, values in counts.items():
         draw.record(name, values)
-    draw.record("placed", sum((np.bincount(row, minlength=len(draft.world)) for row, _ in held), start=0 * counts["starved"]))
+    draw.record(
+        "placed", sum((np.bincount(row, minlength=len(draft.world)) for row, _ in held), start=0 * counts["starved"])
+    )
 
 
 @dataclass
 class _Plan:
-    """All random numbers of a planogram, and what came of them for every block."""
+    """What a planogram draws, and what came of it for every block."""
 
-    width_m: Array  # [row, block], wanted
-    liking: Array  # [row, block, line], the greatest comes first
-    chances: Array  # [row, block, kind of chance, facing, row of items], in 0..1, or values of laws
-    shares: Array  # [row, kind of share]
+    params: Planogram
+    draw: Draw
+    near: NDArray[np.bool_]  # [row, bay, line], of the department that the bay keeps to
+    bay: Ints  # [board]
+    shares: Array  # [row, 6], see Chances
     line: Ints  # [row, block], -1: none
     facings: Ints  # [row, block]
 
     @staticmethod
     def drawn(params: Planogram, boards: tuple[Anchor, ...], lines: Lines, draw: Draw) -> _Plan:
-        """Return everything that is drawn before anything is placed."""
-        blocks = len(boards) * BLOCKS_MOST
-        width_m = draw.sample("block_m", params.block_m, count=blocks)
-        rows = len(width_m)
-        liking = draw.uniform("liking", count=blocks * len(lines.names)).reshape(rows, blocks, -1)
+        """Return what is drawn for whole worlds and bays; blocks are drawn one by one."""
         bay_of = [board.path.rpartition("/")[0] for board in boards]
         bays = sorted(set(bay_of))
-        number = np.repeat([bays.index(bay) for bay in bay_of], BLOCKS_MOST)
         keeps = draw.uniform("keeps", count=len(bays)) < draw.law("department", params.department)[:, None]
-        kinds = max(lines.department) + 1
-        favourite = (draw.uniform("favourite", count=len(bays)) * kinds).astype(np.int64)
+        favourite = (draw.uniform("favourite", count=len(bays)) * (max(lines.department) + 1)).astype(np.int64)
         near = keeps[:, :, None] & (favourite[:, :, None] == np.asarray(lines.department)[None, None])
-        liking = liking + NEAR * near[:, number]
-        shape = (rows, blocks, FACINGS_MOST, ROWS_MOST)
-        count = blocks * FACINGS_MOST * ROWS_MOST
-        chances = [draw.uniform(key, count=count).reshape(shape) for key in ("fault", "fake", "side", "push", "stray", "jitter")]
-        chances += [draw.sample(key, law, count=count).reshape(shape)
-                    for key, law in (("yaw_deg", params.yaw_deg), ("front_m", params.front_m), ("rows", params.rows))]  # fmt: skip
         faults = params.faults
-        shares = [draw.law(key, law) for key, law in (("missing_share", faults.missing), ("misplaced_share", faults.misplaced),
-                  ("turned_share", faults.turned), ("fallen_share", faults.fallen), ("pushed_share", faults.pushed_back),
-                  ("counterfeit_share", params.counterfeit))]  # fmt: skip
-        none = np.full((rows, blocks), -1, np.int64)
-        return _Plan(width_m, liking, np.stack(chances, axis=2), np.stack(shares, axis=1), none, none * 0)
+        laws = {
+            "missing": faults.missing,
+            "misplaced": faults.misplaced,
+            "turned": faults.turned,
+            "fallen": faults.fallen,
+            "pushed_back": faults.pushed_back,
+            "counterfeit": params.counterfeit,
+        }
+        shares = np.stack([draw.law(f"{key}_share", law) for key, law in laws.items()], axis=1)
+        none = np.full((len(near), len(boards) * BLOCKS_MOST), -1, np.int64)
+        return _Plan(
+            params, draw, near, np.array([bays.index(bay) for bay in bay_of], np.int64), shares, none, none * 0
+        )
 
-    def block(self, slot: int, board: Anchor, start_m: Array, stock: Stock, gap_m: float) -> Block:
+    def chances(self, slot: int) -> Chances:
+        """Return what is drawn for the facings of a block."""
+        shape = (-1, FACINGS_MOST, ROWS_MOST)
+        one, each = {"count": FACINGS_MOST, "dimension": slot}, {"count": FACINGS_MOST * ROWS_MOST, "dimension": slot}
+        alone = [self.draw.uniform(key, **one) for key in ("fault", "side", "push", "stray")]
+        alone += [
+            self.draw.sample("front_m", self.params.front_m, **one),
+            self.draw.sample("rows", self.params.rows, **one),
+        ]
+        items = [self.draw.uniform(key, **each) for key in ("fake", "jitter")]
+        items.append(self.draw.sample("yaw_deg", self.params.yaw_deg, **each))
+        return Chances(self.shares, *alone, *(values.reshape(shape) for values in items))
+
+    def block(self, slot: int, board: Anchor, start_m: Array, stock: Stock) -> Block:
         """Return the next block of a board in every row; `count` is 0 where nothing fits."""
-        lines = stock.lines
+        lines, gap_m = stock.lines, self.params.gap_m
+        liking = self.draw.uniform("liking", count=len(lines.names), dimension=slot)
+        liking = liking + NEAR * self.near[:, self.bay[slot // BLOCKS_MOST]]
+        wanted_m = self.draw.sample("block_m", self.params.block_m, dimension=slot)
         left_m = board.size_m[0] - start_m
         fits = (lines.size_m[:, 2] <= board.size_m[2]) & (lines.size_m[:, 1] <= board.size_m[1])
         fits = fits[None] & (lines.size_m[None, :, 0] <= left_m[:, None]) & (stock.left() > 0)
-        line = np.argmax(np.where(fits, self.liking[:, slot], -1.0), axis=1)
+        line = np.argmax(np.where(fits, liking, -1.0), axis=1)
         size_m = lines.size_m[line]
         pitch_m = size_m[:, 0] + gap_m
-        room_m = np.minimum(np.maximum(self.width_m[:, slot], size_m[:, 0]), left_m)
+        room_m = np.minimum(np.maximum(wanted_m, size_m[:, 0]), left_m)
         count = np.minimum(np.floor((room_m + gap_m) / pitch_m + 1e-9).astype(np.int64), FACINGS_MOST)
         count = np.minimum(count, stock.left()[np.arange(len(line)), line])
         count = np.where(fits.any(axis=1), count, 0)
-        return Block(line, count, start_m, start_m + np.maximum(count, 1) * pitch_m - gap_m, size_m, np.asarray(board.size_m))
+        return Block(
+            line, count, start_m, start_m + np.maximum(count, 1) * pitch_m - gap_m, size_m, np.asarray(board.size_m)
+        )
 
 
 class _Rail:
@@ -187,7 +211,9 @@ class _Rail:
 
     def __init__(self, rail: OnRail, name: str, scene: Scene, draft: Draft, draw: Draw, blocks: int) -> None:
         self._rail = rail
-        self._items: Items = items_of(scene, draw.bounds, select.instances(scene, rail.items, draw.where(f"{name}.items")))
+        self._items: Items = items_of(
+            scene, draw.bounds, select.instances(scene, rail.items, draw.where(f"{name}.items"))
+        )
         self._order = np.argsort(draw.uniform(f"{name}_order", count=len(self._items.instance)), axis=1, kind="stable")
         self._wants = draw.uniform(f"{name}_wanted", count=blocks) < draw.law(f"{name}_share", rail.share)[:, None]
         self._where = draw.uniform(f"{name}_place", count=blocks)
@@ -198,7 +224,9 @@ class _Rail:
         """Hang one before the block where one is wanted and left."""
         wide_m = self._items.size_m[:, 0].max()
         room_m = block.end_m - block.start_m - wide_m
-        rows = np.flatnonzero(self._wants[:, slot] & (block.count > 0) & (self._used < self._order.shape[1]) & (room_m >= 0.0))
+        rows = np.flatnonzero(
+            self._wants[:, slot] & (block.count > 0) & (self._used < self._order.shape[1]) & (room_m >= 0.0)
+        )
         item = self._order[rows, self._used[rows]]
         self._used[rows] += 1
         x_m = block.start_m[rows] - 0.5 * board.size_m[0] + 0.5 * wide_m + self._where[rows, slot] * room_m[rows]

@@ -84,7 +84,9 @@ class Stock:
         self.lines = lines
         count = len(lines.names)
         self._used = np.zeros((2, len(rank), count), np.int64)  # [fake, row, line]
-        self._total = np.array([np.bincount(lines.line_of_item[lines.fake == fake], minlength=count) for fake in (False, True)])
+        self._total = np.array(
+            [np.bincount(lines.line_of_item[lines.fake == fake], minlength=count) for fake in (False, True)]
+        )
         self._first = np.concatenate([np.zeros((2, 1), np.int64), np.cumsum(self._total, axis=1)[:, :-1]], axis=1)
         self._order = []
         for fake in (False, True):

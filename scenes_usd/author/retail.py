@@ -17,7 +17,7 @@ BAYS_X_M = (-1.0, 0.0, 1.0)  # of the three bays that are stocked by rules
 BESIDE_X_M = (-3.0, -2.0, 2.0, 3.0)
 ACROSS_X_M = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 ACROSS_Y_M = -2.5  # of the shelving on the other side, which faces +y: an aisle of 2 m
-ITEMS = 16  # genuine ones of every line
+ITEMS = 22  # genuine ones of every line
 FAKES = 3  # of each of its two counterfeits
 TAGS_EACH, WOBBLERS_EACH = 12, 3
 GAP_M = 0.006
@@ -103,7 +103,8 @@ def _write_products(stage: Usd.Stage, random: np.random.Generator) -> None:
         names += [(f"Fake_{signal.capitalize()}_{k}", signal) for signal in line.signals for k in range(FAKES)]
         asset = f"product_{usd.snake(line.name)}"
         free[line.name] = [
-            usd.write_instance(stage, f"{group}/{name}", asset, variants={"authenticity": signal}) for name, signal in names
+            usd.write_instance(stage, f"{group}/{name}", asset, variants={"authenticity": signal})
+            for name, signal in names
         ]
     for bay_x in BAYS_X_M:
         for line, board, x, y in places(random):
@@ -123,7 +124,9 @@ def _write_background(stage: Usd.Stage, random: np.random.Generator) -> None:
     for bay, (bay_x, bay_y, side) in enumerate(rows):
         for number, (line, board, x, y) in enumerate(places(random)):
             path = f"{ROOT}/Background/Bay_{bay}_{number:03d}"
-            prim = usd.write_instance(stage, path, f"product_{usd.snake(line.name)}", variants={"authenticity": GENUINE})
+            prim = usd.write_instance(
+                stage, path, f"product_{usd.snake(line.name)}", variants={"authenticity": GENUINE}
+            )
             position = (bay_x + side * x, bay_y + side * y, store.BOARD_TOPS_M[board])
             usd.place(prim, position, yaw_deg=0.0 if side > 0 else 180.0)
 
@@ -135,7 +138,9 @@ def _write_rail(stage: Usd.Stage) -> None:
     number = 0
     for k in range(store.TAG_COUNT):
         for _ in range(TAGS_EACH):
-            prim = usd.write_instance(stage, f"{ROOT}/Tags/Tag_{number:03d}", "price_tag", variants={"print": f"tag_{k}"})
+            prim = usd.write_instance(
+                stage, f"{ROOT}/Tags/Tag_{number:03d}", "price_tag", variants={"print": f"tag_{k}"}
+            )
             bay, board, side = number // 35, number // 7 % 5, number % 7
             x = (*BAYS_X_M, *BESIDE_X_M)[bay] - 0.42 + 0.14 * side
             usd.place(prim, (x, store.FRONT_M - store.RAIL_OUT_M, store.BOARD_TOPS_M[board] - store.RAIL_DROP_M))
@@ -174,11 +179,11 @@ def _write_lights(stage: Usd.Stage) -> None:
         light = UsdLux.RectLight.Define(stage, f"{ROOT}/Lights/Lamp_{number}")
         light.CreateWidthAttr(1.4)
         light.CreateHeightAttr(0.24)
-        light.CreateIntensityAttr(30.0)
+        light.CreateIntensityAttr(42.0)
         light.CreateEnableColorTemperatureAttr(True)
         light.CreateColorTemperatureAttr(4600.0)
         light.CreateExtentAttr([Gf.Vec3f(-0.7, -0.12, 0.0), Gf.Vec3f(0.7, 0.12, 0.0)])
-        UsdGeom.Xformable(light).AddTranslateOp().Set(Gf.Vec3d(x, -1.25, LAMP_Z_M))
+        UsdGeom.Xformable(light).AddTranslateOp().Set(Gf.Vec3d(x, -1.4, LAMP_Z_M))
 
 
 if __name__ == "__main__":

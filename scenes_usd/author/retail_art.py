@@ -136,8 +136,11 @@ def _leaf(draw: ImageDraw.ImageDraw, r: Rect, line: Line, random: np.random.Gene
         angle = np.pi * (0.08 + 0.84 * k / 8.0)
         reach = 0.5 * min(right - left, bottom - top) * (0.75 + 0.25 * float(random.random()))
         along, across = np.array([np.cos(angle), -np.sin(angle)]), np.array([np.sin(angle), np.cos(angle)])
-        outline = [stem + along * reach * t + across * s * reach * 0.16 * np.sin(np.pi * t)
-                   for s, ts in ((1, np.linspace(0, 1, 9)), (-1, np.linspace(1, 0, 9))) for t in ts]  # fmt: skip
+        outline = [
+            stem + along * reach * t + across * s * reach * 0.16 * np.sin(np.pi * t)
+            for s, ts in ((1, np.linspace(0, 1, 9)), (-1, np.linspace(1, 0, 9)))
+            for t in ts
+        ]
         points = [(float(p[0]), float(p[1])) for p in outline]
         draw.polygon(points, fill=_mixed(line.accent, WHITE, 0.35 * (k % 3) / 2.0))
 
@@ -147,8 +150,12 @@ def _sun(draw: ImageDraw.ImageDraw, r: Rect, line: Line, _random: np.random.Gene
     cx, cy, size = (left + right) / 2, top + 0.72 * (bottom - top), 0.5 * min(right - left, bottom - top)
     for k in range(24):
         if k % 2:
-            draw.pieslice((cx - size, cy - size, cx + size, cy + size), k * 15, k * 15 + 9,
-                          fill=_mixed(line.paper, line.accent, 0.6))  # fmt: skip
+            draw.pieslice(
+                (cx - size, cy - size, cx + size, cy + size),
+                k * 15,
+                k * 15 + 9,
+                fill=_mixed(line.paper, line.accent, 0.6),
+            )
     for step in range(5):
         part = size * (0.6 - 0.1 * step)
         color = _mixed(line.accent, line.paper, 0.22 * step)
@@ -161,8 +168,13 @@ def _crest(draw: ImageDraw.ImageDraw, r: Rect, line: Line, _random: np.random.Ge
     draw.rectangle((left + pad, top + pad, right - pad, bottom - pad), outline=line.accent, width=thin)
     draw.rectangle((left + 1.6 * pad, top + 1.6 * pad, right - 1.6 * pad, bottom - 1.6 * pad), outline=line.accent)
     cx, cy, size = (left + right) / 2, top + 0.72 * (bottom - top), 0.15 * min(right - left, bottom - top)
-    shield = [(cx - size, cy - size), (cx + size, cy - size), (cx + size, cy + size * 0.3), (cx, cy + size * 1.3),
-              (cx - size, cy + size * 0.3)]  # fmt: skip
+    shield = [
+        (cx - size, cy - size),
+        (cx + size, cy - size),
+        (cx + size, cy + size * 0.3),
+        (cx, cy + size * 1.3),
+        (cx - size, cy + size * 0.3),
+    ]
     draw.polygon(shield, fill=line.accent)
     draw.line((cx - size, cy - size * 0.3, cx + size, cy - size * 0.3), fill=line.paper, width=thin)
     draw.line((cx, cy - size, cx, cy + size * 1.2), fill=line.paper, width=thin)
@@ -244,12 +256,18 @@ def _front(image: Image.Image, rect: Rect, line: Line, signal: str) -> None:
     random = np.random.Generator(np.random.PCG64(int(line.ean) % 7919))
     PICTURES[line.art](draw, rect, line, random)
     flat = height < 0.5 * width
-    block = (left + 0.06 * width, top + 0.12 * height, left + 0.6 * width, top + 0.62 * height) if flat else (
-        left + 0.07 * width, top + 0.08 * height, right - 0.07 * width, top + 0.36 * height)  # fmt: skip
+    block = (
+        (left + 0.06 * width, top + 0.12 * height, left + 0.6 * width, top + 0.62 * height)
+        if flat
+        else (left + 0.07 * width, top + 0.08 * height, right - 0.07 * width, top + 0.36 * height)
+    )
     _draw_brand(image, block, line, signal)
     draw = ImageDraw.Draw(image)
-    name = (left + 0.1 * width, top + 0.66 * height, left + 0.55 * width, top + 0.86 * height) if flat else (
-        left + 0.14 * width, top + 0.4 * height, right - 0.14 * width, top + 0.49 * height)  # fmt: skip
+    name = (
+        (left + 0.1 * width, top + 0.66 * height, left + 0.55 * width, top + 0.86 * height)
+        if flat
+        else (left + 0.14 * width, top + 0.4 * height, right - 0.14 * width, top + 0.49 * height)
+    )
     bright = sum(line.paper) > 380
     _text(draw, name, line.product, _mixed(line.accent, (0, 0, 0), 0.25) if bright else WHITE)
     weight = (right - 0.3 * width, bottom - 0.09 * height, right - 0.05 * width, bottom - 0.03 * height)
@@ -278,7 +296,9 @@ def wrap(line: Line, signal: str) -> Image.Image:
     low, high = (0.12, 0.9) if line.form in ("flask", "tube") else (0.08, 0.92)
     _front(image, (width * (0.5 - front / 2), height * low, width * (0.5 + front / 2), height * high), line, signal)
     draw = ImageDraw.Draw(image)
-    _draw_small_print(draw, (0.06 * width, 0.2 * height, 0.26 * width, 0.8 * height), line, lines=14, seed=len(line.brand))
+    _draw_small_print(
+        draw, (0.06 * width, 0.2 * height, 0.26 * width, 0.8 * height), line, lines=14, seed=len(line.brand)
+    )
     image = image.resize((width // FINE, height // FINE), Image.Resampling.LANCZOS)
     _draw_barcode(image, (0.82 * width / FINE, 0.5 * height / FINE), 2, printed_number(line, signal))
     return _spoiled(image, signal, WRAP_PX_PER_MM)
@@ -346,7 +366,9 @@ def tags() -> Image.Image:
         price = f"{int(random.integers(0, 9))}.{int(random.integers(10, 99))}"
         _text(draw, (x + 210, y + 80, x + 500, y + 220), price, (16, 16, 18))
         for k in range(3):
-            draw.rectangle((x + 20, y + 90 + 26 * k, x + 60 + int(random.integers(40, 130)), y + 102 + 26 * k), fill=(70, 70, 74))
+            draw.rectangle(
+                (x + 20, y + 90 + 26 * k, x + 60 + int(random.integers(40, 130)), y + 102 + 26 * k), fill=(70, 70, 74)
+            )
         for k in range(30):
             if random.random() < 0.55:
                 draw.rectangle((x + 20 + 6 * k, y + 200, x + 23 + 6 * k, y + 280), fill=(16, 16, 18))
@@ -357,8 +379,12 @@ def wobblers() -> Image.Image:
     """Return four round promotion signs, side by side."""
     image = Image.new("RGB", (4 * 384, 384), WHITE)
     draw = ImageDraw.Draw(image)
-    signs = (("NEW", (226, 30, 40), WHITE), ("-30%", (250, 214, 40), (200, 20, 30)), ("BIO", (60, 150, 60), WHITE),
-             ("2 for 1", (30, 90, 180), WHITE))  # fmt: skip
+    signs = (
+        ("NEW", (226, 30, 40), WHITE),
+        ("-30%", (250, 214, 40), (200, 20, 30)),
+        ("BIO", (60, 150, 60), WHITE),
+        ("2 for 1", (30, 90, 180), WHITE),
+    )
     for k, (text, paper, ink) in enumerate(signs):
         draw.rectangle((384 * k, 0, 384 * k + 383, 383), fill=paper)
         draw.ellipse((384 * k + 14, 14, 384 * k + 369, 369), outline=ink, width=10)

@@ -23,9 +23,17 @@ from scenes_usd.author.solids import box, lathe, loft
 LIBRARY = "materials/retail.usda"
 ROUND = 28  # segments of a bottle
 SKIN_M = 0.0004  # a label stands out so far
-WRONG_CAPS = {"CapBlue": "CapWhite", "CapRed": "CapBlue", "CapGreen": "CapYellow", "CapWhite": "CapPurple",
-              "CapPurple": "CapWhite", "CapBlack": "CapRed", "CapGold": "CapBlack", "CapsuleRed": "CapsuleGold",
-              "CapsuleGold": "CapsuleRed"}  # fmt: skip
+WRONG_CAPS = {
+    "CapBlue": "CapWhite",
+    "CapRed": "CapBlue",
+    "CapGreen": "CapYellow",
+    "CapWhite": "CapPurple",
+    "CapPurple": "CapWhite",
+    "CapBlack": "CapRed",
+    "CapGold": "CapBlack",
+    "CapsuleRed": "CapsuleGold",
+    "CapsuleGold": "CapsuleRed",
+}
 PRINT_ROUGHNESS = {"packet": 0.38, "gable": 0.45, "can": 0.24, "tin": 0.42, "flask": 0.3, "tube": 0.34}
 DEFAULT_ROUGHNESS = 0.45  # of paper labels
 # A counterfeit's print shines where the genuine one is dull, and is dull where that one shines.
@@ -34,8 +42,15 @@ GLOSSY, MATT = 0.08, 0.85
 
 def plain_finishes() -> dict[str, Finish]:
     """Return materials that are not printed."""
-    cap = {"Blue": (28, 84, 190), "Red": (196, 22, 32), "Green": (30, 120, 52), "White": (238, 238, 234),
-           "Yellow": (244, 204, 40), "Purple": (112, 58, 150), "Black": (26, 26, 28)}  # fmt: skip
+    cap = {
+        "Blue": (28, 84, 190),
+        "Red": (196, 22, 32),
+        "Green": (30, 120, 52),
+        "White": (238, 238, 234),
+        "Yellow": (244, 204, 40),
+        "Purple": (112, 58, 150),
+        "Black": (26, 26, 28),
+    }
     caps = {f"Cap{name}": Finish(srgb, roughness=0.35) for name, srgb in cap.items()}
     return caps | {
         "CapGold": Finish((214, 172, 92), roughness=0.3, metallic=1.0),
@@ -77,8 +92,9 @@ def print_finishes() -> dict[str, Finish]:
     finishes = {}
     for line in LINES:
         roughness = PRINT_ROUGHNESS.get(line.form, DEFAULT_ROUGHNESS)
-        genuine = Finish(color_texture=texture_name(line, GENUINE), roughness=roughness,
-                         metallic=0.55 if line.form == "can" else 0.0)  # fmt: skip
+        genuine = Finish(
+            color_texture=texture_name(line, GENUINE), roughness=roughness, metallic=0.55 if line.form == "can" else 0.0
+        )
         for signal in (GENUINE, *line.signals):
             finish = replace(genuine, color_texture=texture_name(line, signal))
             if signal == "gloss":
@@ -109,15 +125,32 @@ def _rounded(line: Line) -> dict[str, Shape]:
     """Return body, label, cap and contents of a bottle for drinks: PET, or wine of Bordeaux shape."""
     radius, height = line.size_m[0] / 2.0 - SKIN_M, line.size_m[2]
     if line.form == "wine":
-        body = [(0.0, 0.004), (radius * 0.8, 0.0), (radius, 0.004), (radius, 0.62 * height), (radius * 0.92, 0.67 * height),
-                (radius * 0.6, 0.72 * height), (0.0155, 0.77 * height), (0.0145, 0.97 * height)]  # fmt: skip
+        body = [
+            (0.0, 0.004),
+            (radius * 0.8, 0.0),
+            (radius, 0.004),
+            (radius, 0.62 * height),
+            (radius * 0.92, 0.67 * height),
+            (radius * 0.6, 0.72 * height),
+            (0.0155, 0.77 * height),
+            (0.0145, 0.97 * height),
+        ]
         cap = [(0.0155, 0.8 * height), (0.0152, height - 0.001), (0.0142, height), (0.0, height)]
         parts = {"Body": _turned_part(body), "Label": _sleeve(radius, 0.14 * height, 0.47 * height)}
         return parts | {"Cap": _turned_part(cap)}
     waist = radius * 0.94
-    body = [(radius * 0.72, 0.0), (radius, 0.008), (radius, 0.3 * height), (waist, 0.33 * height), (waist, 0.68 * height),
-            (radius, 0.7 * height), (radius * 0.95, 0.76 * height), (radius * 0.6, 0.86 * height), (0.0125, 0.915 * height),
-            (0.0125, 0.93 * height)]  # fmt: skip
+    body = [
+        (radius * 0.72, 0.0),
+        (radius, 0.008),
+        (radius, 0.3 * height),
+        (waist, 0.33 * height),
+        (waist, 0.68 * height),
+        (radius, 0.7 * height),
+        (radius * 0.95, 0.76 * height),
+        (radius * 0.6, 0.86 * height),
+        (0.0125, 0.915 * height),
+        (0.0125, 0.93 * height),
+    ]
     cap = [(0.0125, 0.928 * height), (0.0148, 0.93 * height), (0.0148, height - 0.001), (0.0135, height), (0.0, height)]
     parts = {"Body": _turned_part(body), "Label": _sleeve(waist, 0.335 * height, 0.675 * height)}
     parts["Cap"] = _turned_part(cap)
@@ -141,8 +174,17 @@ def _canned(line: Line) -> dict[str, Shape]:
     radius, height = line.size_m[0] / 2.0 - SKIN_M, line.size_m[2]
     neck = radius * (0.82 if line.form == "can" else 1.0)
     low, high = (0.05, 0.95) if line.form == "can" else (0.045, 0.955)
-    metal = [(neck * 0.9, 0.004), (neck, 0.0), (radius, low * height), (radius, high * height), (neck, height - 0.002),
-             (neck, height), (neck - 0.002, height), (neck - 0.003, height - 0.004), (0.0, height - 0.004)]  # fmt: skip
+    metal = [
+        (neck * 0.9, 0.004),
+        (neck, 0.0),
+        (radius, low * height),
+        (radius, high * height),
+        (neck, height - 0.002),
+        (neck, height),
+        (neck - 0.002, height),
+        (neck - 0.003, height - 0.004),
+        (0.0, height - 0.004),
+    ]
     lid = _turned_part([(neck - 0.006, height - 0.0035), (neck - 0.009, height - 0.0035)])
     return {"Body": joined(_turned_part(metal), lid), "Label": _sleeve(radius, low * height, high * height)}
 
@@ -150,11 +192,25 @@ def _canned(line: Line) -> dict[str, Shape]:
 def _jarred(line: Line) -> dict[str, Shape]:
     """Return a jar with a screw lid."""
     radius, height = line.size_m[0] / 2.0 - SKIN_M, line.size_m[2]
-    body = [(radius * 0.85, 0.0), (radius, 0.006), (radius, 0.72 * height), (radius * 0.84, 0.82 * height),
-            (radius * 0.84, 0.86 * height)]  # fmt: skip
-    lid = [(radius * 0.84, 0.855 * height), (radius * 0.93, 0.858 * height), (radius * 0.93, height - 0.002),
-           (radius * 0.9, height), (0.0, height)]  # fmt: skip
-    parts = {"Body": _turned_part(body), "Label": _sleeve(radius, 0.13 * height, 0.63 * height), "Cap": _turned_part(lid)}
+    body = [
+        (radius * 0.85, 0.0),
+        (radius, 0.006),
+        (radius, 0.72 * height),
+        (radius * 0.84, 0.82 * height),
+        (radius * 0.84, 0.86 * height),
+    ]
+    lid = [
+        (radius * 0.84, 0.855 * height),
+        (radius * 0.93, 0.858 * height),
+        (radius * 0.93, height - 0.002),
+        (radius * 0.9, height),
+        (0.0, height),
+    ]
+    parts = {
+        "Body": _turned_part(body),
+        "Label": _sleeve(radius, 0.13 * height, 0.63 * height),
+        "Cap": _turned_part(lid),
+    }
     return parts | {"Contents": _contents(body, 0.74 * height)}
 
 
@@ -189,17 +245,28 @@ def _flask(line: Line) -> dict[str, Shape]:
     width, depth, height = line.size_m
     sections = ((0.8, 0.0), (0.97, 0.02), (1.0, 0.08), (1.0, 0.6), (0.95, 0.72), (0.7, 0.8), (0.42, 0.84))
     skin = _wrapped([_oval(width * s, depth * max(s, 0.66 * s + 0.24), z * height) for s, z in sections])
-    cap = loft([_oval(width * 0.52, depth * 0.8, z * height)[:-1] for z in (0.835, 0.985)]
-               + [_oval(width * 0.47, depth * 0.72, height)[:-1]])  # fmt: skip
+    cap = loft(
+        [_oval(width * 0.52, depth * 0.8, z * height)[:-1] for z in (0.835, 0.985)]
+        + [_oval(width * 0.47, depth * 0.72, height)[:-1]]
+    )
     return {"Label": skin, "Cap": cap}
 
 
 def _tube(line: Line) -> dict[str, Shape]:
     """Return a tube that stands on its cap, its crimp on top."""
     width, depth, height = line.size_m
-    sections = ((0.55, 0.55, 0.14), (0.85, 1.0, 0.2), (0.86, 1.0, 0.3), (0.92, 0.62, 0.7), (1.0, 0.06, 0.95), (1.0, 0.03, 1.0))
+    sections = (
+        (0.55, 0.55, 0.14),
+        (0.85, 1.0, 0.2),
+        (0.86, 1.0, 0.3),
+        (0.92, 0.62, 0.7),
+        (1.0, 0.06, 0.95),
+        (1.0, 0.03, 1.0),
+    )
     skin = _wrapped([_oval(width * w, depth * d, z * height, squareness=2.0) for w, d, z in sections])
-    cap = _turned_part([(0.0, 0.0), (depth * 0.42, 0.0), (depth * 0.45, 0.002), (depth * 0.45, 0.15 * height), (0.0, 0.15 * height)])
+    cap = _turned_part(
+        [(0.0, 0.0), (depth * 0.42, 0.0), (depth * 0.45, 0.002), (depth * 0.45, 0.15 * height), (0.0, 0.15 * height)]
+    )
     return {"Label": skin, "Cap": cap}
 
 
@@ -215,8 +282,11 @@ def _square(line: Line) -> dict[str, Shape]:
     def skin(levels: list[tuple[float, float]]) -> Shape:
         rings = [at(share, z) for share, z in levels]
         count = len(rings[0])
-        faces = [(k * count + j, k * count + (j + 1) % count, (k + 1) * count + (j + 1) % count, (k + 1) * count + j)
-                 for k in range(len(rings) - 1) for j in range(count)]  # fmt: skip
+        faces = [
+            (k * count + j, k * count + (j + 1) % count, (k + 1) * count + (j + 1) % count, (k + 1) * count + j)
+            for k in range(len(rings) - 1)
+            for j in range(count)
+        ]
         return shape_from_faces(np.concatenate(rings), faces)
 
     body = skin([(0.94, 0.0), (1.0, 0.012), (1.0, 0.7), (0.9, 0.75), (0.4, 0.83), (0.38, 0.93)])
@@ -244,7 +314,9 @@ def _packet(line: Line) -> dict[str, Shape]:
         eaves = 0.8 * height
         x, y = width / 2.0, depth / 2.0
         points = [(sx * x, sy * y, z) for z in (0.0, eaves) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
-        points += [(sx * x, sy * 0.002, z) for z in (0.94 * height, height) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+        points += [
+            (sx * x, sy * 0.002, z) for z in (0.94 * height, height) for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        ]
         faces = [(k, (k + 1) % 4, 4 + (k + 1) % 4, 4 + k) for k in range(4)] + [(3, 2, 1, 0)]
         faces += [(4 + k, 4 + (k + 1) % 4, 8 + (k + 1) % 4, 8 + k) for k in range(4)]
         faces += [(8 + k, 8 + (k + 1) % 4, 12 + (k + 1) % 4, 12 + k) for k in range(4)] + [(12, 13, 14, 15)]
@@ -257,7 +329,9 @@ def _packet(line: Line) -> dict[str, Shape]:
     sign = np.sign(total[np.arange(len(axis)), axis])[face]
     a = axis[face]
     x, y, z = corner.T
-    u = np.select([a == 1, a == 0], [0.5 - sign * x / width, net_u + (0.5 + sign * y / depth) * (1.0 - net_u)], 0.5 + x / width)
+    u = np.select(
+        [a == 1, a == 0], [0.5 - sign * x / width, net_u + (0.5 + sign * y / depth) * (1.0 - net_u)], 0.5 + x / width
+    )
     u = np.where(a == 0, u, u * net_u)
     v = np.where(a == 2, net_v + (0.5 + y / depth) * (1.0 - net_v), z / height * net_v)
     inside = 0.001
@@ -265,15 +339,27 @@ def _packet(line: Line) -> dict[str, Shape]:
     return {"Label": replace(shape, uv_m=uv)}
 
 
-FORMS = {"pet": _rounded, "wine": _rounded, "can": _canned, "tin": _canned, "jar": _jarred, "flask": _flask, "tube": _tube,
-         "square": _square, "packet": _packet, "gable": _packet}  # fmt: skip
+FORMS = {
+    "pet": _rounded,
+    "wine": _rounded,
+    "can": _canned,
+    "tin": _canned,
+    "jar": _jarred,
+    "flask": _flask,
+    "tube": _tube,
+    "square": _square,
+    "packet": _packet,
+    "gable": _packet,
+}
 
 
 def write_products(root: Path) -> None:
     """Write ``assets/product_<line>.usda`` for every line, each with the variant set ``authenticity``."""
     for line in LINES:
         path = root / "assets" / f"product_{usd.snake(line.name)}.usda"
-        comment = f"{line.brand} {line.product}; counterfeits differ in: {', '.join(line.signals)}. All brands are made up."
+        comment = (
+            f"{line.brand} {line.product}; counterfeits differ in: {', '.join(line.signals)}. All brands are made up."
+        )
         stage = usd.new_stage(path, line.name, kind=Kind.Tokens.component, comment=comment)
         root_prim = stage.GetDefaultPrim()
         Usd.ModelAPI(root_prim).SetAssetName(line.name)
@@ -290,8 +376,10 @@ def write_products(root: Path) -> None:
             names = {part: bound[part] for part in parts if part != "Label"} | {"Label": print_name(line, signal)}
             if signal == "cap":
                 names["Cap"] = WRONG_CAPS[line.cap]
-            materials = {part: usd.reference_material(stage, f"/{line.name}/Materials", name, f"../{LIBRARY}")
-                         for part, name in names.items()}  # fmt: skip
+            materials = {
+                part: usd.reference_material(stage, f"/{line.name}/Materials", name, f"../{LIBRARY}")
+                for part, name in names.items()
+            }
             variants.AddVariant(signal)
             variants.SetVariantSelection(signal)
             with variants.GetVariantEditContext():
@@ -300,4 +388,3 @@ def write_products(root: Path) -> None:
                     usd.bind(stage.OverridePrim(f"/{line.name}/Geometry/{part}"), material)
         variants.SetVariantSelection(GENUINE)
         usd.save(stage)
-

@@ -35,9 +35,16 @@ def gondola_bay() -> Shape:
     for side in (-1.0, 1.0):
         post = moved(box((0.03, 0.06, height), bevel_m=0.002), side * (width / 2.0 - 0.0005), back - 0.03)
         pieces.append(painted(post, "ShelfGrey"))
-    pieces.append(painted(moved(box((width, depth - 0.05, 0.12)), 0.0, FRONT_M + depth / 2.0 - 0.005, 0.0), "ShelfGrey"))
+    pieces.append(
+        painted(moved(box((width, depth - 0.05, 0.12)), 0.0, FRONT_M + depth / 2.0 - 0.005, 0.0), "ShelfGrey")
+    )
     for top in BOARD_TOPS_M:
-        board = moved(box((width - 0.004, depth - 0.04, BOARD_M), bevel_m=0.002), 0.0, FRONT_M + (depth - 0.04) / 2.0, top - BOARD_M)
+        board = moved(
+            box((width - 0.004, depth - 0.04, BOARD_M), bevel_m=0.002),
+            0.0,
+            FRONT_M + (depth - 0.04) / 2.0,
+            top - BOARD_M,
+        )
         pieces.append(painted(board, "ShelfWhite"))
         rail = box((width - 0.004, 0.006, 0.044), bevel_m=0.001)
         pieces.append(painted(moved(rail, 0.0, FRONT_M - 0.0032, top - 0.044), "RailClear"))
@@ -46,7 +53,11 @@ def gondola_bay() -> Shape:
         if top > BOARD_TOPS_M[0]:
             for side in (-1.0, 1.0):
                 arm = box((0.003, depth - 0.08, 0.05))
-                pieces.append(painted(moved(arm, side * (width / 2.0 - 0.006), FRONT_M + depth / 2.0 + 0.01, top - 0.08), "ShelfGrey"))
+                pieces.append(
+                    painted(
+                        moved(arm, side * (width / 2.0 - 0.006), FRONT_M + depth / 2.0 + 0.01, top - 0.08), "ShelfGrey"
+                    )
+                )
     return joined(*pieces)
 
 
@@ -70,7 +81,9 @@ def wobbler(number: int) -> Shape:
     faces += [(k, 32 + k, 32 + (k + 1) % 32, (k + 1) % 32) for k in range(32)]
     index = np.array([i for face in faces for i in face])
     x, _, z = points[index].T
-    uv = np.stack([(np.clip(x / WOBBLER_M + 0.5, 0.01, 0.99) + number) / 4.0, np.clip(z / WOBBLER_M, 0.01, 0.99)], axis=1)
+    uv = np.stack(
+        [(np.clip(x / WOBBLER_M + 0.5, 0.01, 0.99) + number) / 4.0, np.clip(z / WOBBLER_M, 0.01, 0.99)], axis=1
+    )
     return joined(painted(shape_from_faces(points, faces, uv_m=uv), "Wobblers"), painted(strip, "RailClear"))
 
 
@@ -127,9 +140,14 @@ def room_parts() -> dict[str, tuple[str, Shape]]:
         points = [(x, y, z) for z in (low, high) for x, y in ring]
         faces = [((k + 1) % 4, k, 4 + k, 4 + (k + 1) % 4) for k in range(4)]
         walls.append(painted(shape_from_faces(points, faces, crease_deg=30.0), material))
-    ceiling = [painted(shape_from_faces([(x0, y0, top), (x0, y1, top), (x1, y1, top), (x1, y0, top)], [(0, 1, 2, 3)]), "ShopCeiling")]
+    ceiling = [
+        painted(
+            shape_from_faces([(x0, y0, top), (x0, y1, top), (x1, y1, top), (x1, y0, top)], [(0, 1, 2, 3)]),
+            "ShopCeiling",
+        )
+    ]
     for x in np.arange(-6.0, 6.1, 2.0):
-        for y in (-4.8, -1.25, 2.3):
+        for y in (-4.8, -1.4, 2.3):
             tray = moved(box((1.5, 0.3, 0.05), bevel_m=0.004), x, y, top - 0.06)
             ceiling.append(painted(tray, "ShelfWhite"))
             for across in (-0.07, 0.07):
