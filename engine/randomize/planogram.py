@@ -1,7 +1,7 @@
 """Planogram: blocks of facings of product lines on shop shelves, with what goes wrong there.
 
 Boards are anchors: x along the board, the front edge at -y, the box's height what is clear above. A product line is the
-folder of its instances in the stage, a department the folder of the line. All items of a line stand in places of one size.
+folder of its instances in the stage, a department the folder of the line. All items of a line have places of one size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.facing import FACINGS_MOST, ROWS_MOST, Block, Chances, Facings, face, poses_of
-from engine.randomize.law import LENGTH_RANGE_M, Law, check_support
+from engine.randomize.law import ANGLE_RANGE_DEG, LENGTH_RANGE_M, Law, check_support
 from engine.randomize.placing import Items, items_of, put_down, standing_place
 from engine.randomize.product_lines import Lines, Stock, lines_of
 from engine.randomize.select import Glob
@@ -82,6 +82,7 @@ class Planogram:
         check_support("block_m", self.block_m, 0.01, 100.0)
         check_support("rows", self.rows, 1, ROWS_MOST)
         check_support("front_m", self.front_m, *LENGTH_RANGE_M)
+        check_support("yaw_deg", self.yaw_deg, *ANGLE_RANGE_DEG)
         for name in ("department", "counterfeit"):
             check_support(name, getattr(self, name), 0.0, 1.0)
         if not 0.0 < self.gap_m < 1.0:

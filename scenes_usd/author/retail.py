@@ -91,7 +91,7 @@ def places(random: np.random.Generator) -> list[tuple[Line, int, float, float]]:
 
 
 def _write_products(stage: Usd.Stage, random: np.random.Generator) -> None:
-    """Write the pool of every line: on the shelf, two deep, as far as there is room, the rest on the floor behind it."""
+    """Write the pool of every line: on the shelf, two deep, as far as there is room, the rest on the floor behind."""
     usd.group(stage, f"{ROOT}/Products")
     for department in dict.fromkeys(line.department for line in LINES):
         usd.group(stage, f"{ROOT}/Products/{department}")
@@ -162,14 +162,14 @@ def _write_areas(stage: Usd.Stage) -> None:
             size = (store.STOCK_WIDTH_M, store.STOCK_DEPTH_M, clear)
             usd.write_anchor(stage, f"{ROOT}/Boards/Bay_{bay}/Board_{board}", "shelf_board", position, size)
     usd.group(stage, f"{ROOT}/Areas", kind="")
-    areas = {
-        "camera_volume": {"Customer": ((0.0, -1.45, 1.35), (4.0, 0.9, 0.45)), "Robot": ((0.0, -1.3, 0.35), (2.6, 0.7, 0.9)),
-                          "Close": ((0.0, -0.75, 0.5), (2.2, 0.2, 1.1))},
-        "look_volume": {"Shelf": ((0.0, -0.1, 0.3), (2.4, 0.2, 1.3))},
-    }  # fmt: skip
-    for kind, boxes in areas.items():
-        for name, (position, size) in boxes.items():
-            usd.write_anchor(stage, f"{ROOT}/Areas/{name}", kind, position, size)
+    volumes = {
+        "Customer": ((0.0, -1.45, 1.35), (4.0, 0.9, 0.45)),
+        "Robot": ((0.0, -1.3, 0.35), (2.6, 0.7, 0.9)),
+        "Close": ((0.0, -0.75, 0.5), (2.2, 0.2, 1.1)),
+    }
+    for name, (position, size) in volumes.items():
+        usd.write_anchor(stage, f"{ROOT}/Areas/{name}", "camera_volume", position, size)
+    usd.write_anchor(stage, f"{ROOT}/Areas/Shelf", "look_volume", (0.0, -0.1, 0.3), (2.4, 0.2, 1.3))
 
 
 def _write_lights(stage: Usd.Stage) -> None:

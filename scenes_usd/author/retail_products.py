@@ -1,7 +1,7 @@
 """Products on sale: bottles, cans, jars, tubes and packets with printed labels, each genuine or counterfeit.
 
-Origins lie on the shelf, in the middle of the footprint; fronts look along -y. What is not printed has a material of the
-shop's library; what is printed has one of its own for every print.
+Origins lie on the shelf, in the middle of the footprint; fronts look along -y. What is not printed has a material of
+the shop's library; what is printed has one of its own for every print.
 """
 
 from __future__ import annotations
