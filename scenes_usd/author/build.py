@@ -15,7 +15,14 @@ from scenes_usd.author import (
     materials,
     people,
     racks,
+<<<<<<< HEAD
     shipping,
+=======
+    retail,
+    retail_art,
+    retail_products,
+    retail_store,
+>>>>>>> w_retail
     storage,
     street,
     street_buildings,
@@ -32,8 +39,11 @@ from scenes_usd.author import (
 )
 
 STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
-    "textures": (lambda root: textures.write_textures(root / "materials" / "textures"),),
-    "materials": (materials.write_library,),
+    "textures": (
+        lambda root: textures.write_textures(root / "materials" / "textures"),
+        lambda root: retail_art.write_textures(root / "materials" / "textures"),
+    ),
+    "materials": (materials.write_library, retail_products.write_library),
     "assets": (
         storage.write_pallet,
         storage.write_carton,
@@ -51,16 +61,25 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
         tabletop_assets.write_tote,
         tabletop_assets.write_bench,
         inspection.write_assets,
+<<<<<<< HEAD
         street_ground.write_ground,
         street_cars.write_vehicles,
         street_people.write_people,
         street_props.write_props,
         street_buildings.write_buildings,
+=======
+        retail_products.write_products,
+        retail_store.write_fittings,
+>>>>>>> w_retail
     ),
     "warehouse": (warehouse.write_scene,),
     "tabletop": (tabletop.write_scene,),
     "inspection": (inspection.write_scene,),
+<<<<<<< HEAD
     "street": (street.write_scene,),
+=======
+    "retail": (retail.write_scene,),
+>>>>>>> w_retail
 }
 
 

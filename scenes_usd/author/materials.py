@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -195,7 +196,13 @@ def linear(srgb: tuple[int, int, int]) -> Gf.Vec3f:
 
 def write_library(root: Path) -> None:
     """Write ``materials/library.usda`` with every finish below ``/Library``."""
-    path = root / LIBRARY
+    comment = "Material library; referenced one material at a time. Written by author/materials.py."
+    write_finishes(root, LIBRARY, FINISHES, comment)
+
+
+def write_finishes(root: Path, library: str, finishes: Mapping[str, Finish], comment: str) -> None:
+    """Write finishes below ``/Library`` of a file."""
+    path = root / library
     path.parent.mkdir(parents=True, exist_ok=True)
     layer = Sdf.Layer.Find(str(path))
     if layer:
@@ -203,13 +210,11 @@ def write_library(root: Path) -> None:
     else:
         path.unlink(missing_ok=True)
     stage = Usd.Stage.Open(layer) if layer else Usd.Stage.CreateNew(str(path))
-    stage.GetRootLayer().comment = (
-        "Material library; referenced one material at a time. Written by author/materials.py."
-    )
+    stage.GetRootLayer().comment = comment
     UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.z)
     UsdGeom.SetStageMetersPerUnit(stage, 1.0)
     stage.SetDefaultPrim(UsdGeom.Scope.Define(stage, "/Library").GetPrim())
-    for name, finish in FINISHES.items():
+    for name, finish in finishes.items():
         _write_material(stage, f"/Library/{name}", finish)
     save(stage)
 

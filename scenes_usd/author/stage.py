@@ -112,16 +112,17 @@ def write_mesh(
     used = [(name, faces) for name, faces in used if len(faces)]
     binding = UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim())
     if len(used) == 1:
-        _bind(mesh.GetPrim(), materials[used[0][0]])
+        bind(mesh.GetPrim(), materials[used[0][0]])
         return mesh.GetPrim()
     for name, faces in used:
         subset = binding.CreateMaterialBindSubset(name, Vt.IntArray.FromNumpy(faces.astype(np.int32)))
-        _bind(subset.GetPrim(), materials[name])
+        bind(subset.GetPrim(), materials[name])
     binding.SetMaterialBindSubsetsFamilyType(UsdGeom.Tokens.partition)
     return mesh.GetPrim()
 
 
-def _bind(prim: Usd.Prim, material: UsdShade.Material | None) -> None:
+def bind(prim: Usd.Prim, material: UsdShade.Material | None) -> None:
+    """Bind a material; ``None`` leaves that to a variant."""
     if material is not None:
         UsdShade.MaterialBindingAPI.Apply(prim).Bind(material)
 
@@ -136,7 +137,7 @@ def material_variants(stage: Usd.Stage, name: str, choices: Mapping[str, Mapping
         for relative, material in bindings.items():
             bound = reference_material(stage, f"{root.GetPath()}/Materials", material, f"../{LIBRARY}")
             with variants.GetVariantEditContext():
-                _bind(stage.OverridePrim(f"{root.GetPath()}/{relative}"), bound)
+                bind(stage.OverridePrim(f"{root.GetPath()}/{relative}"), bound)
     variants.SetVariantSelection(next(iter(choices)))
 
 
