@@ -15,14 +15,11 @@ from scenes_usd.author import (
     materials,
     people,
     racks,
-<<<<<<< HEAD
-    shipping,
-=======
     retail,
     retail_art,
     retail_products,
     retail_store,
->>>>>>> w_retail
+    shipping,
     storage,
     street,
     street_buildings,
@@ -61,25 +58,19 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
         tabletop_assets.write_tote,
         tabletop_assets.write_bench,
         inspection.write_assets,
-<<<<<<< HEAD
         street_ground.write_ground,
         street_cars.write_vehicles,
         street_people.write_people,
         street_props.write_props,
         street_buildings.write_buildings,
-=======
         retail_products.write_products,
         retail_store.write_fittings,
->>>>>>> w_retail
     ),
     "warehouse": (warehouse.write_scene,),
     "tabletop": (tabletop.write_scene,),
     "inspection": (inspection.write_scene,),
-<<<<<<< HEAD
     "street": (street.write_scene,),
-=======
     "retail": (retail.write_scene,),
->>>>>>> w_retail
 }
 
 

@@ -112,9 +112,7 @@ def _write(root: Path, name: str, semantic: str, parts: dict[str, Shape]) -> Non
     stage.DefinePrim(f"/{name}/Geometry", "Scope")
     names = dict.fromkeys(n for shape in parts.values() for n in shape.materials)
     scope = f"/{name}/Materials"
-    bound = {
-        n: None if n == "Paint" else usd.reference_material(stage, scope, n, f"../{usd.LIBRARY}") for n in names
-    }
+    bound = {n: None if n == "Paint" else usd.reference_material(stage, scope, n, f"../{usd.LIBRARY}") for n in names}
     for part, shape in parts.items():
         usd.write_mesh(stage, f"/{name}/Geometry/{part}", shape, bound, decimals=3)
     choices = {f"paint{k}": {"Geometry/Body/Paint": paint} for k, paint in enumerate(PAINTS)}

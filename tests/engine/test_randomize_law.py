@@ -158,15 +158,12 @@ FINISH = {"pattern": "wood", "probability": 1, "scale_m": 0.1, "strength": 1, "b
 LAYERS = {"layers": dict.fromkeys(("rust", "stain", "dust", "wear"), 0), "layer_scale_m": 0.1, "wear_width_m": 0.01}
 ROUGH = {"color_b": None, "roughness_low": 0.2, "roughness_high": 0.8, "direction": [0, 0, 1]}
 BENT = {"model": "brown_conrady", "coefficients": [0, 0, 0, 0], "fov_deg": None, "right_px": 0, "down_px": 0}
-<<<<<<< HEAD
 SEEN = {"cameras": "*", "probability": 1}
 BEHIND = {"instances": None, "folder": None, "weights": None, "zoom": 1}
 WAY = {"way": {"anchors": "a", "points_m": None, "curve": "linear"}, "focal_mm": None, "clear": CLEAR}
 ASIDE = dict.fromkeys(("side_m", "up_m", "roll_deg"), 0)
 DRIVE = {"start_share": 0, "speed_m_s": 1, "step_s": 0.1, "ahead_m": 1, "bob_m": 0, "bob_hz": 1}
-=======
 VEHICLE = {"behind_m": 1, "ahead_m": 1, "beside_m": 1}
->>>>>>> w_street
 COMPLETE = {
     "camera_corridor": {"cameras": "*", **WAY, **ASIDE, "share": 1, "pan_deg": 0, "tilt_deg": 0, "backward": 0},
     "camera_path": {"cameras": "*", **WAY, **ASIDE, **DRIVE},
