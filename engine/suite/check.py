@@ -25,6 +25,7 @@ class Checked:
     low: float  # of the share, 90 % interval
     high: float
     least: float  # share that the suite asks for
+    satisfying: tuple[int, ...]  # worlds all of whose frames satisfy it
 
     @property
     def share(self) -> float:
@@ -56,10 +57,11 @@ def check_suite(name: str, suite: Suite, out: Path) -> Checked:
     rows = frames_where(open_index(out), suite.where, where=f"suite/{name}.yaml: where")
     worlds = np.array([world for world, _ in rows], np.int64)
     holds = np.array([holds for _, holds in rows], np.bool_)
-    _, index = np.unique(worlds, return_inverse=True)
+    numbers, index = np.unique(worlds, return_inverse=True)
     by_world = np.bincount(index, holds) / np.maximum(np.bincount(index), 1)
     low, high = wilson(float(by_world.sum()), len(by_world))
-    return Checked(name, len(rows), len(by_world), int(holds.sum()), low, high, suite.share)
+    whole = tuple(numbers[by_world == 1.0].tolist())
+    return Checked(name, len(rows), len(numbers), int(holds.sum()), low, high, suite.share, whole)
 
 
 def wilson(successes: float, count: int, z: float = Z_90) -> tuple[float, float]:
