@@ -254,3 +254,16 @@ def test_weights_of_names_are_reweighted_too():
     laws = Laws(**checked_laws(entries, {"groups": {}, "reweight": {"look.weights": [0, 1]}}))
     assert set(randomized(SCENE, entries, range(20)).drawn["p.look.material"].ravel()) == {"/Mat/Red"}
     assert set(randomized(SCENE, entries, range(20), laws=laws).drawn["p.look.material"].ravel()) == {"/Mat/Blue"}
+
+
+def test_a_condition_on_a_candidate_looks_at_that_candidate():
+    """A camera that is refused is drawn anew, both columns: what is kept fits together."""
+    case = {"high": 4, "then": uniform(60, 80)}
+    orbit = {"kind": "camera_orbit", "cameras": "*", "around": "/W/A", "azimuth_deg": uniform(0, 360), "roll_deg": 0}
+    orbit |= {"distance_m": uniform(2, 6), "focal_mm": None, "clear": {"clearance_m": 3.0, "tries": 64, "inside": None}}
+    hangs = {"law": "conditional", "by": "orbit.distance_m", "cases": [case], "otherwise": uniform(10, 30)}
+    drawn = randomized(SCENE, {"orbit": {**orbit, "elevation_deg": hangs}}, range(100)).drawn
+    assert (drawn["p.orbit.tried"] > 1).sum() > 10
+    near = drawn["p.orbit.distance_m"] < 4.0
+    assert (drawn["p.orbit.elevation_deg"][near] >= 60.0).all()
+    assert (drawn["p.orbit.elevation_deg"][~near] <= 30.0).all()
