@@ -33,6 +33,7 @@ NOT_PORTABLE = (  # keys of overrides: where, by whom, how
     *("out", "worker", "workers", "device", "batch", "scene.usd"),
     *(f"scene.{key}" for key in LOADING_KEYS),
 )
+DATASET_PATH = r"\bdataset\s*:"  # of an empirical law, whose numbers the recipe keeps
 ABSOLUTE_PATH = r"[\s\"'\[]*(/|~|[A-Za-z]:[\\/]|file:)"  # as a value, quoted, or first of a list
 JOB_KEYS = tuple(field.name for field in dataclasses.fields(Job) if field.name not in NOT_CONFIGURED)
 RECIPE_KEYS = tuple(field.name for field in dataclasses.fields(Recipe))
@@ -155,14 +156,14 @@ def _class_map_of_file(name: str | None, usd: Path) -> dict[str, str]:
 def portable_overrides(overrides: Sequence[str]) -> tuple[str, ...]:
     """Return the overrides that every machine and every worker of a dataset may share.
 
-    Left out is what says where and by whom: the keys of `NOT_PORTABLE`, all of Hydra's own, and any value that is an
-    absolute path.
+    Left out is what says where and by whom: the keys of `NOT_PORTABLE`, all of Hydra's own, any value that is an
+    absolute path, and laws that read a dataset.
     """
     kept = []
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
         own = key in NOT_PORTABLE or key.startswith(("hydra.", "hydra/"))
-        if not own and not re.match(ABSOLUTE_PATH, value):
+        if not own and not re.match(ABSOLUTE_PATH, value) and not re.search(DATASET_PATH, value):
             kept.append(override)
     return tuple(kept)
 

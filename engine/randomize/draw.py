@@ -65,7 +65,7 @@ class Draw:
         numbers = self._numbers(key, count, dimension)
         if not columns_asked(law):
             return quantile(law, numbers, breadth=self.breadth)
-        return quantile(law, numbers, breadth=self.breadth, given=lambda by: self._given(key, by, count))
+        return quantile(law, numbers, breadth=self.breadth, given=lambda by: self._given(key, by, count, dimension))
 
     def _numbers(self, key: str, count: int | None, dimension: int) -> NDArray[np.float64]:
         """Return the numbers from which the values of a law come: the column's own, or those of its group."""
@@ -80,7 +80,7 @@ class Draw:
         values = member.numbers(self.seed, counter)
         return values[:, 0] if count is None else values
 
-    def _given(self, key: str, by: str, count: int | None) -> NDArray[np.generic]:
+    def _given(self, key: str, by: str, count: int | None, dimension: int) -> NDArray[np.generic]:
         """Return the values of the column that a law hangs on, in a shape that fits [row] or [row, count].
 
         Raises:
@@ -89,7 +89,9 @@ class Draw:
         name, _, other = by.partition(".")
         values = self.draft.drawn.get(f"p.{by}")
         if values is None and name == self.randomizer and by in self.laws:
-            values = self.sample(other, self.laws[by], count=count)  # it is drawn later, from the same numbers
+            values = self.sample(
+                other, self.laws[by], count=count, dimension=dimension
+            )  # it is drawn later, from the same numbers
         if values is None:
             raise UserError(f"{self.where(key)}: by names {by}, which is not drawn before it")
         if count is None and values.ndim == 1:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from engine.config import compose
 from engine.errors import UserError
 from engine.recipe import Breadth
+from tests.contract.source import ROOT
 
 SUN = "randomize=[dusk_lights]"
 
@@ -289,3 +293,43 @@ def test_a_plugin_registers_a_kind_and_is_recorded(mine: Path, monkeypatch: pyte
     recipe, _ = made("+randomize.x={kind:fog,density:2}")
     assert recipe.randomize["x"] == {"kind": "fog", "per": "world", "density": 2.0}
     assert recipe.plugins == ("fog_plugin==0",)
+
+
+def test_a_named_change_reweights_laws_that_stay_as_the_scene_has_them(mine: Path):
+    """`base` is the scene's law; columns may be written with their dots, as the index has them."""
+    (mine / "my_conf/scene/mine.yaml").write_text(
+        "usd: mine.usda\nrandomize:\n  dim: {kind: ambient_scale, stops: {law: uniform, low: -1, high: 1}}\n"
+    )
+    (mine / "my_conf/recipe").mkdir()
+    (mine / "my_conf/recipe/again.yaml").write_text(
+        "# @package _global_\nlaws:\n  reweight:\n"
+        "    p.dim.stops: {law: mixture, parts: [{weight: 1, law: {law: base}}]}\n"
+        "  groups:\n    even: {kind: sobol, keys: [dim.stops]}\n"
+    )
+    recipe, _ = made("recipe=again")
+    base = {"law": "uniform", "low": -1.0, "high": 1.0}
+    assert recipe.randomize["dim"]["stops"] == base
+    assert recipe.laws.reweight == {"dim.stops": {"law": "mixture", "parts": [{"weight": 1.0, "law": base}]}}
+    assert recipe.laws.groups == {"even": {"kind": "sobol", "keys": ["dim.stops"]}}
+    assert recipe.id != made()[0].id
+    nested = "+laws.reweight.dim.stops={law: mixture, parts: [{weight: 1, law: {law: base}}]}"
+    assert made(nested, "+laws.groups.even={kind: sobol, keys: [dim.stops]}")[0].id == recipe.id
+
+
+def test_the_printed_configuration_ends_with_the_laws_that_hold(mine: Path):
+    """Of the scene and of re-weightings, at their breadth; as comments, so that the rest stays YAML."""
+    (mine / "my_conf/scene/mine.yaml").write_text(
+        "usd: mine.usda\nrandomize:\n  dim: {kind: ambient_scale, stops: {law: uniform, low: -1, high: 1}}\n"
+    )
+    command = [sys.executable, "-m", "engine.run", "--cfg", "job", "--config-dir", str(mine / "my_conf"), "+scene=mine"]
+    command += ["dr.breadth=0.5", "+laws.reweight.dim.stops={law: uniform, low: 2, high: 4}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    comments = [line for line in done.stdout.splitlines() if line.startswith("#")]
+    assert comments == [
+        "# laws as they are drawn, 0.5 of their breadth: column [unit] law, range",
+        "# p.dim.stops [stops] uniform 2 .. 4, [2.5, 3.5]; re-weighted, was uniform -1 .. 1",
+    ]
+    assert yaml.safe_load(done.stdout)["laws"]["reweight"] == {
+        "dim": {"stops": {"law": "uniform", "low": 2, "high": 4}}
+    }

@@ -117,6 +117,9 @@ def _law(key: str, entry: Randomizer, law: Law, asked: Asked, table: Table) -> C
         if tried is None or (tried.astype(np.int64) > 1).any():
             return replace(blank, verdict="selected", note="of candidates those that fit were kept: it rightly differs")
     missing = [by for by in columns_asked(law) if f"p.{by}" not in table.columns]
+    several = [by for by in columns_asked(law) if by not in missing and not _fits(table.columns[f"p.{by}"], values)]
+    if several:
+        return replace(blank, note=f"hangs on {several[0]}, which has another number of values a row")
     if missing:
         return replace(blank, note=f"hangs on {missing[0]}, which the dataset does not have")
     low, high = support(law, breadth)
@@ -132,6 +135,10 @@ def _law(key: str, entry: Randomizer, law: Law, asked: Asked, table: Table) -> C
         steps, shares = steps_of(law, breadth)
         return _counts(blank, values, steps, shares)
     return _places(blank, law, values, asked, table)
+
+
+def _fits(other: NDArray[np.generic], values: NDArray[np.generic]) -> bool:
+    return other.ndim == 1 or other.shape == values.shape
 
 
 def _places(blank: Comparison, law: Law, values: Array, asked: Asked, table: Table) -> Comparison:

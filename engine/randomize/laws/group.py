@@ -179,8 +179,8 @@ class Member:
             return uniform(seed, self.key, counter.world, counter.step, counter.index, counter.dimension)
         words = philox((counter.index, 0, 0, 0), stream_key(seed, f"{self.name}/{self.key}"))
         world, step = counter.world.astype(np.uint64), counter.step.astype(np.uint64)
-        point = world * np.uint64(counter.steps) + step if self.per_step[self.key] else world
-        point = (point & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+        number = world * np.uint64(counter.steps) + step if self.per_step[self.key] else world
+        point: NDArray[np.uint32] = (number & np.uint64(0xFFFFFFFF)).astype(np.uint32)
         order = philox((counter.index, 0, 0, 0), stream_key(seed, f"{self.name}/order"))[..., 0]
         point = np.where(counter.index == 0, point, owen_scrambled(point, order))  # else indices would go together
         bits = owen_scrambled(sobol_bits(point, place), words[..., 0])
