@@ -71,7 +71,9 @@ def drop(bodies: Sequence[Body], drops: Sequence[Drop], settings: Settings, wher
     try:
         import newton
     except ImportError:
-        raise UserError(f"{where}: settling needs Newton, which is not installed; pip install 'ommatidia[settle]'") from None
+        raise UserError(
+            f"{where}: settling needs Newton, which is not installed; pip install 'ommatidia[settle]'"
+        ) from None
     meshes = [newton.Mesh(body.corner_m, body.face.ravel()) for body in bodies]
     rests: list[Rest] = []
     for first in range(0, len(drops), WORLDS):
@@ -79,9 +81,7 @@ def drop(bodies: Sequence[Body], drops: Sequence[Drop], settings: Settings, wher
     return rests
 
 
-def _drop_together(
-    newton: Any, meshes: list[Any], drops: Sequence[Drop], settings: Settings, where: str
-) -> list[Rest]:
+def _drop_together(newton: Any, meshes: list[Any], drops: Sequence[Drop], settings: Settings, where: str) -> list[Rest]:
     """Return where the bodies of a few worlds rest."""
     import warp as wp
 

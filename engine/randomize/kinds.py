@@ -46,9 +46,9 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.motion
     import engine.randomize.pattern
     import engine.randomize.scattering
+    import engine.randomize.sensor
     import engine.randomize.settling
-    import engine.randomize.stack
-    import engine.randomize.sensor  # noqa: F401 - importing a file registers its kinds
+    import engine.randomize.stack  # noqa: F401 - importing a file registers its kinds
 
     where = f"randomize.{name}"
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):

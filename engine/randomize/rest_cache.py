@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -57,7 +56,7 @@ def keep(key: str, rest: Rest) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_tensors(aside, arrays, {"format": VERSION})
-        os.replace(aside, path)
+        aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)
 

@@ -108,7 +108,9 @@ def _scale(scene: Scene, draft: Draft, items: NDArray[np.int64], draw: Draw) -> 
     bad |= np.abs(length(columns) - authored).max(axis=-1) > ALIKE * authored.max(axis=-1)
     if bad.any():
         path = scene.instances.path[items[np.nonzero(bad)[1][0]]]
-        raise UserError(f"{draw.where('items')}: {path} is sheared, mirrored or scaled; author it rigid, or leave it out")
+        raise UserError(
+            f"{draw.where('items')}: {path} is sheared, mirrored or scaled; author it rigid, or leave it out"
+        )
     return authored
 
 
@@ -139,7 +141,9 @@ def _drop_of(
     shown = np.flatnonzero(draft.visible[row, items])
     pose = draft.world_from_instance[row, items[shown]]
     position = apply(pose, bounds.center_m[items[shown]])
-    rotation = Rotation.from_matrix(pose[:, :, :3] / scale[shown, None, :]).as_quat() if len(shown) else np.zeros((0, 4))
+    rotation = (
+        Rotation.from_matrix(pose[:, :, :3] / scale[shown, None, :]).as_quat() if len(shown) else np.zeros((0, 4))
+    )
     ground = [
         apply(draft.world_from_instance[row, instance], triangles).astype(np.float32)
         for instance, triangles in fixed.items()
@@ -149,9 +153,7 @@ def _drop_of(
     return Drop(tuple(int(i) for i in shown), start, tuple(ground))
 
 
-def _put(
-    row: int, instance: NDArray[np.int64], rest: Rest, scale: Array, at: tuple[Draft, Bounds]
-) -> None:
+def _put(row: int, instance: NDArray[np.int64], rest: Rest, scale: Array, at: tuple[Draft, Bounds]) -> None:
     """Move instances to where they rest."""
     draft, bounds = at
     rotation = rest.pose[:, None, 3:7].astype(np.float64)

@@ -33,7 +33,12 @@ def surfaces(scene: Scene, instances: NDArray[np.int64], steepest_deg: float, al
         raise UserError(f"{draw.where('on')}: none of the instances has a surface")
     least_up = float(np.cos(np.deg2rad(steepest_deg)))
     return Ground(
-        "SURFACE", corner_m=corner_m, carrier=np.concatenate(carriers), instance=instances, least_up=least_up, align=align
+        "SURFACE",
+        corner_m=corner_m,
+        carrier=np.concatenate(carriers),
+        instance=instances,
+        least_up=least_up,
+        align=align,
     )
 
 

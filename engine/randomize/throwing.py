@@ -119,11 +119,15 @@ def throw(
     most = int(asked.max(initial=0))
     rows, walls = len(draft.world), len(how.avoid)
     place, attempt = np.zeros((rows, most, 3, 4)), np.full((rows, most), -1, np.int32)
-    row_bytes = 8 * ((BODY_DOUBLES + 1) * (2 * walls + most) + 12 * most + 9 * len(items.instance) + len(ground.carrier))
+    row_bytes = 8 * (
+        (BODY_DOUBLES + 1) * (2 * walls + most) + 12 * most + 9 * len(items.instance) + len(ground.carrier)
+    )
     part = max(1, SCRATCH_BYTES // (row_bytes + 1))
     for first in range(0, rows if most else 0, part):
         some = slice(first, first + part)
-        arguments = _arguments(items, order[some, :most], asked[some], turn[some], ground, how, (scene, draft, draw, some))
+        arguments = _arguments(
+            items, order[some, :most], asked[some], turn[some], ground, how, (scene, draft, draw, some)
+        )
         place[some], attempt[some] = _launch(arguments)
     return Thrown(place, attempt)
 
@@ -137,8 +141,9 @@ def put_down_thrown(items: Items, order: NDArray[np.int64], thrown: Thrown, draf
 
 
 def wall_bodies(instances: NDArray[np.int64], bounds: Bounds, draft: Draft, some: slice) -> Array:
-    """Return the bodies [row, wall, BODY_DOUBLES] of instances where the draft has them; see kernels/native/place.cpp.
+    """Return the bodies [row, wall, BODY_DOUBLES] of instances where the draft has them.
 
+    Layout: kernels/native/place.cpp.
     """
     pose = draft.world_from_instance[some][:, instances]
     scale = length(np.moveaxis(pose[..., :3], -1, -2))  # [row, wall, axis]
@@ -166,7 +171,9 @@ def _arguments(
     apart_m = how.distance_m + 2.0 * float(half_m[:, 2].max(initial=0.0)) if how.distance_m > 0.0 else 0.0
     walls = wall_bodies(how.avoid, draw.bounds, draft, some)
     corners = (
-        [standing_hull(scene, draw.bounds, int(instance)) for instance in items.instance] if how.overlap == "hull" else []
+        [standing_hull(scene, draw.bounds, int(instance)) for instance in items.instance]
+        if how.overlap == "hull"
+        else []
     )
     low, high = stream_key(draw.seed, f"{draw.randomizer}.place")
     step = draft.step[some] if draw.per_step else np.zeros_like(draft.step[some])
@@ -188,9 +195,9 @@ def _arguments(
         "ground": {
             "frame": ground.frame, "size_m": ground.size_m, "share": ground.share, "corner_m": ground.corner_m,
             "carrier": ground.carrier, "carrier_pose": pose.reshape(rows, -1, 12),
+            "wall": walls,
             "carrier_shown": draft.visible[some][:, ground.instance].astype(np.uint8),
         },
-        "barrier": {"body": walls},
     }  # fmt: skip
 
 
@@ -214,15 +221,12 @@ def _launch(fields: dict[str, dict[str, Any]], device: str = "cpu") -> tuple[Arr
     throws.key.low, throws.key.high = given.pop("low"), given.pop("high")
     throws.domain, throws.test = kernel.Domain[given.pop("domain")], kernel.Test[given.pop("test")]
     structs = [(throws, given)]
-    structs += [
-        (struct(), fields[name])
-        for name, struct in (("shapes", kernel.Shapes), ("ground", kernel.Ground), ("barrier", kernel.Barrier))
-    ]
+    structs += [(struct(), fields[name]) for name, struct in (("shapes", kernel.Shapes), ("ground", kernel.Ground))]
     for struct, values in structs:
         for name, value in values.items():
             setattr(struct, name, on_device(value) if isinstance(value, np.ndarray) else value)
     rows, most = fields["throws"]["order"].shape
-    crowd = most + fields["barrier"]["body"].shape[1]
+    crowd = most + fields["ground"]["wall"].shape[1]
     scratch = kernel.Scratch()
     scratch.head = wp.empty((rows, throws.buckets + 1), dtype=wp.int32, device=device)
     scratch.next = wp.empty((rows, crowd), dtype=wp.int32, device=device)

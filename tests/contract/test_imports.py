@@ -206,10 +206,17 @@ def test_every_imported_package_is_a_declared_dependency() -> None:
 
 
 def declared_requirements() -> list[str]:
-    """Return the requirements of running: the dependencies and the extras for CUDA, clusters, MaterialX files and settling."""
+    """Return the requirements of running: the dependencies and the extras that the engine imports."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    return [*project["dependencies"], *extras["cuda12"], *extras["cuda13"], *extras["slurm"], *extras["materialx"], *extras["settle"]]
+    return [
+        *project["dependencies"],
+        *extras["cuda12"],
+        *extras["cuda13"],
+        *extras["slurm"],
+        *extras["materialx"],
+        *extras["settle"],
+    ]
 
 
 def normal(name: str) -> str:

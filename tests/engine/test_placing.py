@@ -60,7 +60,7 @@ BOX_SIDES = np.array(
 
 def solid_scene(shapes: dict[str, tuple[np.ndarray, np.ndarray]], *anchors) -> Scene:
     """Return a scene of shapes, path -> (points, triangles), placed as they are given."""
-    scene = box_scene({path: ((0, 0, 0), (1, 1, 1)) for path in shapes}, *anchors)
+    scene = box_scene(dict.fromkeys(shapes, ((0, 0, 0), (1, 1, 1))), *anchors)
     meshes = tuple(
         dataclasses.replace(
             mesh, points_m=shapes[mesh.name][0].astype(np.float32), triangle=shapes[mesh.name][1],
@@ -122,7 +122,9 @@ def test_the_second_of_two_items_lands_exactly_where_the_bodies_are_apart(
     """One try each: it lands if and only if a linear programme finds no common point; 200 pairs."""
     sizes = {"/Item/a": (0.6, 0.3, 0.2), "/Item/b": (0.8, 0.1, 0.4)}
     box = {path: (CORNERS * size, BOX_SIDES) for path, size in sizes.items()}
-    scene = solid_scene(convex_items(2, corners, 0.4) if corners else box, anchor("/A", "air", at(3, 2, 1, 40), (1, 1, 1)))
+    scene = solid_scene(
+        convex_items(2, corners, 0.4) if corners else box, anchor("/A", "air", at(3, 2, 1, 40), (1, 1, 1))
+    )
     tried = []  # also where the second did not land
 
     def kept(items, order, *rest) -> Thrown:
@@ -172,7 +174,9 @@ def test_a_crowd_in_a_volume_never_interpenetrates_and_stays_inside():
 
 def test_a_gap_is_kept_between_hulls():
     """Growing every body by half the gap, in the directions of a ball's points, still leaves no common point."""
-    ball = np.array([[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float)
+    ball = np.array(
+        [[x, y, z] for x in (-1, 0, 1) for y in (-1, 0, 1) for z in (-1, 0, 1) if (x, y, z) != (0, 0, 0)], float
+    )
     ball *= 0.0249 / np.linalg.norm(ball, axis=1, keepdims=True)
     scene = solid_scene(convex_items(12, 8, 0.2), anchor("/A", "air", at(0, 0, 0), (1, 1, 1)))
     draft = randomized(scene, {"fly": {**VOLUME, "count": 12, "gap_m": 0.05}}, range(3))
@@ -201,7 +205,9 @@ def test_any_rotation_is_as_likely_as_any_other():
     np.testing.assert_allclose(np.linalg.det(turn), 1.0)
     for axis in range(3):
         assert stats.kstest(turn[:, 2, axis], "uniform", (-1, 2)).pvalue > 1e-3
-        assert stats.kstest(np.arctan2(turn[:, 1, axis], turn[:, 0, axis]), "uniform", (-np.pi, 2 * np.pi)).pvalue > 1e-3
+        assert (
+            stats.kstest(np.arctan2(turn[:, 1, axis], turn[:, 0, axis]), "uniform", (-np.pi, 2 * np.pi)).pvalue > 1e-3
+        )
     angle = np.arccos(np.clip((np.trace(turn, axis1=1, axis2=2) - 1) / 2, -1, 1))
     assert stats.kstest(angle, lambda a: (a - np.sin(a)) / np.pi).pvalue > 1e-3
 
@@ -210,7 +216,8 @@ def ground_and_dots(count: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return a ground of a flat part, 3 m x 2 m, a gentle slope of the same plan, and a steep one, and tiny boxes."""
     gentle, steep = 2 * np.tan(np.deg2rad(20)), 2 * np.tan(np.deg2rad(50))
     points = np.array(
-        [[0, 0, 0], [3, 0, 0], [3, 2, 0], [0, 2, 0], [3, 4, gentle], [0, 4, gentle], [3, -2, steep], [0, -2, steep]], float
+        [[0, 0, 0], [3, 0, 0], [3, 2, 0], [0, 2, 0], [3, 4, gentle], [0, 4, gentle], [3, -2, steep], [0, -2, steep]],
+        float,
     )
     triangles = np.array([[0, 1, 2], [0, 2, 3], [3, 2, 4], [3, 4, 5], [7, 6, 1], [7, 1, 0]], np.int32)
     dots = {f"/Item/{i:03d}": (CORNERS * [1e-3, 1e-3, 2e-3], BOX_SIDES) for i in range(count)}
@@ -240,7 +247,9 @@ def test_places_are_even_over_all_that_faces_up_and_nowhere_else():
 def test_aligned_items_stand_along_the_surface_and_others_upright():
     scene = solid_scene(ground_and_dots(20))
     for align, up in [(False, np.zeros(20)), (True, np.where(np.arange(20) >= 0, 20.0, 0.0))]:
-        draft = randomized(scene, {"strew": {**SURFACE, "count": 20, "align": align, "overlap": "footprint"}}, range(30))
+        draft = randomized(
+            scene, {"strew": {**SURFACE, "count": 20, "align": align, "overlap": "footprint"}}, range(30)
+        )
         slope = np.rad2deg(np.arccos(np.clip(draft.world_from_instance[:, 2:, 2, 2], -1, 1)))
         on_slope = draft.world_from_instance[:, 2:, 2, 3] > 0.01
         assert on_slope.any()
@@ -253,8 +262,8 @@ def test_surfaces_are_where_their_instances_were_moved_to_and_hidden_ones_carry_
     slot = anchor("/S", "slot", at(10, 20, 5, 90), (0, 0, 0))
     scene = solid_scene(ground_and_dots(5), slot)
     fill = {
-        "kind": "slots", "items": "/Ground", "anchors": "slot", "occupancy": 0.5, "x_m": 0.0, "y_m": 0.0, "yaw_deg": 0.0,
-        "settle": False,
+        "kind": "slots", "items": "/Ground", "anchors": "slot", "occupancy": 0.5, "x_m": 0.0, "y_m": 0.0,
+        "yaw_deg": 0.0, "settle": False,
     }  # fmt: skip
     draft = randomized(scene, {"fill": fill, "strew": {**SURFACE, "count": 5, "steepest_deg": 1.0}}, range(60))
     there = draft.drawn["p.fill.filled"] == 1
@@ -346,5 +355,7 @@ def test_what_makes_no_sense_is_refused_by_name(entry: dict, line: str):
 
 def test_a_volume_needs_height():
     scene = box_scene(boxes(2), anchor("/A", "air", at(0, 0, 0), (1, 1, 0)))
-    with pytest.raises(UserError, match=r"randomize\.fly\.anchors: none of the anchors has a volume; author ommatidia:size"):
+    with pytest.raises(
+        UserError, match=r"randomize\.fly\.anchors: none of the anchors has a volume; author ommatidia:size"
+    ):
         randomized(scene, {"fly": {**VOLUME, "items": "/Box/*"}}, [0])

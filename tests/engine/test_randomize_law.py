@@ -158,6 +158,17 @@ FINISH = {"pattern": "wood", "probability": 1, "scale_m": 0.1, "strength": 1, "b
 LAYERS = {"layers": dict.fromkeys(("rust", "stain", "dust", "wear"), 0), "layer_scale_m": 0.1, "wear_width_m": 0.01}
 ROUGH = {"color_b": None, "roughness_low": 0.2, "roughness_high": 0.8, "direction": [0, 0, 1]}
 BENT = {"model": "brown_conrady", "coefficients": [0, 0, 0, 0], "fov_deg": None, "right_px": 0, "down_px": 0}
+THROWN = {
+    "items": "*",
+    "count": 1,
+    "yaw_deg": 0,
+    "distance_m": 0,
+    "gap_m": 0,
+    "overlap": "box",
+    "avoid": None,
+    "tries": 1,
+}
+COLUMN = {"margin": 0.02, "order": "any", "tries": 1}
 COMPLETE = {
     "camera_lens": {"cameras": "*", **BENT, "calibrated_width_px": None, "max_fov_deg": None},
     "sensor": {"cameras": "*", **dict.fromkeys(SETTINGS, 1), **MORE_SETTINGS},
@@ -183,6 +194,9 @@ COMPLETE = {
     "material_color": {"materials": "*", **COLOR, "value": 1},
     "slots": {"items": "*", "anchors": "a", "occupancy": 1, "x_m": 0, "y_m": 0, "yaw_deg": 0, "settle": False},
     "scatter": {"items": "*", "anchors": "a", "count": 1, "yaw_deg": 0, "gap_m": 0, "avoid": None, "tries": 1},
+    "scatter_surface": {**THROWN, "on": "*", "anchors": None, "per_m2": None, "steepest_deg": 30, "align": False},
+    "scatter_volume": {**THROWN, "anchors": "a", "per_m3": None},
+    "stack": {"items": "*", "anchors": "a", "levels": 3, "overhang": 0, "yaw_deg": 0, **COLUMN},
 }
 LAWS = [
     (kind, field.name)

@@ -35,7 +35,10 @@ def mixed_boxes(count: int) -> dict:
 
 
 def piles() -> Scene:
-    anchors = [anchor("/A", "pile", at(2, 1, 0.5, 20), (0, 0, 0)), anchor("/B", "pile", at(-4, 0, 0, 80), (1.2, 1.0, 1.5))]
+    anchors = [
+        anchor("/A", "pile", at(2, 1, 0.5, 20), (0, 0, 0)),
+        anchor("/B", "pile", at(-4, 0, 0, 80), (1.2, 1.0, 1.5)),
+    ]
     return box_scene(mixed_boxes(14), *anchors)
 
 
@@ -83,7 +86,9 @@ def test_every_contact_of_every_column_carries_what_is_above_it():
 
 def test_stability_is_what_limits_columns_of_far_shifts():
     """Where much may hang over, some places that the overhang allows would tip: they are never taken."""
-    scene = box_scene({f"/Box/{i}": ((9 + i, 0, 0), (0.4, 0.4, 0.2)) for i in range(6)}, anchor("/A", "pile", at(0, 0, 0), (0, 0, 0)))
+    scene = box_scene(
+        {f"/Box/{i}": ((9 + i, 0, 0), (0.4, 0.4, 0.2)) for i in range(6)}, anchor("/A", "pile", at(0, 0, 0), (0, 0, 0))
+    )
     bold = {**STACK, "levels": 6, "overhang": 0.49, "yaw_deg": 0.0, "margin": 0.0}
     draft = randomized(scene, {"s": bold}, range(60))
     total = 0.0
