@@ -89,9 +89,9 @@ def _rests(bodies: list[Body], drops: list[Drop], settings: Settings, where: str
     found = {key: rest_cache.kept(key, len(drops[same[0]].body)) for key, same in rows.items()}
     missing = [key for key, rest in found.items() if rest is None]
     fallen = drop(bodies, [drops[rows[key][0]] for key in missing], settings, where) if missing else []
-    for key, rest in zip(missing, fallen):
-        rest_cache.keep(key, rest)
-        found[key] = rest
+    for key, fell in zip(missing, fallen):
+        rest_cache.keep(key, fell)
+        found[key] = fell
     return [rest for key in keys if (rest := found[key]) is not None]
 
 
