@@ -77,7 +77,7 @@ class Shapes:
 
 @wp.struct
 class Ground:
-    """Boxes, or triangles of carriers."""
+    """Where items land, on boxes or triangles of carriers, and what they keep clear of."""
 
     frame: wp.array2d[wp.float64]  # [box, 12], world_from_box
     size_m: wp.array2d[wp.float64]  # [box, 3]
@@ -86,13 +86,7 @@ class Ground:
     carrier: wp.array[int]  # [triangle]
     carrier_pose: wp.array3d[wp.float64]  # [row, carrier, 12]
     carrier_shown: wp.array2d[wp.uint8]  # [row, carrier]
-
-
-@wp.struct
-class Barrier:
-    """What is avoided."""
-
-    body: wp.array3d[wp.float64]  # [row, wall, BODY_DOUBLES], see native/place.cpp
+    wall: wp.array3d[wp.float64]  # [row, wall, BODY_DOUBLES], see native/place.cpp
 
 
 @wp.struct
@@ -107,7 +101,7 @@ class Scratch:
 
 @wp.func_native(native("philox", "place", "place_spot", "place_world", constants=CONSTANTS))
 def throw_world(
-    throws: Throws, shapes: Shapes, ground: Ground, barrier: Barrier, out_scratch: Scratch,
+    throws: Throws, shapes: Shapes, ground: Ground, out_scratch: Scratch,
     out_place: wp.array3d[wp.float64], out_try: wp.array2d[int], row: int,
 ):  # fmt: skip
     """Throw the items of a row; see native/place_world.cpp."""
@@ -115,8 +109,8 @@ def throw_world(
 
 @wp.kernel(enable_backward=False)
 def throw_items(
-    throws: Throws, shapes: Shapes, ground: Ground, barrier: Barrier, out_scratch: Scratch,
+    throws: Throws, shapes: Shapes, ground: Ground, out_scratch: Scratch,
     out_place: wp.array3d[wp.float64], out_try: wp.array2d[int],
 ):  # fmt: skip
     """Write the standing frame of every item [row, number, 12] and the try at which it landed, -1: none."""
-    throw_world(throws, shapes, ground, barrier, out_scratch, out_place, out_try, wp.tid())
+    throw_world(throws, shapes, ground, out_scratch, out_place, out_try, wp.tid())

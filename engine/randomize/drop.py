@@ -58,7 +58,7 @@ class Rest:
     """Where bodies are at the end."""
 
     pose: NDArray[np.float32]  # [falling, 7]
-    speed_m_s: float  # of the fastest
+    speed_m_s: NDArray[np.float32]  # [falling]
     overlap_m: float  # of the deepest contact
 
 
@@ -71,7 +71,9 @@ def drop(bodies: Sequence[Body], drops: Sequence[Drop], settings: Settings, wher
     try:
         import newton
     except ImportError:
-        raise UserError(f"{where}: settling needs Newton; pip install 'ommatidia[settle]'") from None
+        raise UserError(
+            f"{where}: settling needs Newton, which is not installed; pip install 'ommatidia[settle]'"
+        ) from None
     meshes = [newton.Mesh(body.corner_m, body.face.ravel()) for body in bodies]
     rests: list[Rest] = []
     for first in range(0, len(drops), WORLDS):
@@ -85,7 +87,7 @@ def _drop_together(newton: Any, meshes: list[Any], drops: Sequence[Drop], settin
 
     counts = [len(one.body) for one in drops]
     if not sum(counts):
-        return [Rest(np.zeros((0, 7), np.float32), 0.0, 0.0) for _ in drops]
+        return [Rest(np.zeros((0, 7), np.float32), np.zeros(0, np.float32), 0.0) for _ in drops]
     reaches = [float(np.linalg.norm(mesh.vertices, axis=1).max()) for mesh in meshes]
     config = newton.ModelBuilder.ShapeConfig(
         density=DENSITY_KG_M3, mu=settings.friction, margin=0.0, gap=NEAR_SHARE * float(np.median(reaches))
@@ -138,9 +140,9 @@ def _rests(counts: list[int], model: Any, state: Any, contacts: Any) -> list[Res
     rests, first = [], 0
     for index, falling in enumerate(counts):
         own = slice(first, first + falling)
-        speed = np.sqrt((velocity[own, :3].astype(np.float64) ** 2).sum(axis=1)).max(initial=0.0)
+        speed = np.sqrt((velocity[own, :3] ** 2).sum(axis=1))
         overlap = (-apart[world == index]).max(initial=0.0)
-        rests.append(Rest(pose[own].copy(), float(speed), float(overlap)))
+        rests.append(Rest(pose[own].copy(), speed, float(overlap)))
         first += falling
     return rests
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -39,12 +38,12 @@ def kept(key: str, falling: int) -> Rest | None:
         return None
     try:
         arrays = parse_tensors(file_buffer(path, private=True)).arrays
-        pose, summary = arrays["pose"], arrays["summary"]
+        pose, speed_m_s, overlap_m = arrays["pose"], arrays["speed_m_s"], arrays["overlap_m"]
     except (OSError, KeyError, TensorFileError):
         return None
-    if pose.shape != (falling, 7) or pose.dtype != np.float32 or summary.shape != (2,):
+    if pose.shape != (falling, 7) or speed_m_s.shape != (falling,) or overlap_m.shape != (1,):
         return None
-    return Rest(np.array(pose), float(summary[0]), float(summary[1]))
+    return Rest(np.array(pose, np.float32), np.array(speed_m_s, np.float32), float(overlap_m[0]))
 
 
 def keep(key: str, rest: Rest) -> None:
@@ -53,11 +52,11 @@ def keep(key: str, rest: Rest) -> None:
     if path is None:
         return
     aside = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
-    summary = np.array([rest.speed_m_s, rest.overlap_m], np.float64)
+    arrays = {"pose": rest.pose, "speed_m_s": rest.speed_m_s, "overlap_m": np.array([rest.overlap_m])}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_tensors(aside, {"pose": rest.pose, "summary": summary}, {"format": VERSION})
-        os.replace(aside, path)
+        write_tensors(aside, arrays, {"format": VERSION})
+        aside.replace(path)
     except OSError:
         aside.unlink(missing_ok=True)
 

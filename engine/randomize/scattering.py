@@ -63,7 +63,7 @@ class ScatterSurface:
 
 @dataclass(frozen=True)
 class ScatterVolume:
-    """Items anywhere in the boxes of anchors, wholly inside, each point equally likely; for what flies, falls or floats.
+    """Items anywhere in the boxes of anchors, wholly inside, each point equally likely; for what flies or falls.
 
     `distance_m` above 0 makes their centres blue noise: a Poisson disk process. An item that finds no place in `tries`
     is hidden and counted in `failed`.

@@ -25,7 +25,7 @@ from engine.scene.model import Scene
 
 Array = NDArray[np.float64]
 
-SHEAR = 1.0e-6  # of axes that count as orthogonal
+ALIKE = 1.0e-6  # relative: axes that count as orthogonal, and lengths as equal
 LEAST_STEPS, MOST_STEPS = 1, 100_000
 LOST_M = 0.05  # below the lowest point of the ground
 
@@ -68,15 +68,15 @@ def settle(params: Settle, scene: Scene, draft: Draft, draw: Draw) -> None:
     settings = Settings(params.seconds, params.step_s, params.friction)
     drops = [_drop_of(row, items, fixed, draft, draw.bounds, scale) for row in range(len(draft.world))]
     rests = _rests(bodies, drops, settings, draw.where("kind"))
-    lost = np.zeros(len(draft.world), np.int32)
+    lost, speed_m_s = np.zeros(len(drops), np.int32), np.zeros(len(drops))
     for row, (one, rest) in enumerate(zip(drops, rests)):
         _put(row, items[list(one.body)], rest, scale[list(one.body)], (draft, draw.bounds))
         low_m = min((triangles[..., 2].min() for triangles in one.ground if len(triangles)), default=-np.inf)
         gone = ~np.isfinite(rest.pose).all(axis=1) | (rest.pose[:, 2] < low_m - LOST_M)
         draft.visible[row, items[list(one.body)][gone]] = False
-        lost[row] = gone.sum()
+        lost[row], speed_m_s[row] = gone.sum(), rest.speed_m_s[~gone].max(initial=0.0)
     draw.record("lost", lost)
-    draw.record("speed_m_s", np.array([rest.speed_m_s for rest in rests]))
+    draw.record("speed_m_s", speed_m_s)  # of the fastest that is left
     draw.record("overlap_m", np.array([rest.overlap_m for rest in rests]))
 
 
@@ -88,28 +88,30 @@ def _rests(bodies: list[Body], drops: list[Drop], settings: Settings, where: str
         rows[key].append(row)
     found = {key: rest_cache.kept(key, len(drops[same[0]].body)) for key, same in rows.items()}
     missing = [key for key, rest in found.items() if rest is None]
-    for key, rest in zip(missing, drop(bodies, [drops[rows[key][0]] for key in missing], settings, where)):
-        rest_cache.keep(key, rest)
-        found[key] = rest
+    fallen = drop(bodies, [drops[rows[key][0]] for key in missing], settings, where) if missing else []
+    for key, fell in zip(missing, fallen):
+        rest_cache.keep(key, fell)
+        found[key] = fell
     return [rest for key in keys if (rest := found[key]) is not None]
 
 
 def _scale(scene: Scene, draft: Draft, items: NDArray[np.int64], draw: Draw) -> Array:
-    """Return the lengths of the items' axes [item, 3].
+    """Return the lengths of the items' axes [item, 3], as authored: the same in every batch.
 
     Raises:
-        UserError: If a pose shears, mirrors, or scales differently from row to row.
+        UserError: If a pose shears, mirrors, or scales differently.
     """
-    pose = draft.world_from_instance[:, items]
-    columns = np.moveaxis(pose[..., :3], -1, -2)  # [row, item, axis, 3]
-    scale = length(columns)
+    authored = length(np.moveaxis(scene.instances.world_from_instance[items][..., :3], -1, -2))
+    columns = np.moveaxis(draft.world_from_instance[:, items][..., :3], -1, -2)  # [row, item, axis, 3]
     off = [np.abs(dot(columns[..., i, :], columns[..., k, :])) for i, k in ((0, 1), (1, 2), (2, 0))]
-    bad = (np.max(off, axis=0) > SHEAR * scale.max(axis=-1) ** 2) | (np.linalg.det(columns) <= 0.0)
-    bad |= np.abs(scale - scale[:1]).max(axis=-1) > SHEAR * scale[:1].max(axis=-1)
+    bad = (np.max(off, axis=0) > ALIKE * authored.max(axis=-1) ** 2) | (np.linalg.det(columns) <= 0.0)
+    bad |= np.abs(length(columns) - authored).max(axis=-1) > ALIKE * authored.max(axis=-1)
     if bad.any():
         path = scene.instances.path[items[np.nonzero(bad)[1][0]]]
-        raise UserError(f"{draw.where('items')}: {path} is sheared or mirrored; author it rigid, or leave it out")
-    return np.asarray(scale[0])
+        raise UserError(
+            f"{draw.where('items')}: {path} is sheared, mirrored or scaled; author it rigid, or leave it out"
+        )
+    return authored
 
 
 def _body(scene: Scene, bounds: Bounds, instance: int, scale: Array) -> Body:

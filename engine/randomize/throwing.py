@@ -29,6 +29,7 @@ Domain = Literal["FLOOR", "SURFACE", "VOLUME"]
 Overlap = Literal["footprint", "box", "hull"]
 
 SCRATCH_BYTES = 256 * 1024 * 1024  # rows are thrown in parts that need no more
+LEAST_CELL_M = 1.0e-3  # of the grid: keeps cell numbers within 32 bits up to 2,000 km
 BODY_DOUBLES, NO_HULL, NOT_THERE = 22, -1, -2  # see kernels/native/place.cpp
 
 
@@ -141,7 +142,10 @@ def put_down_thrown(items: Items, order: NDArray[np.int64], thrown: Thrown, draf
 
 
 def wall_bodies(instances: NDArray[np.int64], bounds: Bounds, draft: Draft, some: slice) -> Array:
-    """Return the bodies [row, wall, BODY_DOUBLES] of instances where the draft has them; see kernels/native/place.cpp."""
+    """Return the bodies [row, wall, BODY_DOUBLES] of instances where the draft has them.
+
+    Layout: kernels/native/place.cpp.
+    """
     pose = draft.world_from_instance[some][:, instances]
     scale = length(np.moveaxis(pose[..., :3], -1, -2))  # [row, wall, axis]
     axes = pose[..., :3] / np.where(scale > 0.0, scale, 1.0)[..., None, :]
@@ -180,7 +184,7 @@ def _arguments(
         "throws": {
             "domain": ground.domain, "test": how.overlap.upper(), "tries": how.tries, "align": int(ground.align),
             "buckets": 1 << max(4, int(crowd - 1).bit_length()), "gap_m": how.gap_m, "distance_m": how.distance_m,
-            "least_up": ground.least_up, "cell_m": max(2.0 * small_m + how.gap_m, apart_m, 1.0e-9) * (1.0 + 1.0e-9),
+            "least_up": ground.least_up, "cell_m": max(2.0 * small_m + how.gap_m, apart_m, LEAST_CELL_M) * (1.0 + 1.0e-9),
             "small_m": small_m, "low": low, "high": high, "world": draft.world[some].astype(np.uint32),
             "step": step.astype(np.uint32), "asked": asked.astype(np.int32), "order": order.astype(np.int32),
             "turn": np.broadcast_to(turn.reshape(*turn.shape[:2], 9), (rows, count, 9)),
@@ -192,9 +196,9 @@ def _arguments(
         "ground": {
             "frame": ground.frame, "size_m": ground.size_m, "share": ground.share, "corner_m": ground.corner_m,
             "carrier": ground.carrier, "carrier_pose": pose.reshape(rows, -1, 12),
+            "wall": walls,
             "carrier_shown": draft.visible[some][:, ground.instance].astype(np.uint8),
         },
-        "barrier": {"body": walls},
     }  # fmt: skip
 
 
@@ -217,16 +221,13 @@ def _launch(fields: dict[str, dict[str, Any]], device: str = "cpu") -> tuple[Arr
     throws.key = random.RandomKey()
     throws.key.low, throws.key.high = given.pop("low"), given.pop("high")
     throws.domain, throws.test = kernel.Domain[given.pop("domain")], kernel.Test[given.pop("test")]
-    structs = [(throws, given)]
-    structs += [
-        (struct(), fields[name])
-        for name, struct in (("shapes", kernel.Shapes), ("ground", kernel.Ground), ("barrier", kernel.Barrier))
-    ]
+    structs: list[tuple[Any, dict[str, Any]]] = [(throws, given)]
+    structs += [(struct(), fields[name]) for name, struct in (("shapes", kernel.Shapes), ("ground", kernel.Ground))]
     for struct, values in structs:
         for name, value in values.items():
             setattr(struct, name, on_device(value) if isinstance(value, np.ndarray) else value)
     rows, most = fields["throws"]["order"].shape
-    crowd = most + fields["barrier"]["body"].shape[1]
+    crowd = most + fields["ground"]["wall"].shape[1]
     scratch = kernel.Scratch()
     scratch.head = wp.empty((rows, throws.buckets + 1), dtype=wp.int32, device=device)
     scratch.next = wp.empty((rows, crowd), dtype=wp.int32, device=device)

@@ -1,8 +1,8 @@
 // Throws the items of one world (kernels/place.py); after philox.cpp, place.cpp and place_spot.cpp.
-// in scope: throws, shapes, ground, barrier, out_scratch, out_place, out_try, row.
+// in scope: throws, shapes, ground, out_scratch, out_place, out_try, row.
 
     typedef place::real real;
-    const int items = shapes.half_m.shape[0], numbers = throws.order.shape[1], walls = barrier.body.shape[1];
+    const int items = shapes.half_m.shape[0], numbers = throws.order.shape[1], walls = ground.wall.shape[1];
     const int buckets = throws.buckets, slots = out_scratch.next.shape[1], triangles = ground.corner_m.shape[0];
     const int cells = ground.frame.shape[0], carriers = ground.carrier_pose.shape[1];
     int* head = out_scratch.head.data + (long long)row * (buckets + 1);
@@ -57,7 +57,7 @@
 
     for (int i = 0; i <= buckets; ++i) head[i] = -1;
     for (int i = 0; i < walls; ++i) {  // what must be avoided comes after the items
-        const real* wall = barrier.body.data + ((long long)row * walls + i) * BODY_DOUBLES;
+        const real* wall = ground.wall.data + ((long long)row * walls + i) * BODY_DOUBLES;
         if (wall[place::HULL] == (real)place::NOT_THERE) continue;
         real* body = bodies + (numbers + i) * BODY_DOUBLES;
         for (int x = 0; x < BODY_DOUBLES; ++x) body[x] = wall[x];

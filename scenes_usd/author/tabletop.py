@@ -134,6 +134,7 @@ def _write_anchors(stage: Usd.Stage) -> None:
     usd.write_anchor(stage, f"{ROOT}/Areas/Bench", "clutter_area", (0.32, -0.14, 0.0), (0.26, 0.4, 0.2))
     usd.write_anchor(stage, f"{ROOT}/Areas/Above", "camera_volume", (0.0, 0.0, 0.3), (0.9, 0.7, 0.5))
     usd.write_anchor(stage, f"{ROOT}/Areas/Inside", "look_volume", (0.0, 0.0, 0.01), (0.2, 0.12, 0.07))
+    usd.write_anchor(stage, f"{ROOT}/Areas/Shaft", "drop_volume", (0.0, 0.0, 0.13), (0.24, 0.14, 0.45))
 
 
 def _write_parts(stage: Usd.Stage) -> None:

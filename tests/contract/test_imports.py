@@ -33,7 +33,10 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
     ("engine.workers", "engine.run", "engine.preview", "engine.warm"),
 )
 # Host modules that are also command lines or public names, and what they may import inside a function.
-LAZY_DOORS = {"engine.dataset": ("engine.factory",)}
+LAZY_DOORS = {
+    "engine.dataset": ("engine.factory",),
+    "engine.randomize.throwing": ("engine.gpu",),  # placing launches a kernel, only when a job places things
+}
 # Data classes in device packages, free of Warp: what the host sees of a stage.
 HOST_TYPES = (
     *(
@@ -203,10 +206,17 @@ def test_every_imported_package_is_a_declared_dependency() -> None:
 
 
 def declared_requirements() -> list[str]:
-    """Return the requirements of running: the dependencies and the extras for CUDA, clusters and MaterialX files."""
+    """Return the requirements of running: the dependencies and the extras that the engine imports."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    return [*project["dependencies"], *extras["cuda12"], *extras["cuda13"], *extras["slurm"], *extras["materialx"]]
+    return [
+        *project["dependencies"],
+        *extras["cuda12"],
+        *extras["cuda13"],
+        *extras["slurm"],
+        *extras["materialx"],
+        *extras["settle"],
+    ]
 
 
 def normal(name: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.draft import Draft
+from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.bounds import world_boxes
 from engine.randomize.clutter import Scatter

@@ -262,8 +262,8 @@ def test_surfaces_are_where_their_instances_were_moved_to_and_hidden_ones_carry_
     slot = anchor("/S", "slot", at(10, 20, 5, 90), (0, 0, 0))
     scene = solid_scene(ground_and_dots(5), slot)
     fill = {
-        "kind": "slots", "items": "/Ground", "anchors": "slot", "occupancy": 0.5, "x_m": 0.0, "y_m": 0.0, "yaw_deg": 0.0,
-        "settle": False,
+        "kind": "slots", "items": "/Ground", "anchors": "slot", "occupancy": 0.5, "x_m": 0.0, "y_m": 0.0,
+        "yaw_deg": 0.0, "settle": False,
     }  # fmt: skip
     draft = randomized(scene, {"fill": fill, "strew": {**SURFACE, "count": 5, "steepest_deg": 1.0}}, range(60))
     there = draft.drawn["p.fill.filled"] == 1

@@ -164,6 +164,17 @@ WAY = {"way": {"anchors": "a", "points_m": None, "curve": "linear"}, "focal_mm":
 ASIDE = dict.fromkeys(("side_m", "up_m", "roll_deg"), 0)
 DRIVE = {"start_share": 0, "speed_m_s": 1, "step_s": 0.1, "ahead_m": 1, "bob_m": 0, "bob_hz": 1}
 VEHICLE = {"behind_m": 1, "ahead_m": 1, "beside_m": 1}
+THROWN = {
+    "items": "*",
+    "count": 1,
+    "yaw_deg": 0,
+    "distance_m": 0,
+    "gap_m": 0,
+    "overlap": "box",
+    "avoid": None,
+    "tries": 1,
+}
+COLUMN = {"margin": 0.02, "order": "any", "tries": 1}
 COMPLETE = {
     "camera_corridor": {"cameras": "*", **WAY, **ASIDE, "share": 1, "pan_deg": 0, "tilt_deg": 0, "backward": 0},
     "camera_path": {"cameras": "*", **WAY, **ASIDE, **DRIVE},
@@ -198,6 +209,9 @@ COMPLETE = {
     "advance": {"instances": "*", "cameras": None, "speed_m_s": 1, "step_s": 0.1},
     "slots": {"items": "*", "anchors": "a", "occupancy": 1, "x_m": 0, "y_m": 0, "yaw_deg": 0, "settle": False},
     "scatter": {"items": "*", "anchors": "a", "count": 1, "yaw_deg": 0, "gap_m": 0, "avoid": None, "tries": 1},
+    "scatter_surface": {**THROWN, "on": "*", "anchors": None, "per_m2": None, "steepest_deg": 30, "align": False},
+    "scatter_volume": {**THROWN, "anchors": "a", "per_m3": None},
+    "stack": {"items": "*", "anchors": "a", "levels": 3, "overhang": 0, "yaw_deg": 0, **COLUMN},
 }
 LAWS = [
     (kind, field.name)
