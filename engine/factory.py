@@ -21,6 +21,7 @@ from engine.errors import Stopped, UserError
 from engine.frames import DeviceFrames, Frames
 from engine.labels.extract import labels_from_frames
 from engine.labels.keypoints import KeypointSource, with_keypoints
+from engine.labels.material import MaterialSource, with_materials
 from engine.labels.model import Labels
 from engine.labels.solid import SolidSource, with_solids
 from engine.mounts import frame_names, mounted
@@ -67,6 +68,7 @@ class Factory:
     plan: apply.Plan
     renderer: Renderer
     solids: SolidSource
+    materials: MaterialSource
     keypoints: KeypointSource | None  # None: the scene has none
 
     def draft(self, worlds: Sequence[int]) -> Draft:
@@ -104,6 +106,7 @@ class Factory:
     def _labels(self, frames: Frames, draft: Draft) -> Labels:
         labels = labels_from_frames(frames, self.scene.instances.class_id)
         labels = with_solids(labels, frames.keys, draft, self.solids)
+        labels = with_materials(labels, draft, self.materials)
         return with_keypoints(labels, frames, self.keypoints)
 
 
@@ -177,7 +180,7 @@ def build_factory(
         lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),
     )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
-    sources = SolidSource.of(scene, recipe.rig), KeypointSource.of(scene)
+    sources = SolidSource.of(scene, recipe.rig), MaterialSource.of(scene), KeypointSource.of(scene)
     return Factory(recipe, scene, cameras, plan, renderer, *sources)
 
 
