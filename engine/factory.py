@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,12 +135,15 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
     Raises:
         UserError: If the stage cannot be loaded, or is not the one that a recipe with asset hashes means.
     """
-    scene = load_scene(job.usd, scene_options(recipe, job))
+    options = scene_options(recipe, job)
+    scene = load_scene(job.usd, options)
     if any(entry["kind"] in DAYLIGHT_KINDS for entry in recipe.randomize.values()):
         scene = daylit_scene(scene)
     elif not scene.lights and not any(recipe.rig.ambient_radiance):
         scene = lit_scene(scene)
-    scene = prepared_scene(recipe, scene, job.usd, scene_options(recipe, job).roots)
+    scene = prepared_scene(
+        recipe, scene, job.usd, options.roots, lambda chosen: load_scene(job.usd, replace(options, variants=chosen))
+    )
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:
         wanted = {asset.path: asset.sha256 for asset in recipe.assets}

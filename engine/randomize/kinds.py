@@ -50,7 +50,8 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.motion
     import engine.randomize.pattern
     import engine.randomize.sensor
-    import engine.randomize.texture  # noqa: F401 - importing a file registers its kinds
+    import engine.randomize.texture
+    import engine.randomize.variant  # noqa: F401 - importing a file registers its kinds
 
     where = f"randomize.{name}"
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
