@@ -18,7 +18,7 @@ from engine.scene.model import Camera, Light, LightKind, Material, TextureInput
 SWEEP_PX, SWEEP_SPP = (1272, 640), 48
 ROUGHNESS, METALLIC = (0.05, 0.15, 0.3, 0.45, 0.6, 0.8, 1.0), (0.0, 0.5, 1.0)
 BALL_STEP_M = 0.24
-AUGMENT_PX, AUGMENT_SPP, AUGMENT_WORLD = (250, 188), 16, 1
+AUGMENT_PX, AUGMENT_SPP, AUGMENT_WORLD = (220, 165), 16, 1
 COLOR = {"gain": 1, "red": 1, "blue": 1, "gamma": 1, "hue_deg": 0, "saturation": 1}
 BEHIND = {"instances": "/Tabletop/Bench", "folder": None, "weights": None, "zoom": 1, "cell_px": 12}
 STRIPS: tuple[tuple[str, dict[str, object], tuple[dict[str, object], ...]], ...] = (
@@ -26,8 +26,8 @@ STRIPS: tuple[tuple[str, dict[str, object], tuple[dict[str, object], ...]], ...]
     ("augment_color", COLOR, tuple({"hue_deg": hue} for hue in (-40, -15, 0, 15, 40))),
     ("augment_color", COLOR, tuple({"saturation": share} for share in (0, 0.5, 1, 1.5, 2))),
     ("augment_color", COLOR, tuple({"gamma": gamma} for gamma in (0.5, 0.75, 1, 1.5, 2))),
-    ("augment_noise", {}, tuple({"std_dn": std} for std in (0, 4, 8, 16, 32))),
-    ("augment_background", BEHIND, tuple({"cell_px": cell} for cell in (1, 4, 12, 40, 120))),
+    ("augment_noise", {}, tuple({"std_dn": std} for std in (0, 3, 6, 10, 16))),
+    ("augment_background", BEHIND, tuple({"cell_px": cell} for cell in (8, 16, 32, 64, 128))),
 )
 
 
