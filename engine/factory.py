@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +23,7 @@ from engine.frames import DeviceFrames, Frames
 from engine.labels.extract import labels_from_frames
 from engine.labels.keypoints import KeypointSource, with_keypoints
 from engine.labels.marks import marks_from_frames
+from engine.labels.material import MaterialSource, with_materials
 from engine.labels.model import Labels
 from engine.labels.solid import SolidSource, with_solids
 from engine.mounts import frame_names, mounted
@@ -70,6 +70,7 @@ class Factory:
     plan: apply.Plan
     renderer: Renderer
     solids: SolidSource
+    materials: MaterialSource
     keypoints: KeypointSource | None  # None: the scene has none
 
     def draft(self, worlds: Sequence[int]) -> Draft:
@@ -112,8 +113,9 @@ class Factory:
     def _labels(self, frames: Frames, draft: Draft) -> Labels:
         labels = labels_from_frames(frames, self.scene.instances.class_id)
         labels = with_solids(labels, frames.keys, draft, self.solids)
+        labels = with_materials(labels, draft, self.materials)
         labels = with_keypoints(labels, frames, self.keypoints)
-        return dataclasses.replace(labels, marks=marks_from_frames(frames, draft))
+        return replace(labels, marks=marks_from_frames(frames, draft))
 
 
 def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
@@ -141,12 +143,15 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
     Raises:
         UserError: If the stage cannot be loaded, or is not the one that a recipe with asset hashes means.
     """
-    scene = load_scene(job.usd, scene_options(recipe, job))
+    options = scene_options(recipe, job)
+    scene = load_scene(job.usd, options)
     if any(entry["kind"] in DAYLIGHT_KINDS for entry in recipe.randomize.values()):
         scene = daylit_scene(scene)
     elif not scene.lights and not any(recipe.rig.ambient_radiance):
         scene = lit_scene(scene)
-    scene = prepared_scene(recipe, scene, job.usd, scene_options(recipe, job).roots)
+    scene = prepared_scene(
+        recipe, scene, job.usd, options.roots, lambda chosen: load_scene(job.usd, replace(options, variants=chosen))
+    )
     scene = with_defect_classes(scene, recipe)
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:
@@ -187,7 +192,7 @@ def build_factory(
         lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),
     )  # fmt: skip
     renderer = Renderer(scene, recipe.rig, outputs, seed=recipe.seed, device=device, threads=threads, say=say)
-    sources = SolidSource.of(scene, recipe.rig), KeypointSource.of(scene)
+    sources = SolidSource.of(scene, recipe.rig), MaterialSource.of(scene), KeypointSource.of(scene)
     return Factory(recipe, scene, cameras, plan, renderer, *sources)
 
 

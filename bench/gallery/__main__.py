@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench.gallery import annotators, built, shipped, strips
+from bench.gallery import annotators, built, factors, shipped, strips
 from bench.gallery.sheet import Effort, Sheet, jpeg
 
 PAGE = "README.md"
@@ -21,6 +21,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "inspection": partial(shipped.scene_sheet, "inspection"),
     "materials": built.material_sheet,
     "balls": built.ball_sheet,
+    "gloss": factors.gloss_sheet,
     "lights": built.light_sheet,
     "daylight": shipped.daylight_sheet,
     "lenses": shipped.lens_sheet,
@@ -29,6 +30,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "sensors": shipped.preset_sheet,
     "sensor_effects": strips.light_effect_sheet,
     "development": strips.development_sheet,
+    "augment": factors.augment_sheet,
     "depth_sensors": shipped.depth_sheet,
     "lidars": shipped.lidar_sheet,
     "annotators": annotators.annotator_sheet,

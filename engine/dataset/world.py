@@ -56,6 +56,9 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         workers=1,
         shard_worlds=1,
     )
+    chosen = [name for name, entry in recipe.randomize.items() if entry["kind"] == "variant"]
+    if chosen:
+        raise UserError(f"randomize.{chosen[0]} chooses among variants, which a layer of one world cannot say yet")
     recipe, scene = load_recipe_scene(recipe, job)
     cameras = rig_cameras(scene, recipe.rig)
     draft = authored_draft(

@@ -89,6 +89,7 @@ class Labels:
     solid: Solid | None = None  # None: the frames were not made from a draft
     keypoints: tuple[NDArray[np.float32], ...] | None = None  # [row] of [3 * k]: x, y [px], v of the class's keypoints
     marks: Marks | None = None  # rows of their own; None: the recipe has no defects
+    material: NDArray[np.str_] | None = None  # [row], prim path of what it wears; None: not made from a draft
 
 
 def joined_labels(parts: Sequence[Labels], views: Sequence[int]) -> Labels:

@@ -9,13 +9,16 @@ from engine.randomize.asset_split import AssetSplit, without_held_out
 from engine.randomize.augment import AugmentBackground
 from engine.randomize.kinds import randomizer
 from engine.randomize.texture import TextureChoice, with_texture_choices
+from engine.randomize.variant import Load, VariantChoice, with_variants
 from engine.recipe import Recipe
 from engine.scene.image_folder import read_image_folder
 from engine.scene.model import Asset, Scene
 
 
-def prepared_scene(recipe: Recipe, scene: Scene, usd: Path, roots: tuple[Path, ...]) -> Scene:
+def prepared_scene(recipe: Recipe, scene: Scene, usd: Path, roots: tuple[Path, ...], load: Load) -> Scene:
     """Return a scene with the images that its recipe names, hashed among its assets, and without what it holds out.
+
+    `load` reads the stage with other variants selected.
 
     Raises:
         UserError: If a folder is not there, or holds an image that cannot be read.
@@ -26,6 +29,9 @@ def prepared_scene(recipe: Recipe, scene: Scene, usd: Path, roots: tuple[Path, .
         folder = entry.params.folder if isinstance(entry.params, AugmentBackground | TextureChoice) else None
         if folder is not None and folder not in folders:
             folders[folder] = read_image_folder(folder, usd, roots, f"randomize.{entry.name}.folder")
+    for entry in entries:
+        if isinstance(entry.params, VariantChoice):
+            scene = with_variants(scene, entry.params, load, f"randomize.{entry.name}")
     for entry in entries:
         if isinstance(entry.params, AssetSplit):
             scene = without_held_out(scene, entry.params, f"randomize.{entry.name}")

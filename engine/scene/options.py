@@ -31,6 +31,7 @@ class SceneOptions:
     class_map: dict[str, str] = field(default_factory=dict)  # path glob -> class; `*` within a name, `**` across names
     taxonomy: Path | None = None  # JSON; None: `taxonomy.json` beside the scene, or the sorted classes found
     keypoints: dict[str, ClassKeypoints] = field(default_factory=dict)  # class -> those beside the authored ones
+    variants: tuple[str, ...] = ()  # selections in place of the authored ones, such as `/Shelf/Box{size=large}`
     max_prims: int = 2_000_000  # visited, instance proxies included
     max_placements: int = 2_000_000
     max_texture_px: int = 16_384 * 16_384

@@ -169,6 +169,8 @@ def instance_rows(source: InstanceSource, keys: FrameKeys, labels: Labels, rows:
         columns |= _amodal_columns(labels.amodal, labels.visible_px, rows)
     if labels.solid is not None:
         columns |= _solid_columns(labels.solid, rows)
+    if labels.material is not None:
+        columns["material"] = pa.array(labels.material[rows].tolist(), pa.string())
     if labels.keypoints is not None:
         points = [labels.keypoints[row].tolist() for row in rows]
         columns["keypoints"] = pa.array(points, pa.list_(pa.float32()))

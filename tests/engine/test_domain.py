@@ -68,7 +68,7 @@ def test_a_dataset_of_one_split_never_shows_what_is_held_out():
     seen = {}
     for use in ("train", "test"):
         recipe = recipe_of({"split": {**entry, "use": use}, "throw": SCATTER})
-        scene = prepared_scene(recipe, SCENE, Path("boxes.usda"), ())
+        scene = prepared_scene(recipe, SCENE, Path("boxes.usda"), (), lambda _: SCENE)
         draft = randomized(scene, recipe.randomize, range(20))
         shown = draft.visible.any(axis=0)
         seen[use] = {path for path, is_shown in zip(scene.instances.path, shown) if is_shown and "Item" in path}
@@ -102,7 +102,7 @@ def test_what_stays_after_a_split_is_as_it_was():
 def test_a_split_that_is_none_is_refused(sets: dict[str, str], use: str, said: str):
     recipe = recipe_of({"split": {"kind": "asset_split", "sets": sets, "use": use}})
     with pytest.raises(UserError, match=said):
-        prepared_scene(recipe, SCENE, Path("boxes.usda"), ())
+        prepared_scene(recipe, SCENE, Path("boxes.usda"), (), lambda _: SCENE)
 
 
 def textured(tmp_path: Path, **entry: Any) -> tuple[Scene, dict[str, Any]]:

@@ -18,6 +18,7 @@ from engine.scene.store.files import FileLedger, check_root_file, scene_roots
 from engine.scene.units import Z_UP_FROM_Y_UP, StageUnits
 from engine.scene.usd.files import check_dependencies, check_used_layers
 from engine.scene.usd.unfold import check_unfolding
+from engine.scene.usd.variants import select_variants
 
 REPAIRS = {  # what USD says, and what helps
     "obsolete version": "save it again with a current version of USD (crate files before 0.4.0 are too old)",
@@ -95,6 +96,7 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes, files: FileLedge
         layers = check_dependencies(root_layer, path, roots, notes, files)
         check_unfolding(root_layer, layers, path, options.max_prims)
         stage = Usd.Stage.Open(root_layer, Usd.Stage.LoadAll)
+        select_variants(stage, path, options.variants)
     except Tf.ErrorException as error:
         raise SceneError(_open_failure(path, error)) from None
     del layers  # held until here so that the stage finds them open
