@@ -22,6 +22,7 @@ from engine.scene.model import Scene
 Array = NDArray[np.float64]
 
 MOST_LEAN_DEG = 30.0
+DECK_SLACK_M = 1.0e-3
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Lean:
     All that stands over an anchor's floor is moved by one affine map of the world: a shift, and a shear along the floor
     that grows with the height above it. With `shear`, the things themselves are sheared, as film and what it holds;
     without, each is moved by the shear at its foot, so that layers slide over each other. Where a load would leave the
-    anchor's box, shift and lean are scaled down together until it does not; what is outside already, as an end of film, does
-    not count.
+    anchor's box, shift and lean are scaled down together until it does not; what is outside
+    already, as an end of film, does not count.
     """
 
     STAGE: ClassVar[Stage] = Stage.SHIFT
@@ -89,7 +90,8 @@ def lean(params: Lean, scene: Scene, draft: Draft, draw: Draw) -> None:
         _shear(draft, (row, items[item]), frame, (move[row], slant[row]), foot[row, item], params.shear)
         applied[:, number] = np.where(there.any(axis=1) & moved[:, number], scale, 0.0)
         if params.deck_m is not None:
-            overhang_m[:, number] = _overhang(there, (center, half), (move, slant), params)
+            on_deck = there & (foot >= -DECK_SLACK_M)  # film reaches below it
+            overhang_m[:, number] = _overhang(on_deck, (center, half), (move, slant), params)
     draw.record("lean_deg", np.rad2deg(np.arctan(slope * applied)))
     draw.record("toward_deg", asked["toward_deg"])
     draw.record("shift_x_m", shift[..., 0] * applied)
