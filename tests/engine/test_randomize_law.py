@@ -158,6 +158,9 @@ FINISH = {"pattern": "wood", "probability": 1, "scale_m": 0.1, "strength": 1, "b
 LAYERS = {"layers": dict.fromkeys(("rust", "stain", "dust", "wear"), 0), "layer_scale_m": 0.1, "wear_width_m": 0.01}
 ROUGH = {"color_b": None, "roughness_low": 0.2, "roughness_high": 0.8, "direction": [0, 0, 1]}
 BENT = {"model": "brown_conrady", "coefficients": [0, 0, 0, 0], "fov_deg": None, "right_px": 0, "down_px": 0}
+FACES = {"faces": ["front"], "weights": None, "along": 0, "up": 0, "roll_deg": 0}
+LEANING = {"shift_x_m": 0, "shift_y_m": 0, "lean_deg": 0, "toward_deg": 0}
+AROUND = {"distance_m": 1, "bearing_deg": 0, "yaw_deg": 0}
 COMPLETE = {
     "camera_lens": {"cameras": "*", **BENT, "calibrated_width_px": None, "max_fov_deg": None},
     "sensor": {"cameras": "*", **dict.fromkeys(SETTINGS, 1), **MORE_SETTINGS},
@@ -182,6 +185,9 @@ COMPLETE = {
     "roughness": {"materials": "*", "roughness": 0.5},
     "material_color": {"materials": "*", **COLOR, "value": 1},
     "slots": {"items": "*", "anchors": "a", "occupancy": 1, "x_m": 0, "y_m": 0, "yaw_deg": 0, "settle": False},
+    "attach": {"items": "*", "others": None, "other_share": 0, "hosts": "*", "probability": 1, **FACES},
+    "lean": {"items": "*", "anchors": "a", "probability": 1, **LEANING, "deck_m": None, "shear": False},
+    "near": {"items": "*", "to": "*", "count": 1, **AROUND, "inside": None, "gap_m": 0, "avoid": None, "tries": 1},
     "scatter": {"items": "*", "anchors": "a", "count": 1, "yaw_deg": 0, "gap_m": 0, "avoid": None, "tries": 1},
 }
 LAWS = [
