@@ -145,7 +145,7 @@ def _write_cartons(
     return hosts
 
 
-OPEN_CARTONS = (("upright", 6.6, -2.2, 20.0), ("half", 7.5, -2.5, 75.0), ("upright", -6.9, -1.0, 5.0))
+OPEN_CARTONS = (("upright", 6.6, -2.2, 90.0), ("half", 7.5, -2.5, 90.0), ("upright", -6.9, -1.0, 90.0))  # as in slots
 
 
 def _write_open_cartons(stage: Usd.Stage, number: int) -> None:
