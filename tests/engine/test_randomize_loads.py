@@ -239,3 +239,18 @@ def test_wrong_parameters_are_named():
     ):
         with pytest.raises(UserError, match=line):
             randomized(scene, {"x": rule}, range(2))
+
+
+def test_what_stands_beside_each_other_moves_together_whatever_its_height():
+    """Two columns of unequal boxes, 1 mm apart: no level plane cuts none of them but the lowest, so nothing slides."""
+    sizes = {"0": (0.3, 0.4), "1": (0.4, 0.3)}
+    boxes = {}
+    for column, heights in sizes.items():
+        foot = 0.0
+        for k, height in enumerate(heights):
+            boxes[f"/Box/{column}{k}"] = ((0.5 * float(column) - 0.5, 0.0, foot), (0.499, 0.499, height))
+            foot += height
+    scene = box_scene(boxes, anchor("/Load", "load", at(0, 0, 0), (4.0, 4.0, 2.0)))
+    corners = world_corners(scene, randomized(scene, {"lean": {**LEAN, "lean_deg": 8, "toward_deg": 0}}, range(9)))
+    gap = corners[:, 2:, :, 0].min(axis=2) - corners[:, :2, :, 0].max(axis=2)
+    np.testing.assert_allclose(gap, 0.001, atol=1e-7)
