@@ -22,6 +22,7 @@ from engine.scene.model import Scene
 Array = NDArray[np.float64]
 
 MOST_LEAN_DEG = 30.0
+DECK_SLACK_M = 1.0e-3
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class Lean:
 
     All that stands over an anchor's floor is moved by one affine map of the world: a shift, and a shear along the floor
     that grows with the height above it. With `shear`, the things themselves are sheared, as film and what it holds;
-    without, each is moved by the shear at its foot, so that layers slide over each other. Where a load would leave the
-    anchor's box, shift and lean are scaled down together until it does not; what is outside already, as an end of film, does
-    not count.
+    without, each layer is moved by the shear at its foot and slides over the one below. Where a load would leave the
+    anchor's box, shift and lean are scaled down together until it does not; what is outside
+    already, as an end of film, does not count.
     """
 
     STAGE: ClassVar[Stage] = Stage.SHIFT
@@ -83,13 +84,16 @@ def lean(params: Lean, scene: Scene, draft: Draft, draw: Draw) -> None:
         size = np.array(anchor.size_m)
         there = (np.abs(center[..., :2]) <= 0.5 * size[:2]).all(axis=-1) & (foot >= -0.5 * half[..., 2])
         there &= (foot <= size[2]) & draft.visible[:, items]
-        scale = _scale_that_fits(there, (center, half), size, shift[:, number], tilt[:, number], params.shear)
+        base = np.maximum(foot, 0.0) if params.shear else _layer_foot(there, foot, foot + 2.0 * half[..., 2])
+        boxes = _Boxes(center, half, base, params.shear)
+        scale = _scale_that_fits(there, boxes, size, shift[:, number], tilt[:, number])
         move, slant = shift[:, number] * scale[:, None], tilt[:, number] * scale[:, None]
         row, item = np.nonzero(there)
-        _shear(draft, (row, items[item]), frame, (move[row], slant[row]), foot[row, item], params.shear)
+        _shear(draft, (row, items[item]), frame, (move[row], slant[row]), base[row, item], params.shear)
         applied[:, number] = np.where(there.any(axis=1) & moved[:, number], scale, 0.0)
         if params.deck_m is not None:
-            overhang_m[:, number] = _overhang(there, (center, half), (move, slant), params)
+            on_deck = there & (foot >= -DECK_SLACK_M)  # film reaches below it
+            overhang_m[:, number] = _overhang(on_deck, boxes, (move, slant), params.deck_m)
     draw.record("lean_deg", np.rad2deg(np.arctan(slope * applied)))
     draw.record("toward_deg", asked["toward_deg"])
     draw.record("shift_x_m", shift[..., 0] * applied)
@@ -103,22 +107,45 @@ def _inside(frame: Array, point: Array) -> Array:
     return rotate(frame[:, :3].T, point - frame[:, 3])
 
 
-def _reach(boxes: tuple[Array, Array], move: Array, slant: Array, shear: bool) -> tuple[Array, Array]:
-    """Return least and greatest x and y [row, item, 2] of boxes after a move and slant [row, 2]."""
-    center, half = boxes
-    foot, top = np.maximum(center[..., 2] - half[..., 2], 0.0), center[..., 2] + half[..., 2]
-    at_foot = move[:, None] + slant[:, None] * foot[..., None]
-    at_top = move[:, None] + slant[:, None] * (top if shear else foot)[..., None]
-    low = center[..., :2] - half[..., :2] + np.minimum(at_foot, at_top)
-    return low, center[..., :2] + half[..., :2] + np.maximum(at_foot, at_top)
+@dataclass(frozen=True)
+class _Boxes:
+    """What stands in a place, in its frame."""
+
+    center: Array  # [row, item, 3]
+    half: Array  # [row, item, 3]
+    base: Array  # [row, item], height by which the lower end of an item moves, and all of one that is not sheared
+    shear: bool
+
+    def reach(self, move: Array, slant: Array) -> tuple[Array, Array]:
+        """Return least and greatest x and y [row, item, 2] after a move and slant [row, 2]."""
+        top = self.center[..., 2] + self.half[..., 2]
+        at_foot = move[:, None] + slant[:, None] * self.base[..., None]
+        at_top = move[:, None] + slant[:, None] * (top if self.shear else self.base)[..., None]
+        low = self.center[..., :2] - self.half[..., :2] + np.minimum(at_foot, at_top)
+        return low, self.center[..., :2] + self.half[..., :2] + np.maximum(at_foot, at_top)
 
 
-def _scale_that_fits(
-    there: NDArray[np.bool_], boxes: tuple[Array, Array], size: Array, move: Array, slant: Array, shear: bool
-) -> Array:
+def _layer_foot(there: NDArray[np.bool_], foot: Array, top: Array) -> Array:
+    """Return the height [row, item] of the lower side of each item's layer.
+
+    A layer ends where a level plane cuts no item: what stands beside each other moves together and never meets.
+    """
+    order = np.argsort(np.where(there, foot, np.inf), axis=1, kind="stable")
+    low = np.take_along_axis(foot, order, axis=1)
+    known = np.take_along_axis(there, order, axis=1)
+    high = np.maximum.accumulate(np.where(known, np.take_along_axis(top, order, axis=1), -np.inf), axis=1)
+    begins = np.ones(low.shape, np.bool_)
+    begins[:, 1:] = low[:, 1:] >= high[:, :-1] - DECK_SLACK_M
+    layer = np.maximum.accumulate(np.where(begins & known, low, -np.inf), axis=1)
+    out = np.empty_like(foot)
+    np.put_along_axis(out, order, layer, axis=1)
+    return np.where(there, np.maximum(out, 0.0), 0.0)
+
+
+def _scale_that_fits(there: NDArray[np.bool_], boxes: _Boxes, size: Array, move: Array, slant: Array) -> Array:
     """Return the greatest share [row] of move and slant, at most 1, with which all boxes stay in the room."""
-    still_low, still_high = _reach(boxes, np.zeros_like(move), np.zeros_like(slant), shear)
-    low, high = _reach(boxes, move, slant, shear)
+    still_low, still_high = boxes.reach(np.zeros_like(move), np.zeros_like(slant))
+    low, high = boxes.reach(move, slant)
     scale = np.ones(len(move))
     for still, after, limit in ((still_high, high, 0.5 * size[:2]), (-still_low, -low, 0.5 * size[:2])):
         step = after - still
@@ -133,7 +160,7 @@ def _shear(
     at: tuple[NDArray[np.int64], NDArray[np.int64]],
     frame: Array,
     step: tuple[Array, Array],
-    foot_m: Array,
+    base_m: Array,
     shear: bool,
 ) -> None:
     """Move instances: by `step` = (move, slant) [place, 2] in the frame of the anchor."""
@@ -147,14 +174,14 @@ def _shear(
         height[:, 3] -= dot(frame[:, 2], frame[:, 3])
         pose = pose + slant[:, :, None] * height[:, None, :]
     else:
-        pose[:, :, 3] += slant * np.maximum(foot_m, 0.0)[:, None]
+        pose[:, :, 3] += slant * base_m[:, None]
     pose[:, :, 3] += move
     draft.world_from_instance[row, instance] = pose
 
 
-def _overhang(there: NDArray[np.bool_], boxes: tuple[Array, Array], step: tuple[Array, Array], params: Lean) -> Array:
+def _overhang(there: NDArray[np.bool_], boxes: _Boxes, step: tuple[Array, Array], deck_m: tuple[float, float]) -> Array:
     """Return how far [row] a load reaches beyond the deck, 0: nowhere."""
-    low, high = _reach(boxes, *step, params.shear)
-    deck = 0.5 * np.array(params.deck_m)
+    low, high = boxes.reach(*step)
+    deck = 0.5 * np.array(deck_m)
     beyond = np.maximum(high - deck, -low - deck).max(axis=-1)
     return np.where(there, np.maximum(beyond, 0.0), 0.0).max(axis=1, initial=0.0)

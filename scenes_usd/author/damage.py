@@ -16,7 +16,7 @@ from scenes_usd.author.storage import ATLAS_TAPE_V, BOARDS, CARTON_GAP_M, CARTON
 CRUSH_M = {"light": 0.045, "medium": 0.085, "heavy": 0.135}  # how far along its edges the corner is gone
 CRUSHED_SIZES = ("l600x400x300", "l600x400x400", "m400x300x300")
 WALL_M = 0.004
-# Angles of the four flaps, 0: closed, 90: upright; the two long ones first. Upright ones fit below what hangs over them.
+# Angles of the four flaps, 0: closed, 90: upright; the two long ones first. What is not wide stays in its footprint.
 OPEN_DEG: dict[str, tuple[float, float, float, float]] = {
     "upright": (78.0, 70.0, 84.0, 62.0),
     "half": (74.0, 22.0, 66.0, 8.0),

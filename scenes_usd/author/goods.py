@@ -41,7 +41,7 @@ def _box(material: str) -> Shape:
     """Return a retail box 120 x 80 x 50 mm with a light band around it."""
     body = painted(box((0.12, 0.08, 0.05), bevel_m=0.001), material)
     band = painted(box((0.0402, 0.0804, 0.0502)), "SignWhite")
-    return joined(body, moved(band, 0.018, 0.0, -0.0001 + 0.0001))
+    return joined(body, moved(band, 0.018, 0.0, 0.0))
 
 
 def _tin() -> Shape:

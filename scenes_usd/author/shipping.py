@@ -16,7 +16,7 @@ LABEL_THICKNESS_M = 0.0005
 
 
 def write_shipping_labels(root: Path) -> None:
-    """Write two assets: labels that belong on our cartons, and labels that do not; they face -y, origin in the middle."""
+    """Write two assets, labels that belong on our cartons and labels that do not: facing -y, origin in the middle."""
     names = variant_names()
     for asset, semantic, first, count in (
         ("ShippingLabel", "shipping_label", 0, RIGHT_COUNT),

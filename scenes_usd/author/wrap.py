@@ -179,7 +179,7 @@ def _thinned(fixed: Floats, wanted: Floats) -> Floats:
 
 
 def _surface(along_m: Floats, up_m: Floats, out_m: Floats) -> Floats:
-    """Return points [..., 3] of the film, ``out_m`` outside of where it is tight; above the load it lies over its edge."""
+    """Return points [..., 3] of the film, ``out_m`` outside of where it is tight; above the load it folds over."""
     top = LOAD_M[2] + CLEARANCE_M
     over = np.maximum(up_m - top, 0.0)
     half_x, half_y = LOAD_M[0] / 2 + CLEARANCE_M, LOAD_M[1] / 2 + CLEARANCE_M
@@ -232,7 +232,7 @@ def _depth_in_holes(tear: Tear, along_m: Floats, up_m: Floats, random: np.random
 
 
 def _cut(shape: Shape, depth: Floats) -> Shape:
-    """Return the part of a quad mesh where ``depth`` [point] is above 0; crossed faces are clipped along its zero line."""
+    """Return the part of a quad mesh where ``depth`` [point] is above 0; crossed faces are clipped where it is 0."""
     points = [tuple(p) for p in shape.points_m]
     between: dict[tuple[int, int], int] = {}
     faces: list[list[int]] = []

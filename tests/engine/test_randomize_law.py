@@ -175,6 +175,9 @@ THROWN = {
     "tries": 1,
 }
 COLUMN = {"margin": 0.02, "order": "any", "tries": 1}
+FACES = {"faces": ["front"], "weights": None, "along": 0, "up": 0, "roll_deg": 0}
+LEANING = {"shift_x_m": 0, "shift_y_m": 0, "lean_deg": 0, "toward_deg": 0}
+AROUND = {"distance_m": 1, "bearing_deg": 0, "yaw_deg": 0}
 COMPLETE = {
     "camera_corridor": {"cameras": "*", **WAY, **ASIDE, "share": 1, "pan_deg": 0, "tilt_deg": 0, "backward": 0},
     "camera_path": {"cameras": "*", **WAY, **ASIDE, **DRIVE},
@@ -208,6 +211,9 @@ COMPLETE = {
     "camera_lane": {"cameras": "*", "lanes": "a", "height_m": 1, **VEHICLE, "tries": 1},
     "advance": {"instances": "*", "cameras": None, "speed_m_s": 1, "step_s": 0.1},
     "slots": {"items": "*", "anchors": "a", "occupancy": 1, "x_m": 0, "y_m": 0, "yaw_deg": 0, "settle": False},
+    "attach": {"items": "*", "others": None, "other_share": 0, "hosts": "*", "probability": 1, **FACES},
+    "lean": {"items": "*", "anchors": "a", "probability": 1, **LEANING, "deck_m": None, "shear": False},
+    "near": {"items": "*", "to": "*", "count": 1, **AROUND, "inside": None, "gap_m": 0, "avoid": None, "tries": 1},
     "scatter": {"items": "*", "anchors": "a", "count": 1, "yaw_deg": 0, "gap_m": 0, "avoid": None, "tries": 1},
     "scatter_surface": {**THROWN, "on": "*", "anchors": None, "per_m2": None, "steepest_deg": 30, "align": False},
     "scatter_volume": {**THROWN, "anchors": "a", "per_m3": None},
