@@ -220,7 +220,7 @@ def _write_lights(stage: Usd.Stage) -> None:
         reach, turn = LAMP_HEAD_M[0], np.radians(yaw)
         light = UsdLux.SphereLight.Define(stage, f"{ROOT}/Lights/{name}")
         light.CreateRadiusAttr(0.12)
-        light.CreateIntensityAttr(90.0)
+        light.CreateIntensityAttr(14.0)  # 120 lx on the road below, where radiance 1 is 11000 cd/m^2
         light.CreateEnableColorTemperatureAttr(True)
         light.CreateColorTemperatureAttr(3200.0)
         light.CreateExtentAttr([Gf.Vec3f(-0.12), Gf.Vec3f(0.12)])
