@@ -1,4 +1,4 @@
-"""The sheet of the street: worlds at KITTI's field of view, by day and at dusk, and a sweep of the LiDAR on the roof."""
+"""The sheet of the street: worlds at KITTI's field of view, by day and at dusk, and a sweep of the roof's LiDAR."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from engine.sensors.sweep import Sweep, points_of, sweep_of
 
 TILE_PX = (638, 193)  # half of KITTI's
 CLOUD_PX = (1282, 400)
-DAYS, NIGHTS = (1, 3, 5, 6, 8, 12), (2, 9)  # worlds
-SWEPT = 1
-EYE_M, TARGET_M = (-17.0, -9.0, 11.0), (9.0, 0.5, -1.5)  # in the frame of the LiDAR
+DAYS, NIGHTS = (3, 10, 17, 19, 34, 43), (2, 19)  # worlds
+SWEPT = 19
+EYE_M, TARGET_M = (-22.0, -12.0, 17.0), (8.0, 1.5, -1.5)  # in the frame of the LiDAR
 THINGS = ("Traffic", "Parked", "Cyclists", "People")  # groups whose points have the colours of their instances
 GREY = (104, 110, 122)
 FILMIC = ("sensor.develop.tone=filmic", "sensor.develop.headroom_ev=2.0")
@@ -37,7 +37,7 @@ def street_sheet(effort: Effort) -> Sheet:
     views = tiled(tiles, columns=2)
     width = max(views.shape[1], cloud.shape[1])
     pictures = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=18) for p in (views, cloud)]
-    text = "The scene `street` from a car: roads, traffic, people, buildings, weather and light are drawn anew in every world."
+    text = "The scene `street` from a car: road, traffic, people, houses, trees, weather and light are drawn anew."
     return Sheet("Streets", stacked(pictures), text, command((*base, "recipe=kitti"), DAYS))
 
 

@@ -22,7 +22,14 @@ from scenes_usd.author.street_props import LAMP_HEAD_M
 ROOT = "/Street"
 YAW_DEG = {"east": 0.0, "north": 90.0, "west": 180.0, "south": 270.0}
 CARS = ("car_hatch", "car_hatch", "car_sedan", "car_estate", "car_suv")
-LIT_LAMPS = ("Lamp_MainWest_0", "Lamp_MainWest_2", "Lamp_MainEast_1", "Lamp_AvenueNorth_1", "Lamp_AvenueSouth_1", "Lamp_Lane_3")
+LIT_LAMPS = (
+    "Lamp_MainWest_0",
+    "Lamp_MainWest_2",
+    "Lamp_MainEast_1",
+    "Lamp_AvenueNorth_1",
+    "Lamp_AvenueSouth_1",
+    "Lamp_Lane_3",
+)
 YARD_M = ((-190.0, -150.0), (190.0, -225.0))  # where what has no place by default waits, behind the houses
 
 
@@ -60,9 +67,11 @@ def pools() -> list[Pool]:
     """Return every pool of movable things that stand in slots."""
     out = []
     for heading, count in (("east", 16), ("west", 16), ("north", 20), ("south", 20)):
-        cars = tuple(CARS[k % 5] for k in range(count - 5)) + ("van", "van", "van", "truck", "truck")
+        cars = (*tuple(CARS[k % 5] for k in range(count - 5)), "van", "van", "van", "truck", "truck")
         out.append(Pool(f"Traffic/{heading.capitalize()}", f"lane_slot_{heading}", cars, YAW_DEG[heading], 0.6))
-        out.append(Pool(f"Cyclists/{heading.capitalize()}", f"cycle_slot_{heading}", ("cyclist",) * 5, YAW_DEG[heading], 0.6))
+        out.append(
+            Pool(f"Cyclists/{heading.capitalize()}", f"cycle_slot_{heading}", ("cyclist",) * 5, YAW_DEG[heading], 0.6)
+        )
     for axis, count in (("x", 44), ("y", 30)):
         cars = tuple((*CARS, *CARS, "van")[k * 7 % 11] for k in range(count))
         out.append(Pool(f"Parked/{axis.upper()}", f"parking_slot_{axis}", cars, 0.0 if axis == "x" else 90.0, 0.8))
@@ -83,7 +92,7 @@ def write_scene(root: Path) -> None:
     """Write ``street.usda`` and its layer of anchors."""
     every = [spot for run in RUNS for spot in spots(run)]
     _write_slots(root, every)
-    comment = "A crossing of a two-lane street and a four-lane avenue, and a lane of houses. Z up, metres. Written by author/street.py."
+    comment = "A crossing of a street and an avenue, and a lane of houses. Z up, metres. Written by author/street.py."
     stage = usd.new_stage(root / "street.usda", "Street", kind=Kind.Tokens.assembly, comment=comment)
     stage.GetRootLayer().subLayerPaths.append("./layers/street_slots.usda")
     usd.write_instance(stage, f"{ROOT}/Ground", "street_ground").SetInstanceable(False)
@@ -100,10 +109,10 @@ def write_scene(root: Path) -> None:
 
 
 def _write_slots(root: Path, every: list[Spot]) -> None:
-    """Write the layer of anchors; the names of slots begin with a number in a mixed order, for slots are filled by name."""
+    """Write the layer of anchors; names begin with a number in a mixed order, for slots are filled by name."""
     stage = usd.new_stage(
         root / "layers" / "street_slots.usda", "Street", kind="",
-        comment="Anchors of the street: where vehicles, people, trees, buildings and cameras may go. Written by author/street.py.",
+        comment="Anchors of the street: where things and cameras may go. Written by author/street.py.",
     )  # fmt: skip
     usd.group(stage, f"{ROOT}/Slots", kind="")
     for kind in dict.fromkeys(spot.kind for spot in every):
@@ -139,7 +148,12 @@ def _write_pool(stage: Usd.Stage, pool: Pool, places: list[Spot], random: np.ran
         usd.group(stage, f"{ROOT}/{pool.group}")
     order = [places[int(k)] for k in random.permutation(len(places))]
     for number, asset in enumerate(pool.assets):
-        prim = usd.write_instance(stage, f"{ROOT}/{pool.group}/{asset.title().replace('_', '')}_{number:02d}", asset, variants=_variants(asset, random))
+        prim = usd.write_instance(
+            stage,
+            f"{ROOT}/{pool.group}/{asset.title().replace('_', '')}_{number:02d}",
+            asset,
+            variants=_variants(asset, random),
+        )
         spot = next((s for s in order if asset != "truck" or max(s.size_m) > 12.0), None)
         if spot is None or number >= pool.shown * len(pool.assets):
             usd.place(prim, yard.place(YARD_SIZE_M.get(parent, 9.0)), yaw_deg=pool.yaw_deg % 360.0)
@@ -158,7 +172,9 @@ def _write_people(stage: Usd.Stage, every: list[Spot], random: np.random.Generat
             area = areas[number % len(areas)]
             pose = list(WALKS)[number % 3 if group == "Walking" else 1 + number % 2]
             variants = {"pose": pose, "outfit": list(OUTFITS)[int(random.integers(len(OUTFITS)))]}
-            prim = usd.write_instance(stage, f"{ROOT}/People/{group}/Person_{number:02d}", "pedestrian", variants=variants)
+            prim = usd.write_instance(
+                stage, f"{ROOT}/People/{group}/Person_{number:02d}", "pedestrian", variants=variants
+            )
             share = (number // len(areas) + 0.5) / np.ceil(count / len(areas))
             along = (share - 0.5) * (area.size_m[0 if group == "Walking" else 1] - 1.0)
             turn = np.radians(area.yaw_deg + (0.0 if group == "Walking" else 90.0))
@@ -172,7 +188,9 @@ def _write_people(stage: Usd.Stage, every: list[Spot], random: np.random.Generat
         area = areas[number % len(areas)]
         turn = np.radians(area.yaw_deg)
         along = (0.2 if number < len(areas) else -0.3) * area.size_m[0] + 2.0
-        usd.place(prim, (area.position_m[0] + along * np.cos(turn), area.position_m[1] + along * np.sin(turn), WALK_Z_M))
+        usd.place(
+            prim, (area.position_m[0] + along * np.cos(turn), area.position_m[1] + along * np.sin(turn), WALK_Z_M)
+        )
 
 
 def _write_props(stage: Usd.Stage, random: np.random.Generator) -> None:
@@ -188,7 +206,11 @@ def _write_props(stage: Usd.Stage, random: np.random.Generator) -> None:
             if k % 4 == 3:
                 continue
             prim = usd.write_instance(stage, f"{ROOT}/Props/Hedge_{'Right' if side < 0 else 'Left'}_{k:02d}", "hedge")
-            usd.place(prim, lane.world(lane.plots_from + 3.65 * (k + 0.5) * 1.75, side * 8.4), yaw_deg=180.0 * int(random.integers(2)))
+            usd.place(
+                prim,
+                lane.world(lane.plots_from + 3.65 * (k + 0.5) * 1.75, side * 8.4),
+                yaw_deg=180.0 * int(random.integers(2)),
+            )
 
 
 def _write_ends(stage: Usd.Stage) -> None:
@@ -198,8 +220,17 @@ def _write_ends(stage: Usd.Stage) -> None:
         ends = ((run.stop + 7.5, run.yaw_deg + 180),) if run.crossing else ((run.stop + 6.5, 180), (run.start - 6.5, 0))
         for number, (x, facing) in enumerate(ends):
             for k, y in enumerate((-8.2, 8.2)):
-                asset = ("tenement", "corner_house", "office", "tenement_gable")[(k + len(run.name)) % 4] if run.crossing else "house_gable"
-                prim = usd.write_instance(stage, f"{ROOT}/Ends/{run.name}_{number}_{k}", asset, variants={"facade": f"facade{(k * 3 + len(run.name)) % 8}"})
+                asset = (
+                    ("tenement", "corner_house", "office", "tenement_gable")[(k + len(run.name)) % 4]
+                    if run.crossing
+                    else "house_gable"
+                )
+                prim = usd.write_instance(
+                    stage,
+                    f"{ROOT}/Ends/{run.name}_{number}_{k}",
+                    asset,
+                    variants={"facade": f"facade{(k * 3 + len(run.name)) % 8}"},
+                )
                 usd.place(prim, run.world(x, y), yaw_deg=(facing + 90) % 360)
 
 
@@ -224,7 +255,11 @@ def _write_lights(stage: Usd.Stage) -> None:
         light.CreateEnableColorTemperatureAttr(True)
         light.CreateColorTemperatureAttr(3200.0)
         light.CreateExtentAttr([Gf.Vec3f(-0.12), Gf.Vec3f(0.12)])
-        at = (round(x + reach * float(np.cos(turn)), 4), round(y + reach * float(np.sin(turn)), 4), round(z + LAMP_HEAD_M[2] - 0.2, 4))
+        at = (
+            round(x + reach * float(np.cos(turn)), 4),
+            round(y + reach * float(np.sin(turn)), 4),
+            round(z + LAMP_HEAD_M[2] - 0.2, 4),
+        )
         UsdGeom.Xformable(light).AddTranslateOp().Set(Gf.Vec3d(*at))
 
 

@@ -1,6 +1,6 @@
 """Buildings along a street: facades of window cells, shops on the ground floor, flat or gabled roofs.
 
-The front looks along -y; the origin is the middle of the footprint. Windows are recessed, so that light and LiDAR see depth.
+The front looks along -y; the origin is the middle of the footprint. Windows are recessed.
 """
 
 from __future__ import annotations
@@ -60,10 +60,13 @@ def write_buildings(root: Path) -> None:
         shape = joined(*_walls(house, np.random.Generator(np.random.PCG64(500 + number))), *_roof(house))
         scope = f"/{name}/Materials"
         bound = {
-            n: None if n == WALL else usd.reference_material(stage, scope, n, f"../{usd.LIBRARY}") for n in shape.materials
+            n: None if n == WALL else usd.reference_material(stage, scope, n, f"../{usd.LIBRARY}")
+            for n in shape.materials
         }
         usd.write_mesh(stage, f"/{name}/Geometry/Shell", shape, bound, decimals=3)
-        usd.material_variants(stage, "facade", {f"facade{k}": {f"Geometry/Shell/{WALL}": f} for k, f in enumerate(FACADES)})
+        usd.material_variants(
+            stage, "facade", {f"facade{k}": {f"Geometry/Shell/{WALL}": f} for k, f in enumerate(FACADES)}
+        )
         usd.save(stage)
 
 
@@ -96,11 +99,17 @@ def _facade(house: House, width: float, bays: int, ground: str, random: np.rando
             z0 = house.ground_height + (floor - 1) * house.floor_height
             size = min(house.window[0], pitch - 0.7), house.window[1]
             hole = (x0 + (pitch - size[0]) / 2.0, z0 + 0.9, *size)
-            cells.append(_cell((x0, z0, pitch, house.floor_height), hole, LIT if random.random() < 0.12 else GLASS, sill=house.sill))
+            cells.append(
+                _cell(
+                    (x0, z0, pitch, house.floor_height), hole, LIT if random.random() < 0.12 else GLASS, sill=house.sill
+                )
+            )
     return joined(*cells)
 
 
-def _ground_cell(house: House, x0: float, pitch: float, ground: str, middle: bool, random: np.random.Generator) -> Shape:
+def _ground_cell(
+    house: House, x0: float, pitch: float, ground: str, middle: bool, random: np.random.Generator
+) -> Shape:
     whole = (x0, 0.0, pitch, house.ground_height)
     if ground == "shop":
         pane = LIT if random.random() < 0.35 else GLASS
@@ -110,9 +119,13 @@ def _ground_cell(house: House, x0: float, pitch: float, ground: str, middle: boo
         )
     if ground == "gate" or (ground == "door" and middle):
         size = (min(pitch - 0.8, 3.2), 3.4) if ground == "gate" else (1.15, 2.2)
-        return _cell(whole, (x0 + (pitch - size[0]) / 2.0, 0.02, *size), "DoorGrey" if ground == "gate" else "ShopFront")
+        return _cell(
+            whole, (x0 + (pitch - size[0]) / 2.0, 0.02, *size), "DoorGrey" if ground == "gate" else "ShopFront"
+        )
     size = min(house.window[0], pitch - 0.7), min(house.window[1], house.ground_height - 1.3)
-    return _cell(whole, (x0 + (pitch - size[0]) / 2.0, 1.0, *size), LIT if random.random() < 0.15 else GLASS, sill=house.sill)
+    return _cell(
+        whole, (x0 + (pitch - size[0]) / 2.0, 1.0, *size), LIT if random.random() < 0.15 else GLASS, sill=house.sill
+    )
 
 
 def _cell(
@@ -164,17 +177,25 @@ def _roof(house: House) -> list[Shape]:
     over = 0.35
     drop = 0.62 * over
     faces = [
-        [(-x - over, -y - over, z - drop), (x + over, -y - over, z - drop), (x + over, 0, ridge), (-x - over, 0, ridge)],
+        [
+            (-x - over, -y - over, z - drop),
+            (x + over, -y - over, z - drop),
+            (x + over, 0, ridge),
+            (-x - over, 0, ridge),
+        ],
         [(x + over, y + over, z - drop), (-x - over, y + over, z - drop), (-x - over, 0, ridge), (x + over, 0, ridge)],
     ]
     under = [face[::-1] for face in faces]
     roof = painted(_quads([*faces, *under]), "RoofTile")
     gable = shape_from_faces(
-        [(-x, y, z), (-x, -y, z), (-x, 0, ridge - 0.02), (x, -y, z), (x, y, z), (x, 0, ridge - 0.02)], [(0, 1, 2), (3, 4, 5)]
+        [(-x, y, z), (-x, -y, z), (-x, 0, ridge - 0.02), (x, -y, z), (x, y, z), (x, 0, ridge - 0.02)],
+        [(0, 1, 2), (3, 4, 5)],
     )
     chimney = moved(painted(box((0.7, 0.7, 2.2)), "RoofTile"), -0.5 * x, 0.25 * y, ridge - 1.6)
     dormers = []
     for at in (-0.45, 0.35):
-        dormer = joined(painted(box((1.5, 1.6, 1.5)), WALL), moved(painted(box((1.0, 0.04, 1.0)), GLASS), 0.0, -0.82, 0.25))
+        dormer = joined(
+            painted(box((1.5, 1.6, 1.5)), WALL), moved(painted(box((1.0, 0.04, 1.0)), GLASS), 0.0, -0.82, 0.25)
+        )
         dormers.append(moved(dormer, at * house.width * 0.6, -0.55 * y, z + 0.2))
     return [roof, painted(gable, WALL), chimney, *dormers]

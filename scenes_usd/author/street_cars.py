@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +45,8 @@ class Body:
 BODIES = (
     Body(
         "CarHatch",
-        top=((-1.95, 0.72), (-1.9, 0.92), (-1.7, 0.98), (0.2, 0.95), (1.0, 0.93), (1.6, 0.83), (1.86, 0.7), (1.95, 0.56)),
+        top=((-1.95, 0.72), (-1.9, 0.92), (-1.7, 0.98), (0.2, 0.95), (1.0, 0.93),
+             (1.6, 0.83), (1.86, 0.7), (1.95, 0.56)),
         bottom=((-1.95, 0.36), (-1.85, 0.22), (1.8, 0.2), (1.95, 0.28)),
         half_width=((-1.95, 0.68), (-1.86, 0.79), (-1.5, 0.86), (1.2, 0.86), (1.65, 0.82), (1.86, 0.7), (1.95, 0.56)),
         belt_x=(-1.84, 1.12), roof_x=(-1.5, 0.3), roof_z=1.48, roof_share=0.76,
@@ -52,7 +54,8 @@ BODIES = (
     ),
     Body(
         "CarSedan",
-        top=((-2.3, 0.75), (-2.26, 0.95), (-2.0, 1.0), (-1.3, 0.99), (0.2, 0.94), (1.15, 0.91), (1.85, 0.8), (2.15, 0.67), (2.25, 0.54)),
+        top=((-2.3, 0.75), (-2.26, 0.95), (-2.0, 1.0), (-1.3, 0.99), (0.2, 0.94),
+             (1.15, 0.91), (1.85, 0.8), (2.15, 0.67), (2.25, 0.54)),
         bottom=((-2.3, 0.38), (-2.15, 0.22), (2.1, 0.19), (2.25, 0.27)),
         half_width=((-2.3, 0.68), (-2.2, 0.8), (-1.8, 0.88), (1.4, 0.89), (1.9, 0.84), (2.15, 0.7), (2.25, 0.54)),
         belt_x=(-1.72, 1.2), roof_x=(-0.98, 0.34), roof_z=1.44, roof_share=0.75,
@@ -60,7 +63,8 @@ BODIES = (
     ),
     Body(
         "CarEstate",
-        top=((-2.3, 0.72), (-2.26, 0.94), (-2.1, 0.99), (0.2, 0.94), (1.15, 0.91), (1.85, 0.8), (2.15, 0.67), (2.25, 0.54)),
+        top=((-2.3, 0.72), (-2.26, 0.94), (-2.1, 0.99), (0.2, 0.94), (1.15, 0.91),
+             (1.85, 0.8), (2.15, 0.67), (2.25, 0.54)),
         bottom=((-2.3, 0.38), (-2.15, 0.22), (2.1, 0.19), (2.25, 0.27)),
         half_width=((-2.3, 0.7), (-2.22, 0.81), (-1.8, 0.88), (1.4, 0.89), (1.9, 0.84), (2.15, 0.7), (2.25, 0.54)),
         belt_x=(-2.2, 1.2), roof_x=(-1.9, 0.36), roof_z=1.48, roof_share=0.77,
@@ -68,7 +72,8 @@ BODIES = (
     ),
     Body(
         "CarSuv",
-        top=((-2.2, 0.84), (-2.15, 1.05), (-2.0, 1.1), (0.2, 1.07), (1.1, 1.05), (1.8, 0.97), (2.08, 0.84), (2.2, 0.66)),
+        top=((-2.2, 0.84), (-2.15, 1.05), (-2.0, 1.1), (0.2, 1.07), (1.1, 1.05),
+             (1.8, 0.97), (2.08, 0.84), (2.2, 0.66)),
         bottom=((-2.2, 0.44), (-2.1, 0.3), (2.0, 0.28), (2.2, 0.36)),
         half_width=((-2.2, 0.74), (-2.12, 0.85), (-1.7, 0.92), (1.4, 0.93), (1.9, 0.88), (2.1, 0.76), (2.2, 0.62)),
         belt_x=(-2.1, 1.16), roof_x=(-1.84, 0.42), roof_z=1.68, roof_share=0.79,
@@ -112,9 +117,7 @@ def _write(root: Path, name: str, semantic: str, parts: dict[str, Shape]) -> Non
     stage.DefinePrim(f"/{name}/Geometry", "Scope")
     names = dict.fromkeys(n for shape in parts.values() for n in shape.materials)
     scope = f"/{name}/Materials"
-    bound = {
-        n: None if n == "Paint" else usd.reference_material(stage, scope, n, f"../{usd.LIBRARY}") for n in names
-    }
+    bound = {n: None if n == "Paint" else usd.reference_material(stage, scope, n, f"../{usd.LIBRARY}") for n in names}
     for part, shape in parts.items():
         usd.write_mesh(stage, f"/{name}/Geometry/{part}", shape, bound, decimals=3)
     choices = {f"paint{k}": {"Geometry/Body/Paint": paint} for k, paint in enumerate(PAINTS)}
@@ -212,7 +215,7 @@ def _glazed(shape: Shape, shares: list[float], body: Body, count: int, levels: i
     """Return the cabin with glass in its windows."""
     n = len(shares)
     of_side = np.ones(n - 1, dtype=np.int64)  # glass
-    for k, (a, b) in enumerate(zip(shares[:-1], shares[1:], strict=True)):
+    for k, (a, b) in enumerate(itertools.pairwise(shares)):
         if k in (0, n - 2) or b <= body.closed_behind + 1e-6:
             of_side[k] = 0
         elif any(abs(a - pillar) < 1e-6 and b - a < 0.04 for pillar in body.pillars):

@@ -44,7 +44,11 @@ def _flat(x0: float, y0: float, x1: float, y1: float, z: float, material: str, s
     ys = np.linspace(y0, y1, max(1, int(np.ceil((y1 - y0) / step))) + 1)
     points = [(x, y, z) for y in ys for x in xs]
     n = len(xs)
-    faces = [(j * n + i, j * n + i + 1, (j + 1) * n + i + 1, (j + 1) * n + i) for j in range(len(ys) - 1) for i in range(n - 1)]
+    faces = [
+        (j * n + i, j * n + i + 1, (j + 1) * n + i + 1, (j + 1) * n + i)
+        for j in range(len(ys) - 1)
+        for i in range(n - 1)
+    ]
     return painted(shape_from_faces(points, faces), material)
 
 

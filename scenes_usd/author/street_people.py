@@ -36,7 +36,10 @@ WALKS = {"stand": POSES["stand"], "walk": POSES["walk"], "stride": STRIDE}
 
 def _outfit(jacket: str, trousers: str, hair: str) -> dict[str, str]:
     """Return the material of each garment."""
-    return {f"Geometry/{p}": m for p, m in zip((JACKET, SLEEVE, TROUSERS, HAIR), (jacket, jacket, trousers, hair), strict=True)}
+    return {
+        f"Geometry/{p}": m
+        for p, m in zip((JACKET, SLEEVE, TROUSERS, HAIR), (jacket, jacket, trousers, hair), strict=True)
+    }
 
 
 OUTFITS = {
@@ -62,7 +65,9 @@ def _write_pedestrian(root: Path) -> None:
     usd.describe(stage, "Pedestrian", path, "pedestrian")
     for scope in ("Geometry", "Keypoints"):
         stage.DefinePrim(f"/Pedestrian/{scope}", "Scope")
-    parts = {n: usd.reference_material(stage, "/Pedestrian/Materials", m, f"../{usd.LIBRARY}") for n, m in FIXED.items()}
+    parts = {
+        n: usd.reference_material(stage, "/Pedestrian/Materials", m, f"../{usd.LIBRARY}") for n, m in FIXED.items()
+    }
     parts |= dict.fromkeys(("Jacket", "Shirt", "Trousers", "Hair"))
     usd.write_mesh(stage, "/Pedestrian/Geometry/Upper", upper_body(), parts, decimals=3)
     still = joints({"neck": (NECK,), "head": (HEAD,), "shoulder": SHOULDERS, "hip": HIPS})
@@ -121,12 +126,17 @@ def _write_cyclist(root: Path) -> None:
     stage = usd.new_stage(path, "Cyclist", kind=Kind.Tokens.component, comment=comment)
     usd.describe(stage, "Cyclist", path, "cyclist")
     stage.DefinePrim("/Cyclist/Geometry", "Scope")
-    rider = {"Upper": moved(upper_body(), -0.12, 0.0, RIDER_UP_M), "Limbs": moved(limbs(RIDING), -0.12, 0.0, RIDER_UP_M)}
+    rider = {
+        "Upper": moved(upper_body(), -0.12, 0.0, RIDER_UP_M),
+        "Limbs": moved(limbs(RIDING), -0.12, 0.0, RIDER_UP_M),
+    }
     parts = {**rider, "Bicycle": joined(*bicycle_pieces())}
     names = dict.fromkeys(n for shape in parts.values() for n in shape.materials)
     worn = ("Jacket", "Shirt", "Trousers", "Hair")
     bound = {
-        n: None if n in worn else usd.reference_material(stage, "/Cyclist/Materials", FIXED.get(n, n), f"../{usd.LIBRARY}")
+        n: None
+        if n in worn
+        else usd.reference_material(stage, "/Cyclist/Materials", FIXED.get(n, n), f"../{usd.LIBRARY}")
         for n in names
     }
     for part, shape in parts.items():
@@ -143,14 +153,18 @@ def bicycle_pieces() -> list[Shape]:
         ((crank, seat), 0.018), ((crank, head), 0.02), (((-0.17, 0.0, 0.66), (0.41, 0.0, 0.72)), 0.018),
         ((crank, (rear, 0.04, WHEEL_M)), 0.011), ((crank, (rear, -0.04, WHEEL_M)), 0.011),
         (((-0.2, 0.0, 0.74), (rear, 0.05, WHEEL_M)), 0.009), (((-0.2, 0.0, 0.74), (rear, -0.05, WHEEL_M)), 0.009),
-        ((head, (front, 0.05, WHEEL_M)), 0.013), ((head, (front, -0.05, WHEEL_M)), 0.013), ((head, (0.34, 0.0, 1.0)), 0.015),
+        ((head, (front, 0.05, WHEEL_M)), 0.013), ((head, (front, -0.05, WHEEL_M)), 0.013),
+        ((head, (0.34, 0.0, 1.0)), 0.015),
     )  # fmt: skip
     frame = joined(*[tube(list(path), radius, segments=6) for path, radius in tubes])
     handle = tube([bar, (0.34, -0.12, 1.08), (0.24, -0.27, 1.04)], 0.013, segments=6)
     other = tube([bar, (0.34, 0.12, 1.08), (0.24, 0.27, 1.04)], 0.013, segments=6)
     saddle = moved(rounded_box((0.26, 0.18, 0.08), 0.035, segments=1), -0.24, 0.0, 0.84)
     arms = [tube([crank, (crank[0] + dx, y, crank[2] + dz)], 0.012, segments=5) for dx, y, dz in CRANKS]
-    pedals = [moved(rounded_box((0.1, 0.09, 0.025), 0.01, segments=1), crank[0] + dx, y * 1.2, crank[2] + dz) for dx, y, dz in CRANKS]
+    pedals = [
+        moved(rounded_box((0.1, 0.09, 0.025), 0.01, segments=1), crank[0] + dx, y * 1.2, crank[2] + dz)
+        for dx, y, dz in CRANKS
+    ]
     rack = moved(rounded_box((0.34, 0.12, 0.02), 0.008, segments=1), -0.5, 0.0, 0.74)
     lamp = moved(rounded_box((0.06, 0.07, 0.07), 0.02, segments=1), 0.46, 0.0, 0.8)
     pieces = [
@@ -168,8 +182,19 @@ CRANKS = ((0.12, -0.1, 0.09), (-0.04, 0.1, -0.14))
 def _wheel() -> Shape:
     """Return a bicycle's wheel about y: tyre, rim, hub, spokes."""
     r = WHEEL_M
-    tyre = lathe([(r - 0.035, -0.012), (r - 0.008, -0.018), (r, 0.0), (r - 0.008, 0.018), (r - 0.035, 0.012), (r - 0.035, -0.012)], 24)
+    tyre = lathe(
+        [
+            (r - 0.035, -0.012),
+            (r - 0.008, -0.018),
+            (r, 0.0),
+            (r - 0.008, 0.018),
+            (r - 0.035, 0.012),
+            (r - 0.035, -0.012),
+        ],
+        24,
+    )
     hub = lathe([(0.0, -0.05), (0.025, -0.05), (0.025, 0.05), (0.0, 0.05)], 8)
-    spokes = [tube([(0.02 * np.cos(a), 0.02 * np.sin(a), 0.0), ((r - 0.03) * np.cos(a), (r - 0.03) * np.sin(a), 0.0)], 0.003, segments=3)
-              for a in np.linspace(0.0, 2.0 * np.pi, 12, endpoint=False)]  # fmt: skip
+    around = np.linspace(0.0, 2.0 * np.pi, 12, endpoint=False)
+    rays = np.column_stack([np.cos(around), np.sin(around), np.zeros(12)])
+    spokes = [tube([0.02 * ray, (r - 0.03) * ray], 0.003, segments=3) for ray in rays]
     return turned(joined(painted(tyre, "Rubber"), painted(joined(hub, *spokes), "Chrome")), "x", 90.0)

@@ -155,7 +155,10 @@ def _areas(run: Run) -> list[Spot]:
     first = run.start + (9.0 if run.crossing else 2.0)
     length = run.stop - first - 1.0
     for side, hand in ((-1.0, "Right"), (1.0, "Left")):
-        low, high = run.profile.walk[0] + min(1.5, 0.4 * (run.profile.walk[1] - run.profile.walk[0])), run.profile.walk[1] - 0.15
+        low, high = (
+            run.profile.walk[0] + min(1.5, 0.4 * (run.profile.walk[1] - run.profile.walk[0])),
+            run.profile.walk[1] - 0.15,
+        )
         place = run.world(first + length / 2.0, side * (low + high) / 2.0, WALK_Z_M)
         yaw = float(run.yaw_deg)
         out.append(Spot(f"{run.name}{hand}Walk", "walk_area", place, (length, high - low, 2.5), yaw))
@@ -183,9 +186,19 @@ def props(run: Run) -> list[tuple[str, str, Place, float]]:
         for side, name in ((1.0, "Near"), (-1.0, "Far")):
             place = run.world(stop_line(run) - 0.9, side * (kerb - 0.1), WALK_Z_M)
             out.append(("signal_go" if go else "signal_stop", f"Signal_{run.name}_{name}", place, float(run.yaw_deg)))
-        signs = (("sign_no_stopping", 9.2, 1.0), ("sign_priority", 24.0, 1.0), ("sign_speed", 31.0, -1.0), ("sign_speed", 67.0, 1.0))
+        signs = (
+            ("sign_no_stopping", 9.2, 1.0),
+            ("sign_priority", 24.0, 1.0),
+            ("sign_speed", 31.0, -1.0),
+            ("sign_speed", 67.0, 1.0),
+        )
     else:
-        signs = (("sign_speed", 6.0, -1.0), ("sign_crossing", 64.0, -1.0), ("sign_give_way", 142.0, 1.0), ("sign_speed", 96.0, 1.0))
+        signs = (
+            ("sign_speed", 6.0, -1.0),
+            ("sign_crossing", 64.0, -1.0),
+            ("sign_give_way", 142.0, 1.0),
+            ("sign_speed", 96.0, 1.0),
+        )
     for number, (asset, x, side) in enumerate(signs):
         place = run.world(run.start + x, side * kerb, WALK_Z_M)
         out.append((asset, f"Sign_{run.name}_{number}", place, float(run.yaw_deg + (0 if side > 0 else 180))))

@@ -17,18 +17,30 @@ LAMP_HEAD_M = (1.9, 0.0, 7.4)  # of a street lamp, from its foot
 
 def write_props(root: Path) -> None:
     """Write every prop as an asset."""
-    usd.write_asset(root, "StreetLamp", {"Lamp": joined(*_lamp())}, semantic="pole", comment="Street lamp, 7.6 m; reaches along x.")
+    usd.write_asset(
+        root, "StreetLamp", {"Lamp": joined(*_lamp())}, semantic="pole", comment="Street lamp, 7.6 m; reaches along x."
+    )
     for state, name in (("SignalGreen", "SignalGo"), ("SignalRed", "SignalStop")):
         comment = f"Traffic light that shows {state[6:].lower()}, looking along x."
         usd.write_asset(root, name, {"Signal": joined(*_signal(state))}, semantic="traffic_light", comment=comment)
     for name, plate in SIGNS.items():
-        usd.write_asset(root, name, {"Sign": joined(*_sign(plate()))}, semantic="traffic_sign", comment="Traffic sign, looking along x.")
+        usd.write_asset(
+            root,
+            name,
+            {"Sign": joined(*_sign(plate()))},
+            semantic="traffic_sign",
+            comment="Traffic sign, looking along x.",
+        )
     for number in range(3):
         comment = "Street tree; the crown begins above heads."
         usd.write_asset(root, f"Tree{number}", _tree(number), semantic="vegetation", comment=comment, decimals=3)
-    usd.write_asset(root, "Hedge", {"Hedge": _hedge()}, semantic="vegetation", comment="Hedge, 3.6 x 0.7 x 1.1 m.", decimals=3)
+    usd.write_asset(
+        root, "Hedge", {"Hedge": _hedge()}, semantic="vegetation", comment="Hedge, 3.6 x 0.7 x 1.1 m.", decimals=3
+    )
     usd.write_asset(root, "Bin", {"Bin": joined(*_bin())}, semantic="street_furniture", comment="Wheeled bin, 1.07 m.")
-    usd.write_asset(root, "Bollard", {"Bollard": joined(*_bollard())}, semantic="street_furniture", comment="Bollard, 0.9 m.")
+    usd.write_asset(
+        root, "Bollard", {"Bollard": joined(*_bollard())}, semantic="street_furniture", comment="Bollard, 0.9 m."
+    )
 
 
 def _lamp() -> list[Shape]:
@@ -49,7 +61,9 @@ def _signal(state: str) -> list[Shape]:
     pieces = [painted(mast, "Galvanized"), painted(joined(case, back), "PlasticBlack")]
     for k, name in enumerate(("SignalGreen", "SignalDark", "SignalRed")):
         lens = turned(lathe([(0.105, 0.0), (0.08, 0.025), (0.0, 0.035)], 14), "y", 90.0)
-        hood = turned(lathe([(0.125, -0.02), (0.125, 0.16), (0.115, 0.16), (0.115, -0.02)], 14, sweep_deg=220.0), "z", 70.0)
+        hood = turned(
+            lathe([(0.125, -0.02), (0.125, 0.16), (0.115, 0.16), (0.115, -0.02)], 14, sweep_deg=220.0), "z", 70.0
+        )
         place = (0.22, 0.0, 2.52 + 0.3 * k)
         pieces.append(moved(painted(lens, name if name == state else "SignalDark"), *place))
         pieces.append(moved(painted(turned(hood, "y", 90.0), "PlasticBlack"), *place))
@@ -58,7 +72,11 @@ def _signal(state: str) -> list[Shape]:
 
 def _disc(radius_m: float, sides: int, material: str, x_m: float, turn_deg: float = 0.0) -> Shape:
     """Return a flat plate of so many sides that looks along x."""
-    plate = turned(lathe([(0.0, -0.006), (radius_m, -0.006), (radius_m, 0.006), (0.0, 0.006)], sides, crease_deg=20.0), "z", turn_deg)
+    plate = turned(
+        lathe([(0.0, -0.006), (radius_m, -0.006), (radius_m, 0.006), (0.0, 0.006)], sides, crease_deg=20.0),
+        "z",
+        turn_deg,
+    )
     return moved(painted(turned(plate, "y", 90.0), material), x_m)
 
 
@@ -123,7 +141,9 @@ def _tree(number: int) -> dict[str, Shape]:
         up = (k - 4.0) / 4.6
         out = radius * 0.62 * np.sqrt(max(0.05, 1.0 - up * up))
         size = radius * random.uniform(0.36, 0.5)
-        clumps.append(sdf.ellipsoid((out * np.cos(turn), out * np.sin(turn), middle + up * radius * 0.72 * slim), (size,) * 3))
+        clumps.append(
+            sdf.ellipsoid((out * np.cos(turn), out * np.sin(turn), middle + up * radius * 0.72 * slim), (size,) * 3)
+        )
     crown = _bumpy(sdf.union(*clumps, blend_m=0.15), number, 0.26, 0.55)
     reach = radius + 0.7
     low, high = (-reach, -reach, middle - radius * slim - 0.7), (reach, reach, height + 0.8)

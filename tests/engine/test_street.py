@@ -1,4 +1,4 @@
-"""The street: worlds from one rule file that differ, in which nothing stands in anything, with the classes of a street."""
+"""The street: worlds of one rule file differ, hold the classes of a street, and nothing stands in anything."""
 
 from __future__ import annotations
 
@@ -91,7 +91,12 @@ def test_cars_drive_on_the_right_hand_side_and_head_where_their_lane_goes():
     draft = drawn_worlds(8)
     path = np.array(street().instances.path)
     for row in range(8):
-        for heading, axis in (("East", (1.0, 0.0)), ("West", (-1.0, 0.0)), ("North", (0.0, 1.0)), ("South", (0.0, -1.0))):
+        for heading, axis in (
+            ("East", (1.0, 0.0)),
+            ("West", (-1.0, 0.0)),
+            ("North", (0.0, 1.0)),
+            ("South", (0.0, -1.0)),
+        ):
             own = np.char.startswith(path, f"/Street/Traffic/{heading}/") & draft.visible[row]
             pose = draft.world_from_instance[row, own]
             np.testing.assert_allclose(pose[:, :2, 0], np.tile(axis, (own.sum(), 1)), atol=1e-6)
