@@ -38,7 +38,7 @@ def street_sheet(effort: Effort) -> Sheet:
     width = max(views.shape[1], cloud.shape[1])
     pictures = [np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=18) for p in (views, cloud)]
     text = "The scene `street` from a car: road, traffic, people, houses, trees, weather and light are drawn anew."
-    return Sheet("Streets", stacked(pictures), text, command((*base, "recipe=kitti"), DAYS))
+    return Sheet("Streets", stacked(pictures), text, command(base, DAYS))
 
 
 def _cloud(sweep: Sweep, scene: Scene, size_px: tuple[int, int]) -> tuple[Picture, int]:
