@@ -71,6 +71,15 @@ def test_nothing_on_a_street_stands_in_anything_else():
     assert [pair for row in range(12) for pair in touching(draft, row)] == []
 
 
+def test_nothing_stands_in_anything_as_authored_either():
+    """What other programs show; what has no place waits in a yard behind the houses."""
+    recipe, _ = compose("+scene=street")
+    cameras = rig_cameras(street(), recipe.rig)
+    draft = authored_draft(street(), recipe.rig, cameras, np.zeros(1, np.int64), np.zeros(1, np.int32))
+    assert draft.visible[0, np.isin(class_keys(street()), MOVABLE)].sum() == 400
+    assert touching(draft, 0) == []
+
+
 def test_traffic_keeps_its_distances_from_step_to_step():
     """All vehicles of a world go on at one speed, each along its own heading; the camera goes with them."""
     draft = drawn_worlds(3, "rig.steps=6", steps=6)
