@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from bench.gallery import annotators, built, factors, shipped, strips
+from bench.gallery import annotators, built, factors, shipped, street, strips
 from bench.gallery.sheet import Effort, Sheet, jpeg
 
 PAGE = "README.md"
@@ -19,6 +19,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "warehouse": partial(shipped.scene_sheet, "warehouse"),
     "tabletop": partial(shipped.scene_sheet, "tabletop"),
     "inspection": partial(shipped.scene_sheet, "inspection"),
+    "street": street.street_sheet,
     "materials": built.material_sheet,
     "balls": built.ball_sheet,
     "gloss": factors.gloss_sheet,

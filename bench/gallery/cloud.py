@@ -36,10 +36,16 @@ def cloud_picture(sweep: Sweep, scene: Scene, size_px: tuple[int, int]) -> tuple
     return splatted(world_m[is_low], color[is_low], size_px), len(points)
 
 
-def splatted(world_m: NDArray[np.float64], color: NDArray[np.float64], size_px: tuple[int, int]) -> Picture:
-    """Return points as small squares, nearer ones in front."""
+def splatted(
+    world_m: NDArray[np.float64],
+    color: NDArray[np.float64],
+    size_px: tuple[int, int],
+    *,
+    eye: NDArray[np.float64] | None = None,
+) -> Picture:
+    """Return points as small squares, nearer ones in front, from where the warehouse is seen or another `eye`."""
     width, height = size_px[0] * OVERSAMPLING, size_px[1] * OVERSAMPLING
-    eye = look_at(EYE_M, TARGET_M)
+    eye = look_at(EYE_M, TARGET_M) if eye is None else eye
     seen_m = (world_m - eye[:, 3]) @ eye[:, :3]
     depth_m = -seen_m[:, 2]
     x = np.rint(width / 2 + FOCAL_LENGTHS * width * seen_m[:, 0] / depth_m).astype(int)

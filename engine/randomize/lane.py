@@ -151,7 +151,7 @@ def _crowd(
 def advance(params: Advance, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Move things on to where they are at their step."""
     speed_m_s = draw.law("speed_m_s", params.speed_m_s)
-    elapsed_s = params.step_s * draft.step
+    elapsed_s = params.step_s * draft.step.astype(np.float64)
     if params.instances is not None:
         chosen = select.instances(scene, params.instances, draw.where("instances"))
         velocity = speed_m_s[:, None, None] * _level(draft.world_from_instance[:, chosen][..., 0])

@@ -59,7 +59,8 @@ CAR_COLORS = (
     (196, 186, 164),
 )  # sRGB bytes: what cars are painted in, before a world draws its own
 FACADE_COLORS = (
-    (206, 192, 166), (158, 92, 70), (188, 184, 178), (214, 204, 190), (172, 150, 116), (132, 128, 126), (196, 160, 140), (146, 112, 92),
+    (206, 192, 166), (158, 92, 70), (188, 184, 178), (214, 204, 190),
+    (172, 150, 116), (132, 128, 126), (196, 160, 140), (146, 112, 92),
 )  # fmt: skip
 
 
@@ -158,15 +159,15 @@ FINISHES: dict[str, Finish] = {
     # Street.
     **{f"CarPaint{k}": Finish(c, roughness=0.32, clearcoat=1.0) for k, c in enumerate(CAR_COLORS)},
     "CarGlass": Finish((14, 17, 20), roughness=0.06),
-    "HeadLamp": Finish((214, 218, 222), roughness=0.12, emission=0.35),
-    "RearLamp": Finish((150, 12, 12), roughness=0.18, emission=(0.12, 0.004, 0.004)),
+    "HeadLamp": Finish((214, 218, 222), roughness=0.12, emission=0.2),
+    "RearLamp": Finish((150, 12, 12), roughness=0.18, emission=(0.02, 0.0006, 0.0006)),
     "Rim": _metal(150, 152, 156, 0.32),
     "CargoBox": Finish((226, 228, 228), roughness=0.45),
     **{f"Facade{k}": Finish(c, roughness=0.86) for k, c in enumerate(FACADE_COLORS)},
     "FacadeTrim": Finish((198, 194, 186), roughness=0.8),
     "ShopFront": Finish((52, 60, 58), roughness=0.45),
     "WindowGlass": Finish((24, 29, 34), roughness=0.05),
-    "WindowLit": Finish((60, 52, 40), roughness=0.3, emission=(0.16, 0.115, 0.06)),
+    "WindowLit": Finish((60, 52, 40), roughness=0.3, emission=(0.007, 0.005, 0.0026)),
     "RoofTile": Finish((112, 58, 44), roughness=0.85),
     "RoofFlat": Finish((96, 94, 92), roughness=0.9),
     "Asphalt": Finish((72, 72, 74), roughness=0.88),
@@ -181,8 +182,8 @@ FINISHES: dict[str, Finish] = {
     "Bark": Finish((84, 68, 54), roughness=0.95),
     "SignRed": _coated(176, 24, 28, 0.35),
     "SignYellow": _coated(236, 186, 20, 0.35),
-    "SignalRed": Finish((120, 10, 10), roughness=0.3, emission=(1.2, 0.03, 0.02)),
-    "SignalGreen": Finish((10, 110, 70), roughness=0.3, emission=(0.02, 0.9, 0.5)),
+    "SignalRed": Finish((120, 10, 10), roughness=0.3, emission=(0.6, 0.015, 0.01)),
+    "SignalGreen": Finish((10, 110, 70), roughness=0.3, emission=(0.01, 0.45, 0.25)),
     "SignalDark": Finish((26, 22, 18), roughness=0.3),
     "Denim": Finish((58, 76, 108), roughness=0.92),
     "FabricBlack": Finish((30, 30, 33), roughness=0.92),

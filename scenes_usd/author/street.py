@@ -67,7 +67,7 @@ def pools() -> list[Pool]:
     """Return every pool of movable things that stand in slots."""
     out = []
     for heading, count in (("east", 16), ("west", 16), ("north", 20), ("south", 20)):
-        cars = tuple(CARS[k % 5] for k in range(count - 5)) + ("van", "van", "van", "truck", "truck")
+        cars = (*tuple(CARS[k % 5] for k in range(count - 5)), "van", "van", "van", "truck", "truck")
         out.append(Pool(f"Traffic/{heading.capitalize()}", f"lane_slot_{heading}", cars, YAW_DEG[heading], 0.6))
         out.append(
             Pool(f"Cyclists/{heading.capitalize()}", f"cycle_slot_{heading}", ("cyclist",) * 5, YAW_DEG[heading], 0.6)
@@ -92,7 +92,7 @@ def write_scene(root: Path) -> None:
     """Write ``street.usda`` and its layer of anchors."""
     every = [spot for run in RUNS for spot in spots(run)]
     _write_slots(root, every)
-    comment = "A crossing of a two-lane street and a four-lane avenue, and a lane of houses. Z up, metres. Written by author/street.py."
+    comment = "A crossing of a street and an avenue, and a lane of houses. Z up, metres. Written by author/street.py."
     stage = usd.new_stage(root / "street.usda", "Street", kind=Kind.Tokens.assembly, comment=comment)
     stage.GetRootLayer().subLayerPaths.append("./layers/street_slots.usda")
     usd.write_instance(stage, f"{ROOT}/Ground", "street_ground").SetInstanceable(False)
@@ -109,10 +109,10 @@ def write_scene(root: Path) -> None:
 
 
 def _write_slots(root: Path, every: list[Spot]) -> None:
-    """Write the layer of anchors; the names of slots begin with a number in a mixed order, for slots are filled by name."""
+    """Write the layer of anchors; names begin with a number in a mixed order, for slots are filled by name."""
     stage = usd.new_stage(
         root / "layers" / "street_slots.usda", "Street", kind="",
-        comment="Anchors of the street: where vehicles, people, trees, buildings and cameras may go. Written by author/street.py.",
+        comment="Anchors of the street: where things and cameras may go. Written by author/street.py.",
     )  # fmt: skip
     usd.group(stage, f"{ROOT}/Slots", kind="")
     for kind in dict.fromkeys(spot.kind for spot in every):
@@ -251,7 +251,7 @@ def _write_lights(stage: Usd.Stage) -> None:
         reach, turn = LAMP_HEAD_M[0], np.radians(yaw)
         light = UsdLux.SphereLight.Define(stage, f"{ROOT}/Lights/{name}")
         light.CreateRadiusAttr(0.12)
-        light.CreateIntensityAttr(90.0)
+        light.CreateIntensityAttr(14.0)  # 120 lx on the road below, where radiance 1 is 11000 cd/m^2
         light.CreateEnableColorTemperatureAttr(True)
         light.CreateColorTemperatureAttr(3200.0)
         light.CreateExtentAttr([Gf.Vec3f(-0.12), Gf.Vec3f(0.12)])

@@ -1,6 +1,6 @@
 """Buildings along a street: facades of window cells, shops on the ground floor, flat or gabled roofs.
 
-The front looks along -y; the origin is the middle of the footprint. Windows are recessed, so that light and LiDAR see depth.
+The front looks along -y; the origin is the middle of the footprint. Windows are recessed.
 """
 
 from __future__ import annotations

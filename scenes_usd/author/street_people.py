@@ -153,7 +153,8 @@ def bicycle_pieces() -> list[Shape]:
         ((crank, seat), 0.018), ((crank, head), 0.02), (((-0.17, 0.0, 0.66), (0.41, 0.0, 0.72)), 0.018),
         ((crank, (rear, 0.04, WHEEL_M)), 0.011), ((crank, (rear, -0.04, WHEEL_M)), 0.011),
         (((-0.2, 0.0, 0.74), (rear, 0.05, WHEEL_M)), 0.009), (((-0.2, 0.0, 0.74), (rear, -0.05, WHEEL_M)), 0.009),
-        ((head, (front, 0.05, WHEEL_M)), 0.013), ((head, (front, -0.05, WHEEL_M)), 0.013), ((head, (0.34, 0.0, 1.0)), 0.015),
+        ((head, (front, 0.05, WHEEL_M)), 0.013), ((head, (front, -0.05, WHEEL_M)), 0.013),
+        ((head, (0.34, 0.0, 1.0)), 0.015),
     )  # fmt: skip
     frame = joined(*[tube(list(path), radius, segments=6) for path, radius in tubes])
     handle = tube([bar, (0.34, -0.12, 1.08), (0.24, -0.27, 1.04)], 0.013, segments=6)
@@ -193,6 +194,7 @@ def _wheel() -> Shape:
         24,
     )
     hub = lathe([(0.0, -0.05), (0.025, -0.05), (0.025, 0.05), (0.0, 0.05)], 8)
-    spokes = [tube([(0.02 * np.cos(a), 0.02 * np.sin(a), 0.0), ((r - 0.03) * np.cos(a), (r - 0.03) * np.sin(a), 0.0)], 0.003, segments=3)
-              for a in np.linspace(0.0, 2.0 * np.pi, 12, endpoint=False)]  # fmt: skip
+    around = np.linspace(0.0, 2.0 * np.pi, 12, endpoint=False)
+    rays = np.column_stack([np.cos(around), np.sin(around), np.zeros(12)])
+    spokes = [tube([0.02 * ray, (r - 0.03) * ray], 0.003, segments=3) for ray in rays]
     return turned(joined(painted(tyre, "Rubber"), painted(joined(hub, *spokes), "Chrome")), "x", 90.0)

@@ -1,21 +1,25 @@
-"""The street: worlds from one rule file that differ, in which nothing stands in anything, with the classes of a street."""
+"""The street: worlds of one rule file differ, hold the classes of a street, and nothing stands in anything."""
 
 from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from engine.config import compose
+from engine.dataset.__main__ import main as dataset
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.factory import load_recipe_scene
+from engine.formats.kitti_read import read_velodyne
 from engine.randomize.apply import plan, randomize
 from engine.randomize.bounds import scene_bounds, world_boxes
 from engine.randomize.kinds import randomizer
 from engine.rig import authored_draft, rig_cameras
+from engine.run import run
 from engine.scene.model import Scene
 
 MOVABLE = ("car", "van", "truck", "cyclist", "pedestrian", "building", "pole", "traffic_light", "traffic_sign")
@@ -65,6 +69,15 @@ def touching(draft: Draft, row: int) -> list[tuple[str, str]]:
 def test_nothing_on_a_street_stands_in_anything_else():
     draft = drawn_worlds(12)
     assert [pair for row in range(12) for pair in touching(draft, row)] == []
+
+
+def test_nothing_stands_in_anything_as_authored_either():
+    """What other programs show; what has no place waits in a yard behind the houses."""
+    recipe, _ = compose("+scene=street")
+    cameras = rig_cameras(street(), recipe.rig)
+    draft = authored_draft(street(), recipe.rig, cameras, np.zeros(1, np.int64), np.zeros(1, np.int32))
+    assert draft.visible[0, np.isin(class_keys(street()), MOVABLE)].sum() == 400
+    assert touching(draft, 0) == []
 
 
 def test_traffic_keeps_its_distances_from_step_to_step():
@@ -147,3 +160,24 @@ def test_an_advance_of_nothing_and_a_lane_without_tries_are_refused():
     room = {"behind_m": 1, "ahead_m": 1, "beside_m": 1}
     with pytest.raises(UserError, match=r"tries must be in 1\.\.1024, got 0"):
         randomizer("x", {"kind": "camera_lane", "cameras": "*", "lanes": "a", "height_m": 1, **room, "tries": 0})
+
+
+def test_a_street_becomes_a_kitti_folder_that_validates(tmp_path: Path):
+    """Classes have KITTI's names, cars have a car's size and stand on the road, the sweep sees the road from 1.73 m."""
+    small = ("rig.width=310", "rig.height=94", "rig.spp=1", "lidar.firings=240", "device=cpu")
+    recipe, job = compose("+scene=street", "recipe=kitti", *small, "worlds=[1]", f"out={tmp_path / 'made'}")
+    run(recipe, job)
+    classes = Path(__file__).resolve().parents[2] / "scenes_usd" / "street_kitti.yaml"
+    out = tmp_path / "kitti"
+    arguments = ["export", str(tmp_path / "made"), "--format", "kitti", "--classes", str(classes), "--out", str(out)]
+    assert dataset(arguments) in (0, None)
+    assert dataset(["validate", str(out)]) in (0, None)
+    rows = [line.split() for line in (out / "training" / "label_2" / "000000.txt").read_text().splitlines()]
+    assert {row[0] for row in rows} <= {"Car", "Van", "Truck", "Pedestrian", "Cyclist"}
+    sizes_m = np.array([[float(v) for v in row[8:14]] for row in rows if row[0] == "Car"])
+    assert len(sizes_m) >= 5
+    assert (np.abs(sizes_m[:, :3] - (1.52, 1.9, 4.2)) < (0.2, 0.2, 0.45)).all()  # height, width, length
+    points_m = read_velodyne(out / "training" / "velodyne" / "000000.bin")
+    own_lane = (np.abs(points_m[:, 1]) < 1.0) & (points_m[:, 0] > 0.0) & (points_m[:, 0] < 7.0)
+    assert own_lane.sum() > 20
+    assert np.median(points_m[own_lane, 2]) == pytest.approx(-1.73, abs=0.06)
