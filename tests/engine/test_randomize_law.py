@@ -158,6 +158,11 @@ FINISH = {"pattern": "wood", "probability": 1, "scale_m": 0.1, "strength": 1, "b
 LAYERS = {"layers": dict.fromkeys(("rust", "stain", "dust", "wear"), 0), "layer_scale_m": 0.1, "wear_width_m": 0.01}
 ROUGH = {"color_b": None, "roughness_low": 0.2, "roughness_high": 0.8, "direction": [0, 0, 1]}
 BENT = {"model": "brown_conrady", "coefficients": [0, 0, 0, 0], "fov_deg": None, "right_px": 0, "down_px": 0}
+PLANOGRAM = {
+    **{"items": "*", "counterfeits": None, "boards": "a", "block_m": 1, "rows": 1, "gap_m": 0.01, "front_m": 0},
+    **{"yaw_deg": 0, "department": 0, "counterfeit": 0, "tags": None, "wobblers": None},
+    "faults": {"missing": 0, "misplaced": 0, "turned": 0, "fallen": 0, "pushed_back": 0},
+}
 COMPLETE = {
     "camera_lens": {"cameras": "*", **BENT, "calibrated_width_px": None, "max_fov_deg": None},
     "sensor": {"cameras": "*", **dict.fromkeys(SETTINGS, 1), **MORE_SETTINGS},
@@ -183,6 +188,7 @@ COMPLETE = {
     "material_color": {"materials": "*", **COLOR, "value": 1},
     "slots": {"items": "*", "anchors": "a", "occupancy": 1, "x_m": 0, "y_m": 0, "yaw_deg": 0, "settle": False},
     "scatter": {"items": "*", "anchors": "a", "count": 1, "yaw_deg": 0, "gap_m": 0, "avoid": None, "tries": 1},
+    "planogram": PLANOGRAM,
 }
 LAWS = [
     (kind, field.name)
