@@ -159,8 +159,14 @@ LAYERS = {"layers": dict.fromkeys(("rust", "stain", "dust", "wear"), 0), "layer_
 ROUGH = {"color_b": None, "roughness_low": 0.2, "roughness_high": 0.8, "direction": [0, 0, 1]}
 BENT = {"model": "brown_conrady", "coefficients": [0, 0, 0, 0], "fov_deg": None, "right_px": 0, "down_px": 0}
 PLANOGRAM = {
-    **{"items": "*", "counterfeits": None, "boards": "a", "block_m": 1, "rows": 1, "gap_m": 0.01, "front_m": 0},
-    **{"yaw_deg": 0, "department": 0, "counterfeit": 0, "tags": None, "wobblers": None},
+    "items": "*",
+    "counterfeits": None,
+    "boards": "a",
+    **dict.fromkeys(("block_m", "gap_m"), 0.5),
+    "rows": 1,
+    **dict.fromkeys(("front_m", "yaw_deg", "department", "counterfeit"), 0),
+    "tags": None,
+    "wobblers": None,
     "faults": {"missing": 0, "misplaced": 0, "turned": 0, "fallen": 0, "pushed_back": 0},
 }
 COMPLETE = {

@@ -75,7 +75,9 @@ def overlap_m(low: np.ndarray, high: np.ndarray) -> float:
     return float(shared.max())
 
 
-@pytest.mark.parametrize("faults", [NONE, FAULTS, NONE | {"fallen": 1.0}, NONE | {"turned": 1.0}, NONE | {"misplaced": 1.0}])
+@pytest.mark.parametrize(
+    "faults", [NONE, FAULTS, NONE | {"fallen": 1.0}, NONE | {"turned": 1.0}, NONE | {"misplaced": 1.0}]
+)
 def test_nothing_interpenetrates_and_all_stand_within_their_board(faults: dict[str, float]):
     """Boxes around turned and lying items are disjoint, stand on a board's level, below its clearance."""
     scene, draft = stocked(faults=faults)
@@ -123,7 +125,7 @@ def test_counts_are_those_of_what_is_seen():
 
 def test_a_bay_keeps_to_its_department():
     """The first block of each board is of it; the last ones are of whatever still fits."""
-    _, draft = stocked(range(20), faults=NONE, department=1.0, counterfeit=0.0)
+    _, draft = stocked(range(20), faults=NONE, department=1.0, counterfeit=0.0, rows=1.0)
     line = draft.drawn["p.shelf.line"][:, ::BLOCKS_MOST].reshape(20, 2, 2)
     for world in range(20):
         for bay in range(2):
@@ -155,7 +157,9 @@ def test_worlds_do_not_depend_on_the_batch():
 
 def test_items_without_a_line_or_lines_without_a_genuine_item_are_refused():
     one = box_scene({"/Can": ((0, 0, 0), (1, 1, 1))}, anchor("/B", "board", at(0, 0, 0), SIZE_M))
-    with pytest.raises(UserError, match=r"randomize\.shelf\.items: .* is no line; items lie in <department>/<line>/<item>"):
+    with pytest.raises(
+        UserError, match=r"randomize\.shelf\.items: .* is no line; items lie in <department>/<line>/<item>"
+    ):
         randomized(one, {"shelf": PLANOGRAM | {"items": "/Can", "counterfeits": None, "tags": None}}, [0])
     with pytest.raises(UserError, match=r"randomize\.shelf\.counterfeits: .* has counterfeits only"):
         stocked(counterfeits="/Shop/Care/Soap/*")
