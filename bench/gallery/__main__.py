@@ -19,6 +19,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "warehouse": partial(shipped.scene_sheet, "warehouse"),
     "tabletop": partial(shipped.scene_sheet, "tabletop"),
     "inspection": partial(shipped.scene_sheet, "inspection"),
+    "retail": shipped.shop_sheet,
     "materials": built.material_sheet,
     "balls": built.ball_sheet,
     "lights": built.light_sheet,
