@@ -20,6 +20,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "tabletop": partial(shipped.scene_sheet, "tabletop"),
     "inspection": partial(shipped.scene_sheet, "inspection"),
     "street": street.street_sheet,
+    "retail": shipped.shop_sheet,
     "materials": built.material_sheet,
     "balls": built.ball_sheet,
     "gloss": factors.gloss_sheet,

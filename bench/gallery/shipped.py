@@ -33,7 +33,7 @@ from engine.sensors.sweep import sweep_of
 TILE_PX = (424, 318)
 SMALL_PX = (316, 237)
 LARGE_PX = (632, 474)  # of pictures that are shown at half their size
-DIRECT_SPP, OPEN_SPP = 32, 32
+DIRECT_SPP, OPEN_SPP, SHOP_SPP = 32, 32, 16
 QUALITIES = (  # of a scene's sheet: quality, samples, whether denoised
     ("direct", 4, False), ("direct", 4, True), ("direct", 64, False),
     ("path", 16, False), ("path", 16, True), ("path", 96, True),
@@ -143,6 +143,19 @@ def variety_sheet(effort: Effort) -> Sheet:
     tiles = [(f"world {world}", halved(rgb)) for world, rgb in zip(worlds, made.rgb, strict=True)]
     text = "Layout, light, cameras, procedural materials, weathering and the sensor are drawn anew in every world."
     return Sheet("Worlds of one recipe", tiled(tiles, columns=4), text, command(overrides, worlds))
+
+
+def shop_sheet(effort: Effort) -> Sheet:
+    """Return worlds of the shop: customers, a shelf robot, close-ups."""
+    worlds = (0, 1, 6, 7, 8, 10, 12, 16, 22)
+    overrides = ("+scene=retail", *size(effort, TILE_PX), *quality(effort, "direct", SHOP_SPP, denoises=True))
+    made = make(overrides, worlds)
+    tiles = [(f"world {world}", rgb) for world, rgb in zip(worlds, made.rgb, strict=True)]
+    text = (
+        "Planograms by rule: gaps, strangers, turned, fallen and pushed-back items, price tags, promotion signs, and "
+        "[counterfeits](../retail.md) with a class for what gives them away."
+    )
+    return Sheet("Shop shelves", tiled(tiles, columns=3), text, command(overrides, worlds))
 
 
 def preset_sheet(effort: Effort) -> Sheet:

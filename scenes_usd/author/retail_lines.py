@@ -40,7 +40,7 @@ class Line:
     size_m: tuple[float, float, float]  # width along the shelf, depth, height
     brand: str
     product: str
-    art: str  # the picture: see retail_art.PICTURES
+    art: str  # the picture: see retail_pictures.PICTURES
     paper: Color
     accent: Color
     ink: Color

@@ -16,7 +16,7 @@ from scenes_usd.author.shape import painted, rotation, shape_from_faces
 ROOT = "/Tabletop"
 PITCH_M = (0.051, 0.053)  # between slots along x and y
 WIDE, NARROW = (5, 3), (4, 2)  # slots along x and y in even and odd layers; odd ones sit over the gaps of even ones
-LAYER_COUNT = 4
+LAYER_COUNT = 6
 LAYER_M = 0.02  # authored height of a layer; randomisers settle what they place
 
 
@@ -34,22 +34,22 @@ FLAT = ((0.0, 0.0), (180.0, 0.0))
 LYING = ((90.0, 0.0),)
 # A bolt lies on a flat of its head and the end of its thread: 90 deg + atan((half flats - radius) / length of shank).
 LOTS = (
-    Lot("bolt", "m8", 6, ((0.0, 94.8),)),
-    Lot("bolt", "m10", 6, ((0.0, 94.9),)),
-    Lot("bolt", "m12", 6, ((0.0, 94.3),)),
-    Lot("nut", "m8", 3, FLAT),
-    Lot("nut", "m10", 3, FLAT),
-    Lot("nut", "m12", 4, FLAT),
-    Lot("washer", "m10", 3, FLAT),
-    Lot("washer", "m12", 3, FLAT),
-    Lot("gear", "z18", 2, FLAT),
-    Lot("gear", "z26", 2, FLAT),
-    Lot("bearing", "_6203", 3, FLAT),
-    Lot("bearing", "_608", 3, FLAT),
-    Lot("bracket", "_40x30", 2, ((90.0, 0.0), (-90.0, 0.0))),  # on the bent edge; upright they would lift a layer
-    Lot("bracket", "_30x25", 2, ((90.0, 0.0), (-90.0, 0.0))),
-    Lot("profile", "l25", 2, ((0.0, 0.0), (90.0, 0.0))),
-    Lot("spring", "d14", 4, LYING),
+    Lot("bolt", "m8", 9, ((0.0, 94.8),)),
+    Lot("bolt", "m10", 9, ((0.0, 94.9),)),
+    Lot("bolt", "m12", 9, ((0.0, 94.3),)),
+    Lot("nut", "m8", 4, FLAT),
+    Lot("nut", "m10", 4, FLAT),
+    Lot("nut", "m12", 6, FLAT),
+    Lot("washer", "m10", 4, FLAT),
+    Lot("washer", "m12", 4, FLAT),
+    Lot("gear", "z18", 3, FLAT),
+    Lot("gear", "z26", 3, FLAT),
+    Lot("bearing", "_6203", 4, FLAT),
+    Lot("bearing", "_608", 4, FLAT),
+    Lot("bracket", "_40x30", 3, ((90.0, 0.0), (-90.0, 0.0))),  # on the bent edge; upright they would lift a layer
+    Lot("bracket", "_30x25", 3, ((90.0, 0.0), (-90.0, 0.0))),
+    Lot("profile", "l25", 3, ((0.0, 0.0), (90.0, 0.0))),
+    Lot("spring", "d14", 6, LYING),
 )
 LOOSE = 10  # of all parts, so many lie on the bench beside the tote
 

@@ -178,6 +178,17 @@ COLUMN = {"margin": 0.02, "order": "any", "tries": 1}
 FACES = {"faces": ["front"], "weights": None, "along": 0, "up": 0, "roll_deg": 0}
 LEANING = {"shift_x_m": 0, "shift_y_m": 0, "lean_deg": 0, "toward_deg": 0}
 AROUND = {"distance_m": 1, "bearing_deg": 0, "yaw_deg": 0}
+PLANOGRAM = {
+    "items": "*",
+    "counterfeits": None,
+    "boards": "a",
+    **dict.fromkeys(("block_m", "gap_m"), 0.5),
+    "rows": 1,
+    **dict.fromkeys(("front_m", "yaw_deg", "department", "counterfeit"), 0),
+    "tags": None,
+    "wobblers": None,
+    "faults": {"missing": 0, "misplaced": 0, "turned": 0, "fallen": 0, "pushed_back": 0},
+}
 COMPLETE = {
     "camera_corridor": {"cameras": "*", **WAY, **ASIDE, "share": 1, "pan_deg": 0, "tilt_deg": 0, "backward": 0},
     "camera_path": {"cameras": "*", **WAY, **ASIDE, **DRIVE},
@@ -218,6 +229,7 @@ COMPLETE = {
     "scatter_surface": {**THROWN, "on": "*", "anchors": None, "per_m2": None, "steepest_deg": 30, "align": False},
     "scatter_volume": {**THROWN, "anchors": "a", "per_m3": None},
     "stack": {"items": "*", "anchors": "a", "levels": 3, "overhang": 0, "yaw_deg": 0, **COLUMN},
+    "planogram": PLANOGRAM,
 }
 LAWS = [
     (kind, field.name)
