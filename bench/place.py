@@ -2,8 +2,8 @@
 
 Items are scattered over a floor, one after the other, until none overlap: whole randomisation, from the random numbers
 to the poses in a draft. `kernel_vs_numpy` is the ratio to the same in plain NumPy (tests/engine/scatter_reference.py,
-whose places are equal to the bit), which is timed on `--numpy-worlds`, as columns are. Then the same items on the triangles of the
-floor by exact boxes, as blue noise, in a volume by convex hulls, and in columns.
+whose places are equal to the bit), which is timed on `--numpy-worlds`, as columns are. Then the same items on the
+triangles of the floor by exact boxes, as blue noise, in a volume by convex hulls, and in columns.
 """
 
 from __future__ import annotations

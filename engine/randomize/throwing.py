@@ -170,6 +170,7 @@ def _arguments(
     reach = half_m[:, :2] if how.overlap == "footprint" else half_m
     small_m = float(length_of(reach).max(initial=0.0))
     apart_m = how.distance_m + 2.0 * float(half_m[:, 2].max(initial=0.0)) if how.distance_m > 0.0 else 0.0
+    cell_m = max(2.0 * small_m + how.gap_m, apart_m, LEAST_CELL_M)
     walls = wall_bodies(how.avoid, draw.bounds, draft, some)
     corners = (
         [standing_hull(scene, draw.bounds, int(instance)) for instance in items.instance]
@@ -184,7 +185,7 @@ def _arguments(
         "throws": {
             "domain": ground.domain, "test": how.overlap.upper(), "tries": how.tries, "align": int(ground.align),
             "buckets": 1 << max(4, int(crowd - 1).bit_length()), "gap_m": how.gap_m, "distance_m": how.distance_m,
-            "least_up": ground.least_up, "cell_m": max(2.0 * small_m + how.gap_m, apart_m, LEAST_CELL_M) * (1.0 + 1.0e-9),
+            "least_up": ground.least_up, "cell_m": cell_m * (1.0 + 1.0e-9),
             "small_m": small_m, "low": low, "high": high, "world": draft.world[some].astype(np.uint32),
             "step": step.astype(np.uint32), "asked": asked.astype(np.int32), "order": order.astype(np.int32),
             "turn": np.broadcast_to(turn.reshape(*turn.shape[:2], 9), (rows, count, 9)),
