@@ -28,6 +28,7 @@
         const Round o = round_of(at, s, 0.5f, 1);
         Trace out = no_trace();
         out.cover = disc(at, o, omm::min(s.softness, omm::splat(0.25f)), out.seen);
+        out.paint = out.cover;
         const F small = 0.5f * omm::min(s.length, s.breadth), f = reach_along(at, o.away_u, o.away_v), shown = 1.0f / (1.0f + f * f / (small * small));
         const F deep = omm::min(s.depth, small * STEEPEST), r = omm::max(o.r, omm::splat(0.0f)), none = omm::splat(0.0f);
         auto left_at = [&](F r2) { return omm::max(1.0f - r2, none); };
