@@ -22,8 +22,8 @@ FLOOR = scene([(quad(0.4), IDENTITY)], materials=(GREY,))
 BLACK = {"color": (0.0, 0.0, 0.0), "opacity": 1.0}
 PLAIN = {
     "center_m": (0.0, 0.0, 0.0), "along": (1.0, 0.0, 0.0), "normal": (0.0, 0.0, 1.0), "length_m": 0.05,
-    "width_m": 0.004, "depth_m": 0.0, "severity": 1.0, "color": (-1.0,) * 3, "opacity": 1.0, "roughness": -1.0, "metallic": -1.0,
-    "irregularity": 0.0, "softness": 0.0, "rim": 0.0, "seed": 7, "placement": 0, "count": 0,
+    "width_m": 0.004, "depth_m": 0.0, "severity": 1.0, "color": (-1.0,) * 3, "opacity": 1.0, "roughness": -1.0,
+    "metallic": -1.0, "irregularity": 0.0, "softness": 0.0, "rim": 0.0, "seed": 7, "placement": 0, "count": 0,
 }  # fmt: skip
 MASKS = Outputs(rgb=False, rgb_linear=False, depth=False, normal=False, instance=False,
                 annotations=("defect", "near_miss"))  # fmt: skip
