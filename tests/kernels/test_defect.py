@@ -38,7 +38,7 @@ def scratch_coverage(x: Array, y: Array, length: float, width: float, softness: 
 
 @pytest.mark.parametrize(("width_m", "softness"), [(0.006, 0.0), (0.006, 0.6), (0.0009, 0.0)])
 def test_a_scratch_covers_its_envelope(width_m: float, softness: float) -> None:
-    """Half width W/2 sqrt(1 - (2u/L)^2), filtered by the pixel, by quadrature in float64; one is thinner than a pixel."""
+    """Half width W/2 sqrt(1 - (2u/L)^2), filtered by the pixel: by quadrature in float64; one is a thin one."""
     one = record(DefectKind.SCRATCH, **BLACK, width_m=width_m, softness=softness)
     (share,) = shares([[one]])
     x, y, pixel = places(0.08, 64)
