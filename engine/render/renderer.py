@@ -174,7 +174,7 @@ class Renderer:
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
-        self._say, self._loaded = say, set[bool]()  # of patterns, and with defects
+        self._say, self._loaded = say, set[bool]()  # kernels of patterns: alone, or with defects
         metered = ("metered_ev",) if chip is not None and chip.meter.is_on else ()
         points = ("keypoint",) if keypoint_count(self._stages) else ()
         self._images = (*outputs.images(shaded=self.shaded), *metered, *points)
@@ -301,10 +301,9 @@ class Renderer:
 
     def _load_patterns(self, values: BatchValues) -> None:
         """Load the kernels of patterns, or of defects, before the first batch that has one."""
-        marked = values.has_defects
-        if (marked or values.has_patterns) and marked not in self._loaded:
-            load_pattern_kernels(self._stages, marked=marked, say=self._say)
-            self._loaded.add(marked)
+        if (values.has_defects or values.has_patterns) and values.has_defects not in self._loaded:
+            load_pattern_kernels(self._stages, marked=values.has_defects, say=self._say)
+            self._loaded.add(values.has_defects)
 
     def _cpu_batch(self, values: BatchValues) -> CpuBatch:
         self._load_patterns(values)

@@ -9,6 +9,7 @@
     const float STEEPEST = 1.2f;  // of a relief that normals show, depth over half width: the rest is darkness
     const float LEAST_SEEN = 0.1f;
     const int SINK_STEPS = 6;  // in which the view is followed into a hollow
+    const float SHELLS = 1.1f;  // hollows of a fracture over 0.35 of its size
     const float TIP = 1.0e-9f;  // [m], least half width
 
     struct Local {  // a point in the frame of a defect
@@ -232,7 +233,7 @@
         const F size = omm::max(0.7f * small, omm::splat(TIP)), inverse = 1.0f / size;
         const V3 p = omm::scale(V3{at.u, at.v, at.w}, inverse);
         const Wave bite = noise_of(p, at.width * inverse, at.seed + 51u, 4);
-        const Wave shells = octaves_of(omm::scale(p, omm::splat(2.2f)), at.width * inverse * 2.2f, at.seed + 52u, 4, 0.55f, 1.0f);
+        const Wave shells = octaves_of(omm::scale(p, omm::splat(SHELLS)), at.width * inverse * SHELLS, at.seed + 52u, 3, 0.42f, 1.0f);
         const F r = omm::length(q), inside = 1.0f + 0.24f * s.irregularity * bite.v - r;
         const F f = reach_along(at, at.u, at.v), near_edge = omm::max(small * s.softness, f);
         Trace out = no_trace();
@@ -244,9 +245,9 @@
         out.tone = 1.0f + 0.12f * shells.v * s.irregularity;
         out.dark = out.cover * cavity(in.depth, 1.5f * small);
         const V3 bowl = {in.u * 8.0f / (s.length * s.length), in.v * 8.0f / (s.breadth * s.breadth), 2.0f * q.z / omm::max(deep, small)};
-        const V3 facets = omm::scale(shells.d, 2.2f * 0.22f * s.irregularity * inverse);
+        const V3 facets = omm::scale(shells.d, SHELLS * 0.35f * s.irregularity * inverse);
         out.slope = omm::scale(omm::add(bowl, facets), hollow);
-        out.rough = hollow * hollow * shells.rough * 0.23f * inverse * inverse * s.irregularity * s.irregularity;
+        out.rough = hollow * hollow * shells.rough * (SHELLS * SHELLS * 0.1225f) * inverse * inverse * s.irregularity * s.irregularity;
         return out;
     };
     // A patch with a ragged outline and a border that is darker than its middle.

@@ -167,9 +167,8 @@
         if (omm::any(s.irregularity > 0.0f))
             torn = 0.16f * s.irregularity * small * noise_of({at.u / small * 1.3f, at.v / small * 1.3f, omm::splat(0.5f)}, at.width / small * 1.3f, at.seed + 90u, 5).v;
         const F corner = 0.2f * small;
-        edge = corner - box_distance(at.u, at.v, half_u - corner, half_v - corner) + torn;
-        const F inner = omm::min(half_u - omm::abs(at.u), half_v - omm::abs(at.v));
-        edge = omm::min(edge, inner + torn);
+        const F out = box_distance(at.u, at.v, half_u - corner, half_v - corner), inner = omm::min(half_u - omm::abs(at.u), half_v - omm::abs(at.v));
+        edge = omm::select(out > 0.0f, corner - out, inner) + torn;
         const F f = reach_along(at, omm::select(half_u - omm::abs(at.u) < half_v - omm::abs(at.v), omm::splat(1.0f), omm::splat(0.0f)),
                                 omm::select(half_u - omm::abs(at.u) < half_v - omm::abs(at.v), omm::splat(0.0f), omm::splat(1.0f)));
         return unit_share(edge / omm::max(f, s.softness * small) + 0.5f);
