@@ -15,9 +15,21 @@ from engine.defect import COLUMNS, DefectKind, is_near_miss
 from engine.render import Renderer
 from engine.scene.model import Light, LightKind, Material
 from tests.kernels import scenes
-from tests.kernels.marked import BLACK, EFFECTS, FLOOR, MASKS, Array, images, places, record, within
+from tests.kernels.marked import (
+    BLACK,
+    EFFECTS,
+    FLOOR,
+    LOOKS,
+    MASKS,
+    Array,
+    images,
+    marked_draft,
+    places,
+    record,
+    within,
+)
 from tests.kernels.scenes import IDENTITY, pose, quad, scene
-from tests.kernels.worn import GREY, above, even_light
+from tests.kernels.worn import GREY, above, bare, even_light, worn_draft
 
 KINDS = [kind for kind in DefectKind if kind is not DefectKind.NONE]
 LINES = (DefectKind.SCRATCH, DefectKind.CRACK)
@@ -239,3 +251,40 @@ def test_a_texture_of_many_defects_is_found_by_every_pixel() -> None:
         i, j = divmod(slot, 20)
         assert x[defect == slot].mean() == pytest.approx((i - 9.5) * step, abs=1e-4)
         assert y[defect == slot].mean() == pytest.approx((j - 9.5) * step, abs=1e-4)
+
+
+def test_defects_lie_on_patterns_and_leave_them_alone() -> None:
+    """With an invisible defect concrete is concrete, to the bit; and a plain surface is plain, but for rounding."""
+    setup = even_light(48)
+    gone = record(DefectKind.SCRATCH, **BLACK, severity=0.0)
+    renderer = Renderer(FLOOR, setup, LOOKS, seed=0, device="cpu")
+    for entries, tolerance in ((bare("concrete"), 0.0), ({}, 1.0e-6)):
+        plain = worn_draft(FLOOR, setup, above(0.3), entries)
+        marked = worn_draft(FLOOR, setup, above(0.3), entries)
+        other = marked_draft(FLOOR, 48, above(0.3), [[gone]])
+        marked.defect, marked.defect_of = other.defect, other.defect_of
+        one, two = (renderer.render(draft).rgb_linear for draft in (plain, marked))
+        assert one is not None
+        assert two is not None
+        assert np.abs(one - two).max() <= tolerance
+    renderer.close()
+
+
+def test_a_mirror_shows_a_defect() -> None:
+    """What a camera that looks up into a mirror sees of the floor is less than a quarter where the floor has a black stain."""
+    turned = np.diag([1.0, -1.0, -1.0])
+    mirror = Material("/mirror", base_color=(1.0, 1.0, 1.0), metallic=1.0, roughness=0.0)
+    dome = Light("/dome", LightKind.DOME, np.eye(3, 4), (0.0, 0.0), 0.0, (1.0,) * 3)
+    parts = [(quad(0.8), IDENTITY), (quad(0.2), pose(at=(0, 0, 0.5), axes=turned))]
+    stage = dataclasses.replace(scene(parts, materials=(GREY, mirror)), lights=(dome,))
+    up = scenes.camera(scenes.look_at((0, 0, 0.3), (0, 0, 0.5), up=(0, 1, 0)), focal_mm=60.0)
+    setup = dataclasses.replace(scenes.rig(size_px=(16, 16), spp=8, quality="path"), ambient_radiance=(0.0,) * 3)
+    stain = record(DefectKind.STAIN, **BLACK, length_m=0.7, width_m=0.7, roughness=1.0)
+    draft = marked_draft(stage, 16, up, [[stain], []])
+    renderer = Renderer(stage, setup, LOOKS, seed=0, device="cpu")
+    frames = renderer.render(draft)
+    renderer.close()
+    assert frames.rgb_linear is not None
+    marked, plain = frames.rgb_linear.mean(axis=(1, 2, 3))
+    assert 0.0 < marked < plain / 4.0
+    assert (frames.annotations["defect"] == -1).all()
