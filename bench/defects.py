@@ -57,7 +57,7 @@ KINDS: dict[DefectKind, tuple[Material, float, float, float, dict[str, Any]]] = 
     DefectKind.HAIR: (PAINT, 30, 0.15, 0, {"color": (0.03, 0.02, 0.015), "roughness": 0.5, "softness": 0.5}),
     DefectKind.GLINT: (STEEL, 3, 2, 0, {"color": (1.0, 1.0, 1.0), "softness": 1.0}),
     DefectKind.GLARE: (PAINT, 30, 16, 0, {"color": (1.0, 1.0, 1.0), "opacity": 0.5, "softness": 1.0}),
-    DefectKind.MACHINING: (STEEL, 34, 26, 40, {"count": 32, "irregularity": 0.2}),
+    DefectKind.MACHINING: (STEEL, 34, 26, 150, {"count": 14, "irregularity": 0.2}),
     DefectKind.MARKING: (STEEL, 30, 1.0, 0, {**CHALK, "count": 4, "softness": 0.5}),
 }  # fmt: skip
 AT_EDGE = (DefectKind.CHIP, DefectKind.FRAY)

@@ -271,7 +271,7 @@ def test_defects_lie_on_patterns_and_leave_them_alone() -> None:
 
 
 def test_a_mirror_shows_a_defect() -> None:
-    """What a camera that looks up into a mirror sees of the floor is less than a quarter where the floor has a black stain."""
+    """A camera looks up into a mirror: a black stain on the floor takes three quarters of the light from it."""
     turned = np.diag([1.0, -1.0, -1.0])
     mirror = Material("/mirror", base_color=(1.0, 1.0, 1.0), metallic=1.0, roughness=0.0)
     dome = Light("/dome", LightKind.DOME, np.eye(3, 4), (0.0, 0.0), 0.0, (1.0,) * 3)
