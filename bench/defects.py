@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.gallery.still_life import assembled
 from bench.materials import box_mesh, look_at, material_rig, pose, studio_dome
-from engine.defect import DEFECT_NAMES, OWN, DefectKind, Defects, add_defects, new_defects, set_reach
+from engine.defect import OWN, DefectKind, Defects, add_defects, new_defects, set_reach
 from engine.draft import DefectSlot, Draft
 from engine.recipe import Rig
 from engine.render import Outputs, Renderer
@@ -57,7 +57,7 @@ KINDS: dict[DefectKind, tuple[Material, float, float, float, dict[str, Any]]] = 
     DefectKind.HAIR: (PAINT, 30, 0.15, 0, {"color": (0.03, 0.02, 0.015), "roughness": 0.5, "softness": 0.5}),
     DefectKind.GLINT: (STEEL, 3, 2, 0, {"color": (1.0, 1.0, 1.0), "softness": 1.0}),
     DefectKind.GLARE: (PAINT, 30, 16, 0, {"color": (1.0, 1.0, 1.0), "opacity": 0.5, "softness": 1.0}),
-    DefectKind.MACHINING: (STEEL, 34, 26, 25, {"count": 32, "irregularity": 0.2}),
+    DefectKind.MACHINING: (STEEL, 34, 26, 150, {"count": 14, "irregularity": 0.2}),
     DefectKind.MARKING: (STEEL, 30, 1.0, 0, {**CHALK, "count": 4, "softness": 0.5}),
 }  # fmt: skip
 AT_EDGE = (DefectKind.CHIP, DefectKind.FRAY)
@@ -145,8 +145,8 @@ def defect_costs(*, side_px: int = 256, rounds: int = 9) -> dict[str, float]:
     for kind in KINDS:
         draft = coupon_draft(scene, rig, np.ones(1), [kind])
         draft.material[:] = drafts["none"].material
-        draft.defect[..., 26] = 1.0  # reach: every pixel pays
-        drafts[DEFECT_NAMES[list(DefectKind).index(kind) - 1]] = draft
+        Defects(draft.defect).set("reach_m", 1.0)  # every pixel pays
+        drafts[kind.name.lower()] = draft
     seconds: dict[str, list[float]] = {name: [] for name in drafts}
     for _ in range(rounds + 1):  # the first is a warm-up
         for name, draft in drafts.items():

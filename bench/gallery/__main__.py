@@ -22,6 +22,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "street": street.street_sheet,
     "retail": shipped.shop_sheet,
     "materials": built.material_sheet,
+    "defects": built.defect_sheet,
     "balls": built.ball_sheet,
     "gloss": factors.gloss_sheet,
     "lights": built.light_sheet,

@@ -9,6 +9,7 @@
     const float STEEPEST = 1.2f;  // of a relief that normals show, depth over half width: the rest is darkness
     const float LEAST_SEEN = 0.1f;
     const int SINK_STEPS = 6;  // in which the view is followed into a hollow
+    const float SHELLS = 1.1f;  // hollows of a fracture over 0.35 of its size
     const float TIP = 1.0e-9f;  // [m], least half width
 
     struct Local {  // a point in the frame of a defect
@@ -30,6 +31,17 @@
         F rough;  // variance of an axis of the slope that the pixel hides
         F glow;  // share that is lit by a reflection
     };
+
+    // Noise by call: in line at each of its places here it would take minutes to compile.
+#if defined(__CUDA_ARCH__)
+#define OMM_APART
+#else
+#define OMM_APART __attribute__((noinline))
+#endif
+    auto octaves_of = [&](V3 p, F footprint, U seed, int count, float gain, float fold) OMM_APART {
+        return octaves(p, footprint, seed, count, gain, fold, 1.0f);
+    };
+    auto noise_of = [&](V3 p, F footprint, U seed, int count) { return octaves_of(p, footprint, seed, count, 0.5f, 0.0f); };
 
     auto no_trace = [&]() {
         const F none = omm::splat(0.0f);
@@ -56,7 +68,7 @@
     auto cavity = [&](F depth, F a) { return 1.0f - a / omm::sqrt(a * a + depth * depth + 1.0e-18f); };
     // Gradient noise along a line, about within [-1, 1], and its slope; octaves of half the size and 0.55 times as high.
     struct Line { F v, d; };
-    auto wander = [&](F x, U seed, int count) {
+    auto wander = [&](F x, U seed, int count) OMM_APART {
         Line out = {omm::splat(0.0f), omm::splat(0.0f)};
         float amplitude = 2.0f, frequency = 1.0f;
         for (int octave = 0; octave < count; ++octave) {
@@ -161,7 +173,7 @@
         const F x = 2.0f * at.u / s.length, y = 2.0f * at.v / s.breadth, r = omm::sqrt(x * x + y * y + 1.0e-12f);
         F push = omm::splat(0.0f);
         if (omm::any(s.irregularity > 0.0f))
-            push = s.irregularity * 0.28f * fbm({x * grain, y * grain, omm::splat(0.5f)}, at.width * 2.0f / s.breadth * grain, at.seed + 41u, count).v;
+            push = s.irregularity * 0.28f * noise_of({x * grain, y * grain, omm::splat(0.5f)}, at.width * 2.0f / s.breadth * grain, at.seed + 41u, count).v;
         const F gu = 2.0f * x / (s.length * r), gv = 2.0f * y / (s.breadth * r);  // of r
         const F steep = omm::max(omm::sqrt(gu * gu + gv * gv), 1.0f / omm::max(s.length, s.breadth));
         return Round{1.0f + push - r, 1.0f / steep, gu / steep, gv / steep, r - push};
@@ -220,8 +232,8 @@
         const V3 q = {2.0f * at.u / s.length, 2.0f * at.v / s.breadth, at.w / deep};
         const F size = omm::max(0.7f * small, omm::splat(TIP)), inverse = 1.0f / size;
         const V3 p = omm::scale(V3{at.u, at.v, at.w}, inverse);
-        const Wave bite = fbm(p, at.width * inverse, at.seed + 51u, 4);
-        const Wave shells = octaves(omm::scale(p, omm::splat(2.2f)), at.width * inverse * 2.2f, at.seed + 52u, 4, 0.55f, 1.0f, 1.0f);
+        const Wave bite = noise_of(p, at.width * inverse, at.seed + 51u, 4);
+        const Wave shells = octaves_of(omm::scale(p, omm::splat(SHELLS)), at.width * inverse * SHELLS, at.seed + 52u, 3, 0.42f, 1.0f);
         const F r = omm::length(q), inside = 1.0f + 0.24f * s.irregularity * bite.v - r;
         const F f = reach_along(at, at.u, at.v), near_edge = omm::max(small * s.softness, f);
         Trace out = no_trace();
@@ -233,9 +245,9 @@
         out.tone = 1.0f + 0.12f * shells.v * s.irregularity;
         out.dark = out.cover * cavity(in.depth, 1.5f * small);
         const V3 bowl = {in.u * 8.0f / (s.length * s.length), in.v * 8.0f / (s.breadth * s.breadth), 2.0f * q.z / omm::max(deep, small)};
-        const V3 facets = omm::scale(shells.d, 2.2f * 0.22f * s.irregularity * inverse);
+        const V3 facets = omm::scale(shells.d, SHELLS * 0.35f * s.irregularity * inverse);
         out.slope = omm::scale(omm::add(bowl, facets), hollow);
-        out.rough = hollow * hollow * shells.rough * 0.23f * inverse * inverse * s.irregularity * s.irregularity;
+        out.rough = hollow * hollow * shells.rough * (SHELLS * SHELLS * 0.1225f) * inverse * inverse * s.irregularity * s.irregularity;
         return out;
     };
     // A patch with a ragged outline and a border that is darker than its middle.
@@ -244,7 +256,7 @@
         Trace out = no_trace();
         out.cover = disc(at, o, s.softness, out.seen);
         const F border = unit_share(1.0f - omm::abs(o.inside - 0.08f) * 9.0f);
-        const Wave cloud = fbm({2.6f * at.u / s.length, 2.6f * at.v / s.breadth, omm::splat(0.5f)}, 2.6f * at.width / s.breadth, at.seed + 61u, 4);
+        const Wave cloud = noise_of({2.6f * at.u / s.length, 2.6f * at.v / s.breadth, omm::splat(0.5f)}, 2.6f * at.width / s.breadth, at.seed + 61u, 4);
         const F thin = unit_share(1.0f - 0.35f * s.irregularity * (1.0f - 0.5f * cloud.v) * (1.0f - border));
         out.paint = out.cover * thin;
         out.tone = 1.0f - s.rim * border;
@@ -275,7 +287,7 @@
             least = omm::select((word & (1 << k)) != 0, omm::min(least, d), least);
         }
         const F f = reach_along(at, omm::splat(1.0f), omm::splat(1.0f));
-        const Wave grain = fbm({at.u / s.breadth, at.v / s.breadth, omm::splat(0.5f)}, at.width / s.breadth, at.seed + 71u, 3);
+        const Wave grain = noise_of({at.u / s.breadth, at.v / s.breadth, omm::splat(0.5f)}, at.width / s.breadth, at.seed + 71u, 3);
         Trace out = no_trace();
         out.cover = within(least, 0.5f * s.breadth, s.softness, f);
         out.seen = seen_of(out.cover, within(omm::splat(0.0f), 0.5f * s.breadth, s.softness, f));

@@ -12,8 +12,8 @@
         const F inside = patch_of(at, s, 1.5f), pitch = s.breadth / omm::max(s.count, omm::splat(1.0f));
         const F f = reach_along(at, omm::splat(0.0f), omm::splat(1.0f)), scale = 1.0f / pitch;
         const F sway = 0.03f * s.irregularity * s.length * wander(at.u / s.length * 2.0f, at.seed + 3u, 1).v;
-        const Wave rubs = octaves({at.u * 4.0f / s.length, (at.v + sway) * scale * 0.7f, omm::splat(0.5f)}, f * scale * 0.7f, at.seed + 81u, 3, 0.6f, 0.0f, 1.0f);
-        const Wave dense = fbm({at.u * 3.0f / s.length, at.v * 3.0f / s.breadth, omm::splat(1.5f)}, at.width * 3.0f / s.breadth, at.seed + 82u, 2);
+        const Wave rubs = octaves_of({at.u * 4.0f / s.length, (at.v + sway) * scale * 0.7f, omm::splat(0.5f)}, f * scale * 0.7f, at.seed + 81u, 3, 0.6f, 0.0f);
+        const Wave dense = noise_of({at.u * 3.0f / s.length, at.v * 3.0f / s.breadth, omm::splat(1.5f)}, at.width * 3.0f / s.breadth, at.seed + 82u, 2);
         const Wave mask = above(rubs, 0.35f - 0.45f * dense.v * s.irregularity, omm::splat(0.35f));
         Trace out = no_trace();
         out.cover = out.seen = inside;
@@ -28,6 +28,7 @@
         const Round o = round_of(at, s, 0.5f, 1);
         Trace out = no_trace();
         out.cover = disc(at, o, omm::min(s.softness, omm::splat(0.25f)), out.seen);
+        out.paint = out.cover;
         const F small = 0.5f * omm::min(s.length, s.breadth), f = reach_along(at, o.away_u, o.away_v), shown = 1.0f / (1.0f + f * f / (small * small));
         const F deep = omm::min(s.depth, small * STEEPEST), r = omm::max(o.r, omm::splat(0.0f)), none = omm::splat(0.0f);
         auto left_at = [&](F r2) { return omm::max(1.0f - r2, none); };
@@ -74,7 +75,7 @@
     // Pores in a patch, `count` of them, of cavities as deep as the record says.
     auto porosity = [&](const Local& at, const Shape& s) {
         const F inside = patch_of(at, s, 1.2f), cell = omm::sqrt(0.785f * s.length * s.breadth / omm::max(s.count, omm::splat(1.0f)));
-        const Wave dense = fbm({at.u * 2.0f / s.length, at.v * 2.0f / s.breadth, omm::splat(0.5f)}, at.width * 2.0f / s.breadth, at.seed + 83u, 2);
+        const Wave dense = noise_of({at.u * 2.0f / s.length, at.v * 2.0f / s.breadth, omm::splat(0.5f)}, at.width * 2.0f / s.breadth, at.seed + 83u, 2);
         const Speck pore = specks(at, cell, unit_share(0.8f + 0.35f * s.irregularity * dense.v) * omm::select(inside > 0.5f, omm::splat(1.0f), omm::splat(0.0f)), omm::splat(0.08f), omm::splat(0.36f));
         Trace out = no_trace();
         out.cover = out.seen = inside;
@@ -99,8 +100,8 @@
     auto fray = [&](const Local& at, const Shape& s) {
         const F across = omm::sqrt(at.v * at.v + at.w * at.w), size = 0.35f * s.breadth, inverse = 1.0f / size;
         const V3 p = omm::scale(V3{at.u, at.v, at.w}, inverse);
-        const Wave ragged = octaves(p, at.width * inverse, at.seed + 84u, 5, 0.65f, 0.0f, 1.0f);
-        const Wave fibre = octaves({p.x * 3.0f, p.y * 0.8f, p.z * 0.8f}, at.width * inverse * 3.0f, at.seed + 85u, 4, 0.6f, 0.0f, 1.0f);
+        const Wave ragged = octaves_of(p, at.width * inverse, at.seed + 84u, 5, 0.65f, 0.0f);
+        const Wave fibre = octaves_of({p.x * 3.0f, p.y * 0.8f, p.z * 0.8f}, at.width * inverse * 3.0f, at.seed + 85u, 4, 0.6f, 0.0f);
         const F taper = omm::sqrt(omm::max(1.0f - 4.0f * at.u * at.u / (s.length * s.length), omm::splat(0.0f)));
         const F edge = 0.5f * s.breadth * taper * (0.75f + 0.45f * s.irregularity * ragged.v) - across;
         const F f = reach_along(at, omm::splat(0.0f), omm::splat(1.0f)), soft = omm::max(0.5f * s.breadth * s.softness * 0.3f, f);
@@ -118,8 +119,8 @@
     auto rust = [&](const Local& at, const Shape& s) {
         const F size = 0.5f * omm::min(s.length, s.breadth), inverse = 1.0f / size;
         const V3 p = {at.u * inverse, at.v * inverse, omm::splat(0.5f)};
-        const Wave grain = fbm(omm::scale(p, omm::splat(9.0f)), at.width * inverse * 9.0f, at.seed + 86u, 4);
-        const Wave blotch = fbm(omm::scale(p, omm::splat(2.5f)), at.width * inverse * 2.5f, at.seed + 87u, 3);
+        const Wave grain = noise_of(omm::scale(p, omm::splat(9.0f)), at.width * inverse * 9.0f, at.seed + 86u, 4);
+        const Wave blotch = noise_of(omm::scale(p, omm::splat(2.5f)), at.width * inverse * 2.5f, at.seed + 87u, 3);
         Round o = round_of(at, s, 1.6f, 5);
         const F middle = unit_share(o.inside * 1.6f);
         o.inside = o.inside + s.irregularity * 0.12f * (grain.v + blotch.v);
@@ -136,7 +137,7 @@
     auto uneven = [&](const Local& at, const Shape& s) {
         const Round o = round_of(at, s, 0.8f, 3);
         const F size = 0.25f * omm::min(s.length, s.breadth), inverse = 1.0f / size;
-        const Wave cloud = fbm({at.u * inverse, at.v * inverse, omm::splat(0.5f)}, at.width * inverse, at.seed + 88u, 3);
+        const Wave cloud = noise_of({at.u * inverse, at.v * inverse, omm::splat(0.5f)}, at.width * inverse, at.seed + 88u, 3);
         const F border = unit_share(1.0f - omm::abs(o.inside - 0.06f) * 12.0f);
         Trace out = no_trace();
         out.cover = disc(at, o, s.softness, out.seen);
@@ -164,11 +165,10 @@
         F torn = omm::splat(0.0f);
         const F small = omm::min(half_u, half_v);
         if (omm::any(s.irregularity > 0.0f))
-            torn = 0.16f * s.irregularity * small * fbm({at.u / small * 1.3f, at.v / small * 1.3f, omm::splat(0.5f)}, at.width / small * 1.3f, at.seed + 90u, 5).v;
+            torn = 0.16f * s.irregularity * small * noise_of({at.u / small * 1.3f, at.v / small * 1.3f, omm::splat(0.5f)}, at.width / small * 1.3f, at.seed + 90u, 5).v;
         const F corner = 0.2f * small;
-        edge = corner - box_distance(at.u, at.v, half_u - corner, half_v - corner) + torn;
-        const F inner = omm::min(half_u - omm::abs(at.u), half_v - omm::abs(at.v));
-        edge = omm::min(edge, inner + torn);
+        const F out = box_distance(at.u, at.v, half_u - corner, half_v - corner), inner = omm::min(half_u - omm::abs(at.u), half_v - omm::abs(at.v));
+        edge = omm::select(out > 0.0f, corner - out, inner) + torn;
         const F f = reach_along(at, omm::select(half_u - omm::abs(at.u) < half_v - omm::abs(at.v), omm::splat(1.0f), omm::splat(0.0f)),
                                 omm::select(half_u - omm::abs(at.u) < half_v - omm::abs(at.v), omm::splat(0.0f), omm::splat(1.0f)));
         return unit_share(edge / omm::max(f, s.softness * small) + 0.5f);
@@ -234,7 +234,7 @@
         F sine, cosine;
         omm::sincos(place - omm::floor(place), sine, cosine);
         const F f = reach_along(at, lean, omm::splat(1.0f)), left = resolved_wave(f / pitch), steep = 6.2831853f / pitch * s.depth * 0.5f;
-        const Wave worn = fbm({at.u * 5.0f / s.length, at.v / pitch * 0.2f, omm::splat(0.5f)}, f / pitch * 0.2f, at.seed + 93u, 2);
+        const Wave worn = noise_of({at.u * 5.0f / s.length, at.v / pitch * 0.2f, omm::splat(0.5f)}, f / pitch * 0.2f, at.seed + 93u, 2);
         const F wall = -steep * sine * left * inside * unit_share(1.0f + 0.5f * s.irregularity * worn.v);
         Trace out = no_trace();
         out.cover = out.seen = inside;

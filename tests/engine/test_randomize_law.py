@@ -197,6 +197,12 @@ COMPLETE = {
     "augment_noise": {**SEEN, "std_dn": 1},
     "augment_background": {**SEEN, **BEHIND, "cell_px": 8},
     "texture": {"instances": "*", "material": "*", "folder": "a", "weights": None, "probability": 1, "together": True},
+MARK = {"defect": "scratch", "label": None, "handling_step": "", "place": "surface", "faces": None}
+MARKED = {**MARK, "reference": [1, 0, 0], "edge_weight": 1, "edge_reach_m": 0.01, "color": None, "parts": 0}
+SHAPE = {"probability": 1, "count": 1, "length_m": 0.1, "width_m": 0.01, "depth_um": 1, "direction_deg": 0}
+FADE = dict.fromkeys(("severity", "opacity", "roughness", "metallic", "irregularity", "softness", "rim"), 0.5)
+COMPLETE = {
+    "defect": {"instances": "*", **MARKED, **SHAPE, **FADE},
     "camera_lens": {"cameras": "*", **BENT, "calibrated_width_px": None, "max_fov_deg": None},
     "sensor": {"cameras": "*", **dict.fromkeys(SETTINGS, 1), **MORE_SETTINGS},
     "pattern": {"instances": "*", "materials": None, **FINISH, **ROUGH, **LAYERS},

@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bench.materials import preset
+from engine.defect import DefectKind
 from engine.draft import Draft
 from engine.frames import Frames
 from engine.lens.fit import fit_lens
@@ -16,9 +17,10 @@ from engine.optics import LensConfig
 from engine.recipe import Rig
 from engine.render import Renderer
 from engine.scene.model import Light, LightKind, Material, Scene
+from tests.kernels.marked import FLOOR, LOOKS, marked_draft, record
 from tests.kernels.scenes import ALL, camera, draft_of, look_at, pose, quad, rig, scene, sphere
 from tests.kernels.test_render import LAMP
-from tests.kernels.worn import bare, worn_draft
+from tests.kernels.worn import above, bare, even_light, worn_draft
 
 pytestmark = pytest.mark.gpu
 CUDA, BLOCK_PX = "cuda:0", 8
@@ -112,3 +114,16 @@ def test_both_devices_dress_surfaces_alike(quality: str) -> None:
     draft = worn_draft(stage, setup, CAMERA, bare("concrete", layers=layers, bump_m=1.0e-4), worlds=(0, 1))
     here, there = on_both(stage, setup, draft)
     assert blocks(there) == pytest.approx(blocks(here), rel=0.05, abs=5e-3)
+
+
+def test_defects_are_those_of_the_cpu() -> None:
+    """All kinds at once, each a world: images to rounding in blocks, and all but few pixels of the masks."""
+    kinds = [kind for kind in DefectKind if kind is not DefectKind.NONE]
+    shape = {"length_m": 0.05, "width_m": 0.03, "depth_m": 0.002, "count": 6, "irregularity": 0.5}
+    rows = [[record(kind, **shape, color=(0.5, 0.1, 0.0))] for kind in kinds]
+    draft = marked_draft(FLOOR, 64, above(0.08), rows)
+    setup = even_light(64)
+    here, there = (Renderer(FLOOR, setup, LOOKS, seed=3, device=device).render(draft) for device in ("cpu", CUDA))
+    for name in ("defect", "near_miss"):
+        assert (here.annotations[name] != there.annotations[name]).mean() < 1.0e-3
+    assert np.abs(blocks(here) - blocks(there)).max() < 2.0e-3
