@@ -17,6 +17,7 @@ from scenes_usd.author import (
     tabletop,
     tabletop_assets,
     textures,
+    tile,
     vehicles,
     warehouse,
 )
@@ -37,10 +38,12 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
         tabletop_assets.write_tote,
         tabletop_assets.write_bench,
         inspection.write_assets,
+        tile.write_assets,
     ),
     "warehouse": (warehouse.write_scene,),
     "tabletop": (tabletop.write_scene,),
     "inspection": (inspection.write_scene,),
+    "tile": (tile.write_scene,),
 }
 
 

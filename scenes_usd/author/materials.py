@@ -126,6 +126,9 @@ FINISHES: dict[str, Finish] = {
     ),
     "FixtureGrey": _coated(118, 124, 130, 0.55),
     "Anodized": _metal(40, 41, 44, 0.36),
+    # Magnet line.
+    "Ferrite": _metal(128, 128, 130, 0.5),
+    "BeltRubber": Finish((40, 40, 41), roughness=0.9),
 }
 
 
