@@ -32,7 +32,7 @@ class Annotation:
     channels: tuple[int, ...] = ()
 
 
-# What patterns do to a surface, in the order of the channels of `effect`; the last three are kept for layers to come.
+# What patterns do to a surface, in the order of the channels of `effect`; the last three are those of defects.
 EFFECTS = ("finish", "rust", "stain", "dust", "wear", "scratch", "dent", "crack")
 
 ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
@@ -49,6 +49,8 @@ ANNOTATIONS: Mapping[str, Annotation] = MappingProxyType({
     "roughness": Annotation("roughness", np.float32),  # square root of GGX alpha; 0: nothing
     "metallic": Annotation("metallic", np.float32),
     "effect": Annotation("effect", np.uint8, (len(EFFECTS),)),  # share that each of EFFECTS covers, 255: all
+    "defect": Annotation("defect", np.int32),  # slot of the defect that covers it (engine/defect.py), -1: none
+    "near_miss": Annotation("defect", np.int32),  # likewise of what only looks like one
     "shadow": Annotation("shadow", np.float32),  # share of the light of lights that is blocked
     "shadow_lit": Annotation("shadow", np.uint8),  # 1: some light could arrive, 0: none
     "material": Annotation("material", np.int32),  # that it wears there, -1: nothing

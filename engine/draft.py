@@ -8,12 +8,24 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 PATTERN_FLOATS = 24  # of a pattern's record
+DEFECT_FLOATS = 32  # of a defect's record, see engine/defect.py
 NO_PATTERN = -1
+
+
+@dataclass(frozen=True)
+class DefectSlot:
+    """What one slot of `Draft.defect` holds in every row that uses it."""
+
+    entry: str  # the randomiser's name
+    kind: int  # engine.defect.DefectKind
+    class_id: int  # of the taxonomy, 0: unlabelled; near-misses have classes too, and no masks of defects
+    handling_step: str  # where in production or handling it comes from, "": not said
 
 
 @dataclass
@@ -33,6 +45,8 @@ class Draft:
     pattern_of_instance: NDArray[np.int32]  # [row, instance], slot or -1: what its materials wear
     pattern_of_material: NDArray[np.int32]  # [row, material], slot or -1
     pattern_seed: NDArray[np.uint32]  # [row, instance], of what is random in a pattern
+    defect: NDArray[np.float32]  # [row, slot, 32], layout: engine/defect.py; no slots: no defects
+    defect_of: NDArray[np.int32]  # [row, slot], the instance that bears it, 0: this row does not use the slot
     world_from_light: NDArray[np.float64]  # [row, light, 3, 4], orthonormal axes
     radiance: NDArray[np.float32]  # [row, light, 3]
     ambient: NDArray[np.float32]  # [row, 3], radiance of the stated ambient term
@@ -55,10 +69,13 @@ class Draft:
     camera_spin_rad_s: NDArray[np.float64]  # [row, camera, 3], about the camera's origin, axis in the world
     instance_velocity_m_s: NDArray[np.float64]  # [row, instance, 3], world
     instance_spin_rad_s: NDArray[np.float64]  # [row, instance, 3], about the instance's origin, axis in the world
+    defect_slots: tuple[DefectSlot, ...] = ()  # [slot]
     drawn: dict[str, NDArray[np.generic]] = field(default_factory=dict)  # `p.<randomiser>.<key>` -> [row] or [row, k]
 
 
 def rows_of(draft: Draft, rows: slice) -> Draft:
     """Return some rows of a draft; its arrays are views."""
-    parts = {name: values[rows] for name, values in vars(draft).items() if isinstance(values, np.ndarray)}
+    parts: dict[str, Any] = {
+        name: values[rows] for name, values in vars(draft).items() if isinstance(values, np.ndarray)
+    }
     return dataclasses.replace(draft, **parts, drawn={name: values[rows] for name, values in draft.drawn.items()})

@@ -16,6 +16,8 @@ from engine._layout import KERNELS_MODULE, kernels_folder, load_kernels
 if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __getattr__
     from kernels import albedo as albedo
     from kernels import annotate as annotate
+    from kernels import annotate_defect as annotate_defect
+    from kernels import annotate_marked as annotate_marked
     from kernels import annotate_pattern as annotate_pattern
     from kernels import annotate_shadow as annotate_shadow
     from kernels import annotate_shadow_passage as annotate_shadow_passage
@@ -25,6 +27,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import canvas as canvas
     from kernels import canvas_passage as canvas_passage
     from kernels import cones as cones
+    from kernels import defect as defect
     from kernels import depth_sensor as depth_sensor
     from kernels import echo as echo
     from kernels import elementary as elementary
@@ -46,6 +49,7 @@ if TYPE_CHECKING:  # for editors and mypy; at run time the names come from __get
     from kernels import outline as outline
     from kernels import passage as passage
     from kernels import path as path
+    from kernels import path_defect as path_defect
     from kernels import path_light as path_light
     from kernels import path_passage as path_passage
     from kernels import path_pattern as path_pattern

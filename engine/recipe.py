@@ -29,7 +29,7 @@ Quality = Literal["labels", "direct", "path"]
 Output = Literal[
     "rgb", "depth", "normal", "instance", "depth_sensor", "lidar", "rgb_linear", "range", "normal_camera", "part",
     "material", "albedo", "roughness", "metallic", "position", "uv", "nocs", "edge", "flow", "scene_flow", "shadow",
-    "effect",
+    "effect", "defect",
 ]  # fmt: skip
 
 EXAMPLES = {"depth_sensor": "stereo", "lidar": "spinning_32"}  # of choices below conf/

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.draft import NO_PATTERN, PATTERN_FLOATS, Draft
+from engine.draft import DEFECT_FLOATS, NO_PATTERN, PATTERN_FLOATS, Draft
 from engine.errors import UserError, near_matches
 from engine.lens.fit import fit_lens
 from engine.lens.model import COEFFICIENTS
@@ -68,6 +68,8 @@ def authored_draft(
         pattern_of_instance=np.full((rows, instances), NO_PATTERN, np.int32),
         pattern_of_material=np.full((rows, len(materials)), NO_PATTERN, np.int32),
         pattern_seed=repeat(scene.instances.stable_id & 0xFFFFFFFF, np.uint32),
+        defect=np.zeros((rows, 0, DEFECT_FLOATS), np.float32),
+        defect_of=np.zeros((rows, 0), np.int32),
         world_from_light=repeat(np.reshape([light.world_from_light for light in lights], (-1, 3, 4)), np.float64),
         radiance=repeat(np.reshape([light.radiance for light in lights], (-1, 3)), np.float32),
         ambient=repeat(rig.ambient_radiance, np.float32),

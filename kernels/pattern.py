@@ -55,6 +55,7 @@ CONSTANTS = {
 }  # fmt: skip
 DRESS = (
     "lanes", "lens", "camera", "surface", "point", "energy", "noise", "pattern", "layer", "dress_alone", "dress",
+    "mark_alone",
 )  # fmt: skip
 
 

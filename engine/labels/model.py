@@ -48,6 +48,28 @@ class Solid:
 
 
 @dataclass(frozen=True)
+class Marks:
+    """Defects and near-misses that a view sees, sorted by (view, slot); see engine/defect.py.
+
+    Where two defects overlap the later slot has the pixel; near-misses are kept apart and never take one from a defect.
+    """
+
+    view: NDArray[np.int32]  # [row]
+    slot: NDArray[np.int32]  # [row], of `Draft.defect` in the row of that view
+    instance: NDArray[np.int32]  # [row], the instance that bears it
+    class_id: NDArray[np.int32]  # [row]
+    kind: NDArray[np.int32]  # [row], engine.defect.DefectKind
+    entry: tuple[str, ...]  # [row], the randomiser that made it
+    handling_step: tuple[str, ...]  # [row]
+    visible_px: NDArray[np.int32]  # [row], pixels whose centre it covers by half or more
+    box_px: NDArray[np.int32]  # [row, 4]: x0, y0, x1, y1, half-open
+    rle: tuple[bytes, ...]  # [row], compressed COCO counts on the canvas of the frame
+    contrast: NDArray[np.float32]  # [row], mean luma of its pixels minus that of the ring around it, 1: black to white
+    cnr: NDArray[np.float32]  # [row], |contrast| over the ring's standard deviation of luma; NaN: no ring
+    record: NDArray[np.float32]  # [row, 32]
+
+
+@dataclass(frozen=True)
 class Labels:
     """One row for every instance seen in a view, unlabelled ones included, sorted by (view, instance).
 
@@ -64,6 +86,7 @@ class Labels:
     amodal: Amodal | None = None  # None: not asked for
     solid: Solid | None = None  # None: the frames were not made from a draft
     keypoints: tuple[NDArray[np.float32], ...] | None = None  # [row] of [3 * k]: x, y [px], v of the class's keypoints
+    marks: Marks | None = None  # rows of their own; None: the recipe has no defects
 
 
 def joined_labels(parts: Sequence[Labels], views: Sequence[int]) -> Labels:

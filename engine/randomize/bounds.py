@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ class Bounds:
     low_m: NDArray[np.float64]  # [instance, 3], least corner of the world box as authored
     high_m: NDArray[np.float64]  # [instance, 3], greatest corner
     solid: NDArray[np.bool_]  # [instance], whether it has geometry
+    kept: dict[object, Any] = field(default_factory=dict)  # what randomisers work out of the scene when they need it
 
 
 def scene_bounds(scene: Scene) -> Bounds:

@@ -39,6 +39,7 @@ def randomizer(name: str, data: object) -> Randomizer:
     import engine.randomize.camera
     import engine.randomize.clutter
     import engine.randomize.daylight
+    import engine.randomize.defect
     import engine.randomize.layout
     import engine.randomize.lens
     import engine.randomize.light

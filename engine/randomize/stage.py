@@ -12,9 +12,10 @@ class Stage(IntEnum):
     CLUTTER = 1  # objects scattered between them
     MATERIAL = 2  # which material
     COLOR = 3  # how it is tinted
-    LIGHT = 4  # the colour of a light
-    DIM = 5  # its strength
-    CAMERA = 6  # where a camera is
-    CAMERA_LENS = 7  # what it looks through
-    CAMERA_JITTER = 8  # how far it is off
-    MOTION = 9  # how everything moves, from where it is
+    DEFECT = 4  # what is on a surface
+    LIGHT = 5  # the colour of a light
+    DIM = 6  # its strength
+    CAMERA = 7  # where a camera is
+    CAMERA_LENS = 8  # what it looks through
+    CAMERA_JITTER = 9  # how far it is off
+    MOTION = 10  # how everything moves, from where it is

@@ -20,7 +20,14 @@ from engine.render.inputs import Field
 from engine.render.opacity import opacity_fields
 from engine.render.program import Program
 from engine.render.shadow_annotations import SHADOW_IMAGES, new_shadow_images
-from engine.render.surface_annotations import SURFACE_IMAGES, new_surface_images, record_surfaces
+from engine.render.surface_annotations import (
+    DEFECT_IMAGES,
+    SURFACE_IMAGES,
+    new_defect_images,
+    new_surface_images,
+    record_defects,
+    record_surfaces,
+)
 
 if TYPE_CHECKING:
     from engine.render.stages import Target
@@ -53,7 +60,10 @@ def new_holders(annotations: tuple[str, ...], device: str) -> Mapping[str, Any]:
         holders |= dict.fromkeys(wanted, geometry)
     if wanted := [name for name in FLOW_IMAGES if name in annotations]:
         holders |= dict.fromkeys(wanted, new_flow_images(device))
-    for names, new_images in ((SURFACE_IMAGES, new_surface_images), (SHADOW_IMAGES, new_shadow_images)):
+    families = (
+        (SURFACE_IMAGES, new_surface_images), (SHADOW_IMAGES, new_shadow_images), (DEFECT_IMAGES, new_defect_images)
+    )  # fmt: skip
+    for names, new_images in families:
         if wanted := [name for name in names if name in annotations]:
             holders |= dict.fromkeys(wanted, new_images(device))
     return holders
@@ -72,6 +82,7 @@ def record_annotations(program: Program, target: Target, base: SceneOnDevice, th
     if images := next((holders[name] for name in FLOW_IMAGES if name in holders), None):
         record_flow(program, target, threads, images)
     record_surfaces(program, target, threads)
+    record_defects(program, target, threads, base.device)
 
 
 def record_outlines(program: Program, target: Target, threads: int) -> None:

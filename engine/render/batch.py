@@ -52,8 +52,13 @@ class BatchValues:
 
     @property
     def has_patterns(self) -> bool:
-        """Return whether anything wears a pattern."""
-        return any(field.name == "pattern" for field in self.of_worlds)
+        """Return whether anything wears a pattern, and no defects lie on it."""
+        return not self.has_defects and any(field.name == "pattern" for field in self.of_worlds)
+
+    @property
+    def has_defects(self) -> bool:
+        """Return whether anything may have a defect."""
+        return any(field.name == "defect" for field in self.of_worlds)
 
     @cached_property
     def layout(self) -> object:

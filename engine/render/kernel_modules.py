@@ -10,7 +10,7 @@ from engine import gpu
 from engine.render.annotations import GEOMETRY_IMAGES, OUTLINE_IMAGE
 from engine.render.flow import reads_steps
 from engine.render.shadow_annotations import SHADOW_IMAGES
-from engine.render.surface_annotations import needs_materials
+from engine.render.surface_annotations import DEFECT_IMAGES, needs_materials
 
 if TYPE_CHECKING:
     from engine.render.stages import Stages
@@ -22,18 +22,22 @@ PATH_PASSAGE_MODULE = "path_passage"
 VIEW_MODULE, SHADOW_MODULE = "passage", "shadow_passage"  # of scenes where rays may pass surfaces
 DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE = "depth_sensor", "lidar", "lidar_passage"
 PATTERN_MODULES = ("pattern", "path_pattern")  # of batches that have one; the second at quality `path`
+DEFECT_MODULES = ("defect", "path_defect")  # of batches that have one, patterns or not; likewise
 SENSOR_MODULES = ("sensor", "sensor_lens", "sensor_meter", "sensor_expose", "sensor_develop")  # unless it is ideal
 ALBEDO_MODULE = "albedo"  # for a denoiser
 ANNOTATE_MODULE, OUTLINE_MODULE = "annotate", "outline"  # for annotators
 FLOW_MODULES = ("flow", "flow_passage")  # one of them: the second where rays may pass surfaces
 ANNOTATE_SURFACE_MODULE = "annotate_surface"  # for those of materials,
 ANNOTATE_PATTERN_MODULE = "annotate_pattern"  # of batches that have a pattern
+ANNOTATE_MARKED_MODULE = "annotate_marked"  # and of those with defects
+ANNOTATE_DEFECT_MODULE = "annotate_defect"  # for masks of defects
 ANNOTATE_SHADOW_MODULES = ("annotate_shadow", "annotate_shadow_passage")  # the second where light passes surfaces
 KEYPOINT_MODULES = ("keypoint", "keypoint_passage")  # of scenes that have some, the second if rays pass surfaces
 MASK_MODULES = ("masks", "canvas", "cones", "canvas_passage")  # of labels, silhouettes, and of those for such scenes
 SCENE_MODULES = (
     VIEW_MODULE, SHADOW_MODULE, PATH_PASSAGE_MODULE, DEPTH_SENSOR_MODULE, LIDAR_MODULE, LIDAR_PASSAGE_MODULE,
     ALBEDO_MODULE, ANNOTATE_MODULE, OUTLINE_MODULE, ANNOTATE_SURFACE_MODULE, ANNOTATE_PATTERN_MODULE,
+    ANNOTATE_MARKED_MODULE, ANNOTATE_DEFECT_MODULE, *DEFECT_MODULES,
     *ANNOTATE_SHADOW_MODULES, *FLOW_MODULES, *PATTERN_MODULES, *SENSOR_MODULES, *MASK_MODULES, *KEYPOINT_MODULES,
 )  # fmt: skip
 
@@ -70,6 +74,7 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         (any(name in GEOMETRY_IMAGES for name in stages.annotations), ANNOTATE_MODULE),
         (has_flow, FLOW_MODULES[int(base.opacities is not None)]),
         (needs_materials(stages.annotations), ANNOTATE_SURFACE_MODULE),
+        (any(name in DEFECT_IMAGES for name in stages.annotations), ANNOTATE_DEFECT_MODULE),
         *zip((has_shadow, has_shadow and base.opens_shadow), ANNOTATE_SHADOW_MODULES, strict=True),
         *zip((has_keypoints and not opens, has_keypoints and opens), KEYPOINT_MODULES, strict=True),
         (OUTLINE_IMAGE in stages.annotations, OUTLINE_MODULE),
@@ -79,10 +84,12 @@ def load_scene_kernels(stages: Stages, *, say: Callable[[str], None] | None = No
         gpu.load(modules, device=base.device, threads=len(os.sched_getaffinity(0)), say=say)
 
 
-def load_pattern_kernels(stages: Stages, *, say: Callable[[str], None] | None = None) -> None:
-    """Load the kernels of batches in which something wears a pattern, as `load_kernels` does."""
-    modules = PATTERN_MODULES[: 2 if stages.rig.quality == "path" else 1] if stages.shaded else ()
+def load_pattern_kernels(stages: Stages, *, marked: bool = False, say: Callable[[str], None] | None = None) -> None:
+    """Load the kernels of batches in which something wears a pattern, or is `marked` by defects, as `load_kernels`."""
+    names = DEFECT_MODULES if marked else PATTERN_MODULES
+    annotator = ANNOTATE_MARKED_MODULE if marked else ANNOTATE_PATTERN_MODULE
+    modules = names[: 2 if stages.rig.quality == "path" else 1] if stages.shaded else ()
     if needs_materials(stages.annotations):
-        modules = (*modules, ANNOTATE_PATTERN_MODULE)
+        modules = (*modules, annotator)
     if modules:
         gpu.load(modules, device=stages.base.device, threads=2, say=say)

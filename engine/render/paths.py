@@ -63,7 +63,10 @@ class PathPrograms:
             self._launch(gpu.path.trace_paths, [worlds.geometry.trees, bounce, own.hit])
         inputs = [worlds.geometry, worlds.materials, bounce, own.hit, own.ends.point]
         self._launch(gpu.path_point.find_path_points, inputs)
-        if worlds.patterns is not None:
+        if worlds.defects is not None:
+            inputs = [worlds.geometry, worlds.lying, bounce, own.hit, own.ends.point]
+            self._launch(gpu.path_defect.mark_path_points, inputs)
+        elif worlds.patterns is not None:
             inputs = [worlds.geometry, worlds.patterns, bounce, own.hit, own.ends.point]
             self._launch(gpu.path_pattern.dress_path_points, inputs)
         if at.albedo is not None and depth == 0:

@@ -19,8 +19,8 @@ WELD_M = 1.0e-5  # corners closer than this are the same point
 
 
 def pattern_fields(draft: Draft) -> list[Field]:
-    """Return the patterns of a draft; none if it has no pattern."""
-    if draft.pattern.shape[1] == 0:
+    """Return the patterns of a draft; none if it has no pattern, and no defect, which lie on patterns."""
+    if draft.pattern.shape[1] == 0 and draft.defect.shape[1] == 0:
         return []
     return [
         field("pattern", wp.float32, draft.pattern, may_share=True),

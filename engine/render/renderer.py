@@ -174,7 +174,7 @@ class Renderer:
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
-        self._say, self._has_patterns = say, False
+        self._say, self._has_patterns, self._has_defects = say, False, False
         metered = ("metered_ev",) if chip is not None and chip.meter.is_on else ()
         points = ("keypoint",) if keypoint_count(self._stages) else ()
         self._images = (*outputs.images(shaded=self.shaded), *metered, *points)
@@ -300,10 +300,13 @@ class Renderer:
         return wait
 
     def _load_patterns(self, values: BatchValues) -> None:
-        """Load the kernels of patterns before the first batch that has one."""
+        """Load the kernels of patterns, or of defects, before the first batch that has one."""
         if values.has_patterns and not self._has_patterns:
             load_pattern_kernels(self._stages, say=self._say)
             self._has_patterns = True
+        if values.has_defects and not self._has_defects:
+            load_pattern_kernels(self._stages, marked=True, say=self._say)
+            self._has_defects = True
 
     def _cpu_batch(self, values: BatchValues) -> CpuBatch:
         self._load_patterns(values)

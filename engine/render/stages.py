@@ -196,7 +196,10 @@ class SlicePrograms:
         at = self._target
         inputs = [at.worlds.geometry, at.views, at.worlds.materials, sampling, hits, points]
         self._runs(program, gpu.point.find_points, inputs)
-        if at.worlds.patterns is not None:
+        if at.worlds.defects is not None:
+            inputs = [at.worlds.geometry, at.views, at.worlds.lying, sampling, hits, points]
+            self._runs(program, gpu.defect.mark_points, inputs)
+        elif at.worlds.patterns is not None:
             inputs = [at.worlds.geometry, at.views, at.worlds.patterns, sampling, hits, points]
             self._runs(program, gpu.pattern.dress_points, inputs)
 

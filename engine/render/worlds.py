@@ -18,6 +18,7 @@ from engine.draft import Draft
 from engine.recipe import Rig
 from engine.render.arrays import copied, to_device
 from engine.render.atlas import pack_textures
+from engine.render.defects import defect_fields, defects_of_rows, lying_of
 from engine.render.geometry import geometry_on_device
 from engine.render.inputs import Field, Inputs, field
 from engine.render.lights import light_fields, lights_of_rows, lights_on_device
@@ -93,6 +94,8 @@ class Worlds:
     lights: Any  # kernels.light.Lights; None at quality `labels`
     opacities: Any  # kernels.opacity.Opacities, or None
     patterns: Any  # kernels.pattern.Patterns, or None
+    defects: Any  # kernels.defect.Defects, or None; with them there are patterns, if only an empty table of them
+    lying: Any  # kernels.defect.Lying, both of these; None without defects or materials
     need: wp.array  # [row], stack entries that a traversal of the row's tree may need
 
 
@@ -136,7 +139,8 @@ def world_fields(base: SceneOnDevice, draft: Draft) -> list[Field]:
     if base.opacities is not None:
         fields += opacity_fields(draft)
     if base.materials is None:
-        return fields
+        return [*fields, *defect_fields(draft)]
+    fields += defect_fields(draft)
     return [*fields, *material_fields(base.materials, draft), *pattern_fields(draft), *light_fields(draft)]
 
 
@@ -151,12 +155,14 @@ def new_worlds(base: SceneOnDevice, inputs: Inputs, rows: int) -> Worlds:
     geometry.trees.top_node = wp.empty(rows * geometry.trees.top_stride, dtype=wp.float32, device=device)
     need = wp.empty(rows, dtype=wp.int32, device=device)
     opacities = None if base.opacities is None else opacities_of_rows(base.opacities, inputs)
+    defects = defects_of_rows(inputs) if inputs.has("defect") else None
     if base.materials is None:
-        return Worlds(inputs, rows, geometry, None, None, opacities, None, need)
+        return Worlds(inputs, rows, geometry, None, None, opacities, None, defects, None, need)
     materials = materials_of_rows(base.materials, inputs)
     patterns = patterns_of_rows(inputs, materials, base.sharp) if inputs.has("pattern") else None
+    lying = None if defects is None else lying_of(patterns, defects)
     lights = lights_of_rows(base.lights, inputs)
-    return Worlds(inputs, rows, geometry, materials, lights, opacities, patterns, need)
+    return Worlds(inputs, rows, geometry, materials, lights, opacities, patterns, defects, lying, need)
 
 
 def new_building(worlds: Worlds, rows: int, device: str) -> Building:

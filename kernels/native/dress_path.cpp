@@ -17,6 +17,7 @@
         const Triangle tri = triangle_of(geometry, met, false);
         Point point = load_point(out_point.value.data, i);
         dress(met, tri, path.width + path.spread * met.t, point);
+        mark(met, path.width + path.spread * met.t, point);
         settle(point);
         store_point(out_point.value.data, i, point);
     }

@@ -19,6 +19,7 @@
         const Triangle tri = triangle_of(geometry, met, false);
         const Ray ray = camera_ray(views, pixels, omm::to_float(pixels.x) + 0.5f, omm::to_float(pixels.y) + 0.5f);
         dress(met, tri, met.t * spread_at(views, pixels, ray, met.t) * omm::length(ray.direction), point);
+        mark(met, met.t * spread_at(views, pixels, ray, met.t) * omm::length(ray.direction), point);
         settle(point);
         store_point(out_point.value.data, i, point);
     }

@@ -1,0 +1,22 @@
+// What a defect of any kind does to a point (kernels/defect.py). Needs defect.cpp.
+
+    auto trace_of = [&](I kind, M who, const Local& at, const Shape& s, F full_depth) {
+        Trace out = no_trace();
+        auto take = [&](int which, const Trace& made) {
+            const M here = who & (kind == which);
+            out.cover = omm::select(here, made.cover, out.cover);
+            out.paint = omm::select(here, made.paint, out.paint);
+            out.tone = omm::select(here, made.tone, out.tone);
+            out.dark = omm::select(here, made.dark, out.dark);
+            out.slope = omm::select3(here, made.slope, out.slope);
+            out.rough = omm::select(here, made.rough, out.rough);
+            out.glow = omm::select(here, made.glow, out.glow);
+        };
+        if (omm::any(who & (kind == DEFECT_SCRATCH))) take(DEFECT_SCRATCH, scratch(at, s));
+        if (omm::any(who & (kind == DEFECT_CRACK))) take(DEFECT_CRACK, crack(at, s));
+        if (omm::any(who & (kind == DEFECT_PIT))) take(DEFECT_PIT, pit(at, s));
+        if (omm::any(who & (kind == DEFECT_CHIP))) take(DEFECT_CHIP, chip(at, s, full_depth));
+        if (omm::any(who & (kind == DEFECT_STAIN))) take(DEFECT_STAIN, stain(at, s));
+        if (omm::any(who & (kind == DEFECT_MARKING))) take(DEFECT_MARKING, marking(at, s));
+        return out;
+    };

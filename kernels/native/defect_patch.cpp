@@ -1,0 +1,1 @@
+// Shapes of defects that are patches (kernels/defect.py). Needs defect.cpp.
