@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +17,13 @@ from engine import signals
 from engine.annotators import images_of
 from engine.dataset.finalise import finalise
 from engine.dataset.manifest import JobFacts, Manifest
+from engine.defect import has_defects, with_defect_classes
 from engine.draft import Draft
 from engine.errors import Stopped, UserError
 from engine.frames import DeviceFrames, Frames
 from engine.labels.extract import labels_from_frames
 from engine.labels.keypoints import KeypointSource, with_keypoints
+from engine.labels.marks import marks_from_frames
 from engine.labels.model import Labels
 from engine.labels.solid import SolidSource, with_solids
 from engine.mounts import frame_names, mounted
@@ -96,13 +99,19 @@ class Factory:
         draft = self.draft(worlds)
         if not labels:
             return draft, self.renderer.render_on_device(draft), None
-        frames, pending = self.renderer.render_on_both(draft, () if self.keypoints is None else ("keypoint",))
+        frames, pending = self.renderer.render_on_both(draft, self._label_images())
         return draft, frames, self._labels(pending.wait(), draft)
+
+    def _label_images(self) -> tuple[str, ...]:
+        """Return the images that labels are made of on the host."""
+        defects = ("rgb", "instance", *images_of(["defect"])) if has_defects(self.recipe) else ()
+        return (*(() if self.keypoints is None else ("keypoint",)), *defects)
 
     def _labels(self, frames: Frames, draft: Draft) -> Labels:
         labels = labels_from_frames(frames, self.scene.instances.class_id)
         labels = with_solids(labels, frames.keys, draft, self.solids)
-        return with_keypoints(labels, frames, self.keypoints)
+        labels = with_keypoints(labels, frames, self.keypoints)
+        return dataclasses.replace(labels, marks=marks_from_frames(frames, draft))
 
 
 def scene_options(recipe: Recipe, job: Job) -> SceneOptions:
@@ -135,6 +144,7 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
         scene = daylit_scene(scene)
     elif not scene.lights and not any(recipe.rig.ambient_radiance):
         scene = lit_scene(scene)
+    scene = with_defect_classes(scene, recipe)
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:
         wanted = {asset.path: asset.sha256 for asset in recipe.assets}
@@ -167,7 +177,7 @@ def build_factory(
         sensor=recipe.sensor,
         depth_sensor=_depth_sensor(recipe, cameras),
         lidar=recipe.lidar,
-        annotations=images_of(wanted),
+        annotations=images_of((*wanted, "defect") if has_defects(recipe) else wanted),
         keypoint_tolerance_m=recipe.labels.keypoint_tolerance_m,
         labels=recipe.labels,
         lidar_camera=0 if recipe.lidar is None else mounted_at(recipe.lidar, frame_names(cameras, recipe.rig)),

@@ -11,17 +11,18 @@ from PIL import Image
 
 from engine.annotators import EFFECTS
 from engine.dataset.check_amodal import check_amodal
+from engine.dataset.check_defects import check_defects
 from engine.dataset.check_geometry import DEPTH_TOLERANCE_M, UNREADABLE, check_geometry
+from engine.dataset.check_mask import decode_rle
 from engine.dataset.check_space import check_sight, check_space
 from engine.dataset.faults import Fault, remake_shard
 from engine.errors import UserError
-from engine.validate.rle import runs_of
 from engine.write.exr import exr_size
 from engine.write.files import inside
 from engine.write.flow_files import flo_size
-from engine.write.merge import MergedRows, rows_path
+from engine.write.merge import MergedRows, rows_path, tables_of
 from engine.write.readback import read_depth_m, read_instance_map
-from engine.write.rows import AMODAL_RLE_COLUMN, RLE_COLUMN, sorted_rows
+from engine.write.rows import AMODAL_RLE_COLUMN, DEFECTS, RLE_COLUMN, sorted_rows
 from engine.write.tables import read_parquet
 from engine.write.view import LARGEST_UINT16
 from engine.write.writers import MILLIMETRES_A_METRE
@@ -35,7 +36,10 @@ FLOW_ROLES = (
     "scene_flow_backward",
 )  # fmt: skip
 IMAGE_ROLES = ("image", "depth", "normal", "instance_map", "class_map")
-GEOMETRY_ROLES = ("range", "normal_camera", "part_map", "material_map", "position", "uv", "nocs", "edge")
+GEOMETRY_ROLES = (
+    "range", "normal_camera", "part_map", "material_map", "position", "uv", "nocs", "edge", "defect_map",
+    "near_miss_map",
+)  # fmt: skip
 FILE_ROLES = (*IMAGE_ROLES, *GEOMETRY_ROLES, *LOOK_ROLES, *FLOW_ROLES)  # columns that name a picture
 TABLE_ROLES = ("instance_ids", "part_ids", "material_ids")  # and those that name a table of ids
 
@@ -47,14 +51,23 @@ def check_pixels(rows: MergedRows) -> Iterator[Fault]:
             continue
         repair = remake_shard(commit.id)
         tables = {}
-        for name in ("frames", "instances"):
+        for name in tables_of(commit):
             tables[name] = sorted_rows([read_parquet(rows.out / rows_path(commit.id, name))], name).to_pylist()
-        by_frame: dict[int, list[dict[str, Any]]] = {}
-        for row in tables["instances"]:
-            by_frame.setdefault(row["frame_id"], []).append(row)
+        seen, defects = (_by_frame(tables.get(name, [])) for name in ("instances", DEFECTS))
         for frame in tables["frames"]:
-            for file, what in _check_frame(rows, frame, by_frame.get(frame["frame_id"], [])):
+            instances = seen.get(frame["frame_id"], [])
+            for file, what in _check_frame(rows, frame, instances):
                 yield Fault(file, what, repair)
+            bearers = {row["inst_id"] for row in instances}
+            for what in check_defects(rows, frame, defects.get(frame["frame_id"], []), bearers):
+                yield Fault(frame.get("image", "index"), what, repair)
+
+
+def _by_frame(rows: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    by_frame: dict[int, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_frame.setdefault(row["frame_id"], []).append(row)
+    return by_frame
 
 
 def _check_frame(
@@ -135,14 +148,6 @@ def _check_maps(
         if wrong:
             yield frame["class_map"], f"{wrong} px are not the class of their instance"
     yield from _check_depth(rows, frame, instances, ids)
-
-
-def decode_rle(counts: bytes, shape: tuple[int, ...]) -> NDArray[np.bool_] | None:
-    """Return the mask [y, x] of compressed COCO counts, or None if they do not fill an image of this shape."""
-    runs = runs_of(counts.decode("latin-1"))
-    if runs is None or sum(runs) != shape[0] * shape[1]:
-        return None
-    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(shape[1], shape[0]).T
 
 
 def _check_instance(row: Mapping[str, Any], mask: NDArray[np.bool_], frame: Mapping[str, Any]) -> Iterator[str]:

@@ -16,9 +16,10 @@ from engine.dataset.health import measure_health
 from engine.dataset.manifest import INDEX, Counts, Manifest
 from engine.write.begin import MANIFEST
 from engine.write.coco import Coco, coco_categories, coco_image, iterate_annotations, no_left_out
+from engine.write.defect_rows import count_defects
 from engine.write.merge import MergedRows
 from engine.write.record import Commit
-from engine.write.rows import MASK_COLUMNS, TABLES
+from engine.write.rows import DEFECTS, MASK_COLUMNS
 from engine.write.tables import read_parquet
 
 LARGEST_LIST = 3  # differences of one kind that are spelled out
@@ -26,7 +27,7 @@ LARGEST_LIST = 3  # differences of one kind that are spelled out
 
 def check_index(rows: MergedRows) -> Iterator[Fault]:
     """Yield where a table of the index is not the merged rows of the shards."""
-    for name in TABLES:
+    for name in rows.names:
         file = f"{INDEX}/{name}.parquet"
         try:
             index = read_parquet(rows.out / file)
@@ -65,7 +66,7 @@ def check_counts(manifest: Manifest, commits: tuple[Commit, ...], rows: MergedRo
     """Yield where the counts of the manifest or of a commit record are not those of the rows."""
     counted = count_rows(rows)
     for stated, where in ((manifest.counts, MANIFEST), (count_commits(commits), "commit/*.json")):
-        for name in ("worlds", "frames", "instances", "unlabelled", "by_class"):
+        for name in ("worlds", "frames", "instances", "unlabelled", "by_class", "defects", "near_misses"):
             if getattr(stated, name) != getattr(counted, name):
                 what = f"counts {getattr(stated, name)} {name}, the rows have {getattr(counted, name)}"
                 yield Fault(where, what, REMAKE_VIEWS)
@@ -87,7 +88,9 @@ def count_rows(rows: MergedRows) -> Counts:
                 by_class[pair["values"]] = by_class.get(pair["values"], 0) + pair["counts"]
             else:
                 unlabelled += pair["counts"]
-    return Counts(len(worlds), frames, sum(by_class.values()), unlabelled, by_class)
+    return Counts(
+        len(worlds), frames, sum(by_class.values()), unlabelled, by_class, *count_defects(rows.tables(DEFECTS))
+    )
 
 
 def check_coco_rows(data: Any, params: Coco, rows: MergedRows) -> Iterator[Fault]:

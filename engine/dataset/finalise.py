@@ -42,7 +42,7 @@ from engine.write.names import FrameGrid
 from engine.write.plan import read_writers
 from engine.write.record import Commit, FileFact, Header, read_header
 from engine.write.recover import CommitLog, misplaced_files, recover
-from engine.write.rows import MASK_COLUMNS, TABLES
+from engine.write.rows import MASK_COLUMNS
 from engine.write.tables import parquet_chunks
 
 
@@ -146,7 +146,7 @@ def _check_commits(out: Path, commits: list[Commit]) -> None:
 
 def _publish_views(dataset: _Dataset) -> _Views:
     out, rows = dataset.out, dataset.rows
-    index = [publish(out, out / INDEX / f"{name}.parquet", _index_chunks(rows, name)) for name in TABLES]
+    index = [publish(out, out / INDEX / f"{name}.parquet", _index_chunks(rows, name)) for name in rows.names]
     labels, exports = [], []
     for writer in read_writers(dataset.recipe.write, dataset.recipe.outputs).dataset:
         fact = publish(out, out / writer.params.PATH, writer.function(writer.params, rows))
@@ -211,16 +211,19 @@ def _describe(dataset: _Dataset, views: _Views, files: list[FileFact], checksums
 
 def count_commits(commits: Iterable[Commit]) -> Counts:
     """Return the sums over commit records."""
-    worlds = frames = seen = 0
+    worlds = frames = seen = near_misses = 0
     by_class: dict[str, int] = {}
+    defects: dict[str, int] = {}
     for commit in commits:
         worlds += len(commit.worlds) - len(commit.skips)
         frames += commit.frames
         seen += commit.instances
-        for key, number in commit.by_class.items():
-            by_class[key] = by_class.get(key, 0) + number
+        near_misses += commit.near_misses
+        for counted, own in ((by_class, commit.by_class), (defects, commit.defects)):
+            for key, number in own.items():
+                counted[key] = counted.get(key, 0) + number
     labelled = sum(by_class.values())
-    return Counts(worlds, frames, labelled, seen - labelled, by_class)
+    return Counts(worlds, frames, labelled, seen - labelled, by_class, defects, near_misses)
 
 
 @contextmanager

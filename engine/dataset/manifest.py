@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +33,8 @@ class Counts:
     instances: int
     unlabelled: int
     by_class: dict[str, int]  # class key -> instances
+    defects: dict[str, int] = field(default_factory=dict)  # class key -> defects seen, without near-misses
+    near_misses: int = 0
 
 
 @dataclass(frozen=True)

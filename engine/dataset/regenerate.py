@@ -23,8 +23,11 @@ from engine.errors import UserError
 from engine.recipe import Job, Recipe
 from engine.write.files import hash_file, inside
 from engine.write.merge import MergedRows
+from engine.write.rows import DEFECTS
 
-LABEL_ROLES = ("instance_map", "class_map", "instance_ids")  # files that are equal on every machine
+LABEL_ROLES = (  # files that are equal on every machine
+    "instance_map", "class_map", "instance_ids", "defect_map", "near_miss_map",
+)  # fmt: skip
 LABEL_COLUMNS = ("inst_id", "class_id", "prim_path", "stable_id", "bbox", "area_px", "rle")  # rows that are, as well
 
 # Code values of 255 by which pictures of two machines may differ: rounding where they are lossless; JPEG of quality 95
@@ -186,8 +189,12 @@ def _frames(contents: Contents, worlds: set[int]) -> dict[int, dict[str, Any]]:
 
 
 def _instances(contents: Contents, worlds: set[int]) -> dict[tuple[int, int], dict[str, Any]]:
-    rows = (row for row in _rows(contents).rows("instances") if row["world"] in worlds)
-    return {(row["frame_id"], row["inst_id"]): row for row in rows}
+    """Return the rows of instances and of defects by frame and id, which is unique among both."""
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for table, number in (("instances", "inst_id"), (DEFECTS, "defect_id")):
+        rows = (row for row in _rows(contents).rows(table) if row["world"] in worlds)
+        found |= {(row["frame_id"], row[number]): row for row in rows}
+    return found
 
 
 def _compare_frame(frame: dict[str, Any], other: dict[str, Any], *, same_machine: bool) -> Iterator[Fault]:
@@ -224,7 +231,7 @@ def _compare_labels(
         if key not in ours or key not in theirs:
             yield Fault(file, f"instance {key[1]} is {'new' if key in theirs else 'gone'} when rendered again", REPAIR)
             continue
-        names = tuple(ours[key]) if same_machine else LABEL_COLUMNS
+        names = [name for name in ours[key] if same_machine or name in LABEL_COLUMNS]
         odd = [name for name in names if not _is_same(ours[key][name], theirs[key].get(name))]
         if odd:
             yield Fault(file, f"instance {key[1]} has another {', '.join(odd)} when rendered again", REPAIR)

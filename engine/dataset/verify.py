@@ -22,10 +22,9 @@ from engine.validate.coco import check_coco, has_lists
 from engine.write.begin import MANIFEST
 from engine.write.coco import Coco
 from engine.write.files import inside
-from engine.write.merge import MergedRows, rows_path
+from engine.write.merge import MergedRows, rows_path, tables_of
 from engine.write.plan import read_writers
 from engine.write.record import read_json
-from engine.write.rows import TABLES
 
 HELP = "check hashes, counts, schema, and labels against pixels"
 
@@ -100,7 +99,7 @@ def verify(
     keep(check_files(contents))
     rows = contents.rows
     damaged = {fault.file for fault in faults}
-    needed = {rows_path(commit.id, name) for commit in contents.commits for name in TABLES}
+    needed = {rows_path(commit.id, name) for commit in contents.commits for name in tables_of(commit)}
     if rows is not None and not damaged & needed and not _is_moving(contents):
         keep(_run_checks(contents, rows))
     return contents, faults
@@ -108,7 +107,7 @@ def verify(
 
 def _is_moving(contents: Contents) -> bool:
     """Return whether a crash left rows of a committed shard in a temporary folder; the next run moves them."""
-    paths = [rows_path(commit.id, name) for commit in contents.commits if commit.frames for name in TABLES]
+    paths = [rows_path(commit.id, name) for commit in contents.commits if commit.frames for name in tables_of(commit)]
     return any(not (contents.out / path).is_file() for path in paths)
 
 

@@ -60,7 +60,10 @@ class SceneTables:
             write_text(folder / f"{name}.json", "{\n" + lines + "\n}\n")
 
 
-@FORMATS.register("bop", BopOptions, "BOP: 6D poses, masks, depth, models; a scene a world and camera", read=read_bop)
+@FORMATS.register(
+    "bop", BopOptions, "BOP: 6D poses, masks, depth, models; a scene a world and camera", read=read_bop,
+    needs_bodies=True,
+)  # fmt: skip
 def write_bop(source: Source, context: ExportContext) -> None:
     """Write scenes, and the models that they show.
 

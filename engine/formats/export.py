@@ -24,6 +24,7 @@ from engine.write.record import read_json
 
 EXPORT = "export.json"
 UNMAPPED = "class mapped to null"
+BODILESS = "a defect has no body, which the format needs"
 LINK_REFUSALS = (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EACCES)
 
 
@@ -68,6 +69,7 @@ class Prepared:
     mapped: ClassMap
     filters: Filters
     clock: Clock | None
+    needs_bodies: bool  # see engine.formats.registry.Format
     dropped: Counter[str] = field(default_factory=Counter)  # by the map and the filters, by reason
     not_held: Counter[str] = field(default_factory=Counter)  # what the format cannot hold, by reason
     kept: Counter[str] = field(default_factory=Counter)  # by name in the format
@@ -91,6 +93,8 @@ class Prepared:
             for instance in frame.instances:
                 category = self.mapped.of_key[instance.category]
                 reason = UNMAPPED if category is None else self.filters.reason(instance)
+                if self.needs_bodies and instance.lies_on:
+                    reason = BODILESS
                 if reason is None:
                     kept.append(instance)
                 if first and reason is not None:
@@ -124,7 +128,7 @@ def export(
     check_filled(request.split, scanned.splits)
     if clock is not None:
         clock.begin(scanned.frames)
-    prepared = Prepared(source, mapped, request.filters, clock)
+    prepared = Prepared(source, mapped, request.filters, clock, request.format.needs_bodies)
     temporary = request.out.with_name(f".{request.out.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     with refusals_named(request.out):
         temporary.mkdir(parents=True)
@@ -203,7 +207,7 @@ def _shown_by(source: Source, plan: SplitPlan) -> Callable[[Frame], list[Hashabl
 def _assets(frame: Frame, only_class: str) -> list[Hashable]:
     found: list[Hashable] = []
     for instance in frame.instances:
-        if only_class in ("", instance.category):
+        if only_class in ("", instance.category) and not instance.lies_on:
             if instance.solid is None or instance.solid.asset is None:
                 raise UserError(
                     "--split-by asset: the dataset has no assets of instances; make it anew with this version"

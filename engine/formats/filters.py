@@ -41,6 +41,8 @@ class Filters:
             return "fewer visible pixels than --min-visible-px"
         if min(instance.box[2:]) < self.min_side_px:
             return "a side shorter than --min-side-px"
+        if instance.lies_on:  # the other limits are about whole silhouettes
+            return None
         if self.min_visible_fraction > 0.0:
             if instance.amodal is None or instance.visible_px is None:
                 raise _needs_amodal("--min-visible-fraction")

@@ -13,6 +13,10 @@ from engine.scene.taxonomy import Taxonomy
 from engine.write.files import inside
 from engine.write.rows import AMODAL_RLE_COLUMN, RLE_COLUMN
 
+DEFECT_COLUMNS = (  # of a defect, as they are
+    "kind", "entry", "handling_step", "inst_id", "contrast", "cnr", "severity", "length_m", "width_m", "depth_um",
+    "edge_distance_m",
+)  # fmt: skip
 EXTRA_COLUMNS = ("range_m", "azimuth_rad", "elevation_rad")  # of an instance, as they are
 
 
@@ -23,15 +27,41 @@ def categories_of(taxonomy: Taxonomy) -> tuple[Category, ...]:
     )  # fmt: skip
 
 
-def frame_of(row: Mapping[str, Any], instances: list[dict[str, Any]], out: Path) -> Frame:
-    """Return the record of a row of the frame table with its labelled instances."""
+def frame_of(
+    row: Mapping[str, Any], instances: list[dict[str, Any]], out: Path, defects: list[dict[str, Any]] | None = None
+) -> Frame:
+    """Return the record of a row of the frame table with its defects and its labelled instances.
+
+    Defects come first: where masks overlap, formats that give a pixel to one object give it to the first.
+    """
     roles = [name.removesuffix("_sha256") for name in row if name.endswith("_sha256")]
+    size = row["width"], row["height"]
     files = {role: inside(out, row[role]) for role in roles if row[role] is not None}
     return Frame(
         row["frame_id"], row["width"], row["height"],
-        tuple(instance_of(instance, row["width"], row["height"]) for instance in instances), files,
+        (*(defect_of(seen, *size) for seen in defects or ()), *(instance_of(seen, *size) for seen in instances)),
+        files,
         row["world"], row["step"], row["camera"],
         np.reshape(row["k"], (3, 3)), np.reshape(row["world_from_camera"], (4, 4)), row,
+    )  # fmt: skip
+
+
+def is_exported(row: Mapping[str, Any]) -> bool:
+    """Return whether a row of the table of defects goes into formats: it has a class and is no near-miss."""
+    return bool(row["class_id"]) and not row["near_miss"]
+
+
+def defect_of(row: Mapping[str, Any], width: int, height: int) -> Instance:
+    """Return the record of a row of the table of defects: an object of its own on the one that `path` names.
+
+    It has no silhouette and no box in space: those of its bearer say where it is.
+    """
+    x, y, box_width, box_height = row["bbox"]
+    return Instance(
+        row["defect_id"], row["class"], (x, y, box_width, box_height), row["area_px"],
+        Mask(row[RLE_COLUMN], height, width),
+        oriented_box=np.reshape(row["oriented_box"], (4, 2)).astype(np.float64),
+        path=row["prim_path"], lies_on=row["inst_id"], extra={name: row[name] for name in DEFECT_COLUMNS},
     )  # fmt: skip
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from engine.errors import UserError
-from engine.formats.from_rows import categories_of, frame_of
+from engine.formats.from_rows import categories_of, frame_of, is_exported
 from engine.formats.record import Category, Frame
 from engine.write.begin import HEADER, MANIFEST, TAXONOMY, read_taxonomy
-from engine.write.merge import MergedRows
+from engine.write.merge import MergedRows, plain_rows
 from engine.write.names import FrameGrid
 from engine.write.record import read_header
 from engine.write.recover import CommitLog
@@ -46,14 +48,21 @@ class IndexSource:
 
     def frames(self) -> Iterator[Frame]:
         """Yield frame after frame."""
-        for frames, instances in zip(self.rows.tables("frames"), self.rows.tables("instances"), strict=True):
-            of_frame: dict[int, list[dict[str, Any]]] = {}
-            for batch in instances.to_batches(max_chunksize=1024):
-                for row in batch.to_pylist():
-                    if row["class_id"]:
-                        of_frame.setdefault(row["frame_id"], []).append(row)
+        for frames, instances, defects in self.rows.cells():
+            seen = _by_frame(instances, lambda row: row["class_id"])
+            marked = _by_frame(defects, is_exported)
             for row in frames.to_pylist():
-                yield frame_of(row, of_frame.get(row["frame_id"], []), self.rows.out)
+                number = row["frame_id"]
+                yield frame_of(row, seen.get(number, []), self.rows.out, marked.get(number))
+
+
+def _by_frame(table: pa.Table | None, is_wanted: Callable[[dict[str, Any]], Any]) -> dict[int, list[dict[str, Any]]]:
+    """Return the wanted rows of a table by the frame that they belong to."""
+    of_frame: dict[int, list[dict[str, Any]]] = {}
+    for row in plain_rows(table):
+        if is_wanted(row):
+            of_frame.setdefault(row["frame_id"], []).append(row)
+    return of_frame
 
 
 def open_dataset(out: Path) -> IndexSource:

@@ -72,7 +72,10 @@ class KittiOptions(KittiBoxOptions):
             raise ValueError(f"most_tilt_deg must be in 0..180, got {self.most_tilt_deg:g}")
 
 
-@FORMATS.register("kitti", KittiOptions, "KITTI objects in 2D and 3D, with calibration, sweeps, depth", read=read_kitti)
+@FORMATS.register(
+    "kitti", KittiOptions, "KITTI objects in 2D and 3D, with calibration, sweeps, depth", read=read_kitti,
+    needs_bodies=True,
+)  # fmt: skip
 def write_kitti(source: Source, context: ExportContext) -> None:
     """Write labels in 2D and 3D, pictures, calibration, and sweeps, depth and flow where the dataset has them."""
     _write(source, context, with_solids=True)

@@ -56,8 +56,9 @@ def nocs_map(frame: Frame, instance: Instance, depth_m: Array) -> tuple[NDArray[
 
 
 @FORMATS.register(
-    "nocs", NoOptions, "NOCS maps with masks, depth and poses, a scene a world and camera", read=read_nocs
-)
+    "nocs", NoOptions, "NOCS maps with masks, depth and poses, a scene a world and camera", read=read_nocs,
+    needs_bodies=True,
+)  # fmt: skip
 def write_nocs(source: Source, context: ExportContext) -> None:
     """Write the scenes of all splits.
 

@@ -84,6 +84,7 @@ class Instance:
     path: str = ""  # prim path
     is_crowd: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)  # what a format holds beside
+    lies_on: int = 0  # the instance that bears this defect, which has no silhouette or body; 0: it is no defect
 
     @property
     def occlusion(self) -> float | None:

@@ -70,6 +70,7 @@ class Format:
     summary: str  # one line for --list
     write: Writer
     read: Reader | None
+    needs_bodies: bool = False  # it holds objects in space or whole ones, so no defects
 
 
 class Formats:
@@ -79,7 +80,7 @@ class Formats:
         self._formats: dict[str, Format] = {}
 
     def register(
-        self, name: str, options: type, summary: str, *, read: Reader | None = None
+        self, name: str, options: type, summary: str, *, read: Reader | None = None, needs_bodies: bool = False
     ) -> Callable[[Writer], Writer]:
         """Return a decorator that makes a writer known as `name`; the name is that of `--format`.
 
@@ -90,7 +91,7 @@ class Formats:
         def decorate(write: Writer) -> Writer:
             if name in self._formats:
                 raise ValueError(f"the format '{name}' is registered twice")
-            self._formats[name] = Format(name, options, summary, write, read)
+            self._formats[name] = Format(name, options, summary, write, read, needs_bodies)
             return write
 
         return decorate

@@ -55,10 +55,17 @@ def _of_view(
     first = np.flatnonzero(np.concatenate([[True], runs.instance[1:] != runs.instance[:-1]]))
     visible = np.add.reduceat(runs.end - runs.start, first)
     distance = np.minimum.reduceat(nearest, first)
-    return np.full(len(instance), view), instance.astype(np.int64), visible, _boxes(runs, first), distance, list(masks)
+    return (
+        np.full(len(instance), view),
+        instance.astype(np.int64),
+        visible,
+        boxes_of(runs, first),
+        distance,
+        list(masks),
+    )
 
 
-def _boxes(runs: Runs, first: NDArray[np.int64]) -> NDArray[np.int64]:
+def boxes_of(runs: Runs, first: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return half-open boxes [mask, 4] of the masks whose runs begin at `first`."""
     last_pixel = runs.end - 1
     x0, x1 = runs.start // runs.height, last_pixel // runs.height

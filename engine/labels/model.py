@@ -56,6 +56,7 @@ class Marks:
 
     view: NDArray[np.int32]  # [row]
     slot: NDArray[np.int32]  # [row], of `Draft.defect` in the row of that view
+    number: NDArray[np.int32]  # [row], of the slot among those of its entry
     instance: NDArray[np.int32]  # [row], the instance that bears it
     class_id: NDArray[np.int32]  # [row]
     kind: NDArray[np.int32]  # [row], engine.defect.DefectKind
@@ -64,6 +65,7 @@ class Marks:
     visible_px: NDArray[np.int32]  # [row], pixels whose centre it covers by half or more
     box_px: NDArray[np.int32]  # [row, 4]: x0, y0, x1, y1, half-open
     rle: tuple[bytes, ...]  # [row], compressed COCO counts on the canvas of the frame
+    oriented_box_px: NDArray[np.float32]  # [row, 4, 2], corners of the smallest rectangle around the pixels
     contrast: NDArray[np.float32]  # [row], mean luma of its pixels minus that of the ring around it, 1: black to white
     cnr: NDArray[np.float32]  # [row], |contrast| over the ring's standard deviation of luma; NaN: no ring
     record: NDArray[np.float32]  # [row, 32]

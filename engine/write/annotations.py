@@ -78,6 +78,13 @@ class Edges(FrameParams):
     OUTPUTS: ClassVar[tuple[str, ...]] = ("edge",)
 
 
+@dataclass(frozen=True)
+class DefectMaps(FrameParams):
+    """Which defect and which near-miss covers a pixel, 16 bits each."""
+
+    OUTPUTS: ClassVar[tuple[str, ...]] = ("defect",)
+
+
 @WRITERS.register("range", Range)
 def write_range(params: Range, view: View) -> list[FrameFile]:
     """Return the range of a frame: whole millimetres, or float32 metres with +inf where nothing was hit."""
@@ -131,6 +138,16 @@ def write_nocs(params: NormalizedCoordinates, view: View) -> list[FrameFile]:
 def write_edges(params: Edges, view: View) -> list[FrameFile]:
     """Return the edges of a frame."""
     return [FrameFile("edge", f"edges/{view.stem}.png", encode_png(view.annotations["edge"]))]
+
+
+@WRITERS.register("defects", DefectMaps)
+def write_defects(params: DefectMaps, view: View) -> list[FrameFile]:
+    """Return the defect map and the near-miss map of a frame: `map_id` of index/defects.parquet, 0 where none is."""
+    maps = {"defect_map": ("defects", "defect"), "near_miss_map": ("near_misses", "near_miss")}
+    return [
+        FrameFile(role, f"{folder}/{view.stem}.png", encode_png((view.annotations[name] + 1).astype(np.uint16)))
+        for role, (folder, name) in maps.items()
+    ]
 
 
 def _id_map(what: str, view: View, index: NDArray[Any], count: int) -> list[FrameFile]:

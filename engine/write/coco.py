@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from engine.formats.coco_json import annotation_json, category_json, joined_lines, json_line
-from engine.formats.from_rows import categories_of, instance_of
+from engine.formats.from_rows import categories_of, defect_of, instance_of
 from engine.registry import WRITERS
 from engine.scene.taxonomy import Taxonomy
-from engine.write.merge import MergedRows
+from engine.write.merge import MergedRows, plain_rows
 from engine.write.view import DatasetParams
 
-UNLABELLED, TOO_SMALL = "unlabelled", "below_min_area_px"
+UNLABELLED, TOO_SMALL, NEAR_MISS = "unlabelled", "below_min_area_px", "near_miss"
 
 
 @dataclass(frozen=True)
@@ -69,24 +69,31 @@ def coco_image(frame: dict[str, Any]) -> dict[str, Any]:
 
 def no_left_out() -> Counter[str]:
     """Return the counts of instances that are not in the file, all 0."""
-    return Counter({UNLABELLED: 0, TOO_SMALL: 0})
+    return Counter({UNLABELLED: 0, TOO_SMALL: 0, NEAR_MISS: 0})
 
 
 def iterate_annotations(params: Coco, rows: MergedRows, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
-    """Yield the annotations in the order of the file; count in `left_out` what is none."""
+    """Yield the annotations in the order of the file, defects of a cell after its instances; count what is left out."""
     number = 0
     keypoints_of = {c.id: len(c.keypoints) for c in rows.taxonomy.classes}
-    for frames, instances in zip(rows.tables("frames"), rows.tables("instances"), strict=True):
+    for frames, *tables in rows.cells():
         sizes = zip(*(frames[name].to_pylist() for name in ("width", "height")))
         size_of = dict(zip(frames["frame_id"].to_pylist(), sizes))
-        for batch in instances.to_batches(max_chunksize=1024):
-            for row in batch.to_pylist():
-                if not row["class_id"]:
-                    left_out[UNLABELLED] += 1
-                elif row["area_px"] < params.min_area_px:
-                    left_out[TOO_SMALL] += 1
-                else:
-                    number += 1
-                    instance = instance_of(row, *size_of[row["frame_id"]])
-                    keypoints = keypoints_of[row["class_id"]]
-                    yield annotation_json(instance, number, row["frame_id"] + 1, row["class_id"], keypoints=keypoints)
+        for table, record in zip(tables, (instance_of, defect_of), strict=True):
+            for row in plain_rows(table):
+                if why := _left_out(row, params):
+                    left_out[why] += 1
+                    continue
+                number += 1
+                instance = record(row, *size_of[row["frame_id"]])
+                keypoints = keypoints_of[row["class_id"]]
+                yield annotation_json(instance, number, row["frame_id"] + 1, row["class_id"], keypoints=keypoints)
+
+
+def _left_out(row: dict[str, Any], params: Coco) -> str:
+    """Return why a row is not in the file, "" if it is."""
+    if row.get("near_miss"):
+        return NEAR_MISS
+    if not row["class_id"]:
+        return UNLABELLED
+    return TOO_SMALL if row["area_px"] < params.min_area_px else ""

@@ -16,6 +16,7 @@ from engine.write.encode import encode_png
 from engine.write.files import inside
 from engine.write.merge import MergedRows
 from engine.write.readback import read_instance_map
+from engine.write.rows import DEFECTS, RLE_COLUMN
 
 FRAMES = 16
 COLUMNS = 4
@@ -80,12 +81,20 @@ def class_color(class_id: int) -> tuple[int, int, int]:
 def _first_frames(rows: MergedRows) -> list[_Marked]:
     frames = list(islice(rows.rows("frames"), FRAMES))
     wanted = {frame["frame_id"] for frame in frames}
-    instances: dict[Any, list[dict[str, Any]]] = {}
-    for frame_id, group in groupby(rows.rows("instances"), key=lambda row: row["frame_id"]):
-        if frame_id not in wanted:
-            break  # rows are in the order of the frames
-        instances[frame_id] = [row for row in group if row["class_id"]]
-    return [_Marked(frame, instances.get(frame["frame_id"], [])) for frame in frames]
+    seen: dict[Any, list[dict[str, Any]]] = {}
+    for table in ("instances", DEFECTS):
+        for frame_id, group in groupby(rows.rows(table), key=lambda row: row["frame_id"]):
+            if frame_id not in wanted:
+                break  # rows are in the order of the frames
+            seen.setdefault(frame_id, []).extend(_drawn(row) for row in group if row["class_id"])
+    return [_Marked(frame, seen.get(frame["frame_id"], [])) for frame in frames]
+
+
+def _drawn(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row as it is drawn: a defect under its own id, a near-miss said to be one."""
+    if "defect_id" not in row:
+        return row
+    return row | {"inst_id": row["defect_id"], "class": f"({row['class']})" if row["near_miss"] else row["class"]}
 
 
 def _caption(tile: _Marked) -> str:
@@ -100,7 +109,8 @@ def _draw_tile(out: Path, tile: _Marked, size: tuple[int, int]) -> Image.Image:
     frame_px = tile.frame["width"] * tile.frame["height"]
     marked = [row for row in tile.instances if row["bbox"][2] * row["bbox"][3] < LARGEST_MARKED * frame_px]
     if "instance_map" in tile.frame:
-        ids = Image.fromarray(read_instance_map(out, tile.frame)).resize(size, Image.Resampling.NEAREST)
+        ids = Image.fromarray(_with_defects(read_instance_map(out, tile.frame), marked))
+        ids = ids.resize(size, Image.Resampling.NEAREST)
         image = Image.fromarray(_tint(np.array(image), np.array(ids), marked))
     draw = ImageDraw.Draw(image)
     font = ImageFont.load_default(11)
@@ -115,6 +125,17 @@ def _draw_tile(out: Path, tile: _Marked, size: tuple[int, int]) -> Image.Image:
         draw.rectangle(place, fill=class_color(row["class_id"]))
         draw.text((place[0] + 2, place[1] + 1), row["class"], (0, 0, 0), font=font)
     return image
+
+
+def _with_defects(ids: NDArray[np.int32], rows: list[dict[str, Any]]) -> NDArray[np.int32]:
+    """Return an instance map with the defects among some rows in it."""
+    from pycocotools import mask as coco_mask
+
+    for row in rows:
+        if "defect_id" in row:
+            mask = {"size": list(ids.shape), "counts": row[RLE_COLUMN]}
+            ids = np.where(coco_mask.decode(mask).astype(np.bool_), np.int32(row["defect_id"]), ids)
+    return ids
 
 
 def _box_on_tile(row: dict[str, Any], scale: tuple[float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:

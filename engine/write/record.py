@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,6 +97,8 @@ class Commit:
     files: tuple[FileFact, ...]  # sorted by path
     engine: Build
     environment: Environment
+    defects: dict[str, int] = field(default_factory=dict)  # class key -> defects seen, without near-misses
+    near_misses: int = 0
     schema: Literal["commit/1"] = "commit/1"
 
     def __post_init__(self) -> None:

@@ -20,11 +20,13 @@ from engine.lens.model import COEFFICIENTS, LensModel
 from engine.scene.model import Scene
 from engine.write.names import FrameGrid
 
-TABLES = ("worlds", "frames", "instances")
+TABLES = ("worlds", "frames", "instances")  # of every dataset
+DEFECTS = "defects"  # and of those whose recipe has defects
 SORT_KEYS = {
     "worlds": ("world", "step"),
     "frames": ("world", "step", "camera"),
     "instances": ("world", "step", "camera", "inst_id"),
+    DEFECTS: ("world", "step", "camera", "defect_id"),
 }
 RLE_COLUMN = "rle"  # in the rows of a shard, for writers; the merged index leaves it to labels/coco.json
 HASH_BYTES = 32
@@ -45,7 +47,7 @@ def world_rows(drawn: Drawn, rows: NDArray[np.intp]) -> pa.Table:
     """Return the drawn values of the given rows of a batch."""
     columns = {"world": pa.array(drawn.world[rows], pa.int64()), "step": pa.array(drawn.step[rows], pa.int32())}
     for name in sorted(drawn.columns):
-        columns[name] = _column(drawn.columns[name][rows])
+        columns[name] = column_of(drawn.columns[name][rows])
     return pa.table(columns)
 
 
@@ -158,7 +160,7 @@ def instance_rows(source: InstanceSource, keys: FrameKeys, labels: Labels, rows:
         "class": pa.array([source.class_keys[int(c)] for c in class_id], pa.string()),
         "prim_path": source.paths.take(pa.array(inst, pa.int32())),
         "stable_id": pa.array(source.stable_id[inst], pa.uint64()),
-        "bbox": _column(np.column_stack([corner, size]).astype(np.float32)),
+        "bbox": column_of(np.column_stack([corner, size]).astype(np.float32)),
         "area_px": pa.array(labels.visible_px[rows], pa.int32()),
         "edge_dist_px": pa.array(gaps.min(axis=1), pa.int32()),
         "depth_m": pa.array(labels.distance_m[rows], pa.float32()),
@@ -178,7 +180,7 @@ def _amodal_columns(amodal: Amodal, visible_px: NDArray[np.int32], rows: NDArray
     """Return the columns of silhouettes: `occlusion` = 1 - visible / in frame, `truncation` = 1 - in frame / full."""
     box, in_frame, full = amodal.box_px[rows], amodal.in_frame_px[rows], amodal.full_px[rows]
     return {
-        "amodal_bbox": _column(np.column_stack([box[:, :2], box[:, 2:] - box[:, :2]]).astype(np.float32)),
+        "amodal_bbox": column_of(np.column_stack([box[:, :2], box[:, 2:] - box[:, :2]]).astype(np.float32)),
         "in_frame_px": pa.array(in_frame, pa.int32()),
         "full_px": pa.array(full, pa.int32()),
         "full_is_cut": pa.array(amodal.is_cut[rows], pa.bool_()),
@@ -199,7 +201,7 @@ def _solid_columns(solid: Solid, rows: NDArray[np.intp]) -> dict[str, pa.Array]:
     }  # fmt: skip
     taken = {name: values[rows] for name, values in flat.items()}
     return {
-        name: _column(values.reshape(len(rows), math.prod(values.shape[1:])) if values.ndim > 1 else values)
+        name: column_of(values.reshape(len(rows), math.prod(values.shape[1:])) if values.ndim > 1 else values)
         for name, values in taken.items()
     }
 
@@ -225,7 +227,7 @@ def sorted_rows(tables: list[pa.Table], name: str) -> pa.Table:
     return table.take(pa.array(order)).combine_chunks()
 
 
-def _column(values: NDArray[np.generic]) -> pa.Array:
+def column_of(values: NDArray[np.generic]) -> pa.Array:
     """Return an array [row] or [row, k] as a column; text and numbers keep their type."""
     if values.ndim == 1:
         return pa.array(values.tolist() if values.dtype.kind in "UO" else np.ascontiguousarray(values))

@@ -38,11 +38,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from engine.defect import has_defects
 from engine.frames import FrameKeys, Frames
 from engine.labels.model import Labels
 from engine.sensors.lidar import mounted_at
 from engine.sensors.sweep import Sweep, sweep_of
 from engine.write.begin import MANIFEST, begin_dataset
+from engine.write.blur import camera_blur_px
+from engine.write.defect_rows import count_defects, defect_rows
 from engine.write.events import log_event
 from engine.write.files import (
     TEMPORARY,
@@ -61,7 +64,7 @@ from engine.write.plan import DatasetPlan
 from engine.write.record import Commit, FileFact, Skip, content_hash, json_bytes, read_commit
 from engine.write.recover import CommitLog, move_files, recover
 from engine.write.rows import (
-    TABLES,
+    DEFECTS,
     Drawn,
     InstanceSource,
     frame_row,
@@ -178,6 +181,8 @@ class Shard:
         self._pending: list[tuple[dict[str, Any], Future[EncodedView]]] = []
         self._frames: list[dict[str, Any]] = []
         self._tables: dict[str, list[pa.Table]] = {"worlds": [], "instances": []}
+        if has_defects(plan.recipe):
+            self._tables[DEFECTS] = []
         self._files: list[FileFact] = []
         self._skips: dict[int, str] = {}
         self._folder = temporary_path(out, commit_id)
@@ -195,11 +200,18 @@ class Shard:
         for view in np.flatnonzero(mine):
             row = frame_row(keys, int(view), self._plan.grid, (self._plan.header.width, self._plan.header.height))
             row["n_instances"] = int(counts[view])
+            if keys.lenses is not None:
+                depth_m = None if frames.depth_m is None else frames.depth_m[view]
+                row["camera_blur_px"] = camera_blur_px(keys, int(view), depth_m)
             self._pending.append((row, self._pool.submit(encode_view, self._plan, self._view(frames, int(view)))))
         drawn_rows = np.flatnonzero(np.isin(drawn.world, self._members))
         label_rows = np.flatnonzero(mine[labels.view])
         self._tables["worlds"].append(world_rows(drawn, drawn_rows))
         self._tables["instances"].append(instance_rows(self._source, keys, labels, label_rows))
+        if DEFECTS in self._tables:
+            assert labels.marks is not None
+            mark_rows = np.flatnonzero(mine[labels.marks.view])
+            self._tables[DEFECTS].append(defect_rows(self._source, keys, labels.marks, mark_rows))
         with refusals_named(self.out):
             self._drain(waiting)
 
@@ -295,8 +307,8 @@ class Shard:
 
     def _write_rows(self) -> None:
         tables = {**self._tables, "frames": [frame_table(self._frames)]}
-        for name in TABLES:
-            data = parquet_bytes(sorted_rows(tables[name], name))
+        for name, parts in tables.items():
+            data = parquet_bytes(sorted_rows(parts, name))
             self._write(FileFact(rows_path(self.id, name), hashlib.sha256(data).hexdigest(), len(data)), data)
 
     def _check_complete(self) -> None:
@@ -318,6 +330,7 @@ class Shard:
             for key in table["class"].to_pylist():
                 if key:
                     by_class[key] = by_class.get(key, 0) + 1
+        defects, near_misses = count_defects(self._tables.get(DEFECTS, []))
         files = tuple(sorted(self._files, key=lambda fact: fact.path))
         return Commit(
             id=self.id,
@@ -331,6 +344,8 @@ class Shard:
             files=files,
             engine=self._plan.provenance.build,
             environment=self._plan.provenance.environment,
+            defects=defects,
+            near_misses=near_misses,
         )
 
     def _settle(self, commit: Commit) -> None:

@@ -1,0 +1,77 @@
+"""SQL over the index of a dataset, by DuckDB: conditions that name slices, without loading anything into memory twice.
+
+A condition comes from a user or from a file, so the connection sees the tables of one dataset and nothing else: no file,
+no network, no extension, and its configuration is locked. Columns with dots are quoted: "p.camera.distance_m".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from engine.errors import UserError
+
+if TYPE_CHECKING:
+    import duckdb
+
+TABLES = ("worlds", "frames", "instances", "defects")  # of index/; the last where the recipe has defects
+
+
+def open_index(out: Path) -> duckdb.DuckDBPyConnection:
+    """Return a connection to the tables of a complete dataset.
+
+    Raises:
+        UserError: If there is no index at `out`.
+    """
+    tables = {}
+    for name in TABLES:
+        path = out / "index" / f"{name}.parquet"
+        if path.is_file():
+            try:
+                tables[name] = pq.read_table(path)
+            except (OSError, pa.ArrowException) as error:
+                raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    if "frames" not in tables:
+        raise UserError(f"{out} has no index/frames.parquet; it is no complete dataset")
+    return connect(tables)
+
+
+def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
+    """Return a connection to some tables."""
+    import duckdb
+
+    connection = duckdb.connect(":memory:")
+    for name, table in tables.items():
+        connection.register(name, table)
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def frames_where(connection: duckdb.DuckDBPyConnection, condition: str, *, where: str) -> list[tuple[int, bool]]:
+    """Return world and truth of a condition for every frame, in the order of the index.
+
+    Args:
+        connection: Of `open_index`.
+        condition: SQL over the frame `f`, its columns and those of its world; other tables by subqueries.
+        where: What the condition is, for errors.
+    Raises:
+        UserError: If it is not SQL over these tables; one line with DuckDB's reason.
+    """
+    if ";" in condition:
+        raise UserError(f"{where}: a condition is one expression, without ';': {condition}")
+    select = (
+        f"SELECT world, COALESCE(CAST(({condition}) AS BOOLEAN), false) "  # noqa: S608 - the tables are all it can reach
+        "FROM frames f JOIN worlds w USING (world, step) ORDER BY frame_id"
+    )
+    import duckdb
+
+    try:
+        rows: list[tuple[Any, ...]] = connection.execute(select).fetchall()
+    except duckdb.Error as error:
+        raise UserError(f"{where}: {condition!r} cannot be asked: {str(error).splitlines()[0]}") from error
+    return [(int(world), bool(holds)) for world, holds in rows]

@@ -1,0 +1,86 @@
+"""`python -m engine.suite COMMAND`: make named suites and check that they show what they say."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from engine.dataset.__main__ import say
+from engine.errors import UserError, WriteFailed
+from engine.suite.check import Checked, check_suite
+from engine.suite.config import read_suite, suite_names
+
+FAILED = 1  # a suite does not show what it says
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.suite", description="Make named suites, and check on the ground truth what they show."
+    )
+    parser.add_argument("--config-dir", type=Path, default=None, help="folder of your own with suite/NAME.yaml")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listed = commands.add_parser("list", help="show the suites")
+    listed.set_defaults(run=_list)
+    made = commands.add_parser("make", help="render a suite and check it")
+    made.add_argument("name")
+    made.add_argument("overrides", nargs="*", help="further overrides of engine.run, such as count=64 out=DIR")
+    made.set_defaults(run=_make)
+    checked = commands.add_parser("check", help="check a dataset against a suite")
+    checked.add_argument("name")
+    checked.add_argument("dataset", type=Path)
+    checked.add_argument("--json", action="store_true", help="say it as JSON")
+    checked.set_defaults(run=_check)
+    chosen = parser.parse_args(arguments)
+    try:
+        code: int = chosen.run(chosen, say)
+    except (UserError, WriteFailed) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    return code
+
+
+def _list(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+    for name in suite_names(arguments.config_dir):
+        suite = read_suite(name, arguments.config_dir)
+        say(f"{name}: {suite.about}")
+        say(f"    where {suite.where}")
+    return 0
+
+
+def _make(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+    from engine.config import compose
+    from engine.factory import generate
+    from engine.progress import Progress
+
+    suite = read_suite(arguments.name, arguments.config_dir)
+    recipe, job = compose(
+        *suite.run, f"count={suite.count}", f"out=out/suite-{arguments.name}", *arguments.overrides,
+        config_dir=arguments.config_dir,
+    )  # fmt: skip
+    with Progress() as progress:
+        made = generate(recipe, job, progress=progress)
+    if made.manifest is None:
+        say(f"{made.out}: other workers still make their part; check it when all is there")
+        return 0
+    return _tell(check_suite(arguments.name, suite, made.out), say)
+
+
+def _check(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
+    checked = check_suite(arguments.name, read_suite(arguments.name, arguments.config_dir), arguments.dataset)
+    if arguments.json:
+        say(json.dumps(vars(checked) | {"share": checked.share, "holds": checked.holds}))
+        return 0 if checked.holds else FAILED
+    return _tell(checked, say)
+
+
+def _tell(checked: Checked, say: Callable[[str], None]) -> int:
+    say(str(checked))
+    return 0 if checked.holds else FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
