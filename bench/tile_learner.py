@@ -208,10 +208,13 @@ def paired_gain(
     surface = np.array([tile.surface for tile in tiles])
     unique = np.unique(surface)
     place = np.searchsorted(unique, surface)
+    free = np.array([tile.label == FREE for tile in tiles])
     seeds = sorted(before)
     gains: dict[str, list[float]] = {metric: [] for metric in METRICS}
     for _ in range(draws):
         weight = np.bincount(np.searchsorted(unique, random.choice(unique, len(unique))), minlength=len(unique))[place]
+        if not weight[free].any() or not weight[~free].any():
+            continue  # nothing to tell apart
         chosen, times = np.unique(random.choice(seeds, len(seeds)), return_counts=True)
         total = dict.fromkeys(METRICS, 0.0)
         for seed, count in zip(chosen, times, strict=True):
