@@ -1,6 +1,6 @@
 """SQL over the index of a dataset, by DuckDB: conditions that name slices, without loading anything into memory twice.
 
-A condition comes from a user or from a file, so the connection sees the tables of one dataset and nothing else: no file,
+A condition comes from a user or a file, so the connection sees the tables of one dataset and nothing else: no file,
 no network, no extension, and its configuration is locked. Columns with dots are quoted: "p.camera.distance_m".
 """
 
