@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.gallery.still_life import assembled
 from bench.materials import box_mesh, look_at, material_rig, pose, studio_dome
-from engine.defect import DEFECT_NAMES, OWN, DefectKind, Defects, add_defects, new_defects, set_reach
+from engine.defect import OWN, DefectKind, Defects, add_defects, new_defects, set_reach
 from engine.draft import DefectSlot, Draft
 from engine.recipe import Rig
 from engine.render import Outputs, Renderer
@@ -45,19 +45,19 @@ KINDS: dict[DefectKind, tuple[Material, float, float, float, dict[str, Any]]] = 
     DefectKind.CRACK: (CERAMIC, 34, 0.4, 300, {"color": BLACK, "opacity": 0.8, "count": 4, "softness": 0.4}),
     DefectKind.PIT: (CASTING, 6, 5, 2500, {"color": (0.05, 0.05, 0.05), "opacity": 0.4, "rim": 0.05}),
     DefectKind.POROSITY: (CASTING, 24, 18, 500, {"color": (0.05, 0.05, 0.05), "opacity": 0.5, "count": 70}),
-    DefectKind.CHIP: (CERAMIC, 13, 9, 2500, {"color": (0.52, 0.50, 0.47), "roughness": 0.9, "softness": 0.05}),
+    DefectKind.CHIP: (CERAMIC, 14, 10, 4000, {"color": (0.50, 0.46, 0.40), "roughness": 0.9, "softness": 0.05}),
     DefectKind.FRAY: (BOARD, 30, 6, 900, {"color": (0.62, 0.48, 0.32), "roughness": 1.0, "softness": 0.2}),
     DefectKind.STAIN: (BOARD, 22, 16, 0, {"color": (0.16, 0.09, 0.04), "opacity": 0.6, "rim": 0.3, "softness": 0.15}),
     DefectKind.RUST: (STEEL, 20, 15, 60, {"color": RUST_COLOR, "roughness": 0.9, "metallic": 0.0}),
-    DefectKind.UNEVEN: (PAINT, 24, 17, 30, {"roughness": 0.75, "rim": 0.4}),
+    DefectKind.UNEVEN: (STEEL, 24, 17, 8, {"roughness": 0.16, "rim": 0.5}),
     DefectKind.SEAM: (STEEL, 34, 1.0, 400, {"color": BLACK, "opacity": 0.7, "irregularity": 0.2}),
     DefectKind.MISSING: (PAINT, 18, 13, 80, {**BARE, "softness": 0.02}),
     DefectKind.MISPRINT: (BOARD, 28, 12, 700, {**INK, "count": 14, "irregularity": 0.1}),
     DefectKind.DUST: (PAINT, 26, 20, 0, {"color": (0.55, 0.52, 0.46), "roughness": 1.0, "metallic": 0.0, "count": 60}),
     DefectKind.HAIR: (PAINT, 30, 0.15, 0, {"color": (0.03, 0.02, 0.015), "roughness": 0.5, "softness": 0.5}),
     DefectKind.GLINT: (STEEL, 3, 2, 0, {"color": (1.0, 1.0, 1.0), "softness": 1.0}),
-    DefectKind.GLARE: (PAINT, 30, 16, 0, {"color": (1.0, 1.0, 1.0), "softness": 1.0}),
-    DefectKind.MACHINING: (STEEL, 34, 26, 4, {"count": 45, "irregularity": 0.2}),
+    DefectKind.GLARE: (PAINT, 30, 16, 0, {"color": (1.0, 1.0, 1.0), "opacity": 0.5, "softness": 1.0}),
+    DefectKind.MACHINING: (STEEL, 34, 26, 60, {"count": 32, "irregularity": 0.2}),
     DefectKind.MARKING: (STEEL, 30, 1.0, 0, {**CHALK, "count": 4, "softness": 0.5}),
 }  # fmt: skip
 AT_EDGE = (DefectKind.CHIP, DefectKind.FRAY)
@@ -79,7 +79,7 @@ def coupon_scene() -> Scene:
         )
     ]
     scene = assembled(parts, lights, textures=(studio_dome(),))
-    eye = Camera("/camera", look_at((0.0, -0.09, 0.16), (0.0, -0.001, 0.0)), 100.0, 30.0, 22.5)
+    eye = Camera("/camera", look_at((0.0, -0.09, 0.16), (0.0, -0.001, 0.0)), 125.0, 30.0, 22.5)
     return replace(scene, materials=(*scene.materials, *MATERIALS), cameras=(eye,))
 
 
@@ -145,8 +145,8 @@ def defect_costs(*, side_px: int = 256, rounds: int = 9) -> dict[str, float]:
     for kind in KINDS:
         draft = coupon_draft(scene, rig, np.ones(1), [kind])
         draft.material[:] = drafts["none"].material
-        draft.defect[..., 26] = 1.0  # reach: every pixel pays
-        drafts[DEFECT_NAMES[list(DefectKind).index(kind) - 1]] = draft
+        Defects(draft.defect).set("reach_m", 1.0)  # every pixel pays
+        drafts[kind.name.lower()] = draft
     seconds: dict[str, list[float]] = {name: [] for name in drafts}
     for _ in range(rounds + 1):  # the first is a warm-up
         for name, draft in drafts.items():

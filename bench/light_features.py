@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.defects import defect_costs
 from bench.eye_clock import logged_launches
 from bench.eye_scene import draft_of, eye_rig, own_subject
 from bench.light_room import dark_rig, facing, stage_draft, table
@@ -226,6 +227,7 @@ def feature_costs(*, quick: bool, side_px: int = 256) -> dict[str, float]:
     rows = {"shadow_ray_ns": shadow_ray_ns(size_px, rounds)}
     rows |= light_costs(side_px, rounds) | surface_costs(side_px, rounds) | path_costs(side_px, rounds)
     rows |= pattern_costs(side_px)
+    rows |= {f"defect_{name}_ns": ns for name, ns in defect_costs(side_px=side_px, rounds=rounds).items()}
     for name in ("industrial", "phone"):
         rows |= sensor_costs(name, (5 * side_px // 2, 15 * side_px // 8), rounds)
     return rows

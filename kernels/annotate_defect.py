@@ -29,5 +29,5 @@ def annotate_run(
 def annotate_defects(
     geometry: Geometry, views: Views, defects: Defects, span: Span, hit: wp.array[Hit], out_images: DefectImages
 ):
-    """Write which defect and which near-miss cover the centres of a span's pixels by half or more."""
+    """Write which defect and which near-miss cover the centres of a span's pixels, by half of what they could."""
     annotate_run(geometry, views, defects, span, hit, out_images, wp.tid())

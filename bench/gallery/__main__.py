@@ -20,6 +20,7 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "tabletop": partial(shipped.scene_sheet, "tabletop"),
     "inspection": partial(shipped.scene_sheet, "inspection"),
     "materials": built.material_sheet,
+    "defects": built.defect_sheet,
     "balls": built.ball_sheet,
     "lights": built.light_sheet,
     "daylight": shipped.daylight_sheet,

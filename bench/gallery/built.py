@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from bench.defects import KINDS, coupon_images
 from bench.gallery.sheet import Effort, Picture, Sheet, tiled
 from bench.gallery.still_life import (
     STILL_LIFE_CAMERA,
@@ -21,6 +22,7 @@ from engine.scene.model import Camera, IesProfile, Light, LightKind, Material, M
 
 TILE_PX = (424, 282)
 WIDE_PX = (639, 340)
+DEFECT_PX, DEFECT_SPP, DEFECT_SEVERITIES = (212, 159), 64, (0.4, 1.0)
 LIGHT_SPP, BALL_SPP, MATERIAL_SPP = 32, 96, 64
 ABOVE = (-0.75, -0.7, 0.95)  # where lamps are [m]
 AIM = (0.0, 0.0, 0.08)
@@ -153,3 +155,17 @@ def material_sheet(effort: Effort) -> Sheet:
         f"bench/materials.py, `material_images`: direct, {MATERIAL_SPP} samples, denoised, presets of conf/randomize"
     )
     return Sheet("Procedural materials", tiled(tiles, columns=3), text, made_by)
+
+
+def defect_sheet(effort: Effort) -> Sheet:
+    """Return a coupon of every kind of defect and near-miss."""
+    width, height, spp = effort.px(DEFECT_PX[0]), effort.px(DEFECT_PX[1]), effort.spp(DEFECT_SPP)
+    images = coupon_images(width, height, spp=spp, severities=DEFECT_SEVERITIES, denoise=False)
+    tiles = [(f"{name}, {severity:g}", rgb) for name, three in images.items()
+             for severity, rgb in zip(DEFECT_SEVERITIES, three, strict=True)]  # fmt: skip
+    text = (
+        f"[Defects](../defects.md) and near-misses, all {len(KINDS)} kinds, on plates of 48 mm at severities of "
+        "0.4 and 1; from dust on they are near-misses."
+    )
+    made_by = f"bench/defects.py, `coupon_images`: direct, {DEFECT_SPP} samples, not denoised"
+    return Sheet("Defects", tiled(tiles, columns=8), text, made_by)

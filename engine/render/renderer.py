@@ -174,7 +174,7 @@ class Renderer:
         )  # fmt: skip
         self.lost_rays = 0  # rays that met more surfaces than are followed, in all frames so far
         load_scene_kernels(self._stages, say=say)
-        self._say, self._has_patterns, self._has_defects = say, False, False
+        self._say, self._loaded = say, set[bool]()  # kernels of patterns: alone, or with defects
         metered = ("metered_ev",) if chip is not None and chip.meter.is_on else ()
         points = ("keypoint",) if keypoint_count(self._stages) else ()
         self._images = (*outputs.images(shaded=self.shaded), *metered, *points)
@@ -301,12 +301,9 @@ class Renderer:
 
     def _load_patterns(self, values: BatchValues) -> None:
         """Load the kernels of patterns, or of defects, before the first batch that has one."""
-        if values.has_patterns and not self._has_patterns:
-            load_pattern_kernels(self._stages, say=self._say)
-            self._has_patterns = True
-        if values.has_defects and not self._has_defects:
-            load_pattern_kernels(self._stages, marked=True, say=self._say)
-            self._has_defects = True
+        if (values.has_defects or values.has_patterns) and values.has_defects not in self._loaded:
+            load_pattern_kernels(self._stages, marked=values.has_defects, say=self._say)
+            self._loaded.add(values.has_defects)
 
     def _cpu_batch(self, values: BatchValues) -> CpuBatch:
         self._load_patterns(values)

@@ -24,7 +24,7 @@
             const F width_m = met.t * spread_at(views, pixels, ray, met.t) * omm::length(ray.direction);
             const Spot spot = spot_of(met, position_m, towards, omm::negative(omm::unit(ray.direction)), width_m);
             over_defects(met, spot, from, until, [&](I slot, I kind, M who, const F*, const Trace& t, V3, V3, V3) {
-                const M covers = who & (t.cover >= 0.5f), is_near_miss = kind >= FIRST_NEAR_MISS;
+                const M covers = who & (t.seen >= 0.5f), is_near_miss = kind >= FIRST_NEAR_MISS;
                 found = omm::select_int(covers & omm::invert(is_near_miss), slot, found);
                 missed = omm::select_int(covers & is_near_miss, slot, missed);
             });

@@ -7,6 +7,9 @@
 
     const float LIP = 1.6f;  // where the lip of a groove ends, in half widths
     const float STEEPEST = 1.2f;  // of a relief that normals show, depth over half width: the rest is darkness
+    const float LEAST_SEEN = 0.1f;
+    const int SINK_STEPS = 6;  // in which the view is followed into a hollow
+    const float SHELLS = 1.1f;  // hollows of a fracture over 0.35 of its size
     const float TIP = 1.0e-9f;  // [m], least half width
 
     struct Local {  // a point in the frame of a defect
@@ -19,7 +22,8 @@
         F length, breadth, depth, irregularity, softness, rim, count;
     };
     struct Trace {  // of a defect at a point
-        F cover;  // share of the pixel, which decides about its mask
+        F cover;  // share of the pixel
+        F seen;  // the same as a share of what it would be in the middle of the shape: half of it makes the mask
         F paint;  // share of the pixel that has its colour, roughness and metal
         F tone;  // factor on its colour
         F dark;  // share of the light that its walls keep away
@@ -28,9 +32,20 @@
         F glow;  // share that is lit by a reflection
     };
 
+    // Noise by call: in line at each of its places here it would take minutes to compile.
+#if defined(__CUDA_ARCH__)
+#define OMM_APART
+#else
+#define OMM_APART __attribute__((noinline))
+#endif
+    auto octaves_of = [&](V3 p, F footprint, U seed, int count, float gain, float fold) OMM_APART {
+        return octaves(p, footprint, seed, count, gain, fold, 1.0f);
+    };
+    auto noise_of = [&](V3 p, F footprint, U seed, int count) { return octaves_of(p, footprint, seed, count, 0.5f, 0.0f); };
+
     auto no_trace = [&]() {
         const F none = omm::splat(0.0f);
-        return Trace{none, none, omm::splat(1.0f), none, {none, none, none}, none, none};
+        return Trace{none, none, none, omm::splat(1.0f), none, {none, none, none}, none, none};
     };
     // Width of the pixel on the surface along a direction in its plane, not unit.
     auto reach_along = [&](const Local& at, F u, F v) {
@@ -46,11 +61,14 @@
         };
         return unit_share((area(d + 0.5f * f) - area(d - 0.5f * f)) / f);
     };
+    // Coverage as a share of `full`, that of a pixel in the middle of a shape: of what is thinner than a pixel the mask is still
+    // a line without gaps. What covers less than LEAST_SEEN of any pixel is not seen.
+    auto seen_of = [&](F cover, F full) { return omm::select(full >= LEAST_SEEN, cover / omm::max(full, omm::splat(LEAST_SEEN)), omm::splat(0.0f)); };
     // Light that walls keep from the bottom of a hollow: 1 - a / sqrt(a^2 + depth^2), as of a long groove.
     auto cavity = [&](F depth, F a) { return 1.0f - a / omm::sqrt(a * a + depth * depth + 1.0e-18f); };
     // Gradient noise along a line, about within [-1, 1], and its slope; octaves of half the size and 0.55 times as high.
     struct Line { F v, d; };
-    auto wander = [&](F x, U seed, int count) {
+    auto wander = [&](F x, U seed, int count) OMM_APART {
         Line out = {omm::splat(0.0f), omm::splat(0.0f)};
         float amplitude = 2.0f, frequency = 1.0f;
         for (int octave = 0; octave < count; ++octave) {
@@ -86,7 +104,9 @@
         const F straight = 1.0f / omm::sqrt(1.0f + lean * lean), f = reach_along(at, -lean, omm::splat(1.0f)), across = d * straight;
         Trace out = no_trace();
         const F ends = within(at.u, half_length, omm::splat(0.0f), reach_along(at, omm::splat(1.0f), omm::splat(0.0f)));
+        const F middle = within(omm::splat(0.0f), a, s.softness, f);
         out.cover = within(across, a, s.softness, f) * ends;
+        out.seen = seen_of(out.cover, middle);
         out.paint = out.cover;
         out.dark = out.cover * cavity(depth, a);
         const F mean = groove(across, a, depth, s.rim, f, out.rough) * ends;
@@ -137,6 +157,7 @@
             const F a = breadth_at(from) * 0.75f * unit_share(1.0f - 0.8f * along);
             const Trace b = stroke(own, own.v - fan * w.v * fixed, fan * 3.1f * w.d * fixed / size, a, 0.5f * size, s, s.depth * 0.8f);
             const M wins = is_one & (b.cover > out.cover);
+            out.seen = omm::select(is_one, omm::max(b.seen, out.seen), out.seen);
             out.cover = omm::select(wins, b.cover, out.cover);
             out.paint = out.cover;
             out.dark = omm::select(wins, b.dark, out.dark);
@@ -152,29 +173,55 @@
         const F x = 2.0f * at.u / s.length, y = 2.0f * at.v / s.breadth, r = omm::sqrt(x * x + y * y + 1.0e-12f);
         F push = omm::splat(0.0f);
         if (omm::any(s.irregularity > 0.0f))
-            push = s.irregularity * 0.28f * fbm({x * grain, y * grain, omm::splat(0.5f)}, at.width * 2.0f / s.breadth * grain, at.seed + 41u, count).v;
+            push = s.irregularity * 0.28f * noise_of({x * grain, y * grain, omm::splat(0.5f)}, at.width * 2.0f / s.breadth * grain, at.seed + 41u, count).v;
         const F gu = 2.0f * x / (s.length * r), gv = 2.0f * y / (s.breadth * r);  // of r
         const F steep = omm::max(omm::sqrt(gu * gu + gv * gv), 1.0f / omm::max(s.length, s.breadth));
         return Round{1.0f + push - r, 1.0f / steep, gu / steep, gv / steep, r - push};
     };
     // Share of the pixel that a round shape covers; of one smaller than the pixel it is that of its areas.
-    auto disc = [&](const Local& at, const Round& o, F softness) {
+    auto disc = [&](const Local& at, const Round& o, F softness, F& seen) {
         const F f = reach_along(at, o.away_u, o.away_v), beside = reach_along(at, -o.away_v, o.away_u);
         const F from = omm::max((1.0f - o.inside) * o.radius, omm::splat(0.0f));
-        return within(from, o.radius, softness, f) * omm::min(1.5708f * o.radius / beside, omm::splat(1.0f));
+        const F share = omm::min(1.5708f * o.radius / beside, omm::splat(1.0f)), out = within(from, o.radius, softness, f) * share;
+        seen = seen_of(out, within(omm::splat(0.0f), o.radius, softness, f) * share);
+        return out;
+    };
+    // Where the view meets the floor of a hollow that it enters at a point, whose depth in it is `deep` times `floor_at`
+    // of the squared radius: it sinks in equal steps and then to the crossing of the last one. The outline, and so the
+    // mask, is that of the opening.
+    struct Sunk { F u, v, r2, depth; };
+    auto sunk = [&](const Local& at, const Shape& s, const Round& o, F deep, auto&& floor_at) {
+        const F x = 2.0f / s.length, y = 2.0f / s.breadth, own = omm::sqrt(x * x * at.u * at.u + y * y * at.v * at.v + 1.0e-12f);
+        const F pull = omm::max(o.r, omm::splat(0.0f)) / own, pull2 = pull * pull;  // noise moves the outline, here by a factor
+        auto r2_at = [&](F depth) {
+            const F u = x * (at.u - at.slant_u * depth), v = y * (at.v - at.slant_v * depth);
+            return pull2 * (u * u + v * v);
+        };
+        F depth = omm::splat(0.0f), room = deep * floor_at(r2_at(depth));
+        const F step = deep * (1.0f / (float)SINK_STEPS);
+        M is_down = omm::none();
+        for (int k = 1; k <= SINK_STEPS; ++k) {
+            const F next = step * (float)k, left = deep * floor_at(r2_at(next)) - next;
+            const F share = unit_share(room / omm::max(room - left, omm::splat(1.0e-12f)));
+            depth = omm::select(is_down, depth, omm::select(left > 0.0f, next, next - step + step * share));
+            is_down = is_down | omm::invert(left > 0.0f);
+            room = left;
+        }
+        return Sunk{at.u - at.slant_u * depth, at.v - at.slant_v * depth, r2_at(depth), depth};
     };
     // A cavity with a flat bottom and walls that steepen to its edge: depth (1 - r^4).
     auto pit = [&](const Local& at, const Shape& s) {
         const Round o = round_of(at, s, 0.9f, 2);
         Trace out = no_trace();
-        out.cover = disc(at, o, s.softness);
+        out.cover = disc(at, o, s.softness, out.seen);
         out.paint = out.cover;
-        const F r = omm::clamp(o.r, 0.0f, 1.0f), small = 0.5f * omm::min(s.length, s.breadth), f = reach_along(at, o.away_u, o.away_v);
+        const F small = 0.5f * omm::min(s.length, s.breadth), f = reach_along(at, o.away_u, o.away_v);
         const F deep = omm::min(s.depth, small * STEEPEST), shown = 1.0f / (1.0f + f * f / (small * small));
-        out.dark = out.cover * cavity(s.depth, small) * (1.0f - 0.35f * r * r);
-        const F rim = omm::select(o.r > 1.0f, unit_share((1.35f - o.r) * (1.0f / 0.35f)), omm::splat(0.0f));
-        const F wall = (4.0f * deep * r * r * r * out.cover - 2.0f * s.rim * deep * rim) / o.radius * shown;
-        out.slope = {o.away_u * wall, o.away_v * wall, omm::splat(0.0f)};
+        const Sunk in = sunk(at, s, o, s.depth, [&](F r2) { return omm::max(1.0f - r2 * r2, omm::splat(0.0f)); });
+        out.dark = out.cover * cavity(in.depth, small);
+        const F r2 = omm::min(in.r2, omm::splat(1.0f)), rim = omm::select(o.r > 1.0f, unit_share((1.35f - o.r) * (1.0f / 0.35f)), omm::splat(0.0f));
+        const F wall = 4.0f * deep * r2 * out.cover * shown, lip = -2.0f * s.rim * deep * rim / o.radius * shown;
+        out.slope = {wall * in.u * 4.0f / (s.length * s.length) + o.away_u * lip, wall * in.v * 4.0f / (s.breadth * s.breadth) + o.away_v * lip, omm::splat(0.0f)};
         out.rough = out.cover * (1.0f - shown) * deep * deep / (small * small);
         return out;
     };
@@ -185,29 +232,31 @@
         const V3 q = {2.0f * at.u / s.length, 2.0f * at.v / s.breadth, at.w / deep};
         const F size = omm::max(0.7f * small, omm::splat(TIP)), inverse = 1.0f / size;
         const V3 p = omm::scale(V3{at.u, at.v, at.w}, inverse);
-        const Wave bite = fbm(p, at.width * inverse, at.seed + 51u, 4);
-        const Wave shells = octaves(omm::scale(p, omm::splat(2.2f)), at.width * inverse * 2.2f, at.seed + 52u, 4, 0.55f, 1.0f, 1.0f);
+        const Wave bite = noise_of(p, at.width * inverse, at.seed + 51u, 4);
+        const Wave shells = octaves_of(omm::scale(p, omm::splat(SHELLS)), at.width * inverse * SHELLS, at.seed + 52u, 3, 0.42f, 1.0f);
         const F r = omm::length(q), inside = 1.0f + 0.24f * s.irregularity * bite.v - r;
         const F f = reach_along(at, at.u, at.v), near_edge = omm::max(small * s.softness, f);
         Trace out = no_trace();
-        out.cover = unit_share(inside * small / near_edge + 0.5f);
+        out.cover = out.seen = unit_share(inside * small / near_edge + 0.5f);
         out.paint = out.cover;
         const F hollow = omm::min(s.depth, small * STEEPEST) * out.cover;
-        out.tone = 1.0f + 0.10f * shells.v * s.irregularity;
-        out.dark = out.cover * cavity(s.depth, 2.0f * small) * unit_share(inside);
-        const V3 bowl = {q.x * 4.0f / s.length, q.y * 4.0f / s.breadth, 2.0f * q.z / omm::max(deep, small)};
-        const V3 facets = omm::scale(shells.d, 2.2f * 0.22f * s.irregularity * inverse);
+        const Round o = {inside, small, omm::splat(1.0f), omm::splat(0.0f), omm::max(1.0f - inside, omm::splat(0.0f))};
+        const Sunk in = sunk(at, s, o, s.depth, [&](F r2) { return omm::max(1.0f - r2, omm::splat(0.0f)); });
+        out.tone = 1.0f + 0.12f * shells.v * s.irregularity;
+        out.dark = out.cover * cavity(in.depth, 1.5f * small);
+        const V3 bowl = {in.u * 8.0f / (s.length * s.length), in.v * 8.0f / (s.breadth * s.breadth), 2.0f * q.z / omm::max(deep, small)};
+        const V3 facets = omm::scale(shells.d, SHELLS * 0.35f * s.irregularity * inverse);
         out.slope = omm::scale(omm::add(bowl, facets), hollow);
-        out.rough = hollow * hollow * shells.rough * 0.23f * inverse * inverse * s.irregularity * s.irregularity;
+        out.rough = hollow * hollow * shells.rough * (SHELLS * SHELLS * 0.1225f) * inverse * inverse * s.irregularity * s.irregularity;
         return out;
     };
     // A patch with a ragged outline and a border that is darker than its middle.
     auto stain = [&](const Local& at, const Shape& s) {
         const Round o = round_of(at, s, 1.4f, 5);
         Trace out = no_trace();
-        out.cover = disc(at, o, s.softness);
+        out.cover = disc(at, o, s.softness, out.seen);
         const F border = unit_share(1.0f - omm::abs(o.inside - 0.08f) * 9.0f);
-        const Wave cloud = fbm({2.6f * at.u / s.length, 2.6f * at.v / s.breadth, omm::splat(0.5f)}, 2.6f * at.width / s.breadth, at.seed + 61u, 4);
+        const Wave cloud = noise_of({2.6f * at.u / s.length, 2.6f * at.v / s.breadth, omm::splat(0.5f)}, 2.6f * at.width / s.breadth, at.seed + 61u, 4);
         const F thin = unit_share(1.0f - 0.35f * s.irregularity * (1.0f - 0.5f * cloud.v) * (1.0f - border));
         out.paint = out.cover * thin;
         out.tone = 1.0f - s.rim * border;
@@ -220,7 +269,7 @@
     // Digits in a row, `count` of them over its length, of strokes as wide as the record says; chalk breaks as it is wild.
     auto marking = [&](const Local& at, const Shape& s) {
         const F pitch = s.length / omm::max(s.count, omm::splat(1.0f)), place = at.u / pitch + 0.5f * omm::max(s.count, omm::splat(1.0f));
-        const F number = omm::clamp(omm::floor(place), 0.0f, 31.0f);
+        const F number = omm::max(omm::min(omm::floor(place), s.count - 1.0f), omm::splat(0.0f));
         const U h = scrambled(at.seed + along_x(omm::to_int(number)));
         const F tilt = 0.35f * s.irregularity * signed_bits(h, 0), wave = pitch * 0.05f * s.irregularity;
         const F x = (place - number - 0.5f) * pitch - tilt * at.v + wave * wander(at.v / pitch * 2.0f, (U)h + 3u, 2).v;
@@ -238,9 +287,10 @@
             least = omm::select((word & (1 << k)) != 0, omm::min(least, d), least);
         }
         const F f = reach_along(at, omm::splat(1.0f), omm::splat(1.0f));
-        const Wave grain = fbm({at.u / s.breadth, at.v / s.breadth, omm::splat(0.5f)}, at.width / s.breadth, at.seed + 71u, 3);
+        const Wave grain = noise_of({at.u / s.breadth, at.v / s.breadth, omm::splat(0.5f)}, at.width / s.breadth, at.seed + 71u, 3);
         Trace out = no_trace();
         out.cover = within(least, 0.5f * s.breadth, s.softness, f);
+        out.seen = seen_of(out.cover, within(omm::splat(0.0f), 0.5f * s.breadth, s.softness, f));
         out.paint = out.cover * mix(omm::splat(1.0f), above(grain, omm::splat(-0.5f), omm::splat(0.4f)).v, s.irregularity);
         return out;
     };

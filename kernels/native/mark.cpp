@@ -1,5 +1,7 @@
 // Defects laid on points (kernels/defect.py). Needs mark_find.cpp, dress.cpp and `tell`, which is told what each covers.
 
+    const float GLOW = 4.0f;  // of a reflection, times the light that a white sheet would send there
+
     auto mark = [&](const Met& met, F width_m, Point& point) {
         I from, until;
         bounds_of(met, from, until);
@@ -18,6 +20,8 @@
             const F roughness = omm::select(has_rough, r[18], omm::sqrt(bsdf.alpha)), metallic = omm::select(has_metal, r[19], bsdf.gloss.x);
             const F share = omm::select(who & (has_color | has_rough | has_metal), unit_share(t.paint * severity), none);
             cover(bsdf, color, metallic, roughness, share);
+            const F lit = omm::select(who, unit_share(t.glow * severity * r[17]), none);
+            if (omm::any(lit > 0.0f)) cover(bsdf, toned({r[14], r[15], r[16]}, omm::splat(GLOW)), none, omm::sqrt(bsdf.alpha), lit);
             const F left = 1.0f - omm::select(who, unit_share(t.dark), none);
             bsdf.diffuse = omm::scale(bsdf.diffuse, left);
             bsdf.f0 = omm::scale(bsdf.f0, left);

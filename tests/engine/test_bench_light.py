@@ -13,6 +13,7 @@ from bench.light_features import added_ns, lights, sensor_costs, shadow_ray_ns
 from bench.light_mitsuba import Effort, compare, noise
 from bench.light_room import METAL, WHITE, block_means, cornell_room, furnace, ring_means
 from bench.materials import PATTERN_NAMES
+from engine.defect import DEFECT_NAMES
 from engine.scene.model import LightKind
 
 
@@ -87,6 +88,7 @@ def test_every_kind_of_light_is_measured(monkeypatch: pytest.MonkeyPatch) -> Non
     names = (*lights(), "sky")
     assert set(rows) == {f"light_{name}_ns" for name in names} | {f"shadow_of_{name}_ns" for name in names}
     assert light_features.pattern_costs(24)["noise_material_ns"] == 12.0
+    assert set(light_features.defect_costs(side_px=16, rounds=1)) == set(DEFECT_NAMES)
 
 
 def test_surfaces_paths_shadows_and_sensors_are_measured() -> None:

@@ -158,7 +158,12 @@ FINISH = {"pattern": "wood", "probability": 1, "scale_m": 0.1, "strength": 1, "b
 LAYERS = {"layers": dict.fromkeys(("rust", "stain", "dust", "wear"), 0), "layer_scale_m": 0.1, "wear_width_m": 0.01}
 ROUGH = {"color_b": None, "roughness_low": 0.2, "roughness_high": 0.8, "direction": [0, 0, 1]}
 BENT = {"model": "brown_conrady", "coefficients": [0, 0, 0, 0], "fov_deg": None, "right_px": 0, "down_px": 0}
+MARK = {"defect": "scratch", "label": None, "handling_step": "", "place": "surface", "faces": None}
+MARKED = {**MARK, "reference": [1, 0, 0], "edge_weight": 1, "edge_reach_m": 0.01, "color": None, "parts": 0}
+SHAPE = {"probability": 1, "count": 1, "length_m": 0.1, "width_m": 0.01, "depth_um": 1, "direction_deg": 0}
+FADE = dict.fromkeys(("severity", "opacity", "roughness", "metallic", "irregularity", "softness", "rim"), 0.5)
 COMPLETE = {
+    "defect": {"instances": "*", **MARKED, **SHAPE, **FADE},
     "camera_lens": {"cameras": "*", **BENT, "calibrated_width_px": None, "max_fov_deg": None},
     "sensor": {"cameras": "*", **dict.fromkeys(SETTINGS, 1), **MORE_SETTINGS},
     "pattern": {"instances": "*", "materials": None, **FINISH, **ROUGH, **LAYERS},
