@@ -157,9 +157,7 @@ def light_of(gray: Image) -> Image:
     return np.asarray(cv2.GaussianBlur(gray, (0, 0), LIGHT_SIGMA_PX) + DARKEST, np.float32)
 
 
-def pasted(
-    defects: Sequence[Tile], normals: Sequence[Tile], count: int, random: np.random.RandomState
-) -> list[Tile]:
+def pasted(defects: Sequence[Tile], normals: Sequence[Tile], count: int, random: np.random.RandomState) -> list[Tile]:
     """Return defect-free images with one of the defects pasted somewhere, mirrored, in the light that is there."""
     out: list[Tile] = []
     for _ in range(count):

@@ -169,7 +169,9 @@ def average_precision(positive: NDArray[Any], negative: NDArray[Any]) -> tuple[f
     return float((steps * precision).sum()), float(best)
 
 
-def figures(scores: Scores, tiles: Sequence[Tile], weight: NDArray[np.int64] | None = None) -> dict[str, dict[str, float]]:
+def figures(
+    scores: Scores, tiles: Sequence[Tile], weight: NDArray[np.int64] | None = None
+) -> dict[str, dict[str, float]]:
     """Return AP, F1, AUROC, R5 and R10 of every class, and their mean over classes as `macro`.
 
     AP and F1 are of pixels of the images of a class and of all defect-free ones. AUROC and the recalls at 5 and 10 % false

@@ -24,7 +24,12 @@ from engine.draft import Draft
 from engine.factory import Factory, build_factory, load_recipe_scene
 
 EXPORT_VERSION = 1  # of what this file does with frames
-WORLDS = {"blowhole": 90, "break": 90, "crack": 90, FREE: 90}  # images of each class; learners draw from no more than 80
+WORLDS = {
+    "blowhole": 90,
+    "break": 90,
+    "crack": 90,
+    FREE: 90,
+}  # images of each class; learners draw from no more than 80
 WORLDS_APART = 10_000  # no two classes show the same segment
 PAIR_WORLDS = 40  # of a class, rendered with and without their defects
 BATCH = 6  # worlds a launch
@@ -34,7 +39,14 @@ LEAST_MASK_PX = 12  # fewer pixels are no defect that anybody would mark
 CUT_PX = (-4, 6)  # how far around the box of a segment its image is cut, each side by itself
 LEAST_SIDE_PX = 80
 RATIO_RANGE = (0.05, 3.0)
-SCENE = ("+scene=tile", "rig.width=416", "rig.height=384", "rig.spp=4", "outputs=[rgb,depth,instance]", "labels.amodal=false")
+SCENE = (
+    "+scene=tile",
+    "rig.width=416",
+    "rig.height=384",
+    "rig.spp=4",
+    "outputs=[rgb,depth,instance]",
+    "labels.amodal=false",
+)
 SENSOR = ("sensor=line_mono",)
 TILES = "/Tiles/"
 ENTRIES = ("blowhole", "break", "crack")  # of the scene's rules, named after their classes
@@ -129,9 +141,7 @@ def shots(label: str, count: int, *, paired: bool = False, extra: Sequence[str] 
             yield from _batch(factory, is_tile, label, range(first, min(first + BATCH, start + count)), paired)
 
 
-def _batch(
-    factory: Factory, is_tile: NDArray[np.bool_], label: str, worlds: range, paired: bool
-) -> Iterator[Shot]:
+def _batch(factory: Factory, is_tile: NDArray[np.bool_], label: str, worlds: range, paired: bool) -> Iterator[Shot]:
     draft = factory.draft(worlds)
     frames = factory.renderer.render(draft)
     assert frames.rgb is not None and frames.instance is not None
@@ -181,7 +191,9 @@ def cut_of(tile: NDArray[np.bool_], random: np.random.RandomState) -> tuple[slic
     return slice(top, bottom), slice(left, right)
 
 
-def transferred(pairs: Sequence[Shot], normals: Sequence[Tile], count: int, random: np.random.RandomState) -> list[Tile]:
+def transferred(
+    pairs: Sequence[Shot], normals: Sequence[Tile], count: int, random: np.random.RandomState
+) -> list[Tile]:
     """Return real defect-free images that rendered defects have darkened, each pixel by its own ratio."""
     out: list[Tile] = []
     for number in range(count):
@@ -197,7 +209,10 @@ def transferred(pairs: Sequence[Shot], normals: Sequence[Tile], count: int, rand
         # What lies near an end or an edge of the segment stays near that of the real image.
         place = [_aligned(mask, axis, (height, width)[axis]) for axis in (0, 1)]
         cut = tuple(slice(start, start + length) for start, length in zip(place, (height, width), strict=True))
-        offset = [0 if start == 0 else side - length for start, side, length in zip(place, target.gray.shape, (height, width), strict=True)]
+        offset = [
+            0 if start == 0 else side - length
+            for start, side, length in zip(place, target.gray.shape, (height, width), strict=True)
+        ]
         there = tuple(slice(start, start + length) for start, length in zip(offset, (height, width), strict=True))
         gray, full = target.gray.copy(), np.zeros(target.gray.shape, np.bool_)
         gray[there] = np.clip(gray[there] * ratio[cut], 0.0, 1.0)

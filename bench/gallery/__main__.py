@@ -19,6 +19,8 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "warehouse": partial(shipped.scene_sheet, "warehouse"),
     "tabletop": partial(shipped.scene_sheet, "tabletop"),
     "inspection": partial(shipped.scene_sheet, "inspection"),
+    "tile": partial(shipped.exposure_sheet, "tile"),
+    "machined": partial(shipped.exposure_sheet, "machined"),
     "materials": built.material_sheet,
     "defects": built.defect_sheet,
     "balls": built.ball_sheet,
