@@ -1,4 +1,4 @@
-"""Which part of the recipes matters: the synthetic set rendered anew with one thing taken away, and judged by two arms."""
+"""Which part of the recipes matters: the synthetic set made with one thing taken away, and judged by two arms."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def runs_of(arms: Sequence[str], counts: Sequence[int], seeds: Sequence[int]) ->
 
 
 def scores_of(run: Run, material: Material, cache: Path, facts: str) -> Scores:
-    """Return the scores of a repetition; `facts` names the data, and results of the same data are read from the cache."""
+    """Return the scores of a repetition; `facts` names the data, results of which are read from the cache."""
     key = f"{CACHE_VERSION} {facts} {run.name} {run.seed}"
     file = cache / f"{run.name.replace('@', '_')}_{run.seed}_{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
     if file.exists():

@@ -1,7 +1,7 @@
 """Images of tiles with pixel masks: reading a COCO folder at half size, choosing a few, pasting, and turning masks.
 
-A folder holds annotations.json (COCO, with `surface`, `exposure`, `clean_surface` and `label` of every image where they are
-known, and masks as files, polygons or RLE) and the images that it names.
+A folder holds annotations.json (COCO, with `surface`, `exposure`, `clean_surface` and `label` of every image where they
+are known, and masks as files, polygons or RLE) and the images that it names.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A small learner and its figures: a bank of filters per pixel, gradient-boosted trees, average precision, paired gains.
+"""A small learner and its figures: filters of every pixel, gradient-boosted trees, average precision, paired gains.
 
 The idea is that of interactive segmentation by random forests (Berg et al., "ilastik", Nature Methods 2019): a pixel is
 described by filters at several scales and judged alone. It converges in seconds, so that many repetitions fit.
@@ -174,8 +174,8 @@ def figures(
 ) -> dict[str, dict[str, float]]:
     """Return AP, F1, AUROC, R5 and R10 of every class, and their mean over classes as `macro`.
 
-    AP and F1 are of pixels of the images of a class and of all defect-free ones. AUROC and the recalls at 5 and 10 % false
-    alarms are of whole images, by their highest score. `weight` says how often each image counts.
+    AP and F1 are of pixels of the images of a class and of all defect-free ones. AUROC and the recalls at 5 and 10 %
+    false alarms are of whole images, by their highest score. `weight` says how often each image counts.
     """
     weight = np.ones(len(tiles), np.int64) if weight is None else weight
     label = np.array([tile.label for tile in tiles])
@@ -203,8 +203,8 @@ def paired_gain(
 ) -> dict[str, list[float]]:
     """Return the gain of one arm over another by metric: median and the bounds of the middle 90 %.
 
-    Both arms saw the same real images in each repetition. Repetitions and surfaces are drawn anew together (bootstrap), so
-    that the interval speaks of other choices of images and of other surfaces, not of these alone.
+    Both arms saw the same real images in each repetition. Repetitions and surfaces are drawn anew together (bootstrap),
+    so that the interval speaks of other choices of images and of other surfaces, not of these alone.
     """
     random = np.random.RandomState(0)
     surface = np.array([tile.surface for tile in tiles])

@@ -1,4 +1,4 @@
-"""The page of the proof: how it was done, figures of every arm, gains with their intervals; figures only, no real image."""
+"""The page of the proof: how it was done, figures of every arm, gains with their intervals; no real image."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ Do defects that this product renders help a learner on real photographs of magne
 `python -m bench.tile_proof --train DIR --test DIR --page docs/tile_proof.md`; no real image is in the project.
 
 Data: Y. Huang, C. Qiu and K. Yuan, "Surface defect saliency of magnetic tile", The Visual Computer 36, 85-96, 2020
-(github.com/abin24/Magnetic-tile-defect-datasets.), the half of it that could be studied, split in two by surface: images of one
-surface, taken at six exposures, are never on both sides. Of the training side a learner sees *k* images of each class
-(blowhole, break, crack) and all defect-free ones; it is judged on all defects of the test side and defect-free surfaces.
+(github.com/abin24/Magnetic-tile-defect-datasets.), split in two by surface: images of one surface, taken at six
+exposures, are never on both sides. Of the training side a learner sees *k* images of each class (blowhole, break,
+crack) and all defect-free ones; it is judged on all defects of the test side and defect-free surfaces.
 
-The learner is small: a bank of filters a pixel at half size and gradient-boosted trees. Every arm of a repetition has the same
-real images. AP is the average precision of pixels, AUROC and R5 (recall at 5 % false alarms) are of whole images; all are means
-over the three classes. Gains are paired by repetition; intervals are 90 %, from a bootstrap over repetitions and surfaces.
+The learner is small: a bank of filters a pixel at half size and gradient-boosted trees. Every arm of a repetition has
+the same real images. AP is the average precision of pixels, AUROC and R5 (recall at 5 % false alarms) are of whole
+images; all are means over the three classes. Gains are paired by repetition; intervals are 90 %, from a bootstrap over
+repetitions and surfaces. Every trial that the rules of the scene were chosen by stands in
+[tile_trials.jsonl](../bench/results/tile_trials.jsonl).
 
 | arm | it learns from |
 | --- | --- |
@@ -56,9 +58,9 @@ def write_page(path: Path, result: Mapping[str, Any]) -> None:
 
 def _amount(facts: Mapping[str, Any]) -> str:
     return (
-        f"{facts['real_defects']} real images with defects and {facts['normals']} without to train on, {facts['test']} of "
-        f"{facts['surfaces']} surfaces to test; {facts['synthetic']} rendered images; {len(facts['seeds'])} repetitions. "
-        "Mean over repetitions, standard deviation in brackets."
+        f"{facts['real_defects']} real images with defects and {facts['normals']} without to train on, "
+        f"{facts['test']} of {facts['surfaces']} surfaces to test; {facts['synthetic']} rendered images; "
+        f"{len(facts['seeds'])} repetitions. Mean over repetitions, standard deviation in brackets."
     )
 
 
@@ -94,8 +96,9 @@ def _verdict(result: Mapping[str, Any]) -> Iterator[str]:
     for rival, metrics in (("real", ("AP", "AUROC")), ("copypaste", ("AP", "AUROC"))):
         for k, row in result[f"gain_vs_{rival}"].get("hybrid", {}).items():
             for metric in metrics:
-                holds = "above 0" if row[metric][1] > 0.0 else "not above 0"
-                yield f"- k = {k}: the lower bound of the gain in {metric} over `{rival}` is {holds} ({row[metric][1]:+.3f})."
+                low = row[metric][1]
+                holds = "above 0" if low > 0.0 else "not above 0"
+                yield f"- k = {k}: the lower bound of the gain in {metric} over `{rival}` is {holds} ({low:+.3f})."
     for k, row in result["gain_vs_real"].get("placebo", {}).items():
         gained = [metric for metric in ("AP", "AUROC") if row[metric][1] > 0.0]
         yield f"- k = {k}: the placebo {'gains in ' + ' and '.join(gained) if gained else 'shows no gain'}."

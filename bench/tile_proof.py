@@ -3,8 +3,9 @@
     python -m bench.tile_proof --train DIR --test DIR --k 1,3 --seeds 0,1,2,3,4,5,6,7,8,9
 
 DIR are COCO folders of the data of Huang, Qiu and Yuan, "Surface defect saliency of magnetic tile", The Visual Computer
-36, 2020, split by surface. The synthetic set is rendered by the engine (`+scene=tile`) and kept while its recipes stay. The last
-line is one JSON object: `arms`, `gain_vs_real`, `gain_vs_copypaste` (by k, then metric: median, low, high of 90 %), `only_ap`.
+36, 2020, split by surface. The synthetic set is rendered by the engine (`+scene=tile`) and kept while its recipes stay.
+The last line is one JSON object: `arms`, `gain_vs_real`, `gain_vs_copypaste` (by k, then metric: median, low, high of
+90 %), `only_ap`.
 Needs: pip install 'ommatidia[proof]'.
 """
 
@@ -40,18 +41,14 @@ def prove(
     from bench.tile_arms import FEW_ARMS, Material, runs_of, scores_of
     from bench.tile_data import load_real, load_tiles
     from bench.tile_learner import Features, TestSet, figures, paired_gain
-    from bench.tile_render import PAIR_WORLDS, shots, synthetic_folder
+    from bench.tile_render import paired_shots, synthetic_folder
 
     arms, counts, seeds = arguments.arms, arguments.k, arguments.seeds
     arguments.cache.mkdir(parents=True, exist_ok=True)
     folder = arguments.synthetic or synthetic_folder(arguments.cache, extra, tell)
     defects, normals, tested = load_real(arguments.train, arguments.test)
     synthetic = load_tiles(folder)
-    pairs = []
-    if "transfer" in arms:
-        for label in ("blowhole", "break", "crack"):
-            pairs += list(shots(label, PAIR_WORLDS, paired=True, extra=extra))
-            tell(f"pairs: {len(pairs)}")
+    pairs = paired_shots(arguments.cache, extra, tell) if "transfer" in arms else []
     material = Material(defects, normals, TestSet(tested), synthetic, pairs, Features())
     tell(f"{len(defects)} real defects, {len(normals)} defect-free; test {len(tested)}; synthetic {len(synthetic)}")
     real, made = digest_of(arguments.train, arguments.test), digest_of(folder)

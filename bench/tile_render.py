@@ -1,7 +1,7 @@
-"""The synthetic side of the proof: tiles rendered by the engine from `+scene=tile`, as a COCO folder; no real pixel is in it.
+"""The synthetic side of the proof: tiles rendered from `+scene=tile`, as a COCO folder; no real pixel is in it.
 
-Every image shows one segment, cut to its box and a few pixels, with defects of one class or none. A folder is made again only
-when its recipes changed, or what this file does with their frames.
+Every image shows one segment, cut to its box and a few pixels, with defects of one class or none. A folder is made
+again only when its recipes changed, or what this file does with their frames.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORLDS = {
     "break": 90,
     "crack": 90,
     FREE: 90,
-}  # images of each class; learners draw from no more than 80
+}  # images of each class; learners draw from 80
 WORLDS_APART = 10_000  # no two classes show the same segment
 PAIR_WORLDS = 40  # of a class, rendered with and without their defects
 BATCH = 6  # worlds a launch
@@ -100,6 +100,23 @@ def synthetic_folder(root: Path, extra: Sequence[str] = (), say: Callable[[str],
     return folder
 
 
+def paired_shots(root: Path, extra: Sequence[str] = (), say: Callable[[str], None] = print) -> list[Shot]:
+    """Return segments rendered with and without their defects, from a file below `root` once they are there."""
+    digest = hashlib.sha256(f"pairs {PAIR_WORLDS} {_facts(extra)}".encode()).hexdigest()[:16]
+    file = root / f"pairs-{digest}.npz"
+    if not file.exists():
+        found = [shot for label in CLASSES for shot in shots(label, PAIR_WORLDS, paired=True, extra=extra)]
+        arrays = {f"{k}_{name}": getattr(shot, name) for k, shot in enumerate(found) for name in vars(shot)}
+        part = file.with_suffix(".part.npz")
+        np.savez_compressed(part, count=len(found), **arrays)
+        part.rename(file)
+        say(f"pairs: {len(found)} segments with and without their defects")
+    with np.load(file) as kept:
+        fields = ("label", "world", "gray", "mask", "ratio")
+        rows = [[kept[f"{k}_{name}"] for name in fields] for k in range(int(kept["count"]))]
+    return [Shot(str(row[0]), int(row[1]), *row[2:]) for row in rows]
+
+
 def _facts(extra: Sequence[str]) -> str:
     """Return what decides the folder, as JSON: ids of the recipes, and what is done with their frames."""
     recipes = {}
@@ -144,9 +161,10 @@ def shots(label: str, count: int, *, paired: bool = False, extra: Sequence[str] 
 def _batch(factory: Factory, is_tile: NDArray[np.bool_], label: str, worlds: range, paired: bool) -> Iterator[Shot]:
     draft = factory.draft(worlds)
     frames = factory.renderer.render(draft)
-    assert frames.rgb is not None and frames.instance is not None
+    assert frames.rgb is not None
+    assert frames.instance is not None
     without = factory.renderer.render(_mended(factory.draft(worlds))).rgb if paired else None
-    slots = None if "defect" not in frames.annotations else frames.annotations["defect"]
+    slots = frames.annotations.get("defect")
     for view, world in enumerate(frames.keys.world.tolist()):
         gray = cv2.cvtColor(frames.rgb[view], cv2.COLOR_RGB2GRAY)
         window = cut_of(is_tile[frames.instance[view]], np.random.RandomState(world))
@@ -207,23 +225,15 @@ def transferred(
             ratio, mask = ratio[:, ::-1], mask[:, ::-1]
         height, width = (min(a, b) for a, b in zip(ratio.shape, target.gray.shape, strict=True))
         # What lies near an end or an edge of the segment stays near that of the real image.
-        place = [_aligned(mask, axis, (height, width)[axis]) for axis in (0, 1)]
-        cut = tuple(slice(start, start + length) for start, length in zip(place, (height, width), strict=True))
-        offset = [
-            0 if start == 0 else side - length
-            for start, side, length in zip(place, target.gray.shape, (height, width), strict=True)
-        ]
-        there = tuple(slice(start, start + length) for start, length in zip(offset, (height, width), strict=True))
+        cut, there = [], []
+        for axis, length in enumerate((height, width)):
+            at_end = np.nonzero(mask)[axis].mean() > mask.shape[axis] / 2.0 if mask.any() else False
+            start, offset = (side - length if at_end else 0 for side in (mask.shape[axis], target.gray.shape[axis]))
+            cut.append(slice(start, start + length))
+            there.append(slice(offset, offset + length))
         gray, full = target.gray.copy(), np.zeros(target.gray.shape, np.bool_)
-        gray[there] = np.clip(gray[there] * ratio[cut], 0.0, 1.0)
-        full[there] = mask[cut]
+        gray[tuple(there)] = np.clip(gray[tuple(there)] * ratio[tuple(cut)], 0.0, 1.0)
+        full[tuple(there)] = mask[tuple(cut)]
         if full.any():
             out.append(Tile(target.name, gray, full, pair.label, target.surface, target.exposure, False))
     return out
-
-
-def _aligned(mask: NDArray[np.bool_], axis: int, length: int) -> int:
-    """Return where a window of a length starts: at the side of the mask that its defect is nearer to."""
-    places = np.nonzero(mask)[axis]
-    room = mask.shape[axis] - length
-    return 0 if room == 0 or not len(places) or places.mean() < mask.shape[axis] / 2.0 else room

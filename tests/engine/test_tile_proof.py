@@ -1,4 +1,4 @@
-"""The proof on photographs of tiles: its figures are those of closed forms, its data what the folder says, its arms honest."""
+"""The proof on photographs of tiles: figures of closed forms, data as the folder has them, arms that are honest."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_average_precision_agrees_with_scikit_learn():
 
 
 def test_image_figures_agree_with_closed_forms(tmp_path: Path):
-    """Of two alarms at 2 and 4 and calm images at 1, 2, 3: AUROC is (1.5 + 3) / 3 / 2, and R5 counts those above 2.9."""
+    """Alarms at 2 and 4, calm images at 1, 2, 3: AUROC is (1.5 + 3) / 3 / 2, and R5 counts those above 2.9."""
     tiles = [replace(tile, label=label) for tile, label in zip(
         load_tiles(write_folder(tmp_path / "a", range(5))), ["crack", "crack", "free", "free", "free"], strict=True
     )]  # fmt: skip
@@ -83,10 +83,10 @@ def test_a_paired_gain_of_nothing_is_nothing_and_of_something_is_above_it(tmp_pa
     none = np.zeros((16, 4), np.int64)
     low = Scores(none, none, np.linspace(0, 1, 16))
     high = Scores(none, none, np.where(free, 0.0, 1.0))
-    before = {seed: low for seed in range(3)}
+    before = dict.fromkeys(range(3), low)
     same = paired_gain(before, before, tiles, draws=20)
     assert same["AUROC"] == [0.0, 0.0, 0.0]
-    better = paired_gain(before, {seed: high for seed in range(3)}, tiles, draws=20)
+    better = paired_gain(before, dict.fromkeys(range(3), high), tiles, draws=20)
     assert better["AUROC"][1] > 0.1
 
 
@@ -141,24 +141,25 @@ def test_cuts_hold_the_segment_and_little_else():
     tile[40:260, 30:170] = True
     for seed in range(20):
         rows, columns = cut_of(tile, np.random.RandomState(seed))
-        assert abs(rows.start - 40) <= 6 and abs(rows.stop - 260) <= 6
-        assert abs(columns.start - 30) <= 6 and abs(columns.stop - 170) <= 6
+        found = [rows.start - 40, rows.stop - 260, columns.start - 30, columns.stop - 170]
+        assert max(map(abs, found)) <= 6
     assert cut_of(np.zeros((300, 200), bool), np.random.RandomState(0)) is None
 
 
 def test_every_arm_is_repeated_for_every_seed_and_amount():
     assert runs_of(["real", "only"], [1, 3], [0, 1]) == [
-        Run("real", 1, 0), Run("real", 3, 0), Run("only", 0, 0), Run("real", 1, 1), Run("real", 3, 1), Run("only", 0, 1),
+        Run("real", 1, 0), Run("real", 3, 0), Run("only", 0, 0),
+        Run("real", 1, 1), Run("real", 3, 1), Run("only", 0, 1),
     ]  # fmt: skip
 
 
 def test_the_proof_of_fake_tiles_finds_what_is_there_and_keeps_its_results(tmp_path: Path):
-    """Synthetic spots like the real ones help alone (AP well above chance); a second proof only reads what the first left."""
+    """Synthetic spots like the real ones help alone; a second proof only reads what the first left."""
     train, test = write_folder(tmp_path / "a", range(16)), write_folder(tmp_path / "b", range(100, 116))
     synthetic = write_folder(tmp_path / "s", range(200, 216))
     arguments = argparse.Namespace(
-        train=train, test=test, k=[1], seeds=[0, 1], arms=["real", "hybrid", "only", "placebo"], cache=tmp_path / "cache",
-        synthetic=synthetic,
+        train=train, test=test, k=[1], seeds=[0, 1], arms=["real", "hybrid", "only", "placebo"],
+        cache=tmp_path / "cache", synthetic=synthetic,
     )  # fmt: skip
     said: list[str] = []
     result = prove(arguments, tell=said.append)
