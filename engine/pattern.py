@@ -32,6 +32,7 @@ class PatternKind(IntEnum):
     WOOD = 7
     PLASTIC_FILM = 8
     FABRIC = 9
+    GROUND_CERAMIC = 10
 
 
 PATTERN_NAMES = tuple(kind.name.lower() for kind in PatternKind)

@@ -33,6 +33,7 @@ class PatternKind(IntEnum):
     WOOD = 7
     PLASTIC_FILM = 8
     FABRIC = 9
+    GROUND_CERAMIC = 10
 
 
 class EffectKind(IntEnum):

@@ -21,6 +21,8 @@ SHEETS: dict[str, Callable[[Effort], Sheet]] = {  # in the order of the page
     "inspection": partial(shipped.scene_sheet, "inspection"),
     "street": street.street_sheet,
     "retail": shipped.shop_sheet,
+    "tile": partial(shipped.exposure_sheet, "tile"),
+    "machined": partial(shipped.exposure_sheet, "machined"),
     "materials": built.material_sheet,
     "defects": built.defect_sheet,
     "balls": built.ball_sheet,

@@ -129,6 +129,28 @@ def scene_sheet(name: str, effort: Effort) -> Sheet:
     return Sheet(f"{name.capitalize()} at every quality", tiled(tiles, columns=3), text, command(overrides, [world]))
 
 
+def exposure_sheet(name: str, effort: Effort) -> Sheet:
+    """Return a dozen worlds of a scene of inspection; of `tile`, the first three show every other exposure of one."""
+    sensor = "line_mono" if name == "tile" else "industrial"
+    base = (
+        f"+scene={name}",
+        f"sensor={sensor}",
+        "labels.amodal=false",
+        *size(effort, LARGE_PX),
+        *quality(effort, "direct", 16),
+    )
+    overrides = (*base, "rig.steps=6") if name == "tile" else base
+    tiles = []
+    if name == "tile":
+        burst = make(overrides, [4]).rgb
+        tiles = [(f"world 4, step {step}", halved(burst[step])) for step in (0, 2, 4)]
+    worlds = range(12 - len(tiles))
+    made = make(base, worlds)
+    tiles += [(f"world {world}", halved(rgb)) for world, rgb in zip(worlds, made.rgb, strict=True)]
+    text = "Surface, light, near-misses and defects are drawn anew in every world; its steps differ in exposure."
+    return Sheet(f"{name.capitalize()}", tiled(tiles, columns=4), text, command(base, worlds))
+
+
 def variety_sheet(effort: Effort) -> Sheet:
     """Return a dozen worlds of the warehouse, as different as its laws and some more make them."""
     worlds = range(12)

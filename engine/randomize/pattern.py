@@ -24,7 +24,7 @@ BUMP_RANGE_M = (0.0, 1.0)
 LAW_KEYS = ("scale_m", "strength", "bump_m", "roughness_low", "roughness_high", "layer_scale_m", "wear_width_m")
 Name = Literal[
     "none", "cardboard", "painted_metal", "brushed_metal", "cast_metal", "concrete", "asphalt", "wood", "plastic_film",
-    "fabric",
+    "fabric", "ground_ceramic",
 ]  # fmt: skip
 
 

@@ -63,6 +63,7 @@
         if (omm::any(who & (kind == WOOD))) wear_finish(WOOD, wood(at, q));
         if (omm::any(who & (kind == PLASTIC_FILM))) wear_finish(PLASTIC_FILM, plastic_film(at, q));
         if (omm::any(who & (kind == FABRIC))) wear_finish(FABRIC, fabric(at, q));
+        if (omm::any(who & (kind == GROUND_CERAMIC))) wear_finish(GROUND_CERAMIC, ground_ceramic(at, q));
         watch(FINISH, who & (kind != NONE), omm::splat(1.0f), bsdf, height);
         F bare = omm::splat(0.0f);
         if (is_in(q.wear, who)) {

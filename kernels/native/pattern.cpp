@@ -272,3 +272,26 @@
         out.height = times(sum(sum(weave, times(lint, omm::splat(0.04f))), times(fold, omm::splat(25.0f))), q.bump_m);
         return out;
     };
+    // Pressed and sintered, then ground along one direction: fine grain, grooves, in patches bright streaks, and what time leaves on
+    // such faces: clouds, smudges, and a web of faint dark hairlines; how much of these there is, a thing decides for itself.
+    auto ground_ceramic = [&](const Place& at, const Pattern& q) {
+        V3 along, across;
+        plane_of(at, q.direction, along, across);
+        const U own = scrambled(at.seed + 0x51ed270bu);
+        const Wave grain = fbm_of(at, q.scale_m * 0.7f, 1, 2), cloud = fbm_of(at, q.scale_m * 40.0f, 2, 3);
+        const Wave groove = streaks_of(at, along, 40.0f, q.scale_m, 3, 3), band = streaks_of(at, along, 25.0f, q.scale_m * 10.0f, 4, 2);
+        const Wave line = streaks_of(at, along, 150.0f, q.scale_m * 1.2f, 5, 2), patch = fbm_of(at, q.scale_m * 45.0f, 6, 2);
+        const Wave web = folded_of(at, q.scale_m * 35.0f, 7, 3, -1.0f), where = fbm_of(at, q.scale_m * 60.0f, 8, 2);
+        const F lit = above(line, omm::splat(1.5f), omm::splat(0.35f)).v * (0.25f + 0.75f * above(patch, omm::splat(0.6f), omm::splat(0.5f)).v);
+        const F hairs = above(web, omm::splat(1.22f), omm::splat(0.05f)).v * above(where, omm::splat(0.7f), omm::splat(0.4f)).v;
+        const F smudge = above(fbm_of(at, q.scale_m * 14.0f, 9, 4), omm::splat(1.6f), omm::splat(0.5f)).v;
+        const F streaky = 0.3f + 1.0f * unit_bits(own, 0), marked = unit_bits(own, 10), dirty = unit_bits(own, 20);
+        const F tone = 1.0f + q.strength * (0.06f * grain.v + 0.06f * groove.v + 0.09f * band.v + 0.11f * cloud.v + 1.1f * streaky * lit);
+        Finish out;
+        out.color = toned(q.a, tone);
+        out.color = mix3(out.color, q.b, unit_share(q.strength * (0.5f * marked * marked * hairs + 0.35f * dirty * smudge)));
+        out.metallic = omm::splat(0.45f);
+        out.roughness = roughness_in(q, 0.5f + q.strength * (0.2f * cloud.v + 0.1f * band.v - 0.4f * lit));
+        out.height = times(sum(groove, times(grain, omm::splat(0.3f))), q.bump_m);
+        return out;
+    };

@@ -30,6 +30,7 @@ from scenes_usd.author import (
     tabletop,
     tabletop_assets,
     textures,
+    tile,
     vehicles,
     warehouse,
     wrap,
@@ -65,12 +66,14 @@ STEPS: dict[str, tuple[Callable[[Path], None], ...]] = {
         street_buildings.write_buildings,
         retail_products.write_products,
         retail_store.write_fittings,
+        tile.write_assets,
     ),
     "warehouse": (warehouse.write_scene,),
     "tabletop": (tabletop.write_scene,),
     "inspection": (inspection.write_scene,),
     "street": (street.write_scene,),
     "retail": (retail.write_scene,),
+    "tile": (tile.write_scene,),
 }
 
 

@@ -193,6 +193,9 @@ FINISHES: dict[str, Finish] = {
     "FabricGreen": Finish((70, 92, 66), roughness=0.92),
     "HairDark": Finish((38, 28, 22), roughness=0.7),
     "HairFair": Finish((150, 116, 70), roughness=0.7),
+    # Magnet line.
+    "Ferrite": _metal(128, 128, 130, 0.5),
+    "BeltRubber": Finish((40, 40, 41), roughness=0.9),
 }
 
 

@@ -189,6 +189,10 @@ PLANOGRAM = {
     "wobblers": None,
     "faults": {"missing": 0, "misplaced": 0, "turned": 0, "fallen": 0, "pushed_back": 0},
 }
+MARK = {"defect": "scratch", "label": None, "handling_step": "", "place": "surface", "faces": None}
+MARKED = {**MARK, "reference": [1, 0, 0], "edge_weight": 1, "edge_reach_m": 0.01, "color": None, "parts": 0}
+SHAPE = {"probability": 1, "count": 1, "length_m": 0.1, "width_m": 0.01, "depth_um": 1, "direction_deg": 0}
+FADE = dict.fromkeys(("severity", "opacity", "roughness", "metallic", "irregularity", "softness", "rim"), 0.5)
 COMPLETE = {
     "camera_corridor": {"cameras": "*", **WAY, **ASIDE, "share": 1, "pan_deg": 0, "tilt_deg": 0, "backward": 0},
     "camera_path": {"cameras": "*", **WAY, **ASIDE, **DRIVE},
@@ -197,11 +201,6 @@ COMPLETE = {
     "augment_noise": {**SEEN, "std_dn": 1},
     "augment_background": {**SEEN, **BEHIND, "cell_px": 8},
     "texture": {"instances": "*", "material": "*", "folder": "a", "weights": None, "probability": 1, "together": True},
-MARK = {"defect": "scratch", "label": None, "handling_step": "", "place": "surface", "faces": None}
-MARKED = {**MARK, "reference": [1, 0, 0], "edge_weight": 1, "edge_reach_m": 0.01, "color": None, "parts": 0}
-SHAPE = {"probability": 1, "count": 1, "length_m": 0.1, "width_m": 0.01, "depth_um": 1, "direction_deg": 0}
-FADE = dict.fromkeys(("severity", "opacity", "roughness", "metallic", "irregularity", "softness", "rim"), 0.5)
-COMPLETE = {
     "defect": {"instances": "*", **MARKED, **SHAPE, **FADE},
     "camera_lens": {"cameras": "*", **BENT, "calibrated_width_px": None, "max_fov_deg": None},
     "sensor": {"cameras": "*", **dict.fromkeys(SETTINGS, 1), **MORE_SETTINGS},

@@ -186,6 +186,7 @@ HEIGHT = """
     if (kind == WOOD) made = wood(at, q);
     if (kind == PLASTIC_FILM) made = plastic_film(at, q);
     if (kind == FABRIC) made = fabric(at, q);
+    if (kind == GROUND_CERAMIC) made = ground_ceramic(at, q);
     const F all[4] = {made.height.v, made.height.d.x, made.height.d.y, made.height.d.z};
     for (int k = 0; k < 4; ++k) omm::store(out.data + (size_t)k * point.shape[0] + i, all[k]);
 """

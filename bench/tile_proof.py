@@ -1,0 +1,148 @@
+"""Do rendered defects help a learner on real photographs of magnetic tiles?
+
+    python -m bench.tile_proof --train DIR --test DIR --k 1,3 --seeds 0,1,2,3,4,5,6,7,8,9
+
+DIR are COCO folders of the data of Huang, Qiu and Yuan, "Surface defect saliency of magnetic tile", The Visual Computer
+36, 2020, split by surface. The synthetic set is rendered by the engine (`+scene=tile`) and kept while its recipes stay.
+The last line is one JSON object: `arms`, `gain_vs_real`, `gain_vs_copypaste` (by k, then metric: median, low, high of
+90 %), `only_ap`.
+Needs: pip install 'ommatidia[proof]'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+THREADS = 2
+METRICS_SHOWN = ("AP", "AUROC", "R5", "R10", "F1")
+
+
+def say(text: str) -> None:
+    """Print a line of progress at once."""
+    print(text, flush=True)
+
+
+def digest_of(*folders: Path) -> str:
+    """Return a hash of the annotations of folders, which name their images and their hashes."""
+    return hashlib.sha256(b"".join((folder / "annotations.json").read_bytes() for folder in folders)).hexdigest()[:16]
+
+
+def prove(
+    arguments: argparse.Namespace, extra: Sequence[str] = (), tell: Callable[[str], None] = say
+) -> dict[str, Any]:
+    """Return all figures of the arms that the arguments ask for; `extra` are overrides of the synthetic recipes."""
+    from bench.tile_arms import FEW_ARMS, Material, runs_of, scores_of
+    from bench.tile_data import load_real, load_tiles
+    from bench.tile_learner import Features, TestSet, figures, paired_gain
+    from bench.tile_render import paired_shots, synthetic_folder
+
+    arms, counts, seeds = arguments.arms, arguments.k, arguments.seeds
+    arguments.cache.mkdir(parents=True, exist_ok=True)
+    folder = arguments.synthetic or synthetic_folder(arguments.cache, extra, tell)
+    defects, normals, tested = load_real(arguments.train, arguments.test)
+    synthetic = load_tiles(folder)
+    pairs = paired_shots(arguments.cache, extra, tell) if "transfer" in arms else []
+    material = Material(defects, normals, TestSet(tested), synthetic, pairs, Features())
+    tell(f"{len(defects)} real defects, {len(normals)} defect-free; test {len(tested)}; synthetic {len(synthetic)}")
+    real, made = digest_of(arguments.train, arguments.test), digest_of(folder)
+    scores: dict[str, dict[int, Any]] = {}
+    for run in runs_of(arms, counts, seeds):
+        began = time.monotonic()
+        facts = real if run.arm in ("real", "copypaste", "all") else f"{real} {made}"
+        found = scores_of(run, material, arguments.cache, facts)
+        scores.setdefault(run.name, {})[run.seed] = found
+        row = figures(found, tested)
+        short = " ".join(f"{metric} {row['macro'][metric]:.3f}" for metric in ("AP", "AUROC", "R5"))
+        each = " ".join(f"{name} {row[name]['AP']:.2f}/{row[name]['AUROC']:.2f}" for name in row if name != "macro")
+        tell(f"{run.name:12s} seed {run.seed}: {short} | {each} | {time.monotonic() - began:.0f} s")
+    result: dict[str, Any] = {"arms": {name: mean_figures(rows, tested) for name, rows in scores.items()}}
+    for rival in ("real", "copypaste"):
+        result[f"gain_vs_{rival}"] = {
+            arm: {
+                str(k): paired_gain(scores[f"{rival}@{k}"], scores[f"{arm}@{k}"], tested)
+                for k in counts if {f"{rival}@{k}", f"{arm}@{k}"} <= set(scores)
+            }
+            for arm in FEW_ARMS if arm != rival and arm in arms
+        }  # fmt: skip
+    result["only_ap"] = result["arms"]["only"]["macro"]["AP"][0] if "only" in scores else None
+    result["facts"] = {
+        "real_defects": len(defects), "normals": len(normals), "test": len(tested), "synthetic": len(synthetic),
+        "surfaces": len({tile.surface for tile in tested}), "k": list(counts), "seeds": list(seeds),
+        "recipes": json.loads((folder / "annotations.json").read_text(encoding="utf-8"))["info"].get("recipes"),
+    }  # fmt: skip
+    return result
+
+
+def mean_figures(rows: Mapping[int, Any], tested: Sequence[Any]) -> dict[str, dict[str, list[float]]]:
+    """Return mean and standard deviation over seeds of every figure of every class and of their macro mean."""
+    import numpy as np
+
+    from bench.tile_learner import figures
+
+    made = [figures(scores, tested) for scores in rows.values()]
+    out: dict[str, dict[str, list[float]]] = {}
+    for name in made[0]:
+        values = {metric: [row[name][metric] for row in made] for metric in METRICS_SHOWN}
+        out[name] = {metric: [float(np.mean(v)), float(np.std(v))] for metric, v in values.items()}
+    return out
+
+
+def numbers(text: str) -> list[int]:
+    """Return the whole numbers of `1,3`."""
+    try:
+        values = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}' must be whole numbers with commas between, such as 1,3") from error
+    return values
+
+
+def parsed(words: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments of a command line."""
+    from bench.tile_arms import ARMS
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", type=Path, required=True, help="COCO folder: real images to train on")
+    parser.add_argument("--test", type=Path, required=True, help="COCO folder: real images of other surfaces")
+    parser.add_argument("--k", type=numbers, default=[1, 3], help="real images of each class")
+    parser.add_argument("--seeds", type=numbers, default=list(range(10)))
+    parser.add_argument("--arms", type=lambda text: text.split(","), default=list(ARMS), help=",".join(ARMS))
+    parser.add_argument("--synthetic", type=Path, help="a COCO folder instead of the one that is rendered")
+    parser.add_argument("--cache", type=Path, default=Path("out/tile_proof"), help="rendered sets and results")
+    parser.add_argument("--page", type=Path, help="write the page here, such as docs/tile_proof.md")
+    parser.add_argument("--ablation", action="store_true", help="also render and judge variants of the recipes")
+    found = parser.parse_args(words)
+    unknown = [arm for arm in found.arms if arm not in ARMS]
+    if unknown:
+        parser.error(f"unknown arm '{unknown[0]}'; known: {', '.join(ARMS)}")
+    return found
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run from the command line."""
+    for name, value in (("OMP_NUM_THREADS", THREADS), ("OPENBLAS_NUM_THREADS", 1), ("OMP_WAIT_POLICY", "passive")):
+        os.environ.setdefault(name, str(value))  # before anything loads OpenMP
+    arguments = parsed(words)
+    import cv2
+
+    from bench.tile_page import flat, write_page
+
+    cv2.setNumThreads(1)
+    result = prove(arguments)
+    if arguments.ablation:
+        from bench.tile_ablation import ablation
+
+        result["ablation"] = ablation(arguments, say)
+    if arguments.page:
+        write_page(arguments.page, result)
+    print(json.dumps(flat(result)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

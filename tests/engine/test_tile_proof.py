@@ -1,0 +1,172 @@
+"""The proof on photographs of tiles: figures of closed forms, data as the folder has them, arms that are honest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+cv2 = pytest.importorskip("cv2")
+pytest.importorskip("sklearn")
+
+from bench.tile_arms import Run, runs_of  # noqa: E402
+from bench.tile_data import few_of, load_real, load_tiles, mask_of, pasted, turned_masks  # noqa: E402
+from bench.tile_learner import Scores, average_precision, figures, paired_gain  # noqa: E402
+from bench.tile_proof import prove  # noqa: E402
+from bench.tile_render import _annotation, cut_of  # noqa: E402
+from engine.errors import UserError  # noqa: E402
+
+
+def write_folder(folder: Path, surfaces: range, *, spot: float = 0.3) -> Path:
+    """Write a small COCO folder: each surface grey and grained, three of four with a dark spot of a class."""
+    random = np.random.RandomState(surfaces.start)
+    labels = ("blowhole", "break", "crack", "free")
+    (folder / "images").mkdir(parents=True)
+    images, annotations = [], []
+    for number, surface in enumerate(surfaces):
+        gray = np.clip(random.normal(0.5, 0.02, (72, 64)), 0, 1)
+        label = labels[number % 4]
+        mask = np.zeros(gray.shape, bool)
+        if label != "free":
+            y, x = random.randint(10, 50, 2)
+            mask[y : y + 12, x : x + 10] = True
+            gray[mask] *= spot
+        name = f"images/{surface}.png"
+        cv2.imwrite(str(folder / name), (gray * 255).astype(np.uint8))
+        own = {"label": label, "surface": surface, "exposure": 2, "clean_surface": label == "free"}
+        images.append({"id": number, "file_name": name, "width": 64, "height": 72, **own})
+        if mask.any():
+            annotations.append(_annotation(mask, number, labels.index(label) + 1, len(annotations) + 1))
+    categories = [{"id": k + 1, "name": label} for k, label in enumerate(labels[:3])]
+    data = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+    (folder / "annotations.json").write_text(json.dumps(data))
+    return folder
+
+
+def test_average_precision_is_that_of_its_definition():
+    """Scores 3, 2, 1 with a hit, a miss, a hit: precision 1 at recall 1/2 and 2/3 at recall 1, so (1 + 2/3) / 2."""
+    positive, negative = np.array([0, 1, 0, 1]), np.array([0, 0, 1, 0])
+    precision, best = average_precision(positive, negative)
+    assert precision == pytest.approx((1.0 + 2.0 / 3.0) / 2.0)
+    assert best == pytest.approx(2 * (2 / 3) / (2 / 3 + 1))  # at the lowest threshold: precision 2/3, recall 1
+
+
+def test_average_precision_agrees_with_scikit_learn():
+    from sklearn.metrics import average_precision_score
+
+    random = np.random.RandomState(1)
+    truth, bins = random.rand(5000) < 0.1, random.randint(0, 64, 5000)
+    bins[truth] += 8
+    counts = (np.bincount(bins[wanted], minlength=80) for wanted in (truth, ~truth))
+    assert average_precision(*counts)[0] == pytest.approx(average_precision_score(truth, bins), abs=1e-12)
+
+
+def test_image_figures_agree_with_closed_forms(tmp_path: Path):
+    """Alarms at 2 and 4, calm images at 1, 2, 3: AUROC is (1.5 + 3) / 3 / 2, and R5 counts those above 2.9."""
+    tiles = [replace(tile, label=label) for tile, label in zip(
+        load_tiles(write_folder(tmp_path / "a", range(5))), ["crack", "crack", "free", "free", "free"], strict=True
+    )]  # fmt: skip
+    empty = np.zeros((5, 4), np.int64)
+    found = figures(Scores(empty, empty, np.array([2.0, 4.0, 1.0, 2.0, 3.0])), tiles)
+    assert found["crack"]["AUROC"] == pytest.approx((1.5 + 3.0) / 3.0 / 2.0)
+    assert found["crack"]["R5"] == 0.5
+    assert found["macro"] == found["crack"]  # the one class that is there
+
+
+def test_a_paired_gain_of_nothing_is_nothing_and_of_something_is_above_it(tmp_path: Path):
+    tiles = load_tiles(write_folder(tmp_path / "a", range(16)))
+    free = np.array([tile.label == "free" for tile in tiles])
+    none = np.zeros((16, 4), np.int64)
+    low = Scores(none, none, np.linspace(0, 1, 16))
+    high = Scores(none, none, np.where(free, 0.0, 1.0))
+    before = dict.fromkeys(range(3), low)
+    same = paired_gain(before, before, tiles, draws=20)
+    assert same["AUROC"] == [0.0, 0.0, 0.0]
+    better = paired_gain(before, dict.fromkeys(range(3), high), tiles, draws=20)
+    assert better["AUROC"][1] > 0.1
+
+
+def test_segmentations_come_back_as_the_mask_that_was_written():
+    mask = np.zeros((7, 5), bool)
+    mask[2:5, 1:3] = True
+    mask[0, 0] = True
+    written = _annotation(mask, 1, 1, 1)
+    assert np.array_equal(mask_of(written["segmentation"], mask.shape), mask)
+    assert written["area"] == mask.sum()
+    square = mask_of([[1, 1, 3, 1, 3, 3, 1, 3]], (6, 6))
+    assert square.sum() == 9
+
+
+def test_real_images_of_one_surface_are_never_on_both_sides(tmp_path: Path):
+    train, test = write_folder(tmp_path / "a", range(8)), write_folder(tmp_path / "b", range(7, 12))
+    with pytest.raises(UserError, match=r"surfaces \[7\]"):
+        load_real(train, test)
+
+
+def test_names_of_images_cannot_leave_their_folder(tmp_path: Path):
+    folder = write_folder(tmp_path / "a", range(4))
+    data = json.loads((folder / "annotations.json").read_text())
+    data["images"][0]["file_name"] = "../secret.png"
+    (folder / "annotations.json").write_text(json.dumps(data))
+    with pytest.raises(UserError, match="secret"):
+        load_tiles(folder)
+
+
+def test_a_few_images_are_of_as_many_surfaces_as_there_are(tmp_path: Path):
+    tiles = load_tiles(write_folder(tmp_path / "a", range(24)))
+    few = few_of([tile for tile in tiles if tile.label != "free"], 3, np.random.RandomState(0))
+    assert len(few) == 9
+    assert len({tile.surface for tile in few}) == 9
+
+
+def test_pasting_darkens_only_under_the_mask_and_the_placebo_turns_masks_alone(tmp_path: Path):
+    tiles = load_tiles(write_folder(tmp_path / "a", range(8)))
+    defects, normals = [t for t in tiles if t.label != "free"], [t for t in tiles if t.label == "free"]
+    for tile in pasted(defects, normals, 5, np.random.RandomState(0)):
+        source = next(normal for normal in normals if normal.surface == tile.surface)
+        near = cv2.dilate(tile.mask.astype(np.uint8), np.ones((13, 13))) > 0
+        assert np.array_equal(tile.gray[~near], source.gray[~near])
+        assert tile.gray[tile.mask].mean() < 0.7 * tile.gray[~near].mean()
+    for before, after in zip(defects, turned_masks(defects), strict=True):
+        assert after.gray is before.gray
+        assert np.array_equal(after.mask, np.rot90(before.mask, 2))
+
+
+def test_cuts_hold_the_segment_and_little_else():
+    tile = np.zeros((300, 200), bool)
+    tile[40:260, 30:170] = True
+    for seed in range(20):
+        rows, columns = cut_of(tile, np.random.RandomState(seed))
+        found = [rows.start - 40, rows.stop - 260, columns.start - 30, columns.stop - 170]
+        assert max(map(abs, found)) <= 6
+    assert cut_of(np.zeros((300, 200), bool), np.random.RandomState(0)) is None
+
+
+def test_every_arm_is_repeated_for_every_seed_and_amount():
+    assert runs_of(["real", "only"], [1, 3], [0, 1]) == [
+        Run("real", 1, 0), Run("real", 3, 0), Run("only", 0, 0),
+        Run("real", 1, 1), Run("real", 3, 1), Run("only", 0, 1),
+    ]  # fmt: skip
+
+
+def test_the_proof_of_fake_tiles_finds_what_is_there_and_keeps_its_results(tmp_path: Path):
+    """Synthetic spots like the real ones help alone; a second proof only reads what the first left."""
+    train, test = write_folder(tmp_path / "a", range(16)), write_folder(tmp_path / "b", range(100, 116))
+    synthetic = write_folder(tmp_path / "s", range(200, 216))
+    arguments = argparse.Namespace(
+        train=train, test=test, k=[1], seeds=[0, 1], arms=["real", "hybrid", "only", "placebo"],
+        cache=tmp_path / "cache", synthetic=synthetic,
+    )  # fmt: skip
+    said: list[str] = []
+    result = prove(arguments, tell=said.append)
+    assert result["only_ap"] > 0.5
+    assert result["arms"]["placebo@1"]["macro"]["AP"][0] < result["arms"]["hybrid@1"]["macro"]["AP"][0]
+    assert set(result["gain_vs_real"]["hybrid"]["1"]) == {"AP", "AUROC", "R5"}
+    kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").glob("*.npz")}
+    assert len(kept) == 2 * 4
+    assert prove(arguments, tell=said.append) == result
+    assert kept == {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").glob("*.npz")}
