@@ -150,14 +150,17 @@ def camera_orbit(params: CameraOrbit, scene: Scene, draft: Draft, draw: Draw) ->
     center_m, _ = world_boxes(draw.bounds, draft.world_from_instance)
     target_m = np.take_along_axis(center_m, chosen[:, :, None], axis=1)
 
-    def candidate(number: int) -> tuple[Array, Array]:
-        count = len(cameras)
-        distance_m = draw.sample("distance_m", params.distance_m, count=count, dimension=number)
-        azimuth_rad = np.deg2rad(draw.sample("azimuth_deg", params.azimuth_deg, count=count, dimension=number))
-        elevation_rad = np.deg2rad(draw.sample("elevation_deg", params.elevation_deg, count=count, dimension=number))
-        return target_m + distance_m[..., None] * direction(azimuth_rad, elevation_rad), target_m
+    keys = ("distance_m", "azimuth_deg", "elevation_deg")
 
-    position_m, target_m = first_clear(Room.of(params.clear, scene, draft, draw), candidate)
+    def candidate(number: int) -> tuple[Array, ...]:
+        count = len(cameras)
+        drawn = [draw.sample(key, getattr(params, key), count=count, dimension=number) for key in keys]
+        outwards = direction(np.deg2rad(drawn[1]), np.deg2rad(drawn[2]))
+        return target_m + drawn[0][..., None] * outwards, target_m, *drawn
+
+    position_m, target_m, *drawn = first_clear(Room.of(params.clear, scene, draft, draw), candidate)
+    for key, values in zip(keys, drawn, strict=True):
+        draw.record(key, values)
     place_cameras(cameras, position_m, target_m, params.roll_deg, draft, draw)
     zoom_cameras(cameras, params.focal_mm, draft, draw)
 
