@@ -25,6 +25,7 @@ from engine.randomize.apply import Plan
 from engine.randomize.camera import rig_camera_indices
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, check_weights
+from engine.randomize.laws.columns import Choices
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.recipe import check_relative
@@ -91,6 +92,7 @@ class AugmentBackground:
     """Another picture where nothing of interest is seen. There may be one such entry."""
 
     STAGE: ClassVar[Stage] = Stage.AUGMENT
+    CHOICES: ClassVar[Choices] = {"image": (None, "weights")}
     cameras: Glob
     probability: Law
     instances: Glob | None  # replaced beside what shows nothing; where they have labels these stay

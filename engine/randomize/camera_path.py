@@ -32,7 +32,6 @@ Array = NDArray[np.float64]
 SPEED_RANGE_M_S = (-1.0e3, 1.0e3)
 FREQUENCY_RANGE_HZ = (0.0, 1.0e3)
 MOST_CHECKED = 64  # steps of a drive whose places must be clear, spread over all of it
-SEARCHED = ("start_share", "side_m", "up_m", "bob_m")  # what another try draws anew
 LEVEL = 1.0e-9  # a direction with less of it across is vertical
 MOMENT_S = 1.0e-3  # over which speed and turning of a camera are measured, before and after a frame
 
@@ -57,6 +56,7 @@ class CameraCorridor:
     """Anywhere along a way and some distance beside it, looking along it."""
 
     STAGE: ClassVar[Stage] = Stage.CAMERA
+    CANDIDATES: ClassVar[tuple[str, ...]] = ("share", "side_m", "up_m")
     cameras: Glob
     way: WayPoints
     share: Law  # of the way's length, 0: its beginning
@@ -85,6 +85,7 @@ class CameraPath:
     """Along a way from step to step, at the speed that its motion blur has; all steps need room."""
 
     STAGE: ClassVar[Stage] = Stage.CAMERA
+    CANDIDATES: ClassVar[tuple[str, ...]] = ("start_share", "side_m", "up_m", "bob_m")
     cameras: Glob
     way: WayPoints
     start_share: Law  # of the way's length, where step 0 is; beyond its ends the way goes on straight
@@ -118,15 +119,16 @@ def camera_corridor(params: CameraCorridor, scene: Scene, draft: Draft, draw: Dr
     cameras = rig_camera_indices(params.cameras, draw)
     way, count = _way(params.way, scene, draw), len(cameras)
 
-    def candidate(number: int) -> tuple[Array, Array, Array]:
-        share, side_m, up_m = (
-            draw.sample(key, getattr(params, key), count=count, dimension=number) for key in ("share", "side_m", "up_m")
-        )
+    def candidate(number: int) -> tuple[Array, ...]:
+        share, side_m, up_m = drawn = [
+            draw.sample(key, getattr(params, key), count=count, dimension=number) for key in params.CANDIDATES
+        ]
         position_m, forward = _beside(way, share * way.length_m, side_m, up_m)
-        return position_m, forward, share
+        return position_m, forward, *drawn
 
-    position_m, forward, share = first_clear(Room.of(params.clear, scene, draft, draw), candidate)
-    draw.record("share", share)
+    position_m, forward, *kept = first_clear(Room.of(params.clear, scene, draft, draw), candidate)
+    for key, values in zip(params.CANDIDATES, kept, strict=True):
+        draw.record(key, values)
     backward = draw.uniform("backward", count=count) < draw.law("backward_probability", params.backward, count=count)
     draw.record("backward", backward)
     pan_rad = np.deg2rad(draw.law("pan_deg", params.pan_deg, count=count))
@@ -149,13 +151,13 @@ def camera_path(params: CameraPath, scene: Scene, draft: Draft, draw: Draw) -> N
     steps = np.unique(np.linspace(0, draw.rig.steps - 1, MOST_CHECKED).round()) * params.step_s
 
     def candidate(number: int) -> tuple[Array, ...]:
-        drawn = [draw.sample(key, getattr(params, key), count=count, dimension=number) for key in SEARCHED]
+        drawn = [draw.sample(key, getattr(params, key), count=count, dimension=number) for key in params.CANDIDATES]
         passed = [_driven(way, np.full_like(now_s, time_s), drawn, fixed)[0] for time_s in steps]
         return (np.stack(passed, axis=2), *drawn)
 
     room = Room.of(params.clear, scene, draft, draw)
     _, *drawn = first_clear(room, candidate, points=lambda passed, *_: passed)
-    for key, values in zip(SEARCHED, drawn, strict=True):
+    for key, values in zip(params.CANDIDATES, drawn, strict=True):
         draw.record(key, values)
     position_m, target_m = _driven(way, now_s, drawn, fixed)
     place_cameras(cameras, position_m, target_m, params.roll_deg, draft, draw)

@@ -13,6 +13,7 @@ from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import check_weights
+from engine.randomize.laws.columns import Choices
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
@@ -24,6 +25,7 @@ class LightChoice:
     """One group of lights shines; those of the other groups are off. Lights in no group are left alone."""
 
     STAGE: ClassVar[Stage] = Stage.DIM
+    CHOICES: ClassVar[Choices] = {"group": ("groups", "weights")}
     groups: dict[str, Glob]  # name -> lights
     weights: tuple[float, ...] | None  # in the order of the groups' names; null: equal
 
@@ -45,6 +47,7 @@ class Domain:
     """One of several surroundings."""
 
     STAGE: ClassVar[Stage] = Stage.DIM
+    CHOICES: ClassVar[Choices] = {"domain": ("domains", "weights")}
     domains: dict[str, Surroundings]
     weights: tuple[float, ...] | None  # in the order of the domains' names; null: equal
 

@@ -13,6 +13,7 @@ from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import Law, check_support, check_weights
+from engine.randomize.laws.columns import Choices
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.recipe import check_relative
@@ -28,6 +29,7 @@ class TextureChoice:
     """One image for every instance; where the mesh has texture coordinates."""
 
     STAGE: ClassVar[Stage] = Stage.MATERIAL
+    CHOICES: ClassVar[Choices] = {"image": (None, "weights")}
     instances: Glob
     material: str  # prim path or glob of the material that they wear; the first match counts
     folder: str  # of JPEG and PNG files, relative to the USD file's folder

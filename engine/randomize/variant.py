@@ -12,6 +12,7 @@ from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize.draw import Draw
 from engine.randomize.law import check_weights
+from engine.randomize.laws.columns import Choices
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
 from engine.scene.merge import below, joined, with_instances
@@ -25,6 +26,7 @@ class VariantChoice:
     """One variant of a variant set. Variants hold things: lights and cameras are those of the authored selection."""
 
     STAGE: ClassVar[Stage] = Stage.DIM
+    CHOICES: ClassVar[Choices] = {"variant": ("variants", "weights")}
     prim: str  # path of the prim that has the variant set
     set: str  # its name
     variants: tuple[str, ...]  # names of those that are chosen among

@@ -9,6 +9,7 @@ its laws give mere candidates (`CANDIDATES`, keys) and which of its columns are 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +38,9 @@ def choice_columns(params: object) -> dict[str, tuple[tuple[str, ...] | None, tu
     """Return the named choices of a kind: key -> names or globs of them (None: only the scene knows) and weights."""
     found = {}
     for key, (names, weights) in getattr(params, "CHOICES", {}).items():
-        found[key] = (None if names is None else tuple(getattr(params, names)), getattr(params, weights))
+        named = None if names is None else getattr(params, names)
+        named = sorted(named) if isinstance(named, Mapping) else named  # by name, as weights of mappings are
+        found[key] = (None if named is None else tuple(named), getattr(params, weights))
     return found
 
 
