@@ -86,7 +86,7 @@ def _reshaded(shape: Shape) -> Shape:
     """Return the shape with normals of its present points; folds sharper than a crease stay sharp."""
     start = np.concatenate([[0], np.cumsum(shape.count)[:-1]])
     faces = [shape.index[a : a + n].tolist() for a, n in zip(start, shape.count, strict=True)]
-    return shape_from_faces(shape.points_m, faces, crease_deg=35.0, uv_m=shape.uv_m)
+    return shape_from_faces(shape.points_m, faces, crease_deg=58.0, uv_m=shape.uv_m)
 
 
 def _crushed(
@@ -98,8 +98,8 @@ def _crushed(
     away = (points_m - corner) * inward  # distances from the corner along the edges, 0 and more
     weight = np.array([1.0, 0.9, 1.15])
     beyond = 1.0 - (away * weight).sum(axis=1) / depth_m  # 1 at the corner, 0 on the plane
-    fold = np.sin(away @ np.array([61.0, 83.0, 47.0]) * 0.1 / depth_m + random.uniform(0.0, 6.0))
-    push = np.maximum(beyond, 0.0) * depth_m / 3.0 * (1.0 + 0.28 * fold)
+    fold = np.sin(away @ np.array([61.0, 83.0, 47.0]) * 0.055 / depth_m + random.uniform(0.0, 6.0))
+    push = np.maximum(beyond, 0.0) * depth_m / 3.0 * (1.0 + 0.2 * fold)
     bulge = np.exp(-((beyond + 0.35) ** 2) / 0.08) * depth_m * 0.045 * fold * (beyond < 0.0)
     direction = inward / np.sqrt(3.0)
     moved_m = points_m + direction * (push * np.sqrt(3.0) + np.abs(bulge))[:, None]
