@@ -13,6 +13,7 @@ import numpy as np
 from scenes_usd.author.shape import Floats, rotation
 
 SLOT_M, LONG_SLOT_M, PARKING_M, CYCLE_M = 8.4, 13.2, 6.4, 7.0  # pitch along the road
+CAR_ROOM_M = 7.0  # of a short slot: no truck fits, for with its shift it would reach into the next
 HEADINGS = {0: "east", 90: "north", 180: "west", 270: "south"}
 Place = tuple[float, float, float]
 
@@ -105,7 +106,7 @@ def _lane_spots(run: Run) -> list[Spot]:
             while x + SLOT_M < run.stop - 1.0:
                 pitch = LONG_SLOT_M if k % 4 == 2 + number and x + LONG_SLOT_M < run.stop - 1.0 else SLOT_M
                 name = f"{run.name}{'Out' if outward else 'In'}{number}_{k:02d}"
-                size = run.size(pitch, run.profile.lane - 0.35, 0.0)
+                size = run.size(pitch if pitch > SLOT_M else CAR_ROOM_M, run.profile.lane - 0.35, 0.0)
                 out.append(Spot(name, f"lane_slot_{heading}", run.world(x + pitch / 2.0, side * y), size))
                 x, k = x + pitch, k + 1
             span = (run.start + 3.0, run.stop - 38.0) if outward else (run.start + 14.0, run.stop - 5.0)
