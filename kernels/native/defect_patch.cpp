@@ -41,10 +41,10 @@
         out.rough = left_at(in.r2) * (1.0f - shown) * deep * deep / (small * small);
         return out;
     };
-    // Discs of one size class in the cells of a square lattice, each a share of its cell: the share of the pixel that they
+    // Discs in those cells of a square lattice whose own point lies in the patch, each a share of its cell: the share of the pixel that they
     // cover, how far the nearest one's edge is, in radii, and where it lies.
     struct Speck { F cover, seen, r, radius, away_u, away_v; };
-    auto specks = [&](const Local& at, F cell, F density, F least, F most) {
+    auto specks = [&](const Local& at, const Shape& s, F cell, F density, F least, F most) {
         const F inverse = 1.0f / cell, x = at.u * inverse, y = at.v * inverse, low_x = omm::floor(x), low_y = omm::floor(y);
         const F none = omm::splat(0.0f);
         Speck out = {none, none, omm::splat(9.0f), cell, none, none};
@@ -60,7 +60,8 @@
             const F su = omm::select(wide, du / long_, du), sv = omm::select(wide, dv, dv / long_), d = omm::sqrt(su * su + sv * sv + 1.0e-18f);
             const F f = reach_along(at, su, sv), beside = reach_along(at, -sv, su);
             const F most_of = omm::min(1.5708f * radius / beside, omm::splat(1.0f)), one = within(d, radius, omm::splat(0.15f), f) * most_of;
-            const M is_one = share < density;
+            const F eu = 2.0f * cu * cell / s.length, ev = 2.0f * cv * cell / s.breadth;
+            const M is_one = (share < density) & (eu * eu + ev * ev < 1.0f);
             out.seen = omm::max(out.seen, omm::select(is_one, seen_of(one, within(none, radius, omm::splat(0.15f), f) * most_of), none));
             out.cover = omm::max(out.cover, omm::select(is_one, one, none));
             const F r = d / radius;
@@ -76,9 +77,10 @@
     auto porosity = [&](const Local& at, const Shape& s) {
         const F inside = patch_of(at, s, 1.2f), cell = omm::sqrt(0.785f * s.length * s.breadth / omm::max(s.count, omm::splat(1.0f)));
         const Wave dense = noise_of({at.u * 2.0f / s.length, at.v * 2.0f / s.breadth, omm::splat(0.5f)}, at.width * 2.0f / s.breadth, at.seed + 83u, 2);
-        const Speck pore = specks(at, cell, unit_share(0.8f + 0.35f * s.irregularity * dense.v) * omm::select(inside > 0.5f, omm::splat(1.0f), omm::splat(0.0f)), omm::splat(0.08f), omm::splat(0.36f));
+        const Speck pore = specks(at, s, cell, unit_share(0.8f + 0.35f * s.irregularity * dense.v), omm::splat(0.08f), omm::splat(0.36f));
         Trace out = no_trace();
-        out.cover = out.seen = inside;
+        out.cover = omm::max(inside, pore.cover);
+        out.seen = omm::max(inside, pore.seen);
         out.paint = pore.cover;
         const F deep = omm::min(s.depth, pore.radius * STEEPEST), f = reach_along(at, pore.away_u, pore.away_v), shown = 1.0f / (1.0f + f * f / (pore.radius * pore.radius));
         out.dark = pore.cover * cavity(s.depth, pore.radius);
@@ -88,8 +90,8 @@
         return out;
     };
     auto dust = [&](const Local& at, const Shape& s) {
-        const F inside = patch_of(at, s, 1.2f), cell = omm::sqrt(0.785f * s.length * s.breadth / omm::max(s.count, omm::splat(1.0f)));
-        const Speck grain = specks(at, cell, 0.7f * omm::select(inside > 0.5f, omm::splat(1.0f), omm::splat(0.0f)), omm::splat(0.02f), omm::splat(0.16f));
+        const F cell = omm::sqrt(0.785f * s.length * s.breadth / omm::max(s.count, omm::splat(1.0f)));
+        const Speck grain = specks(at, s, cell, omm::splat(0.9f), omm::splat(0.02f), omm::splat(0.16f));
         Trace out = no_trace();
         out.cover = grain.cover;
         out.seen = grain.seen;

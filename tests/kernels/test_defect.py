@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench.materials import box_mesh
 from engine import gpu
 from engine.defect import COLUMNS, DefectKind, is_near_miss
 from engine.render import Renderer
@@ -29,7 +30,7 @@ from tests.kernels.marked import (
     within,
 )
 from tests.kernels.scenes import IDENTITY, pose, quad, scene
-from tests.kernels.worn import GREY, above, bare, even_light, worn_draft
+from tests.kernels.worn import GREY, HEIGHT_M, above, bare, even_light, worn_draft
 
 KINDS = [kind for kind in DefectKind if kind is not DefectKind.NONE]
 LINES = (DefectKind.SCRATCH, DefectKind.CRACK)
@@ -288,3 +289,44 @@ def test_a_mirror_shows_a_defect() -> None:
     marked, plain = frames.rgb_linear.mean(axis=(1, 2, 3))
     assert 0.0 < marked < plain / 4.0
     assert (frames.annotations["defect"] == -1).all()
+
+
+def test_a_view_at_a_slant_reaches_the_floor_of_a_pit_where_it_meets_it() -> None:
+    """Darkness tells the depth, 1 - a / sqrt(a^2 + d^2): against the crossing with depth (1 - r^4), by bisection."""
+    radius, deep, slant, size_px, width_m = 0.02, 0.008, np.deg2rad(40.0), 64, 0.05
+    eye = (HEIGHT_M * np.sin(slant), 0.0, HEIGHT_M * np.cos(slant))
+    cam = scenes.camera(scenes.look_at(eye, (0, 0, 0)), focal_mm=24.0 * HEIGHT_M / width_m)
+    pit = record(DefectKind.PIT, length_m=2 * radius, width_m=2 * radius, depth_m=deep)
+    matte = Material("/matte", base_color=(0.4, 0.4, 0.4), ior=1.0)  # whose albedo no angle changes
+    stage = scene([(quad(0.4), IDENTITY)], materials=(matte,))
+    image = images([[pit], []], stage=stage, cam=cam, size_px=size_px)["linear"].mean(axis=-1).astype(np.float64)
+    across = ((np.arange(size_px) + 0.5) / size_px - 0.5) * width_m
+    x, y = (across / np.cos(slant))[:, None], across[None, :]  # what is lower in the picture is nearer to the camera
+
+    def below(depth: Array) -> Array:
+        r2 = ((x - np.tan(slant) * depth) ** 2 + y**2) / radius**2
+        return np.asarray(deep * np.maximum(1.0 - r2**2, 0.0) - depth)
+
+    low, high = np.zeros((size_px, size_px)), np.full((size_px, size_px), deep)
+    for _ in range(50):
+        middle = 0.5 * (low + high)
+        low, high = np.where(below(middle) > 0.0, middle, low), np.where(below(middle) > 0.0, high, middle)
+    asked = 1.0 - radius / np.sqrt(radius**2 + low**2)
+    inside = x**2 + y**2 < (0.9 * radius) ** 2
+    dark = 1.0 - image[0] / image[1]
+    assert np.abs(dark - asked)[inside].max() < 0.001
+    assert np.abs(asked - asked[::-1])[inside].max() > 0.05  # seen from above it would be the same on both sides
+
+
+def test_a_chip_goes_around_its_edge() -> None:
+    """From above and from the front a break at the edge of a box has its mask; a stain there stays on its face."""
+    stage = scene([(box_mesh(0.2, 0.2, 0.1), IDENTITY)], materials=(GREY,))
+    at = {"center_m": (0.0, -0.1, 0.1), "length_m": 0.05, "width_m": 0.04, "depth_m": 0.02, "color": (0.1,) * 3}
+    rows = [[record(kind, **at)] for kind in (DefectKind.CHIP, DefectKind.STAIN)]
+    top = scenes.camera(scenes.look_at((0, -0.1, 0.4), (0, -0.1, 0.1), up=(0, 1, 0)), focal_mm=60.0)
+    front = scenes.camera(scenes.look_at((0, -0.4, 0.1), (0, -0.1, 0.1)), focal_mm=60.0)
+    masks = (images(rows, stage=stage, cam=cam, outputs=MASKS)["defect"] == 0 for cam in (top, front))
+    above_px, front_px = (mask.sum(axis=(1, 2)) for mask in masks)
+    assert (above_px > 50).all()
+    assert front_px[0] > 50
+    assert front_px[1] == 0
