@@ -57,7 +57,7 @@ def scores_of(run: Run, material: Material, cache: Path, facts: str) -> Scores:
     key = f"{CACHE_VERSION} {facts} {run.name} {run.seed}"
     file = cache / f"{run.name.replace('@', '_')}_{run.seed}_{hashlib.sha256(key.encode()).hexdigest()[:12]}.npz"
     if file.exists():
-        with np.load(file) as kept:
+        with np.load(file, allow_pickle=False) as kept:
             return Scores(kept["positive"], kept["negative"], kept["highest"])
     scores = material.test.score(_trained(run, material))
     part = file.with_suffix(".part.npz")

@@ -111,7 +111,7 @@ def paired_shots(root: Path, extra: Sequence[str] = (), say: Callable[[str], Non
         np.savez_compressed(part, count=len(found), **arrays)
         part.rename(file)
         say(f"pairs: {len(found)} segments with and without their defects")
-    with np.load(file) as kept:
+    with np.load(file, allow_pickle=False) as kept:
         fields = ("label", "world", "gray", "mask", "ratio")
         rows = [[kept[f"{k}_{name}"] for name in fields] for k in range(int(kept["count"]))]
     return [Shot(str(row[0]), int(row[1]), *row[2:]) for row in rows]
