@@ -18,8 +18,8 @@ compile() { # compile OUTPUT [ARGUMENT...]
 
 # The widest lock first; the others take its versions. A judge may come as another build of the same version, from a
 # folder of wheels, so its lock has no hashes.
-compile lock-judge.txt --extra dev --extra slurm --extra bench --extra judge
-compile lock-dev.txt --extra dev --extra slurm --extra bench --constraint requirements/lock-judge.txt --generate-hashes
+compile lock-judge.txt --extra dev --extra slurm --extra bench --extra proof --extra judge
+compile lock-dev.txt --extra dev --extra slurm --extra bench --extra proof --constraint requirements/lock-judge.txt --generate-hashes
 for extra in "" cuda12 cuda13; do
     compile "lock-${extra:-run}.txt" ${extra:+--extra "$extra"} --constraint requirements/lock-judge.txt --generate-hashes
 done
