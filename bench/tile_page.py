@@ -37,7 +37,8 @@ LIMITS = """## What to keep in mind
 - The rules of the scene were tuned with the test side in view: sizes and contrasts of defects were measured on both
   sides, and trials were judged on it. These figures are therefore no held-out result.
 - The other way round (train and test swapped) earlier sets did not do as well: with one repetition at k = 1 the AUROC
-  of `hybrid` was 0.719 and 0.704, that of `real` 0.751 and of `copypaste` 0.743, as the cracks of one surface were missed.
+  of `hybrid` was 0.719 and 0.704, that of `real` 0.751 and of `copypaste` 0.743, as the cracks of one surface
+  were missed.
   The present rules have not been judged that way.
 - Masks are grown by a pixel beyond what the renderer covers, as hands draw them.
 """
