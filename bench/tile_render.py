@@ -34,7 +34,7 @@ WORLDS_APART = 10_000  # no two classes show the same segment
 PAIR_WORLDS = 40  # of a class, rendered with and without their defects
 BATCH = 6  # worlds a launch
 # Masks in the real set are drawn by hand around defects; so much wider than the covered pixels they are [px].
-MASK_GROWTH_PX = {"blowhole": 1, "break": 1, "crack": 2}
+MASK_GROWTH_PX = {"blowhole": 1, "break": 1, "crack": 1}
 LEAST_MASK_PX = 12  # fewer pixels are no defect that anybody would mark
 CUT_PX = (-4, 6)  # how far around the box of a segment its image is cut, each side by itself
 LEAST_SIDE_PX = 80
