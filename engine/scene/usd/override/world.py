@@ -83,7 +83,8 @@ def _row(scene: Scene, drawn: DrawnWorld) -> Row:
     draft, row = drawn.draft, drawn.row
     world, step = draft.world[row : row + 1], draft.step[row : row + 1]
     authored = authored_draft(scene, drawn.recipe.rig, drawn.cameras, world, step)
-    names = [name for name in vars(draft) if name not in ("world", "step", "drawn")]
+    arrays = [name for name, values in vars(draft).items() if isinstance(values, np.ndarray)]
+    names = [name for name in arrays if name not in ("world", "step")]
     return Row(
         drawn,
         {name: getattr(draft, name)[row] for name in names},
