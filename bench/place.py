@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.report import report
 from engine.draft import Draft
-from engine.randomize import clutter
+from engine.randomize.place import clutter
 from engine.registry import RANDOMIZERS, Entry
 from engine.scene.model import Scene
 from tests.engine.randomize_scene import CORNERS, anchor, at, randomized

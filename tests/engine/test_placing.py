@@ -12,11 +12,11 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from engine.draft import Draft
 from engine.errors import UserError
-from engine.randomize import clutter, scattering
-from engine.randomize.hulls import MOST_CORNERS, outer_hull
 from engine.randomize.kinds import randomizer
+from engine.randomize.place import clutter, scattering
+from engine.randomize.place.hulls import MOST_CORNERS, outer_hull
+from engine.randomize.place.throwing import Thrown, throw
 from engine.randomize.pose import compose
-from engine.randomize.throwing import Thrown, throw
 from engine.registry import RANDOMIZERS, Entry
 from engine.scene.model import Scene
 from tests.engine.randomize_scene import CORNERS, anchor, at, box_scene, randomized, uniform

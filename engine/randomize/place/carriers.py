@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize.draw import Draw
+from engine.randomize.place.throwing import Ground
 from engine.randomize.pose import apply, cross, length, rotate
-from engine.randomize.throwing import Ground
 from engine.scene.model import Scene
 
 Array = NDArray[np.float64]

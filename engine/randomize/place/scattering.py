@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.randomize import select
-from engine.randomize.carriers import carrying_area, surfaces
-from engine.randomize.clutter import MOST_ITEMS, MOST_TRIES
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
-from engine.randomize.placing import items_of
+from engine.randomize.place.carriers import carrying_area, surfaces
+from engine.randomize.place.clutter import MOST_ITEMS, MOST_TRIES
+from engine.randomize.place.placing import items_of
+from engine.randomize.place.throwing import Ground, Throw, avoided, floors, put_down_thrown, throw, volumes
 from engine.randomize.pose import turns_about_z
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
-from engine.randomize.throwing import Ground, Throw, avoided, floors, put_down_thrown, throw, volumes
 from engine.registry import RANDOMIZERS
 from engine.scene.model import Scene
 
