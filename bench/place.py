@@ -44,8 +44,8 @@ def main() -> None:
     items: dict[str, Any] = {"items": "/Item/*", "count": float(arguments.items)}
     entries = {
         "scatter": {**SCATTER, **items},
-        "surface_box": {**SURFACE, **items, "on": "/Floor"},
-        "blue_noise": {**SURFACE, **items, "on": "/Floor", "distance_m": 0.5},
+        "surface_box": {**SURFACE, **items, "carriers": "/Floor"},
+        "blue_noise": {**SURFACE, **items, "carriers": "/Floor", "distance_m": 0.5},
         "volume_hull": {**VOLUME, **items},
         "stack": {**STACK, "items": "/Item/*"},
     }

@@ -39,7 +39,7 @@ VOLUME = {
 SURFACE = {
     "kind": "scatter_surface",
     "items": "/Item/*",
-    "on": "/Ground",
+    "carriers": "/Ground",
     "anchors": None,
     "count": 40,
     "per_m2": None,
@@ -311,7 +311,7 @@ def feet_of_row(draft: Draft, row: int) -> np.ndarray:
     return feet_of(one, 2, 2e-3)
 
 
-@pytest.mark.parametrize("entry", [VOLUME, {**SURFACE, "on": "/Box/*", "overlap": "hull", "avoid": None}])
+@pytest.mark.parametrize("entry", [VOLUME, {**SURFACE, "carriers": "/Box/*", "overlap": "hull", "avoid": None}])
 def test_a_world_is_the_same_in_any_batch(entry: dict):
     shapes = {**convex_items(20, 8, 0.2), "/Box/floor": (CORNERS * [1.5, 1.5, 0.1], BOX_SIDES)}
     scene = solid_scene(shapes, anchor("/A", "air", at(0, 0, 0), (1, 1, 1)))

@@ -30,7 +30,7 @@ def surfaces(scene: Scene, instances: NDArray[np.int64], steepest_deg: float, al
         carriers.append(np.full(len(local), carrier, np.int32))
     corner_m = np.concatenate(corners)
     if not len(corner_m):
-        raise UserError(f"{draw.where('on')}: none of the instances has a surface")
+        raise UserError(f"{draw.where('carriers')}: none of the instances has a surface")
     least_up = float(np.cos(np.deg2rad(steepest_deg)))
     return Ground(
         "SURFACE",

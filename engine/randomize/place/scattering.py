@@ -38,8 +38,8 @@ class ScatterSurface:
 
     STAGE: ClassVar[Stage] = Stage.CLUTTER
     items: Glob  # instances
-    on: Glob | None  # instances whose triangles carry, where they are visible; null: `anchors`
-    anchors: str | None  # kind of anchors whose floors carry; null: `on`
+    carriers: Glob | None  # instances whose triangles carry, where they are visible; null: `anchors`
+    anchors: str | None  # kind of anchors whose floors carry; null: `carriers`
     count: Law | None  # items a world; null: `per_m2`
     per_m2: Law | None  # items on a square metre that carries; null: `count`
     steepest_deg: float  # slope of a triangle that still carries
@@ -48,15 +48,15 @@ class ScatterSurface:
     distance_m: float  # least distance between feet; 0: none
     gap_m: float  # least distance between items, and to what is avoided
     overlap: Literal["footprint", "box", "hull"]
-    avoid: Glob | None  # instances whose boxes are kept clear of where they are visible; not those in `on`
+    avoid: Glob | None  # instances whose boxes are kept clear of where they are visible; not the carriers
     tries: int  # places tried for each item
 
     def __post_init__(self) -> None:
         check_support("yaw_deg", self.yaw_deg, *ANGLE_RANGE_DEG)
         _check_amount("per_m2", self.count, self.per_m2)
         _check_throw(self.distance_m, self.gap_m, self.tries)
-        if (self.on is None) == (self.anchors is None):
-            raise ValueError("exactly one of on and anchors is needed, the other one null")
+        if (self.carriers is None) == (self.anchors is None):
+            raise ValueError("exactly one of carriers and anchors is needed, the other one null")
         if not 0.0 <= self.steepest_deg < 90.0:
             raise ValueError(f"steepest_deg must be in [0, 90), got {self.steepest_deg:g}")
 
@@ -91,8 +91,8 @@ class ScatterVolume:
 @RANDOMIZERS.register("scatter_surface", ScatterSurface)
 def scatter_surface(params: ScatterSurface, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Throw items onto surfaces, in a fresh random order in every world."""
-    if params.on is not None:
-        carriers = select.instances(scene, params.on, draw.where("on"))
+    if params.carriers is not None:
+        carriers = select.instances(scene, params.carriers, draw.where("carriers"))
         ground = surfaces(scene, carriers, params.steepest_deg, params.align, draw)
     else:
         ground = floors(select.anchors(scene, params.anchors or "", draw.where("anchors")), draw)
