@@ -68,12 +68,8 @@ def test_every_folder_has_a_line_in_the_concepts() -> None:
 
 def randomizers_of(text: str) -> dict[str, dict[str, object]]:
     """Return the entries of the YAML blocks of a document that are a randomiser as a whole, by name."""
-    found = {}
-    for source in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL):
-        for name, entry in (yaml.safe_load(source) or {}).items():
-            if isinstance(entry, dict) and "kind" in entry:
-                found[name] = entry
-    return found
+    blocks = [yaml.safe_load(source) for source in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    return {name: entry for block in blocks for name, entry in block.items() if "kind" in entry}
 
 
 @pytest.mark.parametrize("document", ["placement", "factors"])

@@ -127,6 +127,34 @@ def test_columns_of_several_values_are_joined_index_by_index(group: dict):
     assert abs(stats.spearmanr(hue[:, 0], hue[:, 1]).statistic) < 0.1
 
 
+STEPWISE = {**ENTRIES, "sky": {**ENTRIES["sky"], "per": "step"}}
+
+
+def test_a_correlated_column_of_the_world_is_the_same_at_all_its_steps():
+    """And what is drawn at every step goes with it."""
+    group = {"kind": "correlated", "keys": ["shot.stops", "sky.stops"], "rho": 0.9}
+    worlds, steps = np.repeat(np.arange(1000), 2), np.tile(np.arange(2), 1000)
+    drawn = drawn_of(worlds, entries=STEPWISE, groups={"g": group}, step=steps, steps=2)
+    assert (drawn["shot.stops"][::2] == drawn["shot.stops"][1::2]).all()
+    assert (drawn["sky.stops"][::2] != drawn["sky.stops"][1::2]).all()
+    asked = 6.0 / np.pi * np.arcsin(0.45)
+    assert stats.spearmanr(drawn["shot.stops"][1::2], drawn["sky.stops"][1::2])[0] == pytest.approx(asked, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("group", "line"),
+    [
+        ({"kind": "correlated", "keys": KEYS[:2], "rho": 0.9}, "laws.groups.g: sky.stops is drawn at every step, and"),
+        ({"kind": "grid", "keys": KEYS[:2], "cells": [4, 2], "jitter": True}, "laws.groups.g: lamps.stops is drawn"),
+        ({"kind": "sobol", "keys": KEYS[:2]}, "laws.groups.g: lamps.stops is drawn once a world, sky.stops at every"),
+    ],
+)
+def test_a_value_of_a_world_hangs_on_none_of_its_steps(group: dict, line: str):
+    with pytest.raises(UserError) as caught:
+        drawn_of([0], entries=STEPWISE, groups={"g": group})
+    assert str(caught.value).startswith(line)
+
+
 BY_SKY = Conditional("sky.stops", (Case(Uniform(10.0, 20.0), high=0.0),), Constant(-3.0))
 
 
@@ -182,6 +210,10 @@ def test_what_a_law_hangs_on_runs_first():
             {"a": {**AMBIENT, "stops": hanging("c.stops")}, "c": {**SHOT, "stops": 0}},
             "randomize.a.stops: by names c.stops, which is drawn later: camera_exposure runs after ambient_scale; let",
         ),
+        (
+            {"a": {**AMBIENT, "stops": hanging("b.stops")}, "b": {**AMBIENT, "per": "step", "stops": 0}},
+            "randomize.a.stops: by names b.stops, which is drawn at every step, this law once a world; write randomize",
+        ),
     ],
 )
 def test_what_cannot_be_drawn_in_any_order_is_one_error(entries: dict, line: str):
@@ -219,7 +251,10 @@ def test_reweighting_is_written_out_in_the_recipe():
     [
         ({"reweight": {"sky.stop": 1}}, "laws.reweight.sky.stop: sky has no law 'stop'; it has stops"),
         ({"reweight": {"sun.stops": 1}}, "laws.reweight.sun.stops: no randomiser 'sun'; there are "),
-        ({"reweight": {"sky.stops": uniform(0, 99)}}, "randomize.sky: stops must stay in [-64, 64], but this law"),
+        (
+            {"reweight": {"sky.stops": uniform(0, 99)}},
+            "laws.reweight.sky.stops: stops must stay in [-64, 64], but this",
+        ),
         (
             {"groups": {"g": {"kind": "sobol", "keys": ["sky.stop"]}}},
             "laws.groups.g: no law draws the column 'sky.stop'",
