@@ -14,7 +14,7 @@ from engine.randomize.law import Case, Conditional, Constant, Uniform
 from engine.randomize.laws.rules import checked_laws, resolve
 from engine.randomize.laws.sobol import MOST_DIMENSIONS, owen_scrambled, sobol_bits
 from engine.recipe import Laws
-from tests.engine.randomize_scene import box_scene, randomized, uniform
+from tests.engine.randomize_scene import anchor, at, box_scene, randomized, uniform
 
 LEAST_P = 1.0e-3  # draws are fixed by the seed: a test that passes once always passes
 SCENE = box_scene({"/W/A": ((0, 0, 0), (1, 1, 1)), "/W/B": ((3, 0, 0), (1, 1, 1))})
@@ -155,6 +155,19 @@ def test_a_value_of_a_world_hangs_on_none_of_its_steps(group: dict, line: str):
     assert str(caught.value).startswith(line)
 
 
+SCATTER = {
+    "kind": "scatter_surface",
+    "carriers": None,
+    "anchors": "area",
+    "per_m2": None,
+    "steepest_deg": 10,
+    "align": False,
+    "distance_m": 0,
+    "gap_m": 0,
+    "overlap": "footprint",
+    "avoid": None,
+    "tries": 8,
+}
 BY_SKY = Conditional("sky.stops", (Case(Uniform(10.0, 20.0), high=0.0),), Constant(-3.0))
 
 
@@ -184,6 +197,31 @@ def test_a_law_may_hang_on_a_later_key_of_its_own_randomizer():
     hangs = {"law": "conditional", "by": "tints.brightness", "cases": [case], "otherwise": 0.75}
     drawn = randomized(SCENE, {"tints": {**tint, "saturation": hangs}}, range(50)).drawn
     assert (drawn["p.tints.saturation"] == np.where(drawn["p.tints.brightness"] >= 0.5, 0.25, 0.75)).all()
+
+
+def test_a_law_that_takes_a_later_key_for_a_list_is_one_error():
+    """Slots draw how many places are filled before where in its place each of their items stands."""
+    case = {"low": 0.5, "then": 0.25}
+    hangs = {"law": "conditional", "by": "load.x_m", "cases": [case], "otherwise": 0.75}
+    slots = {"kind": "slots", "items": "/W/*", "anchors": "slot", "y_m": 0, "yaw_deg": 0, "settle": False}
+    scene = box_scene(
+        {f"/W/{name}": ((x, 0, 0), (1, 1, 1)) for x, name in enumerate("ABC")},
+        *(anchor(f"/Slot/{x}", "slot", at(3 * x, 0, 0), (2, 2, 2)) for x in range(3)),
+    )
+    with pytest.raises(UserError, match=r"^randomize.load.occupancy: by names load.x_m, which has 3 values a world"):
+        randomized(scene, {"load": {**slots, "occupancy": hangs, "x_m": uniform(0, 1)}}, range(3))
+
+
+def test_how_an_item_is_turned_may_hang_on_how_many_there_are():
+    """All items of a world by the one number of that world."""
+    scene = box_scene(
+        {f"/W/{name}": ((3 * x, 0, 0), (1, 1, 1)) for x, name in enumerate("AB")},
+        anchor("/Area", "area", at(0, 0, 0), (9, 9, 3)),
+    )
+    yaw = {"law": "conditional", "by": "parts.count", "cases": [{"low": 1, "then": 90}], "otherwise": 0}
+    entry = {**SCATTER, "items": "/W/*", "yaw_deg": yaw, "count": {"law": "integer", "low": 0, "high": 1}}
+    drawn = randomized(scene, {"parts": entry}, range(20)).drawn
+    assert (drawn["p.parts.yaw_deg"] == 90.0 * drawn["p.parts.count"][:, None]).all()
 
 
 def hanging(by: str) -> dict:

@@ -342,7 +342,7 @@ def test_what_is_avoided_is_kept_clear_of_in_space():
     [
         ({**VOLUME, "per_m3": 4}, "exactly one of count and per_m3 is needed, the other one null"),
         ({**SURFACE, "count": None}, "exactly one of count and per_m2 is needed, the other one null"),
-        ({**SURFACE, "anchors": "floor"}, "exactly one of on and anchors is needed, the other one null"),
+        ({**SURFACE, "anchors": "floor"}, "exactly one of carriers and anchors is needed, the other one null"),
         ({**SURFACE, "steepest_deg": 90}, r"steepest_deg must be in \[0, 90\), got 90"),
         ({**VOLUME, "distance_m": -1}, "distance_m must not be negative, got -1"),
         ({**VOLUME, "tries": 0}, "tries must be in 1..1024, got 0"),

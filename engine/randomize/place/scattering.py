@@ -96,25 +96,25 @@ def scatter_surface(params: ScatterSurface, scene: Scene, draft: Draft, draw: Dr
         ground = surfaces(scene, carriers, params.steepest_deg, params.align, draw)
     else:
         ground = floors(select.anchors(scene, params.anchors or "", draw.where("anchors")), draw)
+    wanted = _wanted(params.count, "per_m2", params.per_m2, ground, draft, draw)
     how = Throw(params.overlap, params.tries, params.gap_m, params.distance_m, avoided(params.avoid, scene, draw))
     count = len(select.instances(scene, params.items, draw.where("items")))
     turn = turns_about_z(np.deg2rad(draw.law("yaw_deg", params.yaw_deg, count=count)))
-    amount = params.count, ("per_m2", params.per_m2)
-    _throw_all(params.items, amount, turn, ground, how, (scene, draft, draw))
+    _throw_all(params.items, wanted, turn, ground, how, (scene, draft, draw))
 
 
 @RANDOMIZERS.register("scatter_volume", ScatterVolume)
 def scatter_volume(params: ScatterVolume, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Throw items into boxes, in a fresh random order in every world."""
     ground = volumes(select.anchors(scene, params.anchors, draw.where("anchors")), draw)
+    wanted = _wanted(params.count, "per_m3", params.per_m3, ground, draft, draw)
     how = Throw(params.overlap, params.tries, params.gap_m, params.distance_m, avoided(params.avoid, scene, draw))
     count = len(select.instances(scene, params.items, draw.where("items")))
     if params.yaw_deg is None:
         turn = any_rotation([draw.uniform("turn", count=count, dimension=i) for i in range(3)])
     else:
         turn = turns_about_z(np.deg2rad(draw.law("yaw_deg", params.yaw_deg, count=count)))
-    amount = params.count, ("per_m3", params.per_m3)
-    _throw_all(params.items, amount, turn, ground, how, (scene, draft, draw))
+    _throw_all(params.items, wanted, turn, ground, how, (scene, draft, draw))
 
 
 def any_rotation(u: list[Array]) -> Array:
@@ -134,25 +134,30 @@ def any_rotation(u: list[Array]) -> Array:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _throw_all(
-    globs: Glob, amount: tuple[Law | None, tuple[str, Law | None]], turn: Array, ground: Ground, how: Throw,
-    at: tuple[Scene, Draft, Draw],
-) -> None:  # fmt: skip
-    """Throw as many items as are asked for, and record how many there are, and how many found no place."""
-    scene, draft, draw = at
-    items = items_of(scene, draw.bounds, select.instances(scene, globs, draw.where("items")))
-    count, (key, density) = amount
+def _wanted(
+    count: Law | None, key: str, density: Law | None, ground: Ground, draft: Draft, draw: Draw
+) -> NDArray[np.int64]:
+    """Return how many items each row asks for, drawn as `count`, or as the density `key` on what carries."""
     if density is not None:  # rounded up or down at random, so that the mean is the density
         wanted = draw.law(key, density) * carrying_area(ground, draft) + draw.uniform("rounding")
     else:
         wanted = draw.law("count", count) if count is not None else np.zeros(len(draft.world))
-    asked = np.minimum(np.floor(wanted), len(items.instance)).astype(np.int64)
+    return np.floor(wanted).astype(np.int64)
+
+
+def _throw_all(
+    globs: Glob, wanted: NDArray[np.int64], turn: Array, ground: Ground, how: Throw, at: tuple[Scene, Draft, Draw]
+) -> None:
+    """Throw as many items as are wanted, and record how many there are, and how many found no place."""
+    scene, draft, draw = at
+    items = items_of(scene, draw.bounds, select.instances(scene, globs, draw.where("items")))
+    asked = np.minimum(wanted, len(items.instance))
     order = np.argsort(draw.uniform("order", count=len(items.instance)), axis=1, kind="stable")
     draft.visible[:, items.instance] = False
     placed = put_down_thrown(items, order, throw(items, order, asked, turn, ground, how, at), draft)
     draw.record("placed", placed)
     draw.record("failed", (asked - placed).astype(np.int32))
-    draw.record("short", np.maximum(np.floor(wanted) - asked, 0).astype(np.int32))  # asked for beyond all items
+    draw.record("short", (wanted - asked).astype(np.int32))  # asked for beyond all items
 
 
 def _check_amount(key: str, count: Law | None, density: Law | None) -> None:
