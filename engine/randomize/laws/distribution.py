@@ -27,7 +27,7 @@ from engine.randomize.laws.model import (
     parts_of,
 )
 from engine.randomize.laws.quantile import Given, case_of, choice_shares, include_ends
-from engine.randomize.laws.support import center_of, median, shrink
+from engine.randomize.laws.support import center_of, median, shrink, support
 
 Array = NDArray[np.float64]
 
@@ -73,6 +73,21 @@ def is_discrete(law: Law, breadth: float = 1.0) -> bool:
 def is_smooth(law: Law, breadth: float = 1.0) -> bool:
     """Return whether a law gives no single value a probability of its own, and rises with its number."""
     return not parts_of(law) and _steps(law, breadth) is None
+
+
+def rises(law: Law, breadth: float = 1.0) -> bool:
+    """Return whether larger numbers give no smaller values, where what the law hangs on is given."""
+    match law:
+        case Mixture():
+            return False
+        case Include():
+            low, high, _ = include_ends(law, breadth)
+            first, last = support(law.of, breadth)
+            return low <= first and last <= high and rises(law.of, breadth)
+        case Choice(values):
+            return list(values) == sorted(values)
+        case _:
+            return all(rises(part, breadth) for part in parts_of(law))
 
 
 def steps_of(law: Law, breadth: float = 1.0) -> tuple[list[float], Array]:
