@@ -32,6 +32,7 @@ from engine.randomize.laws.support import center_of, median, shrink, support
 Array = NDArray[np.float64]
 
 SAME = 1.0e-9  # relative: values so near are one, whatever file and arithmetic they came through
+ROUNDING = 4.0 * 2.0**-52  # relative: a beta law of small shapes has much of its probability this near to its ends
 
 
 def below_and_upto(law: Law, value: Array, *, breadth: float = 1.0, given: Given | None = None) -> tuple[Array, Array]:
@@ -60,8 +61,9 @@ def below_and_upto(law: Law, value: Array, *, breadth: float = 1.0, given: Given
                 return _step(*steps, value)
             if isinstance(law, Empirical):
                 return _between(law, value, breadth)
-            smooth = np.clip(_smooth(law, value, breadth), 0.0, 1.0)
-            return smooth, smooth
+            slack = ROUNDING * max(abs(law.low), abs(law.high)) if isinstance(law, Beta) else 0.0
+            below, upto = (np.clip(_smooth(law, value + shift, breadth), 0.0, 1.0) for shift in (-slack, slack))
+            return below, upto
 
 
 def is_discrete(law: Law, breadth: float = 1.0) -> bool:
