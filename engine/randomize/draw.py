@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.draft import Draft
-from engine.errors import UserError
+from engine.errors import UserError, near_matches
 from engine.randomize.bounds import Bounds
 from engine.randomize.law import Law, choose, columns_asked, quantile
 from engine.randomize.laws.group import Counter, Member
@@ -101,7 +101,8 @@ class Draw:
             values = self.sample(other, self.laws[by], count=count, dimension=dimension)  # drawn later, same numbers
             self.assumed[other] = key, 1 if count is None else count
         if values is None:
-            raise UserError(f"{self.where(key)}: by names {by}, which is not drawn before it")
+            near = near_matches(by, tuple(column.removeprefix("p.") for column in self.draft.drawn))
+            raise UserError(f"{self.where(key)}: by names {by}, which is not drawn before it; there are {near}")
         if count is None and values.ndim == 1:
             return values
         if count is not None and values.ndim == 1:
