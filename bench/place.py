@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.report import report
 from engine.draft import Draft
-from engine.randomize import clutter
+from engine.randomize.place import clutter
 from engine.registry import RANDOMIZERS, Entry
 from engine.scene.model import Scene
 from tests.engine.randomize_scene import CORNERS, anchor, at, randomized
@@ -44,8 +44,8 @@ def main() -> None:
     items: dict[str, Any] = {"items": "/Item/*", "count": float(arguments.items)}
     entries = {
         "scatter": {**SCATTER, **items},
-        "surface_box": {**SURFACE, **items, "on": "/Floor"},
-        "blue_noise": {**SURFACE, **items, "on": "/Floor", "distance_m": 0.5},
+        "surface_box": {**SURFACE, **items, "carriers": "/Floor"},
+        "blue_noise": {**SURFACE, **items, "carriers": "/Floor", "distance_m": 0.5},
         "volume_hull": {**VOLUME, **items},
         "stack": {**STACK, "items": "/Item/*"},
     }

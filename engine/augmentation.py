@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 BLUR_TAPS = 49  # of kernels/augment.py: half the width of the widest blur, its middle included
 BLUR_REACH = 3.0  # standard deviations after which a blur ends
 LARGEST_SIGMA_PX = (BLUR_TAPS - 1) / BLUR_REACH
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # as engine/randomize/light.py has it
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])  # as engine/randomize/look/light.py has it
 AS_RENDERED, PATCHES = -1.0, -2.0  # backgrounds that are none of the images
 
 

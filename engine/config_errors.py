@@ -68,7 +68,9 @@ def _omegaconf_line(error: object) -> str | None:
         if parent is None or not hasattr(parent, "keys"):
             return None
         known = tuple(str(key) for key in parent if key != "hydra")
-        return unknown_key(full_key, known, above=full_key.rpartition(".")[0])
+        above = full_key.rpartition(".")[0]
+        instead = f"; another law in its place: '~{above}' '+{above}={{law: ...}}'" if "law" in known else ""
+        return unknown_key(full_key, known, above=above) + instead
     if isinstance(error, ValidationError):
         return _wrong_value(full_key, said)
     return None

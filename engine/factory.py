@@ -29,8 +29,8 @@ from engine.labels.solid import SolidSource, with_solids
 from engine.mounts import frame_names, mounted
 from engine.progress import Progress
 from engine.randomize import apply
-from engine.randomize.augment import augmentation_of
 from engine.randomize.kinds import DAYLIGHT_KINDS
+from engine.randomize.look.augment import augmentation_of
 from engine.randomize.prepare import prepared_scene
 from engine.recipe import Job, Recipe, default_out, with_assets
 from engine.rig import authored_draft, rig_cameras

@@ -17,7 +17,7 @@ from bench.gallery.still_life import (
     still_life,
 )
 from bench.materials import PRESETS, look_at, material_images, pose, studio_dome
-from engine.randomize.light import black_body
+from engine.randomize.look.light import black_body
 from engine.scene.model import Camera, IesProfile, Light, LightKind, Material, Mesh, Texture, TextureInput, Wrap
 
 TILE_PX = (424, 282)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.draft import Draft
-from engine.errors import UserError
+from engine.errors import UserError, near_matches
 from engine.randomize.bounds import Bounds
 from engine.randomize.law import Law, choose, columns_asked, quantile
 from engine.randomize.laws.group import Counter, Member
@@ -41,6 +41,7 @@ class Draw:
     per_step: bool = False  # whether every step draws anew; else all steps of a world share its values
     laws: Mapping[str, Law] = field(default_factory=dict)  # of all randomisers, by column
     members: Mapping[str, Member] = field(default_factory=dict)  # columns in groups
+    assumed: dict[str, tuple[str, int]] = field(default_factory=dict)  # key that is drawn later -> by whom, how many
 
     def where(self, key: str) -> str:
         """Return the path of a parameter in the recipe, for errors."""
@@ -61,7 +62,15 @@ class Draw:
         return index
 
     def sample(self, key: str, law: Law, *, count: int | None = None, dimension: int = 0) -> NDArray[np.float64]:
-        """Return values of a law without recording them: candidates, of which one will be."""
+        """Return values of a law without recording them: candidates, of which one will be.
+
+        Raises:
+            UserError: If another law hangs on it that took it for a column with another number of values.
+        """
+        values = 1 if count is None else count
+        asking, assumed = self.assumed.get(key, ("", values))
+        if assumed != values:
+            raise self._other_count(asking, f"{self.randomizer}.{key}", values, assumed)
         numbers = self._numbers(key, count, dimension)
         if not columns_asked(law):
             return quantile(law, numbers, breadth=self.breadth)
@@ -89,20 +98,23 @@ class Draw:
         name, _, other = by.partition(".")
         values = self.draft.drawn.get(f"p.{by}")
         if values is None and name == self.randomizer and by in self.laws:
-            values = self.sample(
-                other, self.laws[by], count=count, dimension=dimension
-            )  # it is drawn later, from the same numbers
+            values = self.sample(other, self.laws[by], count=count, dimension=dimension)  # drawn later, same numbers
+            self.assumed[other] = key, 1 if count is None else count
         if values is None:
-            raise UserError(f"{self.where(key)}: by names {by}, which is not drawn before it")
+            near = near_matches(by, tuple(column.removeprefix("p.") for column in self.draft.drawn))
+            raise UserError(f"{self.where(key)}: by names {by}, which is not drawn before it; there are {near}")
         if count is None and values.ndim == 1:
             return values
         if count is not None and values.ndim == 1:
             return values[:, None]
         if count is not None and values.shape[1] == count:
             return values
-        raise UserError(
-            f"{self.where(key)}: by names {by}, which has {values.shape[1]} values a world, this law {count or 1}; "
-            "choose a column with one, or with as many"
+        raise self._other_count(key, by, values.shape[1], count or 1)
+
+    def _other_count(self, key: str, by: str, values: int, own: int) -> UserError:
+        return UserError(
+            f"{self.where(key)}: by names {by}, which has {values} values a world, this law {own}; "
+            "choose a column with one that is drawn before it, or with as many"
         )
 
     def uniform(self, key: str, *, count: int | None = None, dimension: int = 0) -> NDArray[np.float64]:

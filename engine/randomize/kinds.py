@@ -59,8 +59,8 @@ def randomizer(name: str, data: object) -> Randomizer:
 def _load() -> None:
     """Import every module of the package, so that it registers its kinds."""
     package = import_module("engine.randomize")
-    for module in pkgutil.iter_modules(package.__path__):
-        import_module(f"engine.randomize.{module.name}")
+    for module in pkgutil.walk_packages(package.__path__, "engine.randomize."):
+        import_module(module.name)
 
 
 def checked_randomizers(entries: Mapping[str, object]) -> dict[str, dict[str, Any]]:

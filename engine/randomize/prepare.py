@@ -6,10 +6,10 @@ import dataclasses
 from pathlib import Path
 
 from engine.randomize.asset_split import AssetSplit, without_held_out
-from engine.randomize.augment import AugmentBackground
 from engine.randomize.kinds import randomizer
-from engine.randomize.texture import TextureChoice, with_texture_choices
-from engine.randomize.variant import Load, VariantChoice, with_variants
+from engine.randomize.look.augment import AugmentBackground
+from engine.randomize.look.texture import TextureChoice, with_texture_choices
+from engine.randomize.look.variant import Load, VariantChoice, with_variants
 from engine.recipe import Recipe
 from engine.scene.image_folder import read_image_folder
 from engine.scene.model import Asset, Scene

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.randomize.light import black_body
+from engine.randomize.look.light import black_body
 from engine.sensors.model import KELVIN_OF_WHITE, Development, Matrix
 
 Array = NDArray[np.float64]

@@ -17,7 +17,7 @@
         }
 
         // In a box [-size/2, size/2] x [-size/2, size/2] x [0, size]: all of the turned item inside it; on its floor if
-        // `deep` is false. Returns whether there is room, with FIT_SLACK_M of engine/randomize/placing.py.
+        // `deep` is false. Returns whether there is room, with FIT_SLACK_M of engine/randomize/place/placing.py.
         static inline bool in_box(
             const real* frame, const real* size_m, const real* turn, const real* half_m, const real* u, bool deep, real* pose
         ) {

@@ -36,7 +36,7 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
 LAZY_DOORS = {
     "engine.dataset": ("engine.factory",),
     "engine.suite": ("engine.factory",),
-    "engine.randomize.throwing": ("engine.gpu",),  # placing launches a kernel, only when a job places things
+    "engine.randomize.place.throwing": ("engine.gpu",),  # placing launches a kernel, only when a job places things
 }
 # Data classes in device packages, free of Warp: what the host sees of a stage.
 HOST_TYPES = (

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from engine.randomize.kinds import checked_randomizers
 from tests.contract.source import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -62,3 +64,17 @@ def test_every_folder_has_a_line_in_the_concepts() -> None:
     named_elsewhere = (".", "docs", "requirements")
     folders = {path.split("/")[0] for path in tracked if "/" in path and not path.startswith(named_elsewhere)}
     assert {folder for folder in folders if f"`{folder}/`" not in concepts} == set()
+
+
+def randomizers_of(text: str) -> dict[str, dict[str, object]]:
+    """Return the entries of the YAML blocks of a document that are a randomiser as a whole, by name."""
+    blocks = [yaml.safe_load(source) for source in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+    return {name: entry for block in blocks for name, entry in block.items() if "kind" in entry}
+
+
+@pytest.mark.parametrize("document", ["placement", "factors"])
+def test_randomisers_in_the_documents_are_complete(document: str) -> None:
+    """As a person would copy them into a scene's yaml."""
+    entries = randomizers_of((ROOT / "docs" / f"{document}.md").read_text(encoding="utf-8"))
+    assert len(entries) >= 2
+    checked_randomizers(entries)

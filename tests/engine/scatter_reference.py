@@ -12,9 +12,9 @@ from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.bounds import world_boxes
-from engine.randomize.clutter import Scatter
 from engine.randomize.draw import Draw
-from engine.randomize.placing import FIT_SLACK_M, footprint, items_of, put_down, standing_place
+from engine.randomize.place.clutter import Scatter
+from engine.randomize.place.placing import FIT_SLACK_M, footprint, items_of, put_down, standing_place
 from engine.randomize.select import Glob
 from engine.scene.model import Anchor, Scene
 

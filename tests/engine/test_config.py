@@ -194,6 +194,11 @@ def test_a_randomizer_replaces_or_removes_that_of_the_scene(mine: Path):
             [SUN, "randomize.dusk_lights.elevation_deg=95"],
             "randomize.dusk_lights: elevation_deg must stay in [-90, 90]",
         ),
+        (
+            [SUN, "randomize.dusk_lights.elevation_deg={law: normal, mean: 5, std: 1}"],
+            "unknown key 'randomize.dusk_lights.elevation_deg.mean'; known keys of randomize.dusk_lights.elevation_deg"
+            ": law, low, high; another law in its place: '~randomize.dusk_lights.elevation_deg' '+randomize.dusk_",
+        ),
         ([SUN, "randomize.dusk_lights.per=frame"], "randomize.dusk_lights.per: 'frame' is not one of: world, step"),
         ([SUN, "~randomize.dusk_lights.lights"], "randomize.dusk_lights: missing key 'lights'; known keys: lights, "),
         (["scene.usd=gone.usda"], "scene 'mine': no file "),

@@ -127,6 +127,21 @@ ORBIT = {"kind": "camera_orbit", "cameras": "*", "around": "/W/A", "distance_m":
 ANGLES = {"azimuth_deg": uniform(0, 360), "elevation_deg": uniform(10, 80), "focal_mm": None}
 
 
+@pytest.mark.parametrize(
+    "law",
+    [
+        {"law": "mixture", "parts": [{"weight": 1, "law": uniform(1, 2)}, {"weight": 3, "law": uniform(0, 1.5)}]},
+        {"law": "choice", "values": [2, -1, 1]},
+        {"law": "include", "of": uniform(-1, 1), "share": 0.2, "low": 0, "high": 0.5},
+    ],
+)
+def test_laws_that_fall_with_their_numbers_agree_on_a_grid(law: dict[str, Any]):
+    """Their cells are no stretches of values."""
+    found = compared({"sky": {**AMBIENT, "stops": uniform(0, 1)}, "shot": {**SHOT, "stops": law}}, groups=GRID)
+    assert found["p.shot.stops"].verdict == "agrees"
+    assert found["p.sky.stops"].test == "cells"
+
+
 @pytest.mark.parametrize(("clearance_m", "verdict"), [(0.0, "agrees"), (3.0, "selected")])
 def test_candidates_that_were_refused_are_no_fault(clearance_m: float, verdict: str):
     """Clear of everything, the nearest distances rightly never come."""

@@ -13,8 +13,8 @@ from scipy import stats
 from engine.errors import UserError
 from engine.randomize.asset_split import without_held_out
 from engine.randomize.kinds import randomizer
+from engine.randomize.look.texture import with_texture_choices
 from engine.randomize.prepare import prepared_scene
-from engine.randomize.texture import with_texture_choices
 from engine.scene.image_folder import read_image_folder
 from engine.scene.model import Keypoints, Scene
 from tests.engine.randomize_scene import anchor, at, box_scene, randomized, recipe_of

@@ -14,7 +14,7 @@ from engine.randomize.law import Case, Conditional, Constant, Uniform
 from engine.randomize.laws.rules import checked_laws, resolve
 from engine.randomize.laws.sobol import MOST_DIMENSIONS, owen_scrambled, sobol_bits
 from engine.recipe import Laws
-from tests.engine.randomize_scene import box_scene, randomized, uniform
+from tests.engine.randomize_scene import anchor, at, box_scene, randomized, uniform
 
 LEAST_P = 1.0e-3  # draws are fixed by the seed: a test that passes once always passes
 SCENE = box_scene({"/W/A": ((0, 0, 0), (1, 1, 1)), "/W/B": ((3, 0, 0), (1, 1, 1))})
@@ -127,6 +127,47 @@ def test_columns_of_several_values_are_joined_index_by_index(group: dict):
     assert abs(stats.spearmanr(hue[:, 0], hue[:, 1]).statistic) < 0.1
 
 
+STEPWISE = {**ENTRIES, "sky": {**ENTRIES["sky"], "per": "step"}}
+
+
+def test_a_correlated_column_of_the_world_is_the_same_at_all_its_steps():
+    """And what is drawn at every step goes with it."""
+    group = {"kind": "correlated", "keys": ["shot.stops", "sky.stops"], "rho": 0.9}
+    worlds, steps = np.repeat(np.arange(1000), 2), np.tile(np.arange(2), 1000)
+    drawn = drawn_of(worlds, entries=STEPWISE, groups={"g": group}, step=steps, steps=2)
+    assert (drawn["shot.stops"][::2] == drawn["shot.stops"][1::2]).all()
+    assert (drawn["sky.stops"][::2] != drawn["sky.stops"][1::2]).all()
+    asked = 6.0 / np.pi * np.arcsin(0.45)
+    assert stats.spearmanr(drawn["shot.stops"][1::2], drawn["sky.stops"][1::2])[0] == pytest.approx(asked, abs=0.03)
+
+
+@pytest.mark.parametrize(
+    ("group", "line"),
+    [
+        ({"kind": "correlated", "keys": KEYS[:2], "rho": 0.9}, "laws.groups.g: sky.stops is drawn at every step, and"),
+        ({"kind": "grid", "keys": KEYS[:2], "cells": [4, 2], "jitter": True}, "laws.groups.g: lamps.stops is drawn"),
+        ({"kind": "sobol", "keys": KEYS[:2]}, "laws.groups.g: lamps.stops is drawn once a world, sky.stops at every"),
+    ],
+)
+def test_a_value_of_a_world_hangs_on_none_of_its_steps(group: dict, line: str):
+    with pytest.raises(UserError) as caught:
+        drawn_of([0], entries=STEPWISE, groups={"g": group})
+    assert str(caught.value).startswith(line)
+
+
+SCATTER = {
+    "kind": "scatter_surface",
+    "carriers": None,
+    "anchors": "area",
+    "per_m2": None,
+    "steepest_deg": 10,
+    "align": False,
+    "distance_m": 0,
+    "gap_m": 0,
+    "overlap": "footprint",
+    "avoid": None,
+    "tries": 8,
+}
 BY_SKY = Conditional("sky.stops", (Case(Uniform(10.0, 20.0), high=0.0),), Constant(-3.0))
 
 
@@ -158,6 +199,31 @@ def test_a_law_may_hang_on_a_later_key_of_its_own_randomizer():
     assert (drawn["p.tints.saturation"] == np.where(drawn["p.tints.brightness"] >= 0.5, 0.25, 0.75)).all()
 
 
+def test_a_law_that_takes_a_later_key_for_a_list_is_one_error():
+    """Slots draw how many places are filled before where in its place each of their items stands."""
+    case = {"low": 0.5, "then": 0.25}
+    hangs = {"law": "conditional", "by": "load.x_m", "cases": [case], "otherwise": 0.75}
+    slots = {"kind": "slots", "items": "/W/*", "anchors": "slot", "y_m": 0, "yaw_deg": 0, "settle": False}
+    scene = box_scene(
+        {f"/W/{name}": ((x, 0, 0), (1, 1, 1)) for x, name in enumerate("ABC")},
+        *(anchor(f"/Slot/{x}", "slot", at(3 * x, 0, 0), (2, 2, 2)) for x in range(3)),
+    )
+    with pytest.raises(UserError, match=r"^randomize.load.occupancy: by names load.x_m, which has 3 values a world"):
+        randomized(scene, {"load": {**slots, "occupancy": hangs, "x_m": uniform(0, 1)}}, range(3))
+
+
+def test_how_an_item_is_turned_may_hang_on_how_many_there_are():
+    """All items of a world by the one number of that world."""
+    scene = box_scene(
+        {f"/W/{name}": ((3 * x, 0, 0), (1, 1, 1)) for x, name in enumerate("AB")},
+        anchor("/Area", "area", at(0, 0, 0), (9, 9, 3)),
+    )
+    yaw = {"law": "conditional", "by": "parts.count", "cases": [{"low": 1, "then": 90}], "otherwise": 0}
+    entry = {**SCATTER, "items": "/W/*", "yaw_deg": yaw, "count": {"law": "integer", "low": 0, "high": 1}}
+    drawn = randomized(scene, {"parts": entry}, range(20)).drawn
+    assert (drawn["p.parts.yaw_deg"] == 90.0 * drawn["p.parts.count"][:, None]).all()
+
+
 def hanging(by: str) -> dict:
     return {"law": "conditional", "by": by, "cases": [{"low": 0, "then": 1}], "otherwise": 0}
 
@@ -181,6 +247,10 @@ def test_what_a_law_hangs_on_runs_first():
         (
             {"a": {**AMBIENT, "stops": hanging("c.stops")}, "c": {**SHOT, "stops": 0}},
             "randomize.a.stops: by names c.stops, which is drawn later: camera_exposure runs after ambient_scale; let",
+        ),
+        (
+            {"a": {**AMBIENT, "stops": hanging("b.stops")}, "b": {**AMBIENT, "per": "step", "stops": 0}},
+            "randomize.a.stops: by names b.stops, which is drawn at every step, this law once a world; write randomize",
         ),
     ],
 )
@@ -219,7 +289,10 @@ def test_reweighting_is_written_out_in_the_recipe():
     [
         ({"reweight": {"sky.stop": 1}}, "laws.reweight.sky.stop: sky has no law 'stop'; it has stops"),
         ({"reweight": {"sun.stops": 1}}, "laws.reweight.sun.stops: no randomiser 'sun'; there are "),
-        ({"reweight": {"sky.stops": uniform(0, 99)}}, "randomize.sky: stops must stay in [-64, 64], but this law"),
+        (
+            {"reweight": {"sky.stops": uniform(0, 99)}},
+            "laws.reweight.sky.stops: stops must stay in [-64, 64], but this",
+        ),
         (
             {"groups": {"g": {"kind": "sobol", "keys": ["sky.stop"]}}},
             "laws.groups.g: no law draws the column 'sky.stop'",

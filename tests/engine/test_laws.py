@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -61,7 +63,7 @@ def values_of(law: Law, count: int = 4000, *, breadth: float = 1.0) -> np.ndarra
 
 
 @pytest.mark.parametrize("breadth", [1.0, 0.4])
-@pytest.mark.parametrize("law", [*SIMPLE, *MADE], ids=lambda law: law.TAG[1])
+@pytest.mark.parametrize("law", [*SIMPLE, *MADE, Beta(0.02, 3.0, 1.0, 3.0)], ids=lambda law: law.TAG[1])
 def test_asked_and_drawn_agree_for_every_kind(law: Law, breadth: float):
     """KS of places in the distribution function, which is written apart from the values; chi-square of counts."""
     values = values_of(law, breadth=breadth)
@@ -123,9 +125,9 @@ def test_a_share_of_all_values_is_an_end_of_the_range():
 
 
 def test_the_ends_of_the_unit_interval_stay_inside_every_law():
-    for law in (*SIMPLE, *MADE):
-        low, high = support(law)
-        ends = quantile(law, np.array([0.0, np.nextafter(1.0, 0.0)]))
+    for law, breadth in itertools.product((*SIMPLE, *MADE, Integer(2, 7)), (1.0, 1.0 / 3.0)):
+        low, high = support(law, breadth)
+        ends = quantile(law, np.array([0.0, np.nextafter(1.0, 0.0)]), breadth=breadth)
         assert np.isfinite(ends).all()
         assert ((ends >= low) & (ends <= high)).all(), law
 

@@ -12,11 +12,11 @@ from scipy.spatial import ConvexHull, cKDTree
 
 from engine.draft import Draft
 from engine.errors import UserError
-from engine.randomize import clutter, scattering
-from engine.randomize.hulls import MOST_CORNERS, outer_hull
 from engine.randomize.kinds import randomizer
+from engine.randomize.place import clutter, scattering
+from engine.randomize.place.hulls import MOST_CORNERS, outer_hull
+from engine.randomize.place.throwing import Thrown, throw
 from engine.randomize.pose import compose
-from engine.randomize.throwing import Thrown, throw
 from engine.registry import RANDOMIZERS, Entry
 from engine.scene.model import Scene
 from tests.engine.randomize_scene import CORNERS, anchor, at, box_scene, randomized, uniform
@@ -39,7 +39,7 @@ VOLUME = {
 SURFACE = {
     "kind": "scatter_surface",
     "items": "/Item/*",
-    "on": "/Ground",
+    "carriers": "/Ground",
     "anchors": None,
     "count": 40,
     "per_m2": None,
@@ -311,7 +311,7 @@ def feet_of_row(draft: Draft, row: int) -> np.ndarray:
     return feet_of(one, 2, 2e-3)
 
 
-@pytest.mark.parametrize("entry", [VOLUME, {**SURFACE, "on": "/Box/*", "overlap": "hull", "avoid": None}])
+@pytest.mark.parametrize("entry", [VOLUME, {**SURFACE, "carriers": "/Box/*", "overlap": "hull", "avoid": None}])
 def test_a_world_is_the_same_in_any_batch(entry: dict):
     shapes = {**convex_items(20, 8, 0.2), "/Box/floor": (CORNERS * [1.5, 1.5, 0.1], BOX_SIDES)}
     scene = solid_scene(shapes, anchor("/A", "air", at(0, 0, 0), (1, 1, 1)))
@@ -342,7 +342,7 @@ def test_what_is_avoided_is_kept_clear_of_in_space():
     [
         ({**VOLUME, "per_m3": 4}, "exactly one of count and per_m3 is needed, the other one null"),
         ({**SURFACE, "count": None}, "exactly one of count and per_m2 is needed, the other one null"),
-        ({**SURFACE, "anchors": "floor"}, "exactly one of on and anchors is needed, the other one null"),
+        ({**SURFACE, "anchors": "floor"}, "exactly one of carriers and anchors is needed, the other one null"),
         ({**SURFACE, "steepest_deg": 90}, r"steepest_deg must be in \[0, 90\), got 90"),
         ({**VOLUME, "distance_m": -1}, "distance_m must not be negative, got -1"),
         ({**VOLUME, "tries": 0}, "tries must be in 1..1024, got 0"),

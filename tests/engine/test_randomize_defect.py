@@ -13,8 +13,8 @@ from engine._layout import conf_folder
 from engine.defect import COLUMNS, DEFECT_NAMES, DefectKind, record_values
 from engine.draft import Draft
 from engine.errors import UserError
-from engine.randomize.defect import Kind
 from engine.randomize.kinds import checked_randomizers
+from engine.randomize.look.defect import Kind
 from engine.scene.model import Mesh, Scene
 from engine.scene.taxonomy import ObjectClass, Taxonomy
 from tests.engine.randomize_scene import box_scene, randomized, uniform

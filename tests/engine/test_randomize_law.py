@@ -231,7 +231,7 @@ COMPLETE = {
     "lean": {"items": "*", "anchors": "a", "probability": 1, **LEANING, "deck_m": None, "shear": False},
     "near": {"items": "*", "to": "*", "count": 1, **AROUND, "inside": None, "gap_m": 0, "avoid": None, "tries": 1},
     "scatter": {"items": "*", "anchors": "a", "count": 1, "yaw_deg": 0, "gap_m": 0, "avoid": None, "tries": 1},
-    "scatter_surface": {**THROWN, "on": "*", "anchors": None, "per_m2": None, "steepest_deg": 30, "align": False},
+    "scatter_surface": {**THROWN, "carriers": "*", "anchors": None, "per_m2": None, "steepest_deg": 30, "align": False},
     "scatter_volume": {**THROWN, "anchors": "a", "per_m3": None},
     "stack": {"items": "*", "anchors": "a", "levels": 3, "overhang": 0, "yaw_deg": 0, **COLUMN},
     "planogram": PLANOGRAM,

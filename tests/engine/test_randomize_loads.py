@@ -7,7 +7,7 @@ import pytest
 
 from engine.errors import UserError
 from engine.randomize.bounds import scene_bounds
-from engine.randomize.footprint import Footprints, gaps_m
+from engine.randomize.place.footprint import Footprints, gaps_m
 from tests.engine.randomize_scene import anchor, at, box_scene, randomized, uniform, world_corners
 
 ATTACH = {

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from engine.errors import UserError
-from engine.randomize.light import LUMINANCE, black_body
-from engine.randomize.material import rgb_from_hsv
+from engine.randomize.look.light import LUMINANCE, black_body
+from engine.randomize.look.material import rgb_from_hsv
 from tests.engine.randomize_scene import CLEAR, JITTER, LOOK, SCENE, randomized, uniform
 
 LAMPS = {"kind": "light_scale", "per": "world", "lights": "/Lights/Lamp*", "stops": 1.0, "together": False}

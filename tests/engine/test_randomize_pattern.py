@@ -12,8 +12,8 @@ from engine.draft import NO_PATTERN, Draft
 from engine.errors import UserError
 from engine.pattern import COLUMNS, LAYERS, OWN_COLOR, PATTERN_NAMES
 from engine.randomize.kinds import checked_randomizers
-from engine.randomize.material import rgb_from_hsv
-from engine.randomize.pattern import LAW_KEYS, Name
+from engine.randomize.look.material import rgb_from_hsv
+from engine.randomize.look.pattern import LAW_KEYS, Name
 from tests.engine.randomize_scene import SCENE, randomized, uniform
 
 LAYER_LAWS = {"rust": uniform(0, 0.5), "stain": 0.0, "dust": 0.25, "wear": uniform(0.1, 0.9)}

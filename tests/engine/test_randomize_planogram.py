@@ -10,7 +10,7 @@ from scipy import stats
 
 from engine.draft import Draft
 from engine.errors import UserError
-from engine.randomize.planogram import BLOCKS_MOST
+from engine.randomize.place.planogram import BLOCKS_MOST
 from engine.scene.model import Scene
 from tests.engine.randomize_scene import anchor, at, box_scene, randomized, uniform, world_corners
 

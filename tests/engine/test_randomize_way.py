@@ -11,8 +11,8 @@ from scipy import stats
 
 from engine.errors import UserError
 from engine.randomize import apply
+from engine.randomize.cameras.polyline import way_through
 from engine.randomize.kinds import randomizer
-from engine.randomize.polyline import way_through
 from engine.randomize.shells import Shells, distance_to_triangles
 from engine.rig import authored_draft, rig_cameras
 from tests.engine.randomize_scene import CLEAR, anchor, at, box_scene, randomized, recipe_of, uniform

@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from engine.draft import Draft
 from engine.errors import UserError
-from engine.randomize import drop, rest_cache
 from engine.randomize.kinds import randomizer
+from engine.randomize.place import drop, rest_cache
 from engine.scene.model import Scene
 from tests.engine.randomize_scene import CORNERS, anchor, at, randomized
 from tests.engine.test_placing import BOX_SIDES, VOLUME, convex_items, solid_scene, world_points

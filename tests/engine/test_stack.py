@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize.kinds import randomizer
-from engine.randomize.overhang import overhang_share
+from engine.randomize.place.overhang import overhang_share
 from engine.scene.model import Scene
 from tests.engine.randomize_scene import anchor, at, box_scene, randomized, uniform, world_corners
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import convolve
 
-from engine.randomize.light import black_body
+from engine.randomize.look.light import black_body
 from engine.render import Renderer
 from engine.render.sensor_strip import sensor_strip
 from engine.scene.model import Material

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from engine.randomize.kinds import Randomizer
 from engine.randomize.laws.columns import choice_columns, law_columns
-from engine.randomize.laws.distribution import below_and_upto, is_discrete, is_smooth, steps_of
+from engine.randomize.laws.distribution import below_and_upto, is_discrete, is_smooth, rises, steps_of
 from engine.randomize.laws.group import Correlated, Grid, Member
 from engine.randomize.laws.model import Conditional, Law, columns_asked
 from engine.randomize.laws.quantile import Given, case_of, choice_shares
@@ -129,7 +129,7 @@ def _law(key: str, entry: Randomizer, law: Law, asked: Asked, table: Table) -> C
         share = outside / values.size
         return replace(blank, test="range", statistic=share, p=0.0, note=f"{outside} outside of [{low:g}, {high:g}]")
     member = asked.resolved.rules.members.get(key)
-    if member is not None and isinstance(member.group, Grid):
+    if member is not None and isinstance(member.group, Grid) and rises(law, breadth):
         return _in_cells(blank, law, values, member, asked, table)
     if not columns_asked(law) and is_discrete(law, breadth):
         steps, shares = steps_of(law, breadth)

@@ -27,11 +27,12 @@ from engine.randomize.laws.model import (
     parts_of,
 )
 from engine.randomize.laws.quantile import Given, case_of, choice_shares, include_ends
-from engine.randomize.laws.support import center_of, median, shrink
+from engine.randomize.laws.support import center_of, median, shrink, support
 
 Array = NDArray[np.float64]
 
 SAME = 1.0e-9  # relative: values so near are one, whatever file and arithmetic they came through
+ROUNDING = 4.0 * 2.0**-52  # relative: a beta law of small shapes has much of its probability this near to its ends
 
 
 def below_and_upto(law: Law, value: Array, *, breadth: float = 1.0, given: Given | None = None) -> tuple[Array, Array]:
@@ -60,8 +61,9 @@ def below_and_upto(law: Law, value: Array, *, breadth: float = 1.0, given: Given
                 return _step(*steps, value)
             if isinstance(law, Empirical):
                 return _between(law, value, breadth)
-            smooth = np.clip(_smooth(law, value, breadth), 0.0, 1.0)
-            return smooth, smooth
+            slack = ROUNDING * max(abs(law.low), abs(law.high)) if isinstance(law, Beta) else 0.0
+            below, upto = (np.clip(_smooth(law, value + shift, breadth), 0.0, 1.0) for shift in (-slack, slack))
+            return below, upto
 
 
 def is_discrete(law: Law, breadth: float = 1.0) -> bool:
@@ -73,6 +75,21 @@ def is_discrete(law: Law, breadth: float = 1.0) -> bool:
 def is_smooth(law: Law, breadth: float = 1.0) -> bool:
     """Return whether a law gives no single value a probability of its own, and rises with its number."""
     return not parts_of(law) and _steps(law, breadth) is None
+
+
+def rises(law: Law, breadth: float = 1.0) -> bool:
+    """Return whether larger numbers give no smaller values, where what the law hangs on is given."""
+    match law:
+        case Mixture():
+            return False
+        case Include():
+            low, high, _ = include_ends(law, breadth)
+            first, last = support(law.of, breadth)
+            return low <= first and last <= high and rises(law.of, breadth)
+        case Choice(values):
+            return list(values) == sorted(values)
+        case _:
+            return all(rises(part, breadth) for part in parts_of(law))
 
 
 def steps_of(law: Law, breadth: float = 1.0) -> tuple[list[float], Array]:

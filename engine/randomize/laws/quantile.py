@@ -65,7 +65,7 @@ def quantile(law: Law, uniform: Array, *, breadth: float = 1.0, given: Given | N
             return np.asarray(values)[choose(len(values), weights, uniform, breadth=breadth)]
         case Integer(low, high):
             first, end = shrink(float(low), high + 1.0, breadth)
-            return np.clip(np.floor(first + (end - first) * uniform), low, high)
+            return np.clip(np.floor(first + (end - first) * uniform), *support(law, breadth))
         case Histogram() | Empirical():
             center = median(law)
             return np.asarray(center + breadth * (np.interp(uniform, *_table(law)) - center))

@@ -17,7 +17,7 @@ from engine.errors import UserError, near_matches
 from engine.plain import from_plain, to_plain
 from engine.randomize.kinds import Randomizer, checked_randomizers, randomizer
 from engine.randomize.laws.columns import choice_columns, law_columns, replaced
-from engine.randomize.laws.group import Member, read_group
+from engine.randomize.laws.group import Correlated, Group, Member, read_group
 from engine.randomize.laws.model import Law, columns_asked
 from engine.recipe import Laws
 
@@ -52,7 +52,11 @@ def resolve(randomize: Mapping[str, object], laws: Laws) -> Resolved:
     for column, value in laws.reweight.items():
         entry, path = _place(entries, plain_column(column), f"laws.reweight.{column}")
         plain = {"kind": entry.entry.kind, "per": entry.per, **to_plain(entry.params)}
-        entries[entry.name] = randomizer(entry.name, replaced(plain, path, value))
+        try:
+            entries[entry.name] = randomizer(entry.name, replaced(plain, path, value))
+        except UserError as error:
+            said = str(error).removeprefix(f"randomize.{entry.name}: ")
+            raise UserError(f"laws.reweight.{column}: {said}") from error
     drawn = {f"{entry.name}.{c.key}": c.law for entry in entries.values() for c in law_columns(entry.params)}
     named = {f"{entry.name}.{key}" for entry in entries.values() for key in choice_columns(entry.params)}
     members = _members(laws.groups, entries, {*drawn, *named})
@@ -145,8 +149,26 @@ def _members(groups: Mapping[str, object], entries: Mapping[str, Randomizer], co
             if key in members:
                 raise UserError(f"laws.groups.{name}: {key} is in {members[key].name} already; a column has one group")
         per_step = {key: entries[key.partition(".")[0]].per == "step" for key in group.keys}
+        _check_per(f"laws.groups.{name}", group, per_step)
         members |= {key: Member(name, group, key, per_step) for key in group.keys}
     return members
+
+
+def _check_per(where: str, group: Group, per_step: Mapping[str, bool]) -> None:
+    """Refuse a group in which a value of a world would hang on one of a step, or cells and points would part."""
+    world, step = ([key for key in group.keys if per_step[key] == each] for each in (False, True))
+    if not world or not step:
+        return
+    if not isinstance(group, Correlated):
+        raise UserError(
+            f"{where}: {world[0]} is drawn once a world, {step[0]} at every step; "
+            f"a {group.TAG[1]} group needs one `per`"
+        )
+    if group.keys[: len(world)] != tuple(world):
+        raise UserError(
+            f"{where}: {step[0]} is drawn at every step, and what is drawn once a world comes first; "
+            f"keys: [{', '.join((*world, *step))}]"
+        )
 
 
 def _in_order(entries: Mapping[str, Randomizer], drawn: Mapping[str, Law]) -> tuple[Randomizer, ...]:
@@ -158,6 +180,11 @@ def _in_order(entries: Mapping[str, Randomizer], drawn: Mapping[str, Law]) -> tu
             other, where = asked.partition(".")[0], f"randomize.{column}"
             if other not in entries:
                 raise UserError(f"{where}: by names {asked}, but there is no randomiser '{other}'")
+            if entries[other].per == "step" and entries[name].per == "world":
+                raise UserError(
+                    f"{where}: by names {asked}, which is drawn at every step, this law once a world; "
+                    f"write randomize.{name}.per: step"
+                )
             if entries[other].stage > entries[name].stage:
                 raise UserError(
                     f"{where}: by names {asked}, which is drawn later: {entries[other].entry.kind} runs after "

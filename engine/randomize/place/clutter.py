@@ -11,11 +11,11 @@ from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
-from engine.randomize.placing import items_of
+from engine.randomize.place.placing import items_of
+from engine.randomize.place.throwing import Throw, avoided, floors, put_down_thrown, throw
 from engine.randomize.pose import turns_about_z
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
-from engine.randomize.throwing import Throw, avoided, floors, put_down_thrown, throw
 from engine.registry import RANDOMIZERS
 from engine.scene.model import Scene
 

@@ -22,7 +22,7 @@ from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.apply import Plan
-from engine.randomize.camera import rig_camera_indices
+from engine.randomize.cameras.camera import rig_camera_indices
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, check_weights
 from engine.randomize.laws.columns import Choices

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.errors import UserError
 from engine.randomize.draw import Draw
-from engine.randomize.placing import Items
+from engine.randomize.place.placing import Items
 from engine.scene.model import Scene
 
 Array = NDArray[np.float64]

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.errors import UserError
-from engine.randomize import rest_cache, select
+from engine.randomize import select
 from engine.randomize.bounds import Bounds
-from engine.randomize.carriers import triangles_of
 from engine.randomize.draw import Draw
-from engine.randomize.drop import Body, Drop, Rest, Settings, drop, turned
-from engine.randomize.hulls import FLAT_SHARE, box_corners, outer_hull
+from engine.randomize.place import rest_cache
+from engine.randomize.place.carriers import triangles_of
+from engine.randomize.place.drop import Body, Drop, Rest, Settings, drop, turned
+from engine.randomize.place.hulls import FLAT_SHARE, box_corners, outer_hull
 from engine.randomize.pose import apply, dot, length
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage

@@ -15,10 +15,8 @@ from engine.errors import UserError, near_matches
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, support
-from engine.randomize.material import rgb_from_hsv
-from engine.randomize.select import Glob
-from engine.randomize.stage import Stage
-from engine.randomize.surface import (
+from engine.randomize.look.material import rgb_from_hsv
+from engine.randomize.look.surface import (
     SCALE_STEP,
     Array,
     Density,
@@ -28,6 +26,8 @@ from engine.randomize.surface import (
     surface_of,
     unit,
 )
+from engine.randomize.select import Glob
+from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
 from engine.scene.model import Scene
 

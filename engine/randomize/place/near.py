@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.bounds import world_boxes
-from engine.randomize.clutter import MOST_ITEMS, MOST_TRIES
 from engine.randomize.draw import Draw
-from engine.randomize.footprint import Footprints, footprints
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
-from engine.randomize.placing import footprint, items_of, put_down
+from engine.randomize.place.clutter import MOST_ITEMS, MOST_TRIES
+from engine.randomize.place.footprint import Footprints, footprints
+from engine.randomize.place.placing import footprint, items_of, put_down
 from engine.randomize.pose import turned_about_z
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage

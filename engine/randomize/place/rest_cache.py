@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.randomize.drop import VERSION, Body, Drop, Rest, Settings
+from engine.randomize.place.drop import VERSION, Body, Drop, Rest, Settings
 from engine.scene.store.cache import cache_folder
 from engine.scene.store.tensor_file import TensorFileError, file_buffer, parse_tensors, write_tensors
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from engine.draft import Draft
 from engine.errors import UserError
-from engine.randomize.camera import rig_camera_indices
+from engine.randomize.cameras.camera import rig_camera_indices
 from engine.randomize.draw import Draw
 from engine.randomize.law import Law, check_support
 from engine.randomize.select import Glob

@@ -17,7 +17,7 @@ from engine.errors import UserError
 from engine.lens.fit import fit_lens
 from engine.randomize import select
 from engine.randomize.bounds import world_boxes
-from engine.randomize.clearance import Clearance, Room, first_clear
+from engine.randomize.cameras.clearance import Clearance, Room, first_clear
 from engine.randomize.draw import Draw
 from engine.randomize.law import (
     ANGLE_RANGE_DEG,

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.randomize import select
-from engine.randomize.clutter import MOST_TRIES
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
-from engine.randomize.overhang import overhang_share
-from engine.randomize.placing import FIT_SLACK_M, Items, footprint, items_of, put_down, standing_place
+from engine.randomize.place.clutter import MOST_TRIES
+from engine.randomize.place.overhang import overhang_share
+from engine.randomize.place.placing import FIT_SLACK_M, Items, footprint, items_of, put_down, standing_place
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS

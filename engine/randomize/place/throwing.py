@@ -17,9 +17,9 @@ from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.bounds import Bounds
 from engine.randomize.draw import Draw
-from engine.randomize.hulls import standing_hull
 from engine.randomize.philox import stream_key
-from engine.randomize.placing import Items, put_down
+from engine.randomize.place.hulls import standing_hull
+from engine.randomize.place.placing import Items, put_down
 from engine.randomize.pose import apply, length
 from engine.randomize.select import Glob
 from engine.scene.model import Anchor, Scene

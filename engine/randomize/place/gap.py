@@ -10,7 +10,7 @@ import numpy as np
 from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.footprint import Footprints, footprints, gaps_m
+from engine.randomize.place.footprint import Footprints, footprints, gaps_m
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS

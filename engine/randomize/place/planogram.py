@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.facing import FACINGS_MOST, ROWS_MOST, Block, Chances, Facings, face, poses_of
 from engine.randomize.law import ANGLE_RANGE_DEG, LENGTH_RANGE_M, Law, check_support
-from engine.randomize.placing import Items, items_of, put_down, standing_place
-from engine.randomize.product_lines import Lines, Stock, lines_of
+from engine.randomize.place.facing import FACINGS_MOST, ROWS_MOST, Block, Chances, Facings, face, poses_of
+from engine.randomize.place.placing import Items, items_of, put_down, standing_place
+from engine.randomize.place.product_lines import Lines, Stock, lines_of
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS

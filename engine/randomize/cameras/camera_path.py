@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize import select
-from engine.randomize.camera import check_focal, place_cameras, rig_camera_indices, zoom_cameras
-from engine.randomize.clearance import Clearance, Room, first_clear
+from engine.randomize.cameras.camera import check_focal, place_cameras, rig_camera_indices, zoom_cameras
+from engine.randomize.cameras.clearance import Clearance, Room, first_clear
+from engine.randomize.cameras.polyline import Curve, Way, way_through
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, LENGTH_RANGE_M, Law, check_support
-from engine.randomize.polyline import Curve, Way, way_through
 from engine.randomize.pose import cross, length, look_at
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.bounds import world_boxes
-from engine.randomize.camera import rig_camera_indices
+from engine.randomize.cameras.camera import rig_camera_indices
+from engine.randomize.cameras.motion import SPEED_RANGE_M_S
 from engine.randomize.draw import Draw
 from engine.randomize.law import LENGTH_RANGE_M, Law, check_support
-from engine.randomize.motion import SPEED_RANGE_M_S
 from engine.randomize.pose import apply, dot, look_at
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage

@@ -13,7 +13,7 @@ from engine.pattern import LAYERS, OWN_COLOR, PATTERN_NAMES, new_slots, wear_slo
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
-from engine.randomize.material import rgb_from_hsv
+from engine.randomize.look.material import rgb_from_hsv
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS

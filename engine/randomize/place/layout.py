@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, LENGTH_RANGE_M, Law, check_support
-from engine.randomize.placing import FIT_SLACK_M, Items, footprint, items_of, put_down, standing_place
+from engine.randomize.place.placing import FIT_SLACK_M, Items, footprint, items_of, put_down, standing_place
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS

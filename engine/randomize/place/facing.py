@@ -12,8 +12,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.randomize.place.product_lines import Stock
 from engine.randomize.pose import compose
-from engine.randomize.product_lines import Stock
 from engine.scene.model import Anchor
 
 Array = NDArray[np.float64]

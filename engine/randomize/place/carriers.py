@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize.draw import Draw
+from engine.randomize.place.throwing import Ground
 from engine.randomize.pose import apply, cross, length, rotate
-from engine.randomize.throwing import Ground
 from engine.scene.model import Scene
 
 Array = NDArray[np.float64]
@@ -30,7 +30,7 @@ def surfaces(scene: Scene, instances: NDArray[np.int64], steepest_deg: float, al
         carriers.append(np.full(len(local), carrier, np.int32))
     corner_m = np.concatenate(corners)
     if not len(corner_m):
-        raise UserError(f"{draw.where('on')}: none of the instances has a surface")
+        raise UserError(f"{draw.where('carriers')}: none of the instances has a surface")
     least_up = float(np.cos(np.deg2rad(steepest_deg)))
     return Ground(
         "SURFACE",

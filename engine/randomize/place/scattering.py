@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.randomize import select
-from engine.randomize.carriers import carrying_area, surfaces
-from engine.randomize.clutter import MOST_ITEMS, MOST_TRIES
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
-from engine.randomize.placing import items_of
+from engine.randomize.place.carriers import carrying_area, surfaces
+from engine.randomize.place.clutter import MOST_ITEMS, MOST_TRIES
+from engine.randomize.place.placing import items_of
+from engine.randomize.place.throwing import Ground, Throw, avoided, floors, put_down_thrown, throw, volumes
 from engine.randomize.pose import turns_about_z
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
-from engine.randomize.throwing import Ground, Throw, avoided, floors, put_down_thrown, throw, volumes
 from engine.registry import RANDOMIZERS
 from engine.scene.model import Scene
 
@@ -38,8 +38,8 @@ class ScatterSurface:
 
     STAGE: ClassVar[Stage] = Stage.CLUTTER
     items: Glob  # instances
-    on: Glob | None  # instances whose triangles carry, where they are visible; null: `anchors`
-    anchors: str | None  # kind of anchors whose floors carry; null: `on`
+    carriers: Glob | None  # instances whose triangles carry, where they are visible; null: `anchors`
+    anchors: str | None  # kind of anchors whose floors carry; null: `carriers`
     count: Law | None  # items a world; null: `per_m2`
     per_m2: Law | None  # items on a square metre that carries; null: `count`
     steepest_deg: float  # slope of a triangle that still carries
@@ -48,15 +48,15 @@ class ScatterSurface:
     distance_m: float  # least distance between feet; 0: none
     gap_m: float  # least distance between items, and to what is avoided
     overlap: Literal["footprint", "box", "hull"]
-    avoid: Glob | None  # instances whose boxes are kept clear of where they are visible; not those in `on`
+    avoid: Glob | None  # instances whose boxes are kept clear of where they are visible; not the carriers
     tries: int  # places tried for each item
 
     def __post_init__(self) -> None:
         check_support("yaw_deg", self.yaw_deg, *ANGLE_RANGE_DEG)
         _check_amount("per_m2", self.count, self.per_m2)
         _check_throw(self.distance_m, self.gap_m, self.tries)
-        if (self.on is None) == (self.anchors is None):
-            raise ValueError("exactly one of on and anchors is needed, the other one null")
+        if (self.carriers is None) == (self.anchors is None):
+            raise ValueError("exactly one of carriers and anchors is needed, the other one null")
         if not 0.0 <= self.steepest_deg < 90.0:
             raise ValueError(f"steepest_deg must be in [0, 90), got {self.steepest_deg:g}")
 
@@ -91,30 +91,30 @@ class ScatterVolume:
 @RANDOMIZERS.register("scatter_surface", ScatterSurface)
 def scatter_surface(params: ScatterSurface, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Throw items onto surfaces, in a fresh random order in every world."""
-    if params.on is not None:
-        carriers = select.instances(scene, params.on, draw.where("on"))
+    if params.carriers is not None:
+        carriers = select.instances(scene, params.carriers, draw.where("carriers"))
         ground = surfaces(scene, carriers, params.steepest_deg, params.align, draw)
     else:
         ground = floors(select.anchors(scene, params.anchors or "", draw.where("anchors")), draw)
+    wanted = _wanted(params.count, "per_m2", params.per_m2, ground, draft, draw)
     how = Throw(params.overlap, params.tries, params.gap_m, params.distance_m, avoided(params.avoid, scene, draw))
     count = len(select.instances(scene, params.items, draw.where("items")))
     turn = turns_about_z(np.deg2rad(draw.law("yaw_deg", params.yaw_deg, count=count)))
-    amount = params.count, ("per_m2", params.per_m2)
-    _throw_all(params.items, amount, turn, ground, how, (scene, draft, draw))
+    _throw_all(params.items, wanted, turn, ground, how, (scene, draft, draw))
 
 
 @RANDOMIZERS.register("scatter_volume", ScatterVolume)
 def scatter_volume(params: ScatterVolume, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Throw items into boxes, in a fresh random order in every world."""
     ground = volumes(select.anchors(scene, params.anchors, draw.where("anchors")), draw)
+    wanted = _wanted(params.count, "per_m3", params.per_m3, ground, draft, draw)
     how = Throw(params.overlap, params.tries, params.gap_m, params.distance_m, avoided(params.avoid, scene, draw))
     count = len(select.instances(scene, params.items, draw.where("items")))
     if params.yaw_deg is None:
         turn = any_rotation([draw.uniform("turn", count=count, dimension=i) for i in range(3)])
     else:
         turn = turns_about_z(np.deg2rad(draw.law("yaw_deg", params.yaw_deg, count=count)))
-    amount = params.count, ("per_m3", params.per_m3)
-    _throw_all(params.items, amount, turn, ground, how, (scene, draft, draw))
+    _throw_all(params.items, wanted, turn, ground, how, (scene, draft, draw))
 
 
 def any_rotation(u: list[Array]) -> Array:
@@ -134,25 +134,30 @@ def any_rotation(u: list[Array]) -> Array:
     return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
 
-def _throw_all(
-    globs: Glob, amount: tuple[Law | None, tuple[str, Law | None]], turn: Array, ground: Ground, how: Throw,
-    at: tuple[Scene, Draft, Draw],
-) -> None:  # fmt: skip
-    """Throw as many items as are asked for, and record how many there are, and how many found no place."""
-    scene, draft, draw = at
-    items = items_of(scene, draw.bounds, select.instances(scene, globs, draw.where("items")))
-    count, (key, density) = amount
+def _wanted(
+    count: Law | None, key: str, density: Law | None, ground: Ground, draft: Draft, draw: Draw
+) -> NDArray[np.int64]:
+    """Return how many items each row asks for, drawn as `count`, or as the density `key` on what carries."""
     if density is not None:  # rounded up or down at random, so that the mean is the density
         wanted = draw.law(key, density) * carrying_area(ground, draft) + draw.uniform("rounding")
     else:
         wanted = draw.law("count", count) if count is not None else np.zeros(len(draft.world))
-    asked = np.minimum(np.floor(wanted), len(items.instance)).astype(np.int64)
+    return np.floor(wanted).astype(np.int64)
+
+
+def _throw_all(
+    globs: Glob, wanted: NDArray[np.int64], turn: Array, ground: Ground, how: Throw, at: tuple[Scene, Draft, Draw]
+) -> None:
+    """Throw as many items as are wanted, and record how many there are, and how many found no place."""
+    scene, draft, draw = at
+    items = items_of(scene, draw.bounds, select.instances(scene, globs, draw.where("items")))
+    asked = np.minimum(wanted, len(items.instance))
     order = np.argsort(draw.uniform("order", count=len(items.instance)), axis=1, kind="stable")
     draft.visible[:, items.instance] = False
     placed = put_down_thrown(items, order, throw(items, order, asked, turn, ground, how, at), draft)
     draw.record("placed", placed)
     draw.record("failed", (asked - placed).astype(np.int32))
-    draw.record("short", np.maximum(np.floor(wanted) - asked, 0).astype(np.int32))  # asked for beyond all items
+    draw.record("short", (wanted - asked).astype(np.int32))  # asked for beyond all items
 
 
 def _check_amount(key: str, count: Law | None, density: Law | None) -> None:
