@@ -32,8 +32,6 @@ SCENES_USD = Path(__file__).resolve().parents[2] / "scenes_usd"
 NAMES = ("warehouse", "tabletop", "inspection", "street", "retail", "tile")
 FILES = sorted(path.relative_to(SCENES_USD).as_posix() for path in SCENES_USD.rglob("*.usda"))
 USD_BYTES, TEXTURE_BYTES = 16_000_000, 5_000_000
-FILES = sorted(path.relative_to(SCENES_USD).as_posix() for path in SCENES_USD.rglob("*.usda"))
-USD_BYTES, TEXTURE_BYTES = 16_000_000, 5_000_000
 APART_M = 1.0e-5  # authored coordinates are rounded to this
 
 
