@@ -12,7 +12,8 @@ from pxr import Sdf, Usd, UsdGeom, UsdValidation
 
 import engine
 from engine.dataset.__main__ import main as dataset_command
-from engine.draft import Draft
+from engine.defect import DefectKind
+from engine.draft import DEFECT_FLOATS, DefectSlot, Draft
 from engine.factory import load_recipe_scene
 from engine.frames import Frames
 from engine.randomize import apply
@@ -314,6 +315,18 @@ def test_a_pattern_that_usd_cannot_say_is_named(tmp_path: Path) -> None:
     (note,) = write_world(tmp_path / "out.usda", scene, drawn)
     assert (note.level, note.prim) == ("skipped", "/m")
     assert "procedural pattern" in note.what
+
+
+def test_defects_that_usd_cannot_say_are_named_once(tmp_path: Path) -> None:
+    """Three slots, two of them on one instance, one unused: the layer is written and says who bears what."""
+    scene = load_stage(tmp_path, f'def Mesh "m" {{ {SQUARE} }}')
+    _, draft, drawn = authored(scene, recipe_for(scene))
+    draft.defect_of = np.array([[1, 0, 1]], np.int32)
+    draft.defect = np.zeros((1, 3, DEFECT_FLOATS), np.float32)
+    draft.defect_slots = (DefectSlot("marks", DefectKind.SCRATCH, 180, ""),) * 3
+    (note,) = write_world(tmp_path / "out.usda", scene, drawn)
+    assert (note.level, note.prim) == ("skipped", "/m")
+    assert "defects" in note.what
 
 
 @pytest.mark.parametrize("where", ["scene.usda", "out.png", "gone/out.usda"])
