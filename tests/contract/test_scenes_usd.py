@@ -156,7 +156,12 @@ def test_every_instance_is_labelled_and_named_in_the_taxonomy(name: str):
     taxonomy = json.loads((SCENES_USD / "taxonomy.json").read_text("utf-8"))
     ids = {row["key"]: row["id"] for row in taxonomy["classes"]}
     assert {c.key: c.id for c in loaded.taxonomy.classes} == ids
-    assert {row["parent"] for row in taxonomy["classes"]} <= {"", "defect", "near_miss", *ids}  # groups of engine.defect
+    assert {row["parent"] for row in taxonomy["classes"]} <= {
+        "",
+        "defect",
+        "near_miss",
+        *ids,
+    }  # groups of engine.defect
     assert (loaded.instances.class_id[1:] > 0).mean() >= 0.95
     assert set(loaded.instances.label_source[1:]) == {"labels_api"}
     assert [note for note in loaded.notes if note.level in ("error", "skipped", "repaired")] == []

@@ -295,6 +295,20 @@ def test_users_of_a_prim_keep_what_the_world_changed_on_it_alone(tmp_path: Path)
     assert same_world(scene, drawn, tmp_path / "out.usda") == ()
 
 
+def test_a_material_that_nothing_binds_is_bound_in_the_layer(tmp_path: Path) -> None:
+    """A randomiser puts it on, with a colour that the world drew for it."""
+    spare = 'def Material "Spare" { token outputs:surface.connect = </w/Spare/s.outputs:surface>\ndef Shader "s" {\n'
+    spare += 'uniform token info:id = "UsdPreviewSurface"\ncolor3f inputs:diffuseColor = (0.1, 0.6, 0.2)\n'
+    spare += "token outputs:surface\n} }\n"
+    body = f'def Xform "w" {{ def Mesh "m" {{ {SQUARE} }}\n{spare} }}'
+    scene = load_stage(tmp_path, body, extra='defaultPrim = "w"')
+    scene, draft, drawn = authored(scene, recipe_for(scene))
+    index = scene.material_of["/w/Spare"]
+    draft.material[0, 1] = index
+    draft.base_color[0, index] = (0.7, 0.1, 0.1)
+    assert same_world(scene, drawn, tmp_path / "out.usda") == ()
+
+
 def test_a_mapped_class_is_written_as_a_label(tmp_path: Path) -> None:
     """What a mapping said is in the layer as UsdSemantics, so that it is known without the mapping."""
     body = f'def Xform "w" {{ def Xform "a" {{ def Mesh "m" {{ {SQUARE} }} }}\ndef Mesh "b" {{ {SQUARE} }} }}'
