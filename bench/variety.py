@@ -20,7 +20,7 @@ from engine.config import compose
 from engine.device import resolve_device
 from engine.factory import build_factory, load_recipe_scene
 
-SCENES = ("warehouse", "tabletop", "inspection", "retail")
+SCENES = ("warehouse", "tabletop", "inspection", "street", "retail")
 WIDTH, HEIGHT = 32, 24
 BATCH = 32
 SAME_LAYOUT = 0.02  # share of pixels: less than 16 of 768

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 GAP_PX = 6
 CAPTION_PX = 22
 PAPER, INK = (18, 20, 24), (206, 210, 218)
-JPEG_QUALITY = 76  # with colour at half the resolution: all sheets together stay below 3.6 MB
+JPEG_QUALITY = 76  # with colour at half the resolution: all sheets together stay below 5 MB
 QUICK_SHARE = 0.125  # of the width of a picture: enough to see that there is one
 GOLDEN_RATIO = 0.618034  # steps of hue that stay far apart
 

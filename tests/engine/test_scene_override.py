@@ -12,7 +12,8 @@ from pxr import Sdf, Usd, UsdGeom, UsdValidation
 
 import engine
 from engine.dataset.__main__ import main as dataset_command
-from engine.draft import Draft
+from engine.defect import DefectKind
+from engine.draft import DEFECT_FLOATS, DefectSlot, Draft
 from engine.factory import load_recipe_scene
 from engine.frames import Frames
 from engine.randomize import apply
@@ -294,6 +295,20 @@ def test_users_of_a_prim_keep_what_the_world_changed_on_it_alone(tmp_path: Path)
     assert same_world(scene, drawn, tmp_path / "out.usda") == ()
 
 
+def test_a_material_that_nothing_binds_is_bound_in_the_layer(tmp_path: Path) -> None:
+    """A randomiser puts it on, with a colour that the world drew for it."""
+    spare = 'def Material "Spare" { token outputs:surface.connect = </w/Spare/s.outputs:surface>\ndef Shader "s" {\n'
+    spare += 'uniform token info:id = "UsdPreviewSurface"\ncolor3f inputs:diffuseColor = (0.1, 0.6, 0.2)\n'
+    spare += "token outputs:surface\n} }\n"
+    body = f'def Xform "w" {{ def Mesh "m" {{ {SQUARE} }}\n{spare} }}'
+    scene = load_stage(tmp_path, body, extra='defaultPrim = "w"')
+    scene, draft, drawn = authored(scene, recipe_for(scene))
+    index = scene.material_of["/w/Spare"]
+    draft.material[0, 1] = index
+    draft.base_color[0, index] = (0.7, 0.1, 0.1)
+    assert same_world(scene, drawn, tmp_path / "out.usda") == ()
+
+
 def test_a_mapped_class_is_written_as_a_label(tmp_path: Path) -> None:
     """What a mapping said is in the layer as UsdSemantics, so that it is known without the mapping."""
     body = f'def Xform "w" {{ def Xform "a" {{ def Mesh "m" {{ {SQUARE} }} }}\ndef Mesh "b" {{ {SQUARE} }} }}'
@@ -314,6 +329,18 @@ def test_a_pattern_that_usd_cannot_say_is_named(tmp_path: Path) -> None:
     (note,) = write_world(tmp_path / "out.usda", scene, drawn)
     assert (note.level, note.prim) == ("skipped", "/m")
     assert "procedural pattern" in note.what
+
+
+def test_defects_that_usd_cannot_say_are_named_once(tmp_path: Path) -> None:
+    """Three slots, two of them on one instance, one unused: the layer is written and says who bears what."""
+    scene = load_stage(tmp_path, f'def Mesh "m" {{ {SQUARE} }}')
+    _, draft, drawn = authored(scene, recipe_for(scene))
+    draft.defect_of = np.array([[1, 0, 1]], np.int32)
+    draft.defect = np.zeros((1, 3, DEFECT_FLOATS), np.float32)
+    draft.defect_slots = (DefectSlot("marks", DefectKind.SCRATCH, 180, ""),) * 3
+    (note,) = write_world(tmp_path / "out.usda", scene, drawn)
+    assert (note.level, note.prim) == ("skipped", "/m")
+    assert "defects" in note.what
 
 
 @pytest.mark.parametrize("where", ["scene.usda", "out.png", "gone/out.usda"])

@@ -68,6 +68,9 @@ class Wardrobe:
                 if look.bound.material is not None:
                     material = look.bound.material
                     self._materials.setdefault(look.index, {})[str(material.GetPath())] = material
+        for path, index in scene.material_of.items():  # those that nothing binds, until a world does
+            if index not in self._materials:
+                self._materials[index] = {path: UsdShade.Material.Get(self._stage, path)}
 
     def _dress(self, instance: int, new: Arrays) -> None:
         writer, scene = self._writer, self._writer.scene

@@ -106,6 +106,7 @@ def _collect(opened: OpenStage, scene: Scene, row: Row, edits: Edits, notes: Not
     painter = Painter(scene, opened.time, edits, notes, home)
     Wardrobe(opened.stage, opened.time, instances, painter).dress(row.new, row.old)
     _note_patterns(scene, row, notes)
+    _note_defects(scene, row, notes)
     instances.sites.author()
     instances.label()
     shield(inner_arcs(opened.stage), edits, opened.time)
@@ -119,6 +120,12 @@ def _note_patterns(scene: Scene, row: Row, notes: Notes) -> None:
     for names, key in zip(paths, ("pattern_of_instance", "pattern_of_material"), strict=True):
         for index in np.flatnonzero(row.new[key] != NO_PATTERN):
             notes.add("skipped", names[index], "its procedural pattern has no form in USD; its material was written")
+
+
+def _note_defects(scene: Scene, row: Row, notes: Notes) -> None:
+    """Say what bears defects or near-misses, which USD cannot say either."""
+    for index in sorted({int(bearer) for bearer in row.new["defect_of"] if bearer}):
+        notes.add("skipped", scene.instances.path[index], "its defects have no form in USD")
 
 
 def _home(stage: Usd.Stage) -> Sdf.Path:
