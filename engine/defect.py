@@ -50,6 +50,8 @@ class DefectKind(IntEnum):
 
 
 FIRST_NEAR_MISS = DefectKind.DUST
+LIGHTS = (DefectKind.GLINT, DefectKind.GLARE)  # nothing but their colour shows
+FLAT = (DefectKind.STAIN, DefectKind.MISPRINT, DefectKind.DUST, DefectKind.HAIR, *LIGHTS, DefectKind.MARKING)
 DEFECT_NAMES = tuple(kind.name.lower() for kind in DefectKind if kind is not DefectKind.NONE)
 OWN = -1.0  # in place of a colour, roughness or metal: that of the surface
 COLUMNS = {  # where values begin in a record
@@ -147,10 +149,12 @@ class Defects:
 
 
 def is_visible(record: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which of the records [..., 32] change anything: severity above 0, and depth, a colour or a finish."""
+    """Return which of the records [..., 32] change anything: severity above 0, and relief, a colour or a finish."""
+    kind = record_values(record, "kind")
     has_color = (record_values(record, "color")[..., 0] >= 0.0) & (record_values(record, "opacity") > 0.0)
     has_finish = (record_values(record, "roughness") >= 0.0) | (record_values(record, "metallic") >= 0.0)
-    has_depth = record_values(record, "depth_m") > 0.0
+    has_finish &= ~np.isin(kind, LIGHTS)
+    has_depth = (record_values(record, "depth_m") > 0.0) & ~np.isin(kind, FLAT)
     return np.asarray((record_values(record, "severity") > 0.0) & (has_color | has_finish | has_depth))
 
 
@@ -162,13 +166,25 @@ def record_values(record: NDArray[np.float32], name: str) -> NDArray[np.float32]
     return record[..., column : column + 3] if name in VECTORS else record[..., column]
 
 
+SPREAD = {  # how far it spreads from its centre, as a share of its longer side; other kinds half of it
+    DefectKind.DENT: 0.75,  # to the end of its rim
+    DefectKind.PIT: 0.675,
+    DefectKind.GLINT: 1.0,  # where its bell ends
+    DefectKind.GLARE: 1.0,
+    DefectKind.MARKING: 0.65,  # the corner of a single digit
+}  # fmt: skip
+
+
 def set_reach(defects: Defects) -> None:
     """Set how far from their centres defects reach, whatever their kind makes of their size."""
     record = defects.record
     length, width, depth = (record_values(record, name) for name in ("length_m", "width_m", "depth_m"))
     wild = record_values(record, "irregularity")
-    wide = np.maximum(length, width) * (0.5 + 0.5 * wild) + width
-    defects.set("reach_m", wide + np.where(record_values(record, "kind") == DefectKind.CHIP, depth, 0.0))
+    kind = record_values(record, "kind")
+    share = np.select([kind == each for each in SPREAD], list(SPREAD.values()), 0.5)
+    wide = np.maximum(length, width) * (share + 0.5 * wild) + width
+    goes_as_far = (kind == DefectKind.CHIP) | (kind == DefectKind.MISPRINT)  # as it is deep, or slipped
+    defects.set("reach_m", wide + np.where(goes_as_far, depth, 0.0))
 
 
 def new_defects(draft: Draft, count: int) -> Defects:
