@@ -136,10 +136,10 @@ def defect(params: DefectEntry, scene: Scene, draft: Draft, draw: Draw) -> None:
     bears = draw.uniform("bears", count=len(bearers)) < draw.law("probability", params.probability)[:, None]
     is_used = (np.arange(most) < asked[..., None]) & bears[..., None]
     instance = np.where(is_used, bearers[:, None], 0).reshape(len(draft.world), slots)
+    if not slots:
+        return  # nor are there columns, which would have no width
     draw.record("instance", instance.astype(np.int32))
     defects = new_defects(draft, slots)
-    if not slots:
-        return
     defects.set("kind", kind)
     for name in ("length_m", "width_m", *SHARES):
         defects.set(name, draw.law(name, getattr(params, name), count=slots))

@@ -168,6 +168,13 @@ def test_counts_and_probability_say_which_slots_are_used() -> None:
     assert abs((used > 0).mean() - 0.5) < 3.3 * np.sqrt(0.25 / used.size)
 
 
+def test_a_count_of_none_has_no_columns_without_width() -> None:
+    """A table of worlds could not hold them."""
+    draft = drawn(worlds=[0, 1], count=0)
+    assert draft.defect.shape[1] == 0
+    assert all(np.asarray(values).size for values in draft.drawn.values())
+
+
 def test_records_hold_what_the_columns_say() -> None:
     draft = drawn(worlds=range(3), metallic=uniform(0, 1), color=None)
     names = {"length_m": 1.0, "width_m": 1.0, "depth_um": 1e-6, "severity": 1.0, "rim": 1.0, "metallic": 1.0}
