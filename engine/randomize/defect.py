@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.defect import LABELS, OWN, DefectKind, Defects, add_defects, new_defects, record_values, set_reach
+from engine.defect import OWN, DefectKind, Defects, add_defects, new_defects, record_values, set_reach
+from engine.defect_classes import LABELS
 from engine.draft import DefectSlot, Draft
 from engine.errors import UserError, near_matches
 from engine.randomize import select

@@ -84,7 +84,7 @@ def edges_of(mesh: Mesh) -> Edges:
     other = order[start + np.minimum(uses - 1, 1)] // 3
     middle = points.mean(axis=1)
     is_convex = ((middle[other] - middle[face]) * normal[face]).sum(axis=1) < 0.0
-    has_area = normal.any(axis=1)
+    has_area = (normal != 0.0).any(axis=1)
     is_sharp = ((normal[face] * normal[other]).sum(axis=1) < SHARP_COS) & is_convex & has_area[other]
     kept = ((uses == 1) | is_sharp) & (pairs[:, 0] != pairs[:, 1]) & has_area[face]
     return Edges(first[pairs[kept]], face[kept])

@@ -21,7 +21,8 @@ from engine.dataset.check_pixels import check_pixels
 from engine.dataset.check_rows import check_counts, check_index
 from engine.dataset.finalise import finalise
 from engine.dataset.verify import verify
-from engine.defect import DefectKind, with_defect_classes
+from engine.defect import DefectKind
+from engine.defect_classes import with_defect_classes
 from engine.draft import DEFECT_FLOATS, DefectSlot
 from engine.errors import UserError
 from engine.labels.marks import marks_from_frames
@@ -31,9 +32,11 @@ from engine.write.shard import ShardWriter
 from tests.engine.toy_dataset import BUILD, ENVIRONMENT, Provenance, toy_batch, toy_job, toy_recipe, toy_scene
 
 WRITE = {
-    "images": {"kind": "images", "format": "png", "quality": 95}, "masks": {"kind": "masks"}, "defects": {"kind": "defects"},
+    "images": {"kind": "images", "format": "png", "quality": 95},
+    "masks": {"kind": "masks"},
+    "defects": {"kind": "defects"},
     "coco": {"kind": "coco", "min_area_px": 1},
-}  # fmt: skip
+}
 ENTRIES = {
     name: {"kind": "defect", "defect": defect, "label": None}
     for name, defect in (("cuts", "scratch"), ("dirt", "dust"))
