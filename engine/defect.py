@@ -7,20 +7,13 @@ looks like one and is none: it is recorded, and never in a defect's mask.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.draft import DEFECT_FLOATS, DefectSlot, Draft
-from engine.errors import UserError, near_matches
-from engine.recipe import Recipe
-from engine.scene.model import Scene
-from engine.scene.taxonomy import ObjectClass, Taxonomy
 
 
 class DefectKind(IntEnum):
@@ -50,6 +43,8 @@ class DefectKind(IntEnum):
 
 
 FIRST_NEAR_MISS = DefectKind.DUST
+LIGHTS = (DefectKind.GLINT, DefectKind.GLARE)  # nothing but their colour shows
+FLAT = (DefectKind.STAIN, DefectKind.MISPRINT, DefectKind.DUST, DefectKind.HAIR, *LIGHTS, DefectKind.MARKING)
 DEFECT_NAMES = tuple(kind.name.lower() for kind in DefectKind if kind is not DefectKind.NONE)
 OWN = -1.0  # in place of a colour, roughness or metal: that of the surface
 COLUMNS = {  # where values begin in a record
@@ -78,52 +73,6 @@ BITS = ("kind", "seed", "placement")
 VECTORS = ("center_m", "along", "normal", "color")
 
 
-LABELS = {kind: kind.name.lower() for kind in DefectKind} | {
-    DefectKind.PIT: "blowhole",
-    DefectKind.CHIP: "break",
-    DefectKind.SEAM: "seam_shift",
-}  # fmt: skip - key of the class of a kind, where a recipe names no other
-
-
-RANDOMIZER = "defect"  # the kind of entries that make defects
-
-
-def has_defects(recipe: Recipe) -> bool:
-    """Return whether a recipe may put defects or near-misses on something: then its dataset has a table of them."""
-    return any(entry["kind"] == RANDOMIZER for entry in recipe.randomize.values())
-
-
-def label_of(entry: Mapping[str, Any]) -> str:
-    """Return the key of the class of an entry's defects: its own, or that of their kind."""
-    return str(entry["label"] or LABELS[DefectKind[str(entry["defect"]).upper()]])
-
-
-def with_defect_classes(scene: Scene, recipe: Recipe) -> Scene:
-    """Return a scene whose classes hold those of the recipe's defects; ids go on after the largest.
-
-    Raises:
-        UserError: If the scene has a list of classes, which lacks one.
-    """
-    entries = {name: entry for name, entry in recipe.randomize.items() if entry["kind"] == RANDOMIZER}
-    known, classes = {c.key for c in scene.taxonomy.classes}, list(scene.taxonomy.classes)
-    for name, entry in sorted(entries.items()):
-        key = label_of(entry)
-        if key in known:
-            continue
-        if recipe.scene.taxonomy is not None:
-            near = near_matches(key, tuple(sorted(known)))
-            raise UserError(
-                f"randomize.{name}: {recipe.scene.taxonomy} has no class '{key}'; it has {near}; add it, or set label"
-            )
-        kind = DefectKind[str(entry["defect"]).upper()]
-        parent = "near_miss" if is_near_miss(kind) else "defect"
-        classes.append(ObjectClass(1 + max((c.id for c in classes), default=0), key, key.replace("_", " "), parent))
-        known.add(key)
-    if len(classes) == len(scene.taxonomy.classes):
-        return scene
-    return dataclasses.replace(scene, taxonomy=Taxonomy(scene.taxonomy.version, tuple(classes)))
-
-
 def is_near_miss(kind: int) -> bool:
     """Return whether a kind is a near-miss."""
     return kind >= FIRST_NEAR_MISS
@@ -147,10 +96,12 @@ class Defects:
 
 
 def is_visible(record: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Return which of the records [..., 32] change anything: severity above 0, and depth, a colour or a finish."""
+    """Return which of the records [..., 32] change anything: severity above 0, and relief, a colour or a finish."""
+    kind = record_values(record, "kind")
     has_color = (record_values(record, "color")[..., 0] >= 0.0) & (record_values(record, "opacity") > 0.0)
     has_finish = (record_values(record, "roughness") >= 0.0) | (record_values(record, "metallic") >= 0.0)
-    has_depth = record_values(record, "depth_m") > 0.0
+    has_finish &= ~np.isin(kind, LIGHTS)
+    has_depth = (record_values(record, "depth_m") > 0.0) & ~np.isin(kind, FLAT)
     return np.asarray((record_values(record, "severity") > 0.0) & (has_color | has_finish | has_depth))
 
 
@@ -162,13 +113,25 @@ def record_values(record: NDArray[np.float32], name: str) -> NDArray[np.float32]
     return record[..., column : column + 3] if name in VECTORS else record[..., column]
 
 
+SPREAD = {  # how far it spreads from its centre, as a share of its longer side; other kinds half of it
+    DefectKind.DENT: 0.75,  # to the end of its rim
+    DefectKind.PIT: 0.675,
+    DefectKind.GLINT: 1.0,  # where its bell ends
+    DefectKind.GLARE: 1.0,
+    DefectKind.MARKING: 0.65,  # the corner of a single digit
+}  # fmt: skip
+
+
 def set_reach(defects: Defects) -> None:
     """Set how far from their centres defects reach, whatever their kind makes of their size."""
     record = defects.record
     length, width, depth = (record_values(record, name) for name in ("length_m", "width_m", "depth_m"))
     wild = record_values(record, "irregularity")
-    wide = np.maximum(length, width) * (0.5 + 0.5 * wild) + width
-    defects.set("reach_m", wide + np.where(record_values(record, "kind") == DefectKind.CHIP, depth, 0.0))
+    kind = record_values(record, "kind")
+    share = np.select([kind == each for each in SPREAD], list(SPREAD.values()), 0.5)
+    wide = np.maximum(length, width) * (share + 0.5 * wild) + width
+    goes_as_far = (kind == DefectKind.CHIP) | (kind == DefectKind.MISPRINT)  # as it is deep, or slipped
+    defects.set("reach_m", wide + np.where(goes_as_far, depth, 0.0))
 
 
 def new_defects(draft: Draft, count: int) -> Defects:

@@ -16,7 +16,7 @@ from engine import signals
 from engine.annotators import images_of
 from engine.dataset.finalise import finalise
 from engine.dataset.manifest import JobFacts, Manifest
-from engine.defect import has_defects, with_defect_classes
+from engine.defect_classes import has_defects, with_defect_classes
 from engine.draft import Draft
 from engine.errors import Stopped, UserError
 from engine.frames import DeviceFrames, Frames

@@ -19,6 +19,7 @@ from engine.write.readback import read_instance_map
 from engine.write.rows import RLE_COLUMN
 
 LOSSLESS = ".png"
+MAPS = {"defect_map": False, "near_miss_map": True}  # column of the frames: whether it holds near-misses
 TOLERANCE = 1.0e-4  # of contrast, 1: black to white; of CNR relative: sums of other order
 
 
@@ -28,19 +29,24 @@ def check_defects(
     """Yield what contradicts itself among the defects of a frame, in whose picture `bearers` are seen."""
     shape = (frame["height"], frame["width"])
     taken = {is_near: np.zeros(shape, np.bool_) for is_near in (False, True)}
+    classes = {0: "", **{each.id: each.key for each in rows.taxonomy.classes}}
     masks = {}
     for row in defects:
         name = f"defect {row['defect_id']}"
         mask = decode_rle(row[RLE_COLUMN], shape)
         if mask is None or not mask.any():
             yield f"{name}: its mask is not an RLE of this frame, or empty"
-            return
+            continue
         yield from (f"{name}: {what}" for what in _check_row(row, mask, bearers))
+        if row["class"] != classes.get(row["class_id"]):
+            yield f"{name}: its class is '{row['class']}', class_id {row['class_id']} is another"
         if (taken[row["near_miss"]] & mask).any():
             yield f"{name}: its mask covers pixels of another one"
         taken[row["near_miss"]] |= mask
         masks[row["defect_id"]] = mask
-    yield from _check_contrast(rows, frame, defects, masks, taken[False] | taken[True])
+    if len(masks) == len(defects):  # the rest is about all of them together
+        yield from _check_maps(rows, frame, defects, masks)
+        yield from _check_contrast(rows, frame, defects, masks, taken[False] | taken[True])
 
 
 def _check_row(row: Mapping[str, Any], mask: NDArray[np.bool_], bearers: set[int]) -> Iterator[str]:
@@ -55,6 +61,28 @@ def _check_row(row: Mapping[str, Any], mask: NDArray[np.bool_], bearers: set[int
     kinds = {kind.name.lower(): is_near_miss(kind) for kind in DefectKind}
     if kinds.get(row["kind"]) is not row["near_miss"]:
         yield f"near_miss is {row['near_miss']}, its kind is {row['kind']}"
+
+
+def _check_maps(
+    rows: MergedRows, frame: Mapping[str, Any], defects: list[dict[str, Any]], masks: Mapping[int, NDArray[np.bool_]]
+) -> Iterator[str]:
+    """Yield which maps of a frame, where it has some, do not hold the masks."""
+    for role, is_near in MAPS.items():
+        name = frame.get(role)
+        if name is None or not inside(rows.out, name).is_file():
+            continue
+        try:
+            with Image.open(inside(rows.out, name)) as image:
+                found = np.array(image)
+        except UNREADABLE:
+            continue  # named by the check of pictures
+        asked = np.zeros(found.shape, np.int64)
+        for row in defects:
+            if row["near_miss"] is is_near:
+                asked[masks[row["defect_id"]]] = row["map_id"]
+        odd = np.argwhere(found != asked)
+        if len(odd):
+            yield f"{len(odd)} px of {name} differ from the masks of its rows, first at {odd[0][1]}, {odd[0][0]}"
 
 
 def _check_contrast(

@@ -56,6 +56,10 @@ def _lines(contents: Contents, counts: Counts) -> list[tuple[str, str]]:
         lines.append(("per world", f"{header.steps} steps x {len(header.cameras)} cameras"))
     by_class = ", ".join(f"{key} {number}" for key, number in sorted(counts.by_class.items()))
     lines.append(("instances", f"{counts.instances} ({by_class or 'none'}); {counts.unlabelled} without a class"))
+    if counts.defects or counts.near_misses:
+        by_class = ", ".join(f"{key} {number}" for key, number in sorted(counts.defects.items()))
+        number = sum(counts.defects.values())
+        lines.append(("defects", f"{number} ({by_class or 'none'}); {counts.near_misses} near-misses"))
     if manifest is not None:
         environment = manifest.environment
         lines.append(("made on", f"{environment.device}, Python {environment.python}, {environment.simd}"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +50,10 @@ def write_cityscapes(source: Source, context: ExportContext) -> None:
     """Write the folder.
 
     Raises:
-        UserError: If there are more classes than ids, or a frame has no picture.
+        UserError: If there are more classes in the frames than ids, or a frame has no picture.
     """
-    things = [c for c in context.categories if c.isthing and c.id + 1 > LARGEST_THING]
-    if len(context.categories) > LARGEST_ID or things:
-        raise UserError(
-            f"--format cityscapes: ids end at {LARGEST_ID}, those of things at {LARGEST_THING}; "
-            "give fewer classes with --classes, or things first"
-        )
+    if not _fit(context.categories):
+        context = _seen_alone(source, context)
     city = re.sub(r"[^A-Za-z0-9]", "", source.name) or "city"
     for split in context.splits:
         for kind in (PICTURES, LABELS):
@@ -107,6 +103,28 @@ def painted(frame: Frame, context: ExportContext) -> tuple[NDArray[np.uint8], ND
             name = category.name + ("group" if category.isthing and grouped else "")
             objects.append({"label": name, "polygon": bridged(rings_of(pixels)).tolist()})
     return classes, instances, objects
+
+
+def _fit(categories: tuple[FormatCategory, ...]) -> bool:
+    return len(categories) <= LARGEST_ID and not any(c.isthing and c.id + 1 > LARGEST_THING for c in categories)
+
+
+def _seen_alone(source: Source, context: ExportContext) -> ExportContext:
+    """Return the context with those classes alone that frames show, things first, numbered anew.
+
+    Raises:
+        UserError: If these are still more than there are ids.
+    """
+    used = {context.category_of[seen.category].name for frame in source.frames() for seen in frame.instances}
+    kept = sorted((c for c in context.categories if c.name in used), key=lambda c: not c.isthing)
+    of_name = {c.name: replace(c, id=number) for number, c in enumerate(kept)}
+    if not _fit(tuple(of_name.values())):
+        raise UserError(
+            f"--format cityscapes: ids end at {LARGEST_ID}, those of things at {LARGEST_THING}; "
+            "give fewer classes with --classes"
+        )
+    shown = {key: of_name[c.name] for key, c in context.category_of.items() if c.name in used}
+    return replace(context, categories=tuple(of_name.values()), category_of=shown)
 
 
 def train_id(category: FormatCategory) -> int:

@@ -28,6 +28,7 @@ LABELS = "gt/labels.txt"
 SEQUENCE = "seqinfo.ini"
 FIRST_PIXEL = "; number of the first pixel: "  # a comment of seqinfo.ini, to which no reader allows other keys
 UNKNOWN = -1.0
+NO_SILHOUETTE = "a defect has no whole silhouette; box=visible has it"
 COLUMNS, COLUMNS_2015 = 9, 10
 DIGITS = (6, 8)  # of names of pictures; DanceTrack has 8
 
@@ -90,12 +91,16 @@ def write_mot(source: Source, context: ExportContext) -> None:
 
 
 def _write_sequence(frames: list[Frame], folder: Path, context: ExportContext) -> None:
+    options: MotOptions = context.options
     rows: list[str] = []
     suffix = frame_file(frames[0], "image", "MOT", "write=coco").suffix
     for number, frame in enumerate(frames, 1):
         context.place(frame_file(frame, "image", "MOT", "write=coco"), folder / "img1" / f"{number:06d}{suffix}")
-        rows += [_row(number, frame, instance, context) for instance in frame.instances]
-    options: MotOptions = context.options
+        for instance in frame.instances:
+            if instance.lies_on and options.box == "amodal":
+                context.count_drop(NO_SILHOUETTE)
+            else:
+                rows.append(_row(number, frame, instance, context))
     info = configparser.ConfigParser()
     info.optionxform = str  # type: ignore[method-assign, assignment]  # keep capitals
     info["Sequence"] = {

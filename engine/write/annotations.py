@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.errors import UserError
 from engine.registry import WRITERS
 from engine.write.encode import encode_npy, encode_png
 from engine.write.parts import MATERIALS, PARTS
@@ -142,7 +143,17 @@ def write_edges(params: Edges, view: View) -> list[FrameFile]:
 
 @WRITERS.register("defects", DefectMaps)
 def write_defects(params: DefectMaps, view: View) -> list[FrameFile]:
-    """Return the defect map and the near-miss map of a frame: `map_id` of index/defects.parquet, 0 where none is."""
+    """Return the defect map and the near-miss map of a frame: `map_id` of index/defects.parquet, 0 where none is.
+
+    Raises:
+        UserError: If 16 bits do not hold a `map_id`.
+    """
+    largest = 1 + max(int(view.annotations[name].max()) for name in ("defect", "near_miss"))
+    if largest > LARGEST_UINT16:
+        raise UserError(
+            f"frame {view.stem} shows the defect with map_id {largest}, maps hold {LARGEST_UINT16}; leave out "
+            "write=defects, since the rows have the masks, or make fewer: things times the largest count of each entry"
+        )
     maps = {"defect_map": ("defects", "defect"), "near_miss_map": ("near_misses", "near_miss")}
     return [
         FrameFile(role, f"{folder}/{view.stem}.png", encode_png((view.annotations[name] + 1).astype(np.uint16)))

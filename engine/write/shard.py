@@ -38,7 +38,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from engine.defect import has_defects
+from engine.defect_classes import has_defects
 from engine.frames import FrameKeys, Frames
 from engine.labels.model import Labels
 from engine.sensors.lidar import mounted_at

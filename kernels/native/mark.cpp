@@ -20,7 +20,7 @@
             const F roughness = omm::select(has_rough, r[18], omm::sqrt(bsdf.alpha)), metallic = omm::select(has_metal, r[19], bsdf.gloss.x);
             const F share = omm::select(who & (has_color | has_rough | has_metal), unit_share(t.paint * severity), none);
             cover(bsdf, color, metallic, roughness, share);
-            const F lit = omm::select(who, unit_share(t.glow * severity * r[17]), none);
+            const F lit = omm::select(who & has_color, unit_share(t.glow * severity * r[17]), none);
             if (omm::any(lit > 0.0f)) cover(bsdf, toned({r[14], r[15], r[16]}, omm::splat(GLOW)), none, omm::sqrt(bsdf.alpha), lit);
             const F left = 1.0f - omm::select(who, unit_share(t.dark), none);
             bsdf.diffuse = omm::scale(bsdf.diffuse, left);

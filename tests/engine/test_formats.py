@@ -16,7 +16,7 @@ from engine.errors import UserError
 from engine.formats.export import ExportRequest, export
 from engine.formats.filters import Filters
 from engine.formats.masks import decode
-from engine.formats.record import Frame, Instance
+from engine.formats.record import Category, Frame, Instance
 from engine.formats.registry import FORMATS, Records
 from engine.formats.splits import SplitPlan, parse_fractions
 from engine.formats.yolo import flip_index
@@ -225,6 +225,16 @@ def test_cityscapes_holds_classes_and_things(tmp_path: Path) -> None:
     labels = next((tmp_path / "out/gtFine").glob("*/toy/toy_000000_000000_gtFine_labelTrainIds.png"))
     with Image.open(labels) as image:
         assert set(np.unique(np.asarray(image))) == {0, 2, 255}
+
+
+def test_cityscapes_of_more_classes_than_ids_has_those_that_frames_show(tmp_path: Path) -> None:
+    """A taxonomy of all scenes has more things than 16 bits hold; a dataset shows few of them."""
+    source = toy_records(tmp_path / "in", worlds=4)
+    unseen = tuple(Category(number, f"thing_{number}", f"Thing {number}") for number in range(1000, 1080))
+    few, _ = written(source, tmp_path / "few", "cityscapes")
+    many, _ = written(replace(source, categories=(*unseen, *CATEGORIES)), tmp_path / "many", "cityscapes")
+    shown = [[[(i.category, i.mask) for i in frame.instances] for frame in back.frames()] for back in (few, many)]
+    assert shown[0] == shown[1]
 
 
 @pytest.mark.parametrize("name", ["coco-keypoints", "yolo-pose"])

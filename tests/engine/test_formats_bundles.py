@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,19 @@ def test_clouds_give_back_masks_and_cameras(tmp_path: Path) -> None:
         for a, b in zip(frame.instances, found.instances, strict=True):
             assert (b.id, b.category, b.box, b.visible_px) == (a.id, a.category, a.box, a.visible_px)
             assert np.array_equal(decode(a.mask), decode(b.mask))
+
+
+def test_points_of_a_defect_are_its_own_and_not_its_bearer_s(tmp_path: Path) -> None:
+    """It comes first, as everywhere where a pixel has one object."""
+    source = solid_records(tmp_path / "source")
+    frame = next(frame for frame in source.frames() if frame.instances)
+    bearer = frame.instances[0]
+    mark = Instance(99, bearer.category, bearer.box, bearer.visible_px, bearer.mask, lies_on=bearer.id)
+    marked = replace(source, records=(replace(frame, instances=(mark, *frame.instances)),))
+    exported(marked, "pointcloud", tmp_path / "out")
+    (found,) = read_back("pointcloud", tmp_path / "out")
+    ids = {seen.id for seen in found.instances}
+    assert (99 in ids, bearer.id in ids) == (True, False)
 
 
 def test_clouds_of_bent_lenses_are_unbent(tmp_path: Path) -> None:

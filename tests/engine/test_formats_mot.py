@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.errors import UserError
+from engine.formats.record import Instance
 from tests.engine.exporting import exported, read_back
 from tests.engine.toy_records import toy_records
 
@@ -60,3 +62,17 @@ def test_rows_that_are_none_are_refused_with_their_line(tmp_path: Path) -> None:
     (path.parents[1] / "seqinfo.ini").write_text("[Sequence]\nseqLength=many\n")
     with pytest.raises(UserError, match="seqinfo"):
         read_back("mot", tmp_path / "mot")
+
+
+def test_defects_are_tracks_with_visible_boxes_and_counted_out_with_whole_ones(tmp_path: Path) -> None:
+    """They lie on others and have no whole silhouette, whatever the dataset was made with."""
+    source = toy_records(tmp_path / "source", worlds=1, steps=2)
+    frames = tuple(
+        replace(frame, instances=(*frame.instances, Instance(99, "carton", (3.0, 4.0, 5.0, 6.0), 9, lies_on=1)))
+        for frame in source.frames()
+    )
+    marked = replace(source, records=frames)
+    for box, dropped in (("visible", 0), ("amodal", 2)):
+        assert sum(exported(marked, "mot", tmp_path / box, box=box).values()) == dropped
+        found = [seen for frame in read_back("mot", tmp_path / box) for seen in frame.instances if seen.id == 99]
+        assert [seen.box for seen in found] == [(3.0, 4.0, 5.0, 6.0)] * (2 - dropped)

@@ -10,7 +10,8 @@ import pytest
 from pycocotools import mask as coco_mask
 
 from engine.contrast import GAP_PX, LEAST_STD, RING_PX, contrast_in, luma_of
-from engine.defect import COLUMNS, DEFECT_NAMES, LABELS, DefectKind, Defects, is_near_miss, record_values
+from engine.defect import COLUMNS, DEFECT_NAMES, DefectKind, Defects, is_near_miss, record_values
+from engine.defect_classes import LABELS
 from engine.draft import DEFECT_FLOATS, DefectSlot
 from engine.labels.marks import marks_from_frames
 

@@ -14,7 +14,8 @@ from engine.defect import COLUMNS, DEFECT_NAMES, DefectKind, record_values
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize.kinds import checked_randomizers
-from engine.randomize.look.defect import Kind
+from engine.randomize.look.defect import Kind, _along
+from engine.randomize.look.surface import Spots, edges_of
 from engine.scene.model import Mesh, Scene
 from engine.scene.taxonomy import ObjectClass, Taxonomy
 from tests.engine.randomize_scene import box_scene, randomized, uniform
@@ -100,6 +101,29 @@ def test_defects_of_edges_lie_on_them_and_along_them() -> None:
         assert np.sort(np.abs(record_values(draft.defect, name)), axis=-1)[..., :2] == pytest.approx(0.0, abs=1.0e-6)
 
 
+def test_triangles_without_area_are_no_edges() -> None:
+    """A sliver at a border and one within a side: the edges of the box stay its twelve."""
+    mesh = SCENE.meshes[0]
+    (a, b, c), (_, _, d) = mesh.triangle[:2].tolist()
+    points_m = np.concatenate([mesh.points_m, 0.5 * (mesh.points_m[[a]] + mesh.points_m[[c, b]])])
+    within = [(a, b, c), (a, c, 8), (a, 8, d), (8, c, d), *mesh.triangle[2:].tolist()]
+    for triangles in ([*mesh.triangle.tolist(), (a, 9, b)], within):
+        corners = np.array(triangles, np.int32)
+        slot = np.zeros(len(corners), np.int32)
+        edges = edges_of(Mesh("sliver", points_m, corners, None, None, None, slot, False))
+        assert len(edges.ends) == 12
+        assert edges.ends.max() < 8
+
+
+@pytest.mark.parametrize("reference", [(1.0, 1.0, 1.0), (0.0, 1.0, 0.0), (-1.0, 1.0, 0.0)])
+def test_a_reference_that_pierces_the_surface_still_gives_a_direction(reference: tuple[float, float, float]) -> None:
+    normal = np.array(reference)[None] / np.linalg.norm(reference)
+    zero = np.zeros_like(normal)
+    along = _along(Spots(zero, normal, zero, np.zeros(1, np.int64), np.zeros(1)), np.array(reference), np.zeros(1))
+    assert np.linalg.norm(along) == pytest.approx(1.0)
+    assert (along * normal).sum() == pytest.approx(0.0, abs=1e-12)
+
+
 def test_directions_are_spread_as_their_law_says() -> None:
     """On the top, from the reference axis about the normal: uniform from 20 to 70 degrees (Kolmogorov, Smirnov)."""
     from scipy.stats import kstest
@@ -142,6 +166,13 @@ def test_counts_and_probability_say_which_slots_are_used() -> None:
     assert set(np.unique(used)) == {0, 1, 2, 3}
     assert (used[used > 0] == draft.drawn["p.x.count"][used > 0]).all()
     assert abs((used > 0).mean() - 0.5) < 3.3 * np.sqrt(0.25 / used.size)
+
+
+def test_a_count_of_none_has_no_columns_without_width() -> None:
+    """A table of worlds could not hold them."""
+    draft = drawn(worlds=[0, 1], count=0)
+    assert draft.defect.shape[1] == 0
+    assert all(np.asarray(values).size for values in draft.drawn.values())
 
 
 def test_records_hold_what_the_columns_say() -> None:

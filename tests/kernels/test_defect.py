@@ -132,6 +132,29 @@ def test_a_kind_without_severity_changes_nothing_and_with_it_something(kind: Def
     assert np.abs(linear[1] - linear[2]).max() > 0.01
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_kind_would_not_show_has_no_mask(kind: DefectKind) -> None:
+    """Without a colour, with depth alone or a finish: light changes or there is no mask, and none is negative."""
+    stage, depth_alone = lit_scene(20.0), {**WIDE, "color": (-1.0,) * 3, "irregularity": 0.2}
+    bare = images([[record(kind, severity=0.0)]], stage=stage)["linear"]
+    for changes in ({}, {"roughness": 0.9}):
+        found = images([[record(kind, **depth_alone, **changes)]], stage=stage)
+        has_mask = bool((np.maximum(found["defect"], found["near_miss"]) >= 0).any())
+        assert np.array_equal(found["linear"], bare) is not has_mask
+        assert (found["linear"] >= 0.0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_of_a_slim_one_lies_beyond_its_reach(kind: DefectKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ruler-straight and as slim as it gets, it looks the same where every point asks for it."""
+    width_m = 0.015 if kind is DefectKind.CHIP else 0.004  # whose border is as soft along it as across
+    slim = record(kind, **{**WIDE, "width_m": width_m, "count": 1, "irregularity": 0.0, "rim": 0.5})
+    near = images([[slim]], width_m=0.12, stage=lit_scene(20.0))
+    monkeypatch.setattr("tests.kernels.marked.set_reach", lambda defects: defects.set("reach_m", 1.0))
+    for name, image in images([[slim]], width_m=0.12, stage=lit_scene(20.0)).items():
+        assert np.array_equal(image, near[name]), name
+
+
 def test_the_images_of_a_batch_without_defects_say_none() -> None:
     renderer = Renderer(FLOOR, even_light(16), MASKS, seed=0, device="cpu")
     frames = renderer.render(scenes.draft_of(FLOOR, even_light(16), above(0.2), [0, 1]))

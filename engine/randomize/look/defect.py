@@ -9,7 +9,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.defect import LABELS, OWN, DefectKind, Defects, add_defects, new_defects, record_values, set_reach
+from engine.defect import OWN, DefectKind, Defects, add_defects, new_defects, record_values, set_reach
+from engine.defect_classes import LABELS
 from engine.draft import DefectSlot, Draft
 from engine.errors import UserError, near_matches
 from engine.randomize import select
@@ -136,10 +137,10 @@ def defect(params: DefectEntry, scene: Scene, draft: Draft, draw: Draw) -> None:
     bears = draw.uniform("bears", count=len(bearers)) < draw.law("probability", params.probability)[:, None]
     is_used = (np.arange(most) < asked[..., None]) & bears[..., None]
     instance = np.where(is_used, bearers[:, None], 0).reshape(len(draft.world), slots)
+    if not slots:
+        return  # nor are there columns, which would have no width
     draw.record("instance", instance.astype(np.int32))
     defects = new_defects(draft, slots)
-    if not slots:
-        return
     defects.set("kind", kind)
     for name in ("length_m", "width_m", *SHARES):
         defects.set(name, draw.law(name, getattr(params, name), count=slots))
@@ -186,8 +187,7 @@ def _place(
         for number, example in enumerate(first.tolist()):
             surface = surface_of(scene, draw, placements, scale[example], faces)
             if surface is None or (density.on_edges and not len(surface.edge_until)):
-                what = "edge" if density.on_edges else "surface"
-                raise UserError(f"{draw.where('faces')}: '{path}' has no {what} that faces as asked; widen within_deg")
+                raise UserError(_nothing_to_mark(params, draw, path))
             row = np.repeat(np.flatnonzero(group.reshape(-1) == number), most)
             column = np.tile(position * most + np.arange(most), len(row) // most)
             spots = spots_on(surface, density, draw, row, column)
@@ -197,6 +197,13 @@ def _place(
         for k, axis in enumerate("xyz"):
             draw.record(name.replace("_m", "") + f"_{axis}" + "_m" * name.endswith("_m"), values[..., k].copy())
     draw.record("edge_distance_m", record_values(defects.record, "edge_distance_m").copy())
+
+
+def _nothing_to_mark(params: DefectEntry, draw: Draw, path: str) -> str:
+    what = "sharp edge or border" if params.place == "edge" else "surface"
+    if params.faces is not None:
+        return f"{draw.where('faces')}: '{path}' has no {what} that faces as asked; widen within_deg"
+    return f"{draw.where('instances')}: '{path}' has no {what}; name other instances"
 
 
 def _keep(defects: Defects, row: NDArray[np.int64], column: NDArray[np.int64], spots: Spots, along: Array) -> None:
@@ -218,7 +225,8 @@ def _along(spots: Spots, reference: Array, turn_rad: Array) -> Array:
 
     ahead = flat(np.broadcast_to(unit(reference), normal.shape))
     pierces = np.linalg.norm(ahead, axis=1) < LEAST_AXIS
-    ahead = np.where(pierces[:, None], flat(np.broadcast_to(np.roll(unit(reference), 1), normal.shape)), ahead)
+    other = np.eye(3)[np.argmin(np.abs(reference))]  # far from it, so that no normal is close to both
+    ahead = np.where(pierces[:, None], flat(np.broadcast_to(other, normal.shape)), ahead)
     on_edge = (spots.axis != 0.0).any(axis=1)
     ahead = unit(np.where(on_edge[:, None], flat(spots.axis), ahead))
     return np.asarray(ahead * np.cos(turn_rad)[:, None] + np.cross(normal, ahead) * np.sin(turn_rad)[:, None])

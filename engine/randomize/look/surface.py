@@ -65,7 +65,10 @@ class Density:
 
 
 def edges_of(mesh: Mesh) -> Edges:
-    """Return the sharp convex edges and the borders of a mesh; corners at one place are one point."""
+    """Return the sharp convex edges and the borders of a mesh; corners at one place are one point.
+
+    Triangles without area bound nothing: they have no normal.
+    """
     _, first, same = np.unique(
         np.round(mesh.points_m / WELD_M).astype(np.int64), axis=0, return_index=True, return_inverse=True
     )
@@ -81,8 +84,9 @@ def edges_of(mesh: Mesh) -> Edges:
     other = order[start + np.minimum(uses - 1, 1)] // 3
     middle = points.mean(axis=1)
     is_convex = ((middle[other] - middle[face]) * normal[face]).sum(axis=1) < 0.0
-    is_sharp = ((normal[face] * normal[other]).sum(axis=1) < SHARP_COS) & is_convex
-    kept = ((uses == 1) | is_sharp) & (pairs[:, 0] != pairs[:, 1])
+    has_area = (normal != 0.0).any(axis=1)
+    is_sharp = ((normal[face] * normal[other]).sum(axis=1) < SHARP_COS) & is_convex & has_area[other]
+    kept = ((uses == 1) | is_sharp) & (pairs[:, 0] != pairs[:, 1]) & has_area[face]
     return Edges(first[pairs[kept]], face[kept])
 
 
