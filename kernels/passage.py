@@ -14,6 +14,7 @@ from .opacity import (
     Opacities,
     OpacityKind,
     clip_range,
+    ends_walk,
     is_labelled,
     is_same_crossing,
     material_of,
@@ -23,7 +24,7 @@ from .opacity import (
     stopped_share,
 )
 from .point import DIFFUSE_FIELD, GONE, Points, point_index
-from .sample import HitBuffers, Sampling, ray_through, sample_offset, sample_shot
+from .sample import HitBuffers, Sampling, ray_through
 from .surface import ANISOTROPY_SHARE, footprint_of
 from .trace import MISS, Hit
 
@@ -61,7 +62,10 @@ def pass_primary(
     geometry: Geometry, views: Views, opacities: Opacities, span: Span, out_hit: wp.array[Hit],
     out_mixed: wp.array3d[wp.uint8], out_overflow: wp.array[int],
 ):  # fmt: skip
-    """Write the first labelled hit of the ray through the centre of every pixel, and whether rgb needs more."""
+    """Write the first labelled hit of the ray through the centre of every pixel, and whether rgb needs more.
+
+    `out_hit` has the nearest hits, which are those wherever they lie on something opaque.
+    """
     i = wp.tid()
     if i >= span.count:
         return
@@ -69,10 +73,14 @@ def pass_primary(
     pixel = pixel_of(views, i)
     view = pixel[0]
     row = label_row(views, view, float(pixel[1]) + 0.5)
+    limits_m = clip_range(views, view)
+    if ends_walk(geometry, opacities, row, limits_m, out_hit[i]):
+        if out_mixed.shape[0] > 0:
+            out_mixed[view, pixel[1], pixel[2]] = wp.uint8(0)
+        return
     ray = camera_ray(views, view, float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
     mixed = bool(False)
     crossed = int(0)
-    limits_m = clip_range(views, view)
     hit = start_at(limits_m[0])
     while crossed < MAX_CROSSED:
         last = hit
@@ -100,7 +108,10 @@ def pass_samples(
     geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, out_layers: Layers,
     out_hits: HitBuffers,
 ):  # fmt: skip
-    """Write the next surface that the present sample's ray must light, for pixels that lie across an edge."""
+    """Write the next surface that the present sample's ray must light, for pixels that lie across an edge.
+
+    Before the first one `out_hits` has the nearest hits and where samples lie, by `trace_samples`.
+    """
     i = wp.tid()
     if i >= sampling.span.count:
         return
@@ -118,13 +129,13 @@ def pass_samples(
             hit.placement = GONE
             out_hits.sample[i] = hit
             return
-    offset_px = sample_offset(views, pixel, sampling)
-    out_hits.offset_px[i] = offset_px
-    shot = sample_shot(views, pixel, sampling)
+    shot = wp.vec3(0.0, 0.0, 0.0)
     if out_hits.shot.shape[0] > 0:
-        out_hits.shot[i] = shot
+        shot = out_hits.shot[i]
     row = row_at(views, pixel[0], shot[2])
-    ray = ray_through(views, pixel, offset_px, shot)
+    if out_layers.index == 0 and ends_walk(geometry, opacities, row, limits_m, out_hits.sample[i]):
+        return
+    ray = ray_through(views, pixel, out_hits.offset_px[i], shot)
     crossed = int(0)
     while crossed < MAX_CROSSED:
         last = hit

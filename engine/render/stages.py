@@ -109,9 +109,8 @@ class SlicePrograms:
     def _record_trace(self) -> None:
         at, program = self._target, self.trace
         geometry, buffers = at.worlds.geometry, at.buffers
-        if not self._stages.base.opens_view:
-            self._runs(program, gpu.trace.trace_primary, [geometry.trees, at.views, at.span, buffers.hit])
-        else:
+        self._runs(program, gpu.trace.trace_primary, [geometry.trees, at.views, at.span, buffers.hit])
+        if self._stages.base.opens_view:
             opacities, mixed = at.worlds.opacities, buffers.labels.mixed
             inputs = [geometry, at.views, opacities, at.span, buffers.hit, mixed, at.overflow]
             program.launch(gpu.passage.pass_primary, self._slice_px, inputs)
@@ -227,8 +226,9 @@ class SlicePrograms:
             watch.record_pass(program, at.span, points, rays, arriving)
             watch.record_sum(program)
             return
-        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, at.span, points, rays, arriving]
-        program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, inputs)
+        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, at.span, points, rays]
+        self._runs(program, gpu.shadow_passage.settle_shadow, [*inputs, radiance])
+        program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, [*inputs, arriving])
 
     def _record_layers(self, own: Scratch, sampling: Any) -> None:
         """Record one sample of every pixel: surface after surface along its ray, until no ray goes on."""
@@ -244,6 +244,8 @@ class SlicePrograms:
         layers.index = hits.layer = 0 if first else 1
         points = own.points if first else own.layer_points
         geometry, views, opacities = at.worlds.geometry, at.views, at.worlds.opacities
+        if first:
+            self._runs(program, gpu.sample.trace_samples, [geometry.trees, views, sampling, hits])
         inputs = [geometry, views, opacities, sampling, layers, hits]
         program.launch(gpu.passage.pass_samples, self._slice_px, inputs)
         self._find_points(program, sampling, hits, points)
