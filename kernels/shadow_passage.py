@@ -103,15 +103,12 @@ def settle_shadow(
     settle_run(geometry, opacities, link, span, point, out_rays, out_radiance, wp.tid())
 
 
-@wp.kernel(enable_backward=False, cuda_max_registers=64)
-def pass_shadow(
-    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], span: Span, point: Points,
-    rays: ShadowRays, out_light: Arriving,
+@wp.func
+def pass_rays(
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], point: Points, rays: ShadowRays, i: int,
+    out_light: Arriving,
 ):  # fmt: skip
-    """Add the light of pixels that `settle_shadow` left, of every ray as far as it arrives."""
-    i = wp.tid()
-    if i >= span.count or (rays.count.shape[0] > 0 and i >= rays.count[0]):
-        return
+    """Add the light of the rays of a pixel, unless they are settled."""
     if rays.value[ray_index(rays, 0, i) + DISTANCE_FIELD * rays.group] == SETTLED:
         return
     radiance = out_light.radiance[i]
@@ -123,13 +120,27 @@ def pass_shadow(
     for slot in range(rays.light_slots + 1):
         at = ray_index(rays, slot, i)
         distance = rays.value[at + DISTANCE_FIELD * rays.group]
+        share = wp.where(distance == ARRIVES, 1.0, 0.0)
         if distance > 0.0:
             ray.direction = vector_at(rays.value, at, rays.group)
             blocking.group = wp.cast(rays.value[at + LINK_FIELD * rays.group], wp.int32)
             share = arriving_share(geometry, opacities, blocking, row, ray, distance * SHORT_OF_LIGHT)
             if share < 0.0:
                 wp.atomic_add(out_light.overflow, 0, 1)
-            radiance += vector_at(rays.value, at + RADIANCE_FIELD * rays.group, rays.group) * wp.max(share, 0.0)
-        elif distance == ARRIVES:
-            radiance += vector_at(rays.value, at + RADIANCE_FIELD * rays.group, rays.group)
+        if share > 0.0:
+            radiance += vector_at(rays.value, at + RADIANCE_FIELD * rays.group, rays.group) * share
     out_light.radiance[i] = radiance
+
+
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
+def pass_shadow(
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], span: Span, point: Points,
+    rays: ShadowRays, out_light: Arriving,
+):  # fmt: skip
+    """Add the light of pixels that `settle_shadow` left, of every ray as far as it arrives."""
+    count = span.count
+    if rays.count.shape[0] > 0:
+        count = wp.min(count, rays.count[0])
+    first = wp.tid() * span.run
+    for i in range(first, wp.min(first + span.run, count)):
+        pass_rays(geometry, opacities, link, point, rays, i, out_light)

@@ -105,7 +105,7 @@ class PathPrograms:
             return
         inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, span, own.ends.point, rays]
         self._launch(gpu.shadow_passage.settle_shadow, [*inputs, own.ends.arrived])
-        self._program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, [*inputs, arriving])
+        self._launch(gpu.shadow_passage.pass_shadow, [*inputs, arriving])
 
     def _launch(self, kernel: Any, arguments: list[Any]) -> None:
         """Record a kernel whose threads have `run` rays each."""

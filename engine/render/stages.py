@@ -113,7 +113,7 @@ class SlicePrograms:
         if self._stages.base.opens_view:
             opacities, mixed = at.worlds.opacities, buffers.labels.mixed
             inputs = [geometry, at.views, opacities, at.span, buffers.hit, mixed, at.overflow]
-            program.launch(gpu.passage.pass_primary, self._slice_px, inputs)
+            self._runs(program, gpu.passage.pass_primary, inputs)
         self._runs(program, gpu.resolve.resolve_labels, [geometry, at.views, at.span, buffers.hit, buffers.labels])
         record_annotations(program, at, self._stages.base, self._threads)
 
@@ -228,7 +228,7 @@ class SlicePrograms:
             return
         inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, at.span, points, rays]
         self._runs(program, gpu.shadow_passage.settle_shadow, [*inputs, radiance])
-        program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, [*inputs, arriving])
+        self._runs(program, gpu.shadow_passage.pass_shadow, [*inputs, arriving])
 
     def _record_layers(self, own: Scratch, sampling: Any) -> None:
         """Record one sample of every pixel: surface after surface along its ray, until no ray goes on."""
@@ -247,11 +247,11 @@ class SlicePrograms:
         if first:
             self._runs(program, gpu.sample.trace_samples, [geometry.trees, views, sampling, hits])
         inputs = [geometry, views, opacities, sampling, layers, hits]
-        program.launch(gpu.passage.pass_samples, self._slice_px, inputs)
+        self._runs(program, gpu.passage.pass_samples, inputs)
         self._find_points(program, sampling, hits, points)
         inputs = [geometry, views, opacities, sampling, hits, points, layers]
-        program.launch(gpu.passage.fade_points, self._slice_px, inputs)
+        self._runs(program, gpu.passage.fade_points, inputs)
         self._light_points(program, sampling, points, layers.radiance, first=first)
         program.call(layers.open_rays.zero_)
-        program.launch(gpu.passage.add_layer, self._slice_px, [at.span, layers, layers, own.radiance])
+        self._runs(program, gpu.passage.add_layer, [at.span, layers, layers, own.radiance])
         program.launch(gpu.passage.turn_layer, 1, [layers])
