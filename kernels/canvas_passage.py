@@ -67,16 +67,14 @@ def covers(
 
 
 @wp.kernel(enable_backward=False)
-def find_open(
-    geometry: Geometry, views: Views, opacities: Opacities, own: wp.array[int], jobs: Jobs, out_open: wp.array[int]
-):
-    """Write whether the surface of every job may have holes; `own` says so of a placement's own materials."""
+def find_open(geometry: Geometry, views: Views, opacities: Opacities, jobs: Jobs, out_open: wp.array[int]):
+    """Write whether the surface of every job may have holes."""
     job = wp.tid()
     placement = jobs.placement[job]
     material = opacities.override[views.row[jobs.view[job]], geometry.instance[placement]]
     is_open = views.clip_m.shape[0] > 0
     if material < 0:
-        is_open = is_open or own[placement] != 0
+        is_open = is_open or opacities.own_open[placement] != 0
     else:
         is_open = is_open or opacities.kind[material] != int(OpacityKind.OPAQUE)
     out_open[job] = wp.where(is_open, 1, 0)

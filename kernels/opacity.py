@@ -13,7 +13,7 @@ from .geometry import Geometry, Trees
 from .native_source import native
 from .surface import corner_uv, own_material, uv_at
 from .texture import TextureInputs, Textures, lookup_input, select_channel
-from .trace import FAR_M, Hit, unpack_barycentric
+from .trace import FAR_M, MISS, Hit, unpack_barycentric
 
 NO_INPUT = wp.constant(-1)
 OPACITY_INPUT = wp.constant(8)  # column of `input`: MaterialInput.OPACITY of material.py; a test holds them together
@@ -45,6 +45,7 @@ class Opacities:
     textures: Textures
     override: wp.array2d[int]  # [row, instance], material; -1: each triangle's own
     ior: wp.array[float]  # [material]
+    own_open: wp.array[int]  # [placement], 1: a material of its own may fall below 1
     solid: wp.array[int]  # [placement], 1: its mesh is closed, so that glass has an inside; empty: no path asks
     label_opacity: float  # above it, a surface that is no cut-out is labelled
 
@@ -114,6 +115,16 @@ def material_of(geometry: Geometry, opacities: Opacities, row: int, hit: Hit) ->
     if material < 0:
         material = own_material(geometry, hit.placement, geometry.first_triangle[hit.placement] + hit.triangle)
     return material
+
+
+@wp.func
+def ends_walk(geometry: Geometry, opacities: Opacities, row: int, limits_m: wp.vec2, nearest: Hit) -> bool:
+    """Return whether a walk between two depths has no more to find than a ray's nearest hit."""
+    if nearest.placement == MISS:
+        return True
+    if not (nearest.t > limits_m[0] and nearest.t < limits_m[1]):
+        return False
+    return opacities.kind[material_of(geometry, opacities, row, nearest)] == int(OpacityKind.OPAQUE)
 
 
 @wp.func

@@ -14,6 +14,7 @@ from .opacity import (
     Opacities,
     OpacityKind,
     clip_range,
+    ends_walk,
     is_labelled,
     is_same_crossing,
     material_of,
@@ -23,7 +24,7 @@ from .opacity import (
     stopped_share,
 )
 from .point import DIFFUSE_FIELD, GONE, Points, point_index
-from .sample import HitBuffers, Sampling, ray_through, sample_offset, sample_shot
+from .sample import HitBuffers, Sampling, ray_through
 from .surface import ANISOTROPY_SHARE, footprint_of
 from .trace import MISS, Hit
 
@@ -56,23 +57,23 @@ def is_mixed(geometry: Geometry, opacities: Opacities, material: int, hit: Hit, 
     return kind == int(OpacityKind.TRANSPARENT) or mean > MIXED
 
 
-@wp.kernel(enable_backward=False, cuda_max_registers=64)
-def pass_primary(
-    geometry: Geometry, views: Views, opacities: Opacities, span: Span, out_hit: wp.array[Hit],
+@wp.func
+def pass_center(
+    geometry: Geometry, views: Views, opacities: Opacities, i: int, out_hit: wp.array[Hit],
     out_mixed: wp.array3d[wp.uint8], out_overflow: wp.array[int],
 ):  # fmt: skip
-    """Write the first labelled hit of the ray through the centre of every pixel, and whether rgb needs more."""
-    i = wp.tid()
-    if i >= span.count:
-        return
-    i += span.first
+    """Write what `pass_primary` does for a pixel of the launch."""
     pixel = pixel_of(views, i)
     view = pixel[0]
     row = label_row(views, view, float(pixel[1]) + 0.5)
+    limits_m = clip_range(views, view)
+    if ends_walk(geometry, opacities, row, limits_m, out_hit[i]):
+        if out_mixed.shape[0] > 0:
+            out_mixed[view, pixel[1], pixel[2]] = wp.uint8(0)
+        return
     ray = camera_ray(views, view, float(pixel[2]) + 0.5, float(pixel[1]) + 0.5)
     mixed = bool(False)
     crossed = int(0)
-    limits_m = clip_range(views, view)
     hit = start_at(limits_m[0])
     while crossed < MAX_CROSSED:
         last = hit
@@ -96,35 +97,46 @@ def pass_primary(
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=64)
-def pass_samples(
-    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, out_layers: Layers,
+def pass_primary(
+    geometry: Geometry, views: Views, opacities: Opacities, span: Span, out_hit: wp.array[Hit],
+    out_mixed: wp.array3d[wp.uint8], out_overflow: wp.array[int],
+):  # fmt: skip
+    """Write the first labelled hit of the ray through the centre of every pixel, and whether rgb needs more.
+
+    `out_hit` has the nearest hits, which are those wherever they lie on something opaque.
+    """
+    first = wp.tid() * span.run
+    for i in range(first, wp.min(first + span.run, span.count)):
+        pass_center(geometry, views, opacities, span.first + i, out_hit, out_mixed, out_overflow)
+
+
+@wp.func
+def pass_sample(
+    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, i: int, out_layers: Layers,
     out_hits: HitBuffers,
 ):  # fmt: skip
-    """Write the next surface that the present sample's ray must light, for pixels that lie across an edge."""
-    i = wp.tid()
-    if i >= sampling.span.count:
-        return
+    """Write what `pass_samples` does for a pixel of the span."""
     is_edge = out_hits.edge[sampling.span.first + i] != wp.uint8(0)
-    pixel = pixel_of(views, sampling.span.first + i)
-    limits_m = clip_range(views, pixel[0])
-    hit = start_at(limits_m[0])
     if out_layers.index == 0:
         out_layers.transmission[i] = 1.0
-        if not is_edge:
-            return  # find_points takes the hit of the centre
-    else:
-        hit = out_hits.sample[i]
-        if not is_edge or out_layers.transmission[i] <= 0.0:
-            hit.placement = GONE
-            out_hits.sample[i] = hit
-            return
-    offset_px = sample_offset(views, pixel, sampling)
-    out_hits.offset_px[i] = offset_px
-    shot = sample_shot(views, pixel, sampling)
+    hit = out_hits.sample[i]
+    if out_layers.index != 0 and (not is_edge or out_layers.transmission[i] <= 0.0):
+        hit.placement = GONE
+        out_hits.sample[i] = hit
+        return
+    if not is_edge:
+        return  # find_points takes the hit of the centre
+    pixel = pixel_of(views, sampling.span.first + i)
+    limits_m = clip_range(views, pixel[0])
+    shot = wp.vec3(0.0, 0.0, 0.0)
     if out_hits.shot.shape[0] > 0:
-        out_hits.shot[i] = shot
+        shot = out_hits.shot[i]
     row = row_at(views, pixel[0], shot[2])
-    ray = ray_through(views, pixel, offset_px, shot)
+    if out_layers.index == 0:
+        if ends_walk(geometry, opacities, row, limits_m, hit):
+            return
+        hit = start_at(limits_m[0])
+    ray = ray_through(views, pixel, out_hits.offset_px[i], shot)
     crossed = int(0)
     while crossed < MAX_CROSSED:
         last = hit
@@ -147,14 +159,26 @@ def pass_samples(
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=64)
-def fade_points(
-    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, hits: HitBuffers,
+def pass_samples(
+    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, out_layers: Layers,
+    out_hits: HitBuffers,
+):  # fmt: skip
+    """Write the next surface that the present sample's ray must light, for pixels that lie across an edge.
+
+    Before the first one `out_hits` has the nearest hits and where samples lie, by `trace_samples`.
+    """
+    span = sampling.span
+    first = wp.tid() * span.run
+    for i in range(first, wp.min(first + span.run, span.count)):
+        pass_sample(geometry, views, opacities, sampling, i, out_layers, out_hits)
+
+
+@wp.func
+def fade_point(
+    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, i: int, hits: HitBuffers,
     out_point: Points, out_layers: Layers,
 ):  # fmt: skip
-    """Write the weight of the present surface and what it lets through; dim the diffuse part of a transparent one."""
-    i = wp.tid()
-    if i >= sampling.span.count:
-        return
+    """Write what `fade_points` does for a pixel of the span."""
     transmission = out_layers.transmission[i]
     out_layers.weight[i] = transmission
     out_layers.transmission[i] = 0.0
@@ -184,18 +208,29 @@ def fade_points(
             out_point.value[at] = out_point.value[at] * opacity
 
 
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
+def fade_points(
+    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, hits: HitBuffers,
+    out_point: Points, out_layers: Layers,
+):  # fmt: skip
+    """Write the weight of the present surface and what it lets through; dim the diffuse part of a transparent one."""
+    span = sampling.span
+    first = wp.tid() * span.run
+    for i in range(first, wp.min(first + span.run, span.count)):
+        fade_point(geometry, views, opacities, sampling, i, hits, out_point, out_layers)
+
+
 @wp.kernel(enable_backward=False)
 def add_layer(span: Span, layers: Layers, out_layers: Layers, out_radiance: wp.array[wp.vec3]):
     """Add the light of the present surface to the pixel's, and say whether any ray goes on."""
-    i = wp.tid()
-    if i >= span.count:
-        return
-    out_radiance[i] = out_radiance[i] + layers.radiance[i] * layers.weight[i]
-    out_layers.radiance[i] = wp.vec3(0.0, 0.0, 0.0)
-    if layers.transmission[i] > 0.0:
-        wp.atomic_max(out_layers.open_rays, 0, 1)
-        if layers.turn[0] == MAX_LAYERS - 1:
-            wp.atomic_add(out_layers.overflow, 0, 1)
+    first = wp.tid() * span.run
+    for i in range(first, wp.min(first + span.run, span.count)):
+        out_radiance[i] = out_radiance[i] + layers.radiance[i] * layers.weight[i]
+        out_layers.radiance[i] = wp.vec3(0.0, 0.0, 0.0)
+        if layers.transmission[i] > 0.0:
+            wp.atomic_max(out_layers.open_rays, 0, 1)
+            if layers.turn[0] == MAX_LAYERS - 1:
+                wp.atomic_add(out_layers.overflow, 0, 1)
 
 
 @wp.kernel(enable_backward=False)

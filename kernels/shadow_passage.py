@@ -1,10 +1,15 @@
-"""Shadow rays that may pass what is in their way: the share of the light that arrives is a product over surfaces."""
+"""Shadow rays that may pass what is in their way: the share of the light that arrives is a product over surfaces.
+
+Most rays meet nothing, or something opaque. Those are settled first, as in scenes where everything is opaque; only
+pixels with a ray that is left walk from surface to surface.
+"""
 
 import warp as wp
 
 from .camera import Ray, Span
 from .geometry import Geometry
 from .light import ALL_PLACEMENTS
+from .native_source import native
 from .opacity import (
     MAX_CROSSED,
     Opacities,
@@ -19,7 +24,12 @@ from .opacity import (
 )
 from .point import ORIGIN_FIELD, ROW_FIELD, Points, point_index
 from .shade import DISTANCE_FIELD, LINK_FIELD, RADIANCE_FIELD, SHORT_OF_LIGHT, ShadowRays, ray_index, vector_at
+from .shadow import CONSTANTS, RAYS
 from .trace import MISS
+
+ARRIVES = wp.constant(-1.0)  # for the distance of a ray: nothing is in its way
+SETTLED = wp.constant(-2.0)  # for that of a pixel's first ray: the light of all its rays is counted
+SETTLING = {**CONSTANTS, "ALL_PLACEMENTS": int(ALL_PLACEMENTS), "ARRIVES": float(ARRIVES), "SETTLED": float(SETTLED)}
 
 
 @wp.struct
@@ -76,14 +86,30 @@ def arriving_share(
     return wp.where(share > 0.0, -1.0, 0.0)
 
 
-@wp.kernel(enable_backward=False, cuda_max_registers=64)
-def pass_shadow(
+@wp.func_native(native(*RAYS, "shadow_settle", constants=SETTLING))
+def settle_run(
     geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], span: Span, point: Points,
-    rays: ShadowRays, out_light: Arriving,
+    out_rays: ShadowRays, out_radiance: wp.array[wp.vec3], thread: int,
 ):  # fmt: skip
-    """Add the light of every shadow ray as far as it arrives; `link` is Lights.link."""
-    i = wp.tid()
-    if i >= span.count or (rays.count.shape[0] > 0 and i >= rays.count[0]):
+    """Settle what needs no walk of a run of pixels; see native/shadow_settle.cpp."""
+
+
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
+def settle_shadow(
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], span: Span, point: Points,
+    out_rays: ShadowRays, out_radiance: wp.array[wp.vec3],
+):  # fmt: skip
+    """Add the light of pixels whose rays meet nothing or something opaque; `link` is Lights.link."""
+    settle_run(geometry, opacities, link, span, point, out_rays, out_radiance, wp.tid())
+
+
+@wp.func
+def pass_rays(
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], point: Points, rays: ShadowRays, i: int,
+    out_light: Arriving,
+):  # fmt: skip
+    """Add the light of the rays of a pixel, unless they are settled."""
+    if rays.value[ray_index(rays, 0, i) + DISTANCE_FIELD * rays.group] == SETTLED:
         return
     radiance = out_light.radiance[i]
     ray = Ray()
@@ -94,11 +120,27 @@ def pass_shadow(
     for slot in range(rays.light_slots + 1):
         at = ray_index(rays, slot, i)
         distance = rays.value[at + DISTANCE_FIELD * rays.group]
+        share = wp.where(distance == ARRIVES, 1.0, 0.0)
         if distance > 0.0:
             ray.direction = vector_at(rays.value, at, rays.group)
             blocking.group = wp.cast(rays.value[at + LINK_FIELD * rays.group], wp.int32)
             share = arriving_share(geometry, opacities, blocking, row, ray, distance * SHORT_OF_LIGHT)
             if share < 0.0:
                 wp.atomic_add(out_light.overflow, 0, 1)
-            radiance += vector_at(rays.value, at + RADIANCE_FIELD * rays.group, rays.group) * wp.max(share, 0.0)
+        if share > 0.0:
+            radiance += vector_at(rays.value, at + RADIANCE_FIELD * rays.group, rays.group) * share
     out_light.radiance[i] = radiance
+
+
+@wp.kernel(enable_backward=False, cuda_max_registers=64)
+def pass_shadow(
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], span: Span, point: Points,
+    rays: ShadowRays, out_light: Arriving,
+):  # fmt: skip
+    """Add the light of pixels that `settle_shadow` left, of every ray as far as it arrives."""
+    count = span.count
+    if rays.count.shape[0] > 0:
+        count = wp.min(count, rays.count[0])
+    first = wp.tid() * span.run
+    for i in range(first, wp.min(first + span.run, count)):
+        pass_rays(geometry, opacities, link, point, rays, i, out_light)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from engine.render.arrays import to_device
 from engine.render.batch import BatchMemory
 from engine.render.growing import Growing, texts_of
 from engine.render.masks import MaskReducer
-from engine.render.opacity import opacity_kinds
 from engine.render.spread import Crew
 from engine.scene.model import Scene
 
@@ -48,12 +46,6 @@ class Canvases:
     def _is_cpu(self) -> bool:
         return bool(wp.get_device(self._device).is_cpu)
 
-    @cached_property
-    def _own_open(self) -> wp.array:
-        """Return which placements have a material of their own that may have holes."""
-        scene = self._memory.stages.base.scene
-        return to_device(open_placements(scene, opacity_kinds(scene)), wp.int32, self._device)
-
     def complete(self, labels: Labels, crew: Crew) -> Labels:
         """Return labels with the silhouettes of their rows."""
         if not len(labels.view):
@@ -81,7 +73,7 @@ class Canvases:
         rows[:, field.VISIBLE_PX] = labels.visible_px
         if worlds.opacities is not None:
             canvases.is_open = wp.empty(len(row_of_job), dtype=wp.int32, device=self._device)
-            inputs = [worlds.geometry, views, worlds.opacities, self._own_open, jobs, canvases.is_open]
+            inputs = [worlds.geometry, views, worlds.opacities, jobs, canvases.is_open]
             wp.launch(gpu.canvas_passage.find_open, len(row_of_job), inputs, device=self._device)
             rows[:, field.HAS_OPEN] = np.maximum.reduceat(canvases.is_open.numpy(), end - counts)
         parts = [self._measured(canvases, rows[part], crew) for part in self._parts(rows)]
@@ -196,16 +188,6 @@ def placements_of(scene: Scene) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     instance = scene.placements.instance
     counts = np.bincount(instance, minlength=len(scene.instances.path))
     return np.concatenate([[0], np.cumsum(counts)]), np.argsort(instance, kind="stable")
-
-
-def open_placements(scene: Scene, kinds: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return 1 for placements with a material that may have holes, by `opacity_kinds`."""
-    placed = scene.placements
-    slots = np.array([int(mesh.slot.max(initial=-1)) + 1 for mesh in scene.meshes])[placed.mesh]
-    is_open = np.zeros(len(placed.mesh), np.int32)
-    for i, (first, count) in enumerate(zip(placed.first_slot.tolist(), slots.tolist(), strict=True)):
-        is_open[i] = int(kinds[placed.slot_material[first : first + count]].any())
-    return is_open
 
 
 class LabelReducer:

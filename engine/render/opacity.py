@@ -90,8 +90,19 @@ def opacities_on_device(scene: Scene, kinds: NDArray[np.int32], uploaded: Any, d
     out.solid = to_device(
         np.array(solid, np.int32)[scene.placements.mesh] if solid else np.zeros(0, np.int32), wp.int32, device
     )
+    out.own_open = to_device(open_placements(scene, kinds), wp.int32, device)
     out.input, out.inputs, out.textures = uploaded.input, uploaded.inputs, uploaded.textures
     return out
+
+
+def open_placements(scene: Scene, kinds: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return 1 for placements with a material that may have holes, by `opacity_kinds`."""
+    placed = scene.placements
+    slots = np.array([int(mesh.slot.max(initial=-1)) + 1 for mesh in scene.meshes])[placed.mesh]
+    is_open = np.zeros(len(placed.mesh), np.int32)
+    for i, (first, count) in enumerate(zip(placed.first_slot.tolist(), slots.tolist(), strict=True)):
+        is_open[i] = int(kinds[placed.slot_material[first : first + count]].any())
+    return is_open
 
 
 def is_closed(mesh: Mesh) -> bool:

@@ -103,8 +103,9 @@ class PathPrograms:
             watch.record_pass(self._program, span, own.ends.point, rays, arriving)
             watch.record_sum(self._program, bounce)
             return
-        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, span, own.ends.point, rays, arriving]
-        self._program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, inputs)
+        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, span, own.ends.point, rays]
+        self._launch(gpu.shadow_passage.settle_shadow, [*inputs, own.ends.arrived])
+        self._launch(gpu.shadow_passage.pass_shadow, [*inputs, arriving])
 
     def _launch(self, kernel: Any, arguments: list[Any]) -> None:
         """Record a kernel whose threads have `run` rays each."""

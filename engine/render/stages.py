@@ -109,12 +109,11 @@ class SlicePrograms:
     def _record_trace(self) -> None:
         at, program = self._target, self.trace
         geometry, buffers = at.worlds.geometry, at.buffers
-        if not self._stages.base.opens_view:
-            self._runs(program, gpu.trace.trace_primary, [geometry.trees, at.views, at.span, buffers.hit])
-        else:
+        self._runs(program, gpu.trace.trace_primary, [geometry.trees, at.views, at.span, buffers.hit])
+        if self._stages.base.opens_view:
             opacities, mixed = at.worlds.opacities, buffers.labels.mixed
             inputs = [geometry, at.views, opacities, at.span, buffers.hit, mixed, at.overflow]
-            program.launch(gpu.passage.pass_primary, self._slice_px, inputs)
+            self._runs(program, gpu.passage.pass_primary, inputs)
         self._runs(program, gpu.resolve.resolve_labels, [geometry, at.views, at.span, buffers.hit, buffers.labels])
         record_annotations(program, at, self._stages.base, self._threads)
 
@@ -227,8 +226,9 @@ class SlicePrograms:
             watch.record_pass(program, at.span, points, rays, arriving)
             watch.record_sum(program)
             return
-        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, at.span, points, rays, arriving]
-        program.launch(gpu.shadow_passage.pass_shadow, self._slice_px, inputs)
+        inputs = [worlds.geometry, worlds.opacities, worlds.lights.link, at.span, points, rays]
+        self._runs(program, gpu.shadow_passage.settle_shadow, [*inputs, radiance])
+        self._runs(program, gpu.shadow_passage.pass_shadow, [*inputs, arriving])
 
     def _record_layers(self, own: Scratch, sampling: Any) -> None:
         """Record one sample of every pixel: surface after surface along its ray, until no ray goes on."""
@@ -244,12 +244,14 @@ class SlicePrograms:
         layers.index = hits.layer = 0 if first else 1
         points = own.points if first else own.layer_points
         geometry, views, opacities = at.worlds.geometry, at.views, at.worlds.opacities
+        if first:
+            self._runs(program, gpu.sample.trace_samples, [geometry.trees, views, sampling, hits])
         inputs = [geometry, views, opacities, sampling, layers, hits]
-        program.launch(gpu.passage.pass_samples, self._slice_px, inputs)
+        self._runs(program, gpu.passage.pass_samples, inputs)
         self._find_points(program, sampling, hits, points)
         inputs = [geometry, views, opacities, sampling, hits, points, layers]
-        program.launch(gpu.passage.fade_points, self._slice_px, inputs)
+        self._runs(program, gpu.passage.fade_points, inputs)
         self._light_points(program, sampling, points, layers.radiance, first=first)
         program.call(layers.open_rays.zero_)
-        program.launch(gpu.passage.add_layer, self._slice_px, [at.span, layers, layers, own.radiance])
+        self._runs(program, gpu.passage.add_layer, [at.span, layers, layers, own.radiance])
         program.launch(gpu.passage.turn_layer, 1, [layers])

@@ -21,6 +21,14 @@
             omm::set(own.lens_y, l, hits.shot.data[i + k][1]);
             omm::set(own.time_s, l, hits.shot.data[i + k][2]);
         }
+        bool is_gone = hits.layer > 0;
+        for (int l = 0; l < OMM_WIDTH && is_gone; ++l) is_gone = hit[l]->placement == GONE;
+        if (is_gone) {  // rays that ended before this surface
+            Point none = Point{};
+            none.placement = omm::splat_int(GONE);
+            store_point(out_point.value.data, i, none);
+            continue;
+        }
         if (sampling.sample > 0 && !omm::any(is_edge != 0)) continue;  // the points of the first sample serve again
         const Pixels pixels = pixels_of(views, index, end);
         const F x_px = omm::to_float(pixels.x) + x_offset, y_px = omm::to_float(pixels.y) + y_offset;

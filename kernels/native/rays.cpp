@@ -19,7 +19,12 @@
         const F fields[OMM_RAY_FIELDS] = {direction.x, direction.y, direction.z, distance_m, radiance.x, radiance.y, radiance.z, omm::from_bits(link)};
         for (int k = 0; k < OMM_RAY_FIELDS; ++k) omm::store(at + k * OMM_GROUP, fields[k]);
     };
-    auto store_no_ray = [&](const auto& rays, int slot, int i) {
+    auto store_distance = [&](const auto& rays, int slot, int i, F distance_m) {
         float* at = rays.value.data + (size_t)slot * rays.slot_floats + (size_t)(i / OMM_GROUP) * (OMM_GROUP * OMM_RAY_FIELDS) + i % OMM_GROUP;
-        omm::store(at + 3 * OMM_GROUP, omm::splat(0.0f));
+        omm::store(at + 3 * OMM_GROUP, distance_m);
+    };
+    auto store_no_ray = [&](const auto& rays, int slot, int i) { store_distance(rays, slot, i, omm::splat(0.0f)); };
+    auto load_link = [&](const auto& rays, int slot, int i) {
+        const float* at = rays.value.data + (size_t)slot * rays.slot_floats + (size_t)(i / OMM_GROUP) * (OMM_GROUP * OMM_RAY_FIELDS) + i % OMM_GROUP;
+        return omm::bits(omm::load(at + 7 * OMM_GROUP));
     };
