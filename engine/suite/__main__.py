@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from engine.dataset.__main__ import say
@@ -28,6 +29,16 @@ def main(arguments: list[str] | None = None) -> int:
     made = commands.add_parser("make", help="render a suite and check it")
     made.add_argument("name")
     made.add_argument("overrides", nargs="*", help="further overrides of engine.run, such as count=64 out=DIR")
+    made.add_argument(
+        "--pure",
+        type=int,
+        default=None,
+        metavar="N",
+        help="make N worlds all of whose frames satisfy it: look for them",
+    )
+    made.add_argument(
+        "--most", type=int, default=None, metavar="M", help="worlds that --pure tries (20 N, at least 256)"
+    )
     made.set_defaults(run=_make)
     checked = commands.add_parser("check", help="check a dataset against a suite")
     checked.add_argument("name")
@@ -55,12 +66,20 @@ def _make(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.config import compose
     from engine.factory import generate
     from engine.progress import Progress
+    from engine.suite.pure import most_worlds, scout
 
+    if arguments.most is not None and arguments.pure is None:
+        raise UserError("--most is of --pure N; give both")
     suite = read_suite(arguments.name, arguments.config_dir)
     recipe, job = compose(
         *suite.run, f"count={suite.count}", f"out=out/suite-{arguments.name}", *arguments.overrides,
         config_dir=arguments.config_dir,
     )  # fmt: skip
+    if arguments.pure is not None:
+        most = most_worlds(arguments.pure) if arguments.most is None else arguments.most
+        worlds = scout(arguments.name, suite, (recipe, job), arguments.pure, most, say)
+        say(f"worlds=[{','.join(map(str, worlds))}]")
+        suite, job = replace(suite, share=1.0), replace(job, worlds=worlds)
     with Progress() as progress:
         made = generate(recipe, job, progress=progress)
     if made.manifest is None:
