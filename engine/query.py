@@ -73,5 +73,19 @@ def frames_where(connection: duckdb.DuckDBPyConnection, condition: str, *, where
     try:
         rows: list[tuple[Any, ...]] = connection.execute(select).fetchall()
     except duckdb.Error as error:
-        raise UserError(f"{where}: {condition!r} cannot be asked: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{where}: {_one_line(condition)!r} cannot be asked: {_reason(error)}") from error
     return [(int(world), bool(holds)) for world, holds in rows]
+
+
+def _one_line(condition: str) -> str:
+    return " ".join(condition.split())
+
+
+def _reason(error: Exception) -> str:
+    """Return what DuckDB says, without its picture of the place; a table that is missing in words of our own."""
+    text = str(error).split("\nLINE ")[0]
+    for name in TABLES:
+        if f"Table with name {name} does not exist" in text:
+            why = ": its recipe has no defects" if name == "defects" else ""
+            return f"the dataset has no index/{name}.parquet{why}"
+    return _one_line(text)

@@ -6,10 +6,12 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from engine import signals
 from engine.dataset.__main__ import say
-from engine.errors import UserError, WriteFailed
+from engine.errors import Stopped, UserError, WorkersFailed, WriteFailed
 from engine.suite.check import Checked, check_suite
 from engine.suite.config import read_suite, suite_names
 
@@ -28,6 +30,16 @@ def main(arguments: list[str] | None = None) -> int:
     made = commands.add_parser("make", help="render a suite and check it")
     made.add_argument("name")
     made.add_argument("overrides", nargs="*", help="further overrides of engine.run, such as count=64 out=DIR")
+    made.add_argument(
+        "--pure",
+        type=int,
+        default=None,
+        metavar="N",
+        help="make N worlds all of whose frames satisfy it: look for them",
+    )
+    made.add_argument(
+        "--most", type=int, default=None, metavar="M", help="worlds that --pure tries (20 N, at least 256)"
+    )
     made.set_defaults(run=_make)
     checked = commands.add_parser("check", help="check a dataset against a suite")
     checked.add_argument("name")
@@ -37,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         code: int = chosen.run(chosen, say)
-    except (UserError, WriteFailed) as error:
+    except (UserError, WriteFailed, Stopped, WorkersFailed) as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
     return code
@@ -53,20 +65,27 @@ def _list(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
 
 def _make(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.config import compose
-    from engine.factory import generate
-    from engine.progress import Progress
+    from engine.recipe import default_out
+    from engine.resume import complete_dataset
+    from engine.run import run
+    from engine.suite.pure import most_worlds, scout
 
-    suite = read_suite(arguments.name, arguments.config_dir)
-    recipe, job = compose(
-        *suite.run, f"count={suite.count}", f"out=out/suite-{arguments.name}", *arguments.overrides,
-        config_dir=arguments.config_dir,
-    )  # fmt: skip
-    with Progress() as progress:
-        made = generate(recipe, job, progress=progress)
-    if made.manifest is None:
-        say(f"{made.out}: other workers still make their part; check it when all is there")
+    if arguments.most is not None and arguments.pure is None:
+        raise UserError("--most is of --pure N; give both")
+    suite, folder = read_suite(arguments.name, arguments.config_dir), arguments.config_dir
+    command = (*suite.run, f"count={suite.count}", f"out=out/suite-{arguments.name}", *arguments.overrides)
+    recipe, job = compose(*command, config_dir=folder)
+    if arguments.pure is not None:
+        most = most_worlds(arguments.pure) if arguments.most is None else arguments.most
+        worlds = scout(arguments.name, suite, (recipe, job), arguments.pure, most, say)
+        command = (*command, f"worlds=[{','.join(map(str, worlds))}]")
+        say(command[-1])
+        suite, (recipe, job) = replace(suite, share=1.0), compose(*command, config_dir=folder)
+    run(recipe, job, command=command, config_folders=() if folder is None else (folder,))
+    if job.workers > 1 and complete_dataset(recipe, job) is None:
+        say("other workers still make their part; check it when all is there")
         return 0
-    return _tell(check_suite(arguments.name, suite, made.out), say)
+    return _tell(check_suite(arguments.name, suite, job.out or default_out(recipe)), say)
 
 
 def _check(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
@@ -83,4 +102,5 @@ def _tell(checked: Checked, say: Callable[[str], None]) -> int:
 
 
 if __name__ == "__main__":
+    signals.install()
     sys.exit(main())

@@ -55,7 +55,15 @@ def test_a_condition_is_asked_of_every_frame_with_its_world(
 @pytest.mark.parametrize(
     ("condition", "message"),
     [
-        ("brightness < 0.25", "here: 'brightness < 0.25' cannot be asked: Binder Error"),
+        (
+            "brightness <\n  0.25",
+            "here: 'brightness < 0.25' cannot be asked: Binder Error: Referenced column \"brightness\" not found",
+        ),
+        ("lum_meen < 0.25", 'Candidate bindings: "lum_mean"'),
+        (
+            "EXISTS (SELECT 1 FROM defects d WHERE d.frame_id = f.frame_id)",
+            "the dataset has no index/defects.parquet: its recipe has no defects",
+        ),
         ("true; DROP TABLE frames", "a condition is one expression, without ';'"),
         ("EXISTS (SELECT 1 FROM read_csv('/etc/hostname'))", "cannot be asked: Permission Error"),
         ("EXISTS (SELECT 1 FROM '/etc/hostname.csv')", "cannot be asked"),
