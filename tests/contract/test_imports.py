@@ -31,11 +31,11 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
     ("engine.factory",),
     ("engine.online",),
     ("engine.workers", "engine.run", "engine.preview", "engine.warm"),
+    ("engine.suite.__main__", "engine.suite.pure"),
 )
 # Host modules that are also command lines or public names, and what they may import inside a function.
 LAZY_DOORS = {
     "engine.dataset": ("engine.factory",),
-    "engine.suite": ("engine.factory",),
     "engine.randomize.place.throwing": ("engine.gpu",),  # placing launches a kernel, only when a job places things
 }
 # Data classes in device packages, free of Warp: what the host sees of a stage.
