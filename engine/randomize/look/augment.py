@@ -1,4 +1,4 @@
-"""Augmentation: what is done to finished pictures, drawn and recorded for every frame; labels stay as they are.
+"""Augmentation: what is done to finished pictures, drawn and recorded for every camera; labels stay as they are.
 
 Entries of one kind add up: blurs one after the other, matrices of colour in the order of their names.
 """
