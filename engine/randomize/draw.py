@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.errors import UserError, near_matches
 from engine.randomize.bounds import Bounds
-from engine.randomize.law import Law, choose, columns_asked, quantile
+from engine.randomize.law import Law, check_weights, choose, columns_asked, quantile
 from engine.randomize.laws.group import Counter, Member
 from engine.randomize.philox import uniform
 from engine.randomize.shells import Shells
@@ -56,7 +56,15 @@ class Draw:
     def choice(
         self, key: str, names: tuple[str, ...], weights: tuple[float, ...] | None = None, *, count: int | None = None
     ) -> NDArray[np.int64]:
-        """Return indices into `names`, drawn with the weights, and record the names."""
+        """Return indices into `names`, drawn with the weights, and record the names.
+
+        Raises:
+            UserError: If the weights are not those of as many names.
+        """
+        try:
+            check_weights(len(names), weights)
+        except ValueError as error:
+            raise UserError(f"{self.where('weights')}: {error}") from error
         index = choose(len(names), weights, self._numbers(key, count, 0), breadth=self.breadth)
         self.record(key, np.asarray(names)[index])
         return index

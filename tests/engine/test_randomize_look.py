@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from engine.errors import UserError
+from engine.randomize.look.color import rgb_from_hsv
 from engine.randomize.look.light import LUMINANCE, black_body
-from engine.randomize.look.material import rgb_from_hsv
 from tests.engine.randomize_scene import CLEAR, JITTER, LOOK, SCENE, randomized, uniform
 
 LAMPS = {"kind": "light_scale", "per": "world", "lights": "/Lights/Lamp*", "stops": 1.0, "together": False}
@@ -214,7 +214,7 @@ def test_the_order_of_entries_in_a_recipe_means_nothing():
         ({**TINT, "instances": ["*", "!*"]}, "randomize.x.instances: ['*', '!*'] selects no instance"),
         ({**LOOK, "position_in": "form"}, "randomize.x.position_in: no anchor of kind 'form'; the scene has from"),
         ({**SUN, "lights": "/Lights/Lamp*"}, "randomize.x.lights: '/Lights/Lamp*' selects no distant light"),
-        ({**LAMPS, "kind": "light_scael"}, "randomize.x: unknown kind 'light_scael'; known kinds: advance, ambient"),
+        ({**LAMPS, "kind": "light_scael"}, "randomize.x: unknown kind 'light_scael'; known kinds: advance, "),
         ({**LAMPS, "light": "*"}, "randomize.x: unknown key 'light'; known keys of light_scale: kind, per, lights, "),
         ({**LAMPS, "per": "frame"}, "randomize.x.per: 'frame' is not one of: world, step"),
         ({**LOOK, "clear": {**CLEAR, "tries": 0}}, "randomize.x.clear: tries must be in 1..1024, got 0"),

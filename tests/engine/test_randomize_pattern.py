@@ -12,7 +12,7 @@ from engine.draft import NO_PATTERN, Draft
 from engine.errors import UserError
 from engine.pattern import COLUMNS, LAYERS, OWN_COLOR, PATTERN_NAMES
 from engine.randomize.kinds import checked_randomizers
-from engine.randomize.look.material import rgb_from_hsv
+from engine.randomize.look.color import rgb_from_hsv
 from engine.randomize.look.pattern import LAW_KEYS, Name
 from tests.engine.randomize_scene import SCENE, randomized, uniform
 

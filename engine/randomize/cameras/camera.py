@@ -26,7 +26,6 @@ from engine.randomize.law import (
     Law,
     Uniform,
     check_support,
-    check_weights,
 )
 from engine.randomize.laws.columns import Choices
 from engine.randomize.pose import apply, compose, direction, look_at
@@ -172,10 +171,6 @@ def camera_choice(params: CameraChoice, scene: Scene, draft: Draft, draw: Draw) 
     """Give cameras of the rig the pose and lens of authored ones."""
     names = tuple(camera.name for camera in scene.cameras)
     among = select.select(params.among, names, what="camera", where=draw.where("among"))
-    try:
-        check_weights(len(among), params.weights)
-    except ValueError as error:
-        raise UserError(f"{draw.where('weights')}: {error}") from error
     cameras = rig_camera_indices(params.cameras, draw)
     authored = [scene.cameras[index] for index in among]
     k = np.array([intrinsics(camera, draw.rig.width, draw.rig.height) for camera in authored])

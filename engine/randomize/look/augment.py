@@ -1,4 +1,4 @@
-"""Augmentation: what is done to finished pictures, drawn and recorded for every frame; labels stay as they are.
+"""Augmentation: what is done to finished pictures, drawn and recorded for every camera; labels stay as they are.
 
 Entries of one kind add up: blurs one after the other, matrices of colour in the order of their names.
 """
@@ -24,7 +24,7 @@ from engine.randomize import select
 from engine.randomize.apply import Plan
 from engine.randomize.cameras.camera import rig_camera_indices
 from engine.randomize.draw import Draw
-from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, check_weights
+from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
 from engine.randomize.laws.columns import Choices
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
@@ -177,10 +177,6 @@ def augment_background(params: AugmentBackground, scene: Scene, draft: Draft, dr
     names = tuple(picture.name for picture in _pictures(params, scene, f"randomize.{draw.randomizer}"))
     image = np.full(applied.shape, PATCHES)
     if names:
-        try:
-            check_weights(len(names), params.weights)
-        except ValueError as error:
-            raise UserError(f"{draw.where('weights')}: {error}") from error
         image = draw.choice("image", names, params.weights, count=count).astype(np.float64)
         for key, column in (("left", setting.LEFT_SHARE), ("top", setting.TOP_SHARE)):
             share = draw.uniform(key, count=count)

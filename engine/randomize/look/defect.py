@@ -16,7 +16,7 @@ from engine.errors import UserError, near_matches
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, support
-from engine.randomize.look.material import rgb_from_hsv
+from engine.randomize.look.color import Color, drawn_color
 from engine.randomize.look.surface import (
     SCALE_STEP,
     Array,
@@ -44,20 +44,6 @@ Kind = Literal[
 ]  # fmt: skip
 SHARES = ("severity", "opacity", "irregularity", "softness", "rim")
 FINISH = ("roughness", "metallic")
-
-
-@dataclass(frozen=True)
-class Tone:
-    """A colour in linear light."""
-
-    hue_deg: Law  # 0 red, 120 green, 240 blue; any turn
-    saturation: Law
-    value: Law  # the largest channel
-
-    def __post_init__(self) -> None:
-        check_support("hue_deg", self.hue_deg, *ANGLE_RANGE_DEG)
-        check_support("saturation", self.saturation, 0.0, 1.0)
-        check_support("value", self.value, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -90,7 +76,7 @@ class DefectEntry:
     depth_um: Law  # into the surface
     direction_deg: Law  # of its length, about the normal from the reference axis, or from the edge that it lies on
     severity: Law  # 0: invisible, 1: as the other values say
-    color: Tone | None  # null: that of the surface
+    color: Color | None  # null: that of the surface
     opacity: Law  # of the colour
     roughness: Law | None  # null: that of the surface
     metallic: Law | None  # null: that of the surface
@@ -149,12 +135,8 @@ def defect(params: DefectEntry, scene: Scene, draft: Draft, draw: Draw) -> None:
     for name in FINISH:
         law: Law | None = getattr(params, name)
         defects.set(name, OWN if law is None else draw.law(name, law, count=slots))
-    tone = params.color
-    if tone is None:
-        defects.set("color", (OWN,) * 3)
-    else:
-        keys = ("hue_deg", "saturation", "value")
-        defects.set("color", rgb_from_hsv(*(draw.law(f"color_{key}", getattr(tone, key), count=slots) for key in keys)))
+    color = params.color
+    defects.set("color", (OWN,) * 3 if color is None else drawn_color(color, "color", draw, slots))
     seed = np.floor(draw.uniform("seed", count=slots) * 2.0**32).astype(np.uint32)
     draw.record("seed", seed)
     defects.set("seed", seed)

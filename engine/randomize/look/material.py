@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, check_weights
 from engine.randomize.laws.columns import Choices
+from engine.randomize.look.color import rgb_from_hsv
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
@@ -119,18 +119,3 @@ def material_color(params: MaterialColor, scene: Scene, draft: Draft, draw: Draw
     saturation = draw.law("saturation", params.saturation, count=len(materials))
     value = draw.law("value", params.value, count=len(materials))
     draft.base_color[:, materials] = rgb_from_hsv(hue_deg, saturation, value)
-
-
-def rgb_from_hsv(
-    hue_deg: NDArray[np.float64], saturation: NDArray[np.float64], value: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return RGB [..., 3] of hue, saturation and value; the hue wraps around.
-
-    Source: A. R. Smith, "Color gamut transform pairs", SIGGRAPH 1978, the hexcone model.
-    """
-    sextant = (hue_deg / 60.0) % 6.0
-    channels = []
-    for offset in (5.0, 3.0, 1.0):
-        k = (offset + sextant) % 6.0
-        channels.append(value - value * saturation * np.clip(np.minimum(k, 4.0 - k), 0.0, 1.0))
-    return np.stack(channels, axis=-1)

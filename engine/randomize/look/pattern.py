@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.draft import NO_PATTERN, Draft
 from engine.pattern import LAYERS, OWN_COLOR, PATTERN_NAMES, new_slots, wear_slots
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
-from engine.randomize.look.material import rgb_from_hsv
+from engine.randomize.law import Law, check_support
+from engine.randomize.look.color import Color, drawn_color
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
@@ -26,20 +25,6 @@ Name = Literal[
     "none", "cardboard", "painted_metal", "brushed_metal", "cast_metal", "concrete", "asphalt", "wood", "plastic_film",
     "fabric", "ground_ceramic",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Color:
-    """A colour in linear light."""
-
-    hue_deg: Law  # 0 red, 120 green, 240 blue; any turn
-    saturation: Law
-    value: Law  # the largest channel
-
-    def __post_init__(self) -> None:
-        check_support("hue_deg", self.hue_deg, *ANGLE_RANGE_DEG)
-        check_support("saturation", self.saturation, 0.0, 1.0)
-        check_support("value", self.value, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -108,7 +93,7 @@ def pattern(params: Pattern, scene: Scene, draft: Draft, draw: Draw) -> None:
         slots.set(name, draw.law(name, getattr(params, name), count=count))
     for name in ("color_a", "color_b"):
         color: Color | None = getattr(params, name)
-        slots.set(name, OWN_COLOR if color is None else _drawn_color(color, name, draw, count))
+        slots.set(name, OWN_COLOR if color is None else drawn_color(color, name, draw, count))
     for name in LAYERS:
         slots.set(name, draw.law(name, getattr(params.layers, name), count=count))
     worn = draw.uniform("worn", count=count) < draw.law("probability", params.probability)[:, None]
@@ -120,9 +105,3 @@ def pattern(params: Pattern, scene: Scene, draft: Draft, draw: Draw) -> None:
     is_own = np.isin(wearers, instances) | (draft.pattern_of_instance[:, wearers] == NO_PATTERN)
     draft.pattern_seed[:, wearers] = np.where(is_own, seed[:, wearers], draft.pattern_seed[:, wearers])
     draw.record("seed", seed[:, wearers])
-
-
-def _drawn_color(color: Color, name: str, draw: Draw, count: int) -> NDArray[np.float64]:
-    """Return colours [row, count, 3]."""
-    keys = ("hue_deg", "saturation", "value")
-    return rgb_from_hsv(*(draw.law(f"{name}_{key}", getattr(color, key), count=count) for key in keys))

@@ -12,7 +12,7 @@ from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.law import Law, check_support, check_weights
+from engine.randomize.law import Law, check_support
 from engine.randomize.laws.columns import Choices
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
@@ -67,10 +67,6 @@ def texture(params: TextureChoice, scene: Scene, draft: Draft, draw: Draw) -> No
     pool = [i for i, each in enumerate(scene.materials) if _is_direct(each.name, begin)]
     if not pool:
         raise UserError(f"{draw.where('folder')}: the scene was loaded without {params.folder}; name it in the recipe")
-    try:
-        check_weights(len(pool), params.weights)
-    except ValueError as error:
-        raise UserError(f"{draw.where('weights')}: {error}") from error
     probability = draw.law("probability", params.probability)
     count = 1 if params.together else len(instances)
     names = tuple(scene.materials[i].name.rpartition("/")[2] for i in pool)
