@@ -77,7 +77,7 @@ def depth_image_m(frame: Frame, file_format: str) -> NDArray[np.float64]:
 
 
 def instance_image(frame: Frame) -> NDArray[np.int32]:
-    """Return which labelled instance every pixel [y, x] of a frame sees, 0: none; of masks, the first has a pixel."""
+    """Return which labelled instance every pixel [y, x] of a frame sees, 0: none; the first mask has a pixel."""
     out = np.zeros((frame.height, frame.width), np.int32)
     for instance in reversed(frame.instances):
         out[visible_pixels(frame, instance)] = instance.id

@@ -14,8 +14,9 @@ from engine.defect import COLUMNS, DEFECT_NAMES, DefectKind, record_values
 from engine.draft import Draft
 from engine.errors import UserError
 from engine.randomize.kinds import checked_randomizers
+from engine.randomize.look import surface as surface_module
 from engine.randomize.look.defect import Kind, _along
-from engine.randomize.look.surface import Spots, edges_of
+from engine.randomize.look.surface import Spots, _surface, edges_of
 from engine.scene.model import Mesh, Scene
 from engine.scene.taxonomy import ObjectClass, Taxonomy
 from tests.engine.randomize_scene import box_scene, randomized, uniform
@@ -173,6 +174,22 @@ def test_a_count_of_none_has_no_columns_without_width() -> None:
     draft = drawn(worlds=[0, 1], count=0)
     assert draft.defect.shape[1] == 0
     assert all(np.asarray(values).size for values in draft.drawn.values())
+
+
+def test_surfaces_are_made_once_for_copies_and_each_keeps_its_own_meshes() -> None:
+    """Of two equal boxes and a third in another size: two surfaces, and places on the mesh of the bearer."""
+    boxes = {"/W/A": ((0, 0, 0), (1, 1, 1)), "/W/B": ((3, 0, 0), (1, 1, 1)), "/W/C": ((6, 0, 0), (1, 2, 1))}
+    scene = closed(box_scene(boxes))  # type: ignore[arg-type]
+    first = scene.placements.mesh[0]
+    mesh = np.where(np.arange(len(boxes)) == 1, first, scene.placements.mesh).astype(np.int32)
+    scene = dataclasses.replace(scene, placements=dataclasses.replace(scene.placements, mesh=mesh))
+    made: list[object] = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(surface_module, "_surface", lambda *asked: made.append(asked[2]) or _surface(*asked))
+        draft = drawn(scene, worlds=range(20), instances="*")
+    assert len(made) == 2
+    own = scene.placements.instance[record_values(draft.defect, "placement")]
+    assert np.array_equal(own, draft.defect_of)
 
 
 def test_records_hold_what_the_columns_say() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -18,7 +18,6 @@ from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, support
 from engine.randomize.look.color import Color, drawn_color
 from engine.randomize.look.surface import (
-    SCALE_STEP,
     Array,
     Density,
     Spots,
@@ -164,15 +163,16 @@ def _place(
         if not len(placements):
             raise UserError(f"{draw.where('instances')}: '{path}' has no geometry that could bear a defect")
         scale = scales_of(scene, draw, bearer, placements)
-        step = np.rint(scale.reshape(rows, -1) / SCALE_STEP)
-        _, first, group = np.unique(step, axis=0, return_index=True, return_inverse=True)
-        for number, example in enumerate(first.tolist()):
-            surface = surface_of(scene, draw, placements, scale[example], faces)
+        scale = scale.astype(np.float32).reshape(rows, -1)  # so that turns of one size are of one size
+        sizes, group = np.unique(scale, axis=0, return_inverse=True)
+        for number, size in enumerate(sizes.astype(np.float64).reshape(len(sizes), -1, 3)):
+            surface = surface_of(scene, draw, placements, size, faces)
             if surface is None or (density.on_edges and not len(surface.edge_until)):
                 raise UserError(_nothing_to_mark(params, draw, path))
             row = np.repeat(np.flatnonzero(group.reshape(-1) == number), most)
             column = np.tile(position * most + np.arange(most), len(row) // most)
             spots = spots_on(surface, density, draw, row, column)
+            spots = replace(spots, placement=placements[spots.placement])
             _keep(defects, row, column, spots, _along(spots, reference, turn_rad[row, column]))
     for name in ("center_m", "normal", "along"):
         values = record_values(defects.record, name)

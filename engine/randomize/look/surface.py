@@ -19,7 +19,7 @@ SHARP_COS = float(np.cos(np.deg2rad(30.0)))  # faces that meet at more have a sh
 WELD_M = 1.0e-5  # corners closer than this are the same point
 TRIES = 64  # for a point near edges; the last one counts in any case
 BLOCK = 2_000_000  # pairs of points and edges at a time
-SCALE_STEP = 1.0e-6  # scales closer than this, of 1, are the same
+KEPT_TRIANGLES = 2_000_000  # of surfaces that are kept, about 250 MB; with more they are made anew
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Surface:
 
     corner_m: Array  # [triangle, 3, 3]
     normal: Array  # [triangle, 3]
-    placement: NDArray[np.int64]  # [triangle]
+    placement: NDArray[np.int64]  # [triangle], which of the meshes
     until: Array  # [triangle], share of the area up to and with it
     edge_m: Array  # [edge, 2, 3], all of them
     edge_normal: Array  # [edge, 3], of a face that it bounds
@@ -110,14 +110,27 @@ def surface_of(
 
     Args:
         scene: Whose meshes are meant.
-        draw: Keeps what is worked out once a scene.
-        placements: Of one instance.
+        draw: Keeps surfaces: copies of a thing have the same, in every batch and for every entry.
+        placements: Of one instance; the surface counts them from 0.
         scale: See `scales_of`.
         faces: A direction in the frame of the mesh and the least cosine of normals with it; None: all.
     """
+    meshes = tuple(scene.placements.mesh[placements].tolist())
+    key = meshes, scale.tobytes(), None if faces is None else (faces[0].tobytes(), faces[1])
+    kept: dict[object, Surface | None] = draw.bounds.kept.setdefault("surfaces", {})
+    if key not in kept:
+        made = _surface(scene, draw, meshes, scale, faces)
+        if sum(len(surface.normal) for surface in (*kept.values(), made) if surface is not None) > KEPT_TRIANGLES:
+            kept.clear()
+        kept[key] = made
+    return kept[key]
+
+
+def _surface(
+    scene: Scene, draw: Draw, meshes: tuple[int, ...], scale: Array, faces: tuple[Array, float] | None
+) -> Surface | None:
     corners, normals, owners, edges, edge_normals, edge_owners, edge_kept = [], [], [], [], [], [], []
-    for placement, size in zip(placements.tolist(), scale, strict=True):
-        index = int(scene.placements.mesh[placement])
+    for placement, (index, size) in enumerate(zip(meshes, scale, strict=True)):
         mesh = scene.meshes[index]
         key = ("edges", index)
         if key not in draw.bounds.kept:
