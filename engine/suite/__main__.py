@@ -46,7 +46,11 @@ def main(arguments: list[str] | None = None) -> int:
     checked.add_argument("dataset", type=Path)
     checked.add_argument("--json", action="store_true", help="say it as JSON")
     checked.set_defaults(run=_check)
-    chosen = parser.parse_args(arguments)
+    chosen, rest = parser.parse_known_args(arguments)
+    if rest and (not hasattr(chosen, "overrides") or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:  # overrides that come after an option
+        chosen.overrides = [*chosen.overrides, *rest]
     try:
         code: int = chosen.run(chosen, say)
     except (UserError, WriteFailed, Stopped, WorkersFailed) as error:

@@ -95,8 +95,8 @@ def test_a_pure_suite_has_only_worlds_that_satisfy_it_and_their_very_bytes(
     run = "\n".join(f"  - {override}" for override in SMALL)
     (folder / "long.yaml").write_text(f"about: Long lenses.\nrun:\n{run}\nwhere: '{LONG}'\nshare: 0.1\ncount: 4\n")
     out = tmp_path / "out"
-    command = ["--config-dir", str(tmp_path / "conf"), "make", "long", f"out={out}"]
-    assert main([*command, "--pure", "2"]) == 0
+    command = ["--config-dir", str(tmp_path / "conf"), "make", "long"]
+    assert main([*command, "--pure", "2", f"out={out}"]) == 0
     chosen = long_worlds(reference)[:2]
     said = capsys.readouterr().out
     assert f"worlds=[{chosen[0]},{chosen[1]}]" in said
@@ -106,5 +106,13 @@ def test_a_pure_suite_has_only_worlds_that_satisfy_it_and_their_very_bytes(
     table = parquet.read_table(reference / "index/frames.parquet")
     theirs = dict(zip(table["world"].to_pylist(), table["image_sha256"].to_pylist(), strict=True))
     assert images == [theirs[world] for world in chosen]
-    assert main([*command, "--most", "9"]) == 2
+    assert main([*command, f"out={out}", "--most", "9"]) == 2
     assert "--most is of --pure N" in capsys.readouterr().err
+
+
+def test_what_no_command_takes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["list", "out=here"], ["make", "torn_wrap", "--purer", "3"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2
+        assert "unrecognized arguments" in capsys.readouterr().err
