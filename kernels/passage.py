@@ -173,41 +173,6 @@ def pass_samples(
         pass_sample(geometry, views, opacities, sampling, i, out_layers, out_hits)
 
 
-@wp.func
-def fade_point(
-    geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, i: int, hits: HitBuffers,
-    out_point: Points, out_layers: Layers,
-):  # fmt: skip
-    """Write what `fade_points` does for a pixel of the span."""
-    transmission = out_layers.transmission[i]
-    out_layers.weight[i] = transmission
-    out_layers.transmission[i] = 0.0
-    if transmission <= 0.0 or (out_layers.index == 0 and hits.edge[sampling.span.first + i] == wp.uint8(0)):
-        return
-    hit = hits.sample[i]
-    if hit.placement == MISS:
-        return
-    pixel = pixel_of(views, sampling.span.first + i)
-    shot = wp.vec3(0.0, 0.0, 0.0)
-    if hits.shot.shape[0] > 0:
-        shot = hits.shot[i]
-    row = row_at(views, pixel[0], shot[2])
-    material = material_of(geometry, opacities, row, hit)
-    kind = opacities.kind[material]
-    if kind == int(OpacityKind.OPAQUE) or kind == int(OpacityKind.CUTOUT):
-        return
-    ray = ray_through(views, pixel, hits.offset_px[i], shot)
-    footprint = footprint_of(geometry, views, pixel[0], ray, hit, ANISOTROPY_SHARE)
-    opacity = opacity_at(geometry, opacities, material, hit, footprint)
-    out_layers.transmission[i] = transmission * (1.0 - opacity)
-    if kind == int(OpacityKind.PRESENCE):
-        out_layers.weight[i] = transmission * opacity
-    else:
-        for channel in range(3):
-            at = point_index(out_point, i, DIFFUSE_FIELD + channel)
-            out_point.value[at] = out_point.value[at] * opacity
-
-
 @wp.kernel(enable_backward=False, cuda_max_registers=64)
 def fade_points(
     geometry: Geometry, views: Views, opacities: Opacities, sampling: Sampling, hits: HitBuffers,
@@ -217,7 +182,33 @@ def fade_points(
     span = sampling.span
     first = wp.tid() * span.run
     for i in range(first, wp.min(first + span.run, span.count)):
-        fade_point(geometry, views, opacities, sampling, i, hits, out_point, out_layers)
+        transmission = out_layers.transmission[i]
+        out_layers.weight[i] = transmission
+        out_layers.transmission[i] = 0.0
+        if transmission <= 0.0 or (out_layers.index == 0 and hits.edge[sampling.span.first + i] == wp.uint8(0)):
+            continue
+        hit = hits.sample[i]
+        if hit.placement == MISS:
+            continue
+        pixel = pixel_of(views, sampling.span.first + i)
+        shot = wp.vec3(0.0, 0.0, 0.0)
+        if hits.shot.shape[0] > 0:
+            shot = hits.shot[i]
+        row = row_at(views, pixel[0], shot[2])
+        material = material_of(geometry, opacities, row, hit)
+        kind = opacities.kind[material]
+        if kind == int(OpacityKind.OPAQUE) or kind == int(OpacityKind.CUTOUT):
+            continue
+        ray = ray_through(views, pixel, hits.offset_px[i], shot)
+        footprint = footprint_of(geometry, views, pixel[0], ray, hit, ANISOTROPY_SHARE)
+        opacity = opacity_at(geometry, opacities, material, hit, footprint)
+        out_layers.transmission[i] = transmission * (1.0 - opacity)
+        if kind == int(OpacityKind.PRESENCE):
+            out_layers.weight[i] = transmission * opacity
+        else:
+            for channel in range(3):
+                at = point_index(out_point, i, DIFFUSE_FIELD + channel)
+                out_point.value[at] = out_point.value[at] * opacity
 
 
 @wp.kernel(enable_backward=False)

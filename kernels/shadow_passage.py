@@ -88,10 +88,10 @@ def arriving_share(
 
 @wp.func_native(native(*RAYS, "shadow_settle", constants=SETTLING))
 def settle_run(
-    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], span: Span, point: Points,
-    out_rays: ShadowRays, out_radiance: wp.array[wp.vec3], thread: int,
+    geometry: Geometry, opacities: Opacities, link: wp.array2d[wp.uint8], part: Span, point: Points,
+    out_rays: ShadowRays, out_radiance: wp.array[wp.vec3],
 ):  # fmt: skip
-    """Settle what needs no walk of a run of pixels; see native/shadow_settle.cpp."""
+    """Settle what needs no walk of the pixels of a part; see native/shadow_settle.cpp."""
 
 
 @wp.kernel(enable_backward=False, cuda_max_registers=64)
@@ -100,7 +100,10 @@ def settle_shadow(
     out_rays: ShadowRays, out_radiance: wp.array[wp.vec3],
 ):  # fmt: skip
     """Add the light of pixels whose rays meet nothing or something opaque; `link` is Lights.link."""
-    settle_run(geometry, opacities, link, span, point, out_rays, out_radiance, wp.tid())
+    part = Span()
+    part.first = wp.tid() * span.run
+    part.count = wp.min(span.run, span.count - part.first)
+    settle_run(geometry, opacities, link, part, point, out_rays, out_radiance)
 
 
 @wp.func

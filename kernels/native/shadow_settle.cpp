@@ -2,7 +2,7 @@
 // traverse_group.cpp. What a ray meets first, in any order, decides about it if that is nothing or on a placement that is
 // opaque all over. Distances of rays become what is known: ARRIVES, 0 (blocked), or as they were. A pixel whose rays are all
 // known gets its light, slot after slot as in pass_shadow, and SETTLED for the distance of its first ray.
-// In:  geometry, opacities, link, span, point, thread. Out: out_rays, out_radiance (added to).
+// In:  geometry, opacities, link, part, point. Out: out_rays, out_radiance (added to).
 
     auto is_opaque = [&](int row, int placement, int group) {
         if (group != ALL_PLACEMENTS && ((const unsigned char*)link.data)[(size_t)group * link.strides[0] + (size_t)placement * link.strides[1]] == 0) return false;
@@ -11,8 +11,8 @@
         const int material = *(const int*)(looks + (size_t)instance * opacities.override.strides[1]);
         return (material < 0 ? opacities.own_open.data[placement] : opacities.kind.data[material]) == 0;
     };
-    const int count = out_rays.count.shape[0] > 0 && out_rays.count.data[0] < span.count ? out_rays.count.data[0] : span.count;
-    for (int i = thread * span.run; i < (thread + 1) * span.run && i < count; i += OMM_WIDTH) {
+    const int end = part.first + part.count, count = out_rays.count.shape[0] > 0 && out_rays.count.data[0] < end ? out_rays.count.data[0] : end;
+    for (int i = part.first; i < count; i += OMM_WIDTH) {
         const Point p = load_point(point.value.data, i);
         float* radiance = (float*)(out_radiance.data + i);
         const V3 before = omm::load3(radiance);
