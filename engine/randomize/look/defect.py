@@ -162,8 +162,9 @@ def _place(
         path = scene.instances.path[bearer]
         if not len(placements):
             raise UserError(f"{draw.where('instances')}: '{path}' has no geometry that could bear a defect")
-        scale = scales_of(scene, draw, bearer, placements).reshape(rows, -1)
-        sizes, group = np.unique(scale.astype(np.float32), axis=0, return_inverse=True)  # turned, a size stays one size
+        scale = scales_of(scene, draw, bearer, placements)
+        rounded = scale.astype(np.float32).reshape(rows, -1)  # so that turns of one size are of one size
+        sizes, group = np.unique(rounded, axis=0, return_inverse=True)
         for number, size in enumerate(sizes.astype(np.float64).reshape(len(sizes), -1, 3)):
             surface = surface_of(scene, draw, placements, size, faces)
             if surface is None or (density.on_edges and not len(surface.edge_until)):
