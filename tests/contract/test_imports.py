@@ -35,7 +35,7 @@ DEVICE_RANKS: tuple[tuple[str, ...], ...] = (
 # Host modules that are also command lines or public names, and what they may import inside a function.
 LAZY_DOORS = {
     "engine.dataset": ("engine.factory",),
-    "engine.suite": ("engine.factory",),
+    "engine.suite": ("engine.factory", "engine.run"),
     "engine.randomize.throwing": ("engine.gpu",),  # placing launches a kernel, only when a job places things
 }
 # Data classes in device packages, free of Warp: what the host sees of a stage.
