@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import UserError
-from engine.factory import generate
 from engine.recipe import Job, Recipe
 from engine.suite.check import check_suite
 from engine.suite.config import Suite
@@ -43,6 +42,8 @@ def scout(
     Raises:
         UserError: If `most` worlds hold fewer.
     """
+    from engine.factory import generate
+
     recipe, job = run
     out = _checked(job, wanted, most)
     found: list[int] = []
