@@ -6,8 +6,11 @@ described by filters at several scales and judged alone. It converges in seconds
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -26,6 +29,9 @@ SCORE_STEP_PX = 2  # every other pixel is scored
 SAMPLES = 24_000  # pixels of defect images, and as many of others
 MOST_IMAGES = 80  # of a class and set, in one repetition
 MOST_NORMALS = 150
+BANK_VERSION = 1  # of the filters
+THREADS = 2
+AHEAD = 8  # images whose features are in memory at a time
 RING_PX = (3, 13)  # squares that leave and bound the surroundings of a defect
 METRICS = ("AP", "AUROC", "R5")
 
@@ -57,17 +63,36 @@ def filter_bank(gray: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 class Features:
-    """Features of tiles, made once each."""
+    """Features of tiles; those of tiles that are known stay in files, each made once."""
 
-    def __init__(self) -> None:
-        self._kept: dict[int, tuple[Tile, NDArray[np.float16]]] = {}
+    def __init__(self, folder: Path | None = None, known: Iterable[Tile] = ()) -> None:
+        """Keep features of `known` in a folder; None: all are made as they are asked for."""
+        self._folder = folder
+        self._known = {id(tile.gray): tile for tile in known} if folder else {}
+        self._kept: dict[int, NDArray[np.float16]] = {}
+        if folder:
+            folder.mkdir(parents=True, exist_ok=True)
 
     def of(self, tile: Tile) -> NDArray[np.float16]:
         """Return the features of a tile."""
         key = id(tile.gray)
+        if self._folder is None or key not in self._known:
+            return filter_bank(tile.gray)
         if key not in self._kept:
-            self._kept[key] = (tile, filter_bank(tile.gray))
-        return self._kept[key][1]
+            content = hashlib.sha256(f"{BANK_VERSION} {tile.gray.shape}".encode() + tile.gray.tobytes())
+            file = self._folder / f"{content.hexdigest()[:24]}.npy"
+            if not file.exists():
+                part = file.with_suffix(".part.npy")
+                np.save(part, filter_bank(tile.gray), allow_pickle=False)
+                part.rename(file)
+            self._kept[key] = np.load(file, mmap_mode="r", allow_pickle=False)
+        return self._kept[key]
+
+    def each(self, tiles: Sequence[Tile]) -> Iterator[NDArray[np.float16]]:
+        """Yield the features of tiles in their order, a few at a time on two threads."""
+        with ThreadPoolExecutor(THREADS) as pool:
+            for start in range(0, len(tiles), AHEAD):
+                yield from pool.map(self.of, tiles[start : start + AHEAD])
 
 
 def train(
@@ -93,12 +118,12 @@ def train(
         for found in of_class.values():
             used = [found[index] for index in random.permutation(len(found))[:MOST_IMAGES]]
             quota = int(SAMPLES * weight / total / len(of_class) / len(used))
-            for tile in used:
-                _add_samples(tile, quota, random, features, rows, is_defect)
+            for tile, bank in zip(used, features.each(used), strict=True):
+                _add_samples(tile, quota, random, bank, rows, is_defect)
     used = [normals[index] for index in random.permutation(len(normals))[:MOST_NORMALS]]
-    for tile in used:
+    for tile, bank in zip(used, features.each(used), strict=True):
         outside = np.flatnonzero(~tile.mask)
-        pixels = features.of(tile).reshape(tile.mask.size, -1)
+        pixels = bank.reshape(tile.mask.size, -1)
         rows.append(pixels[outside[random.randint(len(outside), size=SAMPLES // len(used))]])
         is_defect.append(np.zeros(SAMPLES // len(used), np.int64))
     trees = HistGradientBoostingClassifier(
@@ -109,11 +134,11 @@ def train(
 
 
 def _add_samples(
-    tile: Tile, quota: int, random: np.random.RandomState, features: Features,
+    tile: Tile, quota: int, random: np.random.RandomState, bank: NDArray[np.float16],
     rows: list[NDArray[np.float16]], is_defect: list[NDArray[np.int64]],
 ) -> None:  # fmt: skip
     """Add pixels of one image: half from its defects, a quarter from around them, a quarter from anywhere else."""
-    pixels = features.of(tile).reshape(tile.mask.size, -1)
+    pixels = bank.reshape(tile.mask.size, -1)
     mask = tile.mask.astype(np.uint8)
     near, far = (cv2.dilate(mask, np.ones((size, size), np.uint8)) > 0 for size in RING_PX)
     for source, share, value in ((tile.mask, 2, 1), (far & ~near, 4, 0), (~tile.mask, 4, 0)):
@@ -136,11 +161,11 @@ class Scores:
 class TestSet:
     """Every other pixel of the images of a test, as one table."""
 
-    def __init__(self, tiles: Sequence[Tile]) -> None:
+    def __init__(self, tiles: Sequence[Tile], features: Features) -> None:
         self.tiles = tiles
-        grids = [filter_bank(tile.gray)[::SCORE_STEP_PX, ::SCORE_STEP_PX] for tile in tiles]
+        grids = [bank[::SCORE_STEP_PX, ::SCORE_STEP_PX].astype(np.float64) for bank in features.each(tiles)]
         self._shape = [grid.shape[:2] for grid in grids]
-        self._pixels = np.concatenate([grid.reshape(-1, grid.shape[2]) for grid in grids]).astype(np.float32)
+        self._pixels = np.concatenate([grid.reshape(-1, grid.shape[2]) for grid in grids])
 
     def score(self, trees: Any) -> Scores:
         """Return what a classifier says of all pixels, in bins."""

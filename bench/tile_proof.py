@@ -49,7 +49,8 @@ def prove(
     defects, normals, tested = load_real(arguments.train, arguments.test)
     synthetic = load_tiles(folder)
     pairs = paired_shots(arguments.cache, extra, tell) if "transfer" in arms else []
-    material = Material(defects, normals, TestSet(tested), synthetic, pairs, Features())
+    features = Features(arguments.cache / "features", [*defects, *normals, *tested, *synthetic])
+    material = Material(defects, normals, TestSet(tested, features), synthetic, pairs, features)
     tell(f"{len(defects)} real defects, {len(normals)} defect-free; test {len(tested)}; synthetic {len(synthetic)}")
     real, made = digest_of(arguments.train, arguments.test), digest_of(folder)
     scores: dict[str, dict[int, Any]] = {}

@@ -22,19 +22,15 @@ from bench.tile_data import CLASSES, FREE, SCALE, Tile
 from engine.config import compose
 from engine.draft import Draft
 from engine.factory import Factory, build_factory, load_recipe_scene
+from engine.provenance import source_sha256
 
-EXPORT_VERSION = 1  # of what this file does with frames
-WORLDS = {
-    "blowhole": 90,
-    "break": 90,
-    "crack": 90,
-    FREE: 90,
-}  # images of each class; learners draw from 80
+EXPORT_VERSION = 2  # of what this file does with frames
+WORLDS = {"blowhole": 100, "break": 100, "crack": 110, FREE: 90}  # images of each class; learners draw from 80
 WORLDS_APART = 10_000  # no two classes show the same segment
 PAIR_WORLDS = 40  # of a class, rendered with and without their defects
 BATCH = 6  # worlds a launch
 # Masks in the real set are drawn by hand around defects; so much wider than the covered pixels they are [px].
-MASK_GROWTH_PX = {"blowhole": 1, "break": 1, "crack": 1}
+MASK_GROWTH_PX = {"blowhole": 1, "break": 1, "crack": 2, FREE: 0}
 LEAST_MASK_PX = 12  # fewer pixels are no defect that anybody would mark
 CUT_PX = (-4, 6)  # how far around the box of a segment its image is cut, each side by itself
 LEAST_SIDE_PX = 80
@@ -43,11 +39,13 @@ SCENE = (
     "+scene=tile",
     "rig.width=416",
     "rig.height=384",
+    "rig.steps=1",
     "rig.spp=4",
     "outputs=[rgb,depth,instance]",
     "labels.amodal=false",
 )
 SENSOR = ("sensor=line_mono",)
+PAIR_SENSOR = ("sensor=ideal",)
 TILES = "/Tiles/"
 ENTRIES = ("blowhole", "break", "crack")  # of the scene's rules, named after their classes
 
@@ -72,18 +70,18 @@ class Shot:
 
 def synthetic_folder(root: Path, extra: Sequence[str] = (), say: Callable[[str], None] = print) -> Path:
     """Return the COCO folder of the present recipes below `root`, rendered unless it is there."""
-    digest = hashlib.sha256(_facts(extra).encode()).hexdigest()[:16]
-    folder = root / f"synthetic-{digest}"
+    facts = _facts(extra)
+    folder = root / f"synthetic-{_digest(facts)}"
     if (folder / "annotations.json").exists():
         say(f"synthetic: {folder} is there")
         return folder
-    part = root / f"synthetic-{digest}.part"
+    part = root / f"{folder.name}.part"
     (part / "images").mkdir(parents=True, exist_ok=True)
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     ids = {label: number for number, label in enumerate(CLASSES, 1)}
     for label, count in WORLDS.items():
-        for shot in shots(label, count, extra=extra):
+        for shot in _kept_shots(root, label, count, False, extra, say):
             name = f"images/{label}_{shot.world:05d}.png"
             cv2.imwrite(str(part / name), shot.gray)
             height, width = shot.gray.shape
@@ -91,8 +89,7 @@ def synthetic_folder(root: Path, extra: Sequence[str] = (), say: Callable[[str],
             images.append({"id": len(images) + 1, "file_name": name, "width": width, "height": height, **own})
             if shot.label != FREE:
                 annotations.append(_annotation(shot.mask, len(images), ids[shot.label], len(annotations) + 1))
-        say(f"synthetic: {len(images)} images, {label} done")
-    info = {"description": "Rendered by Ommatidia, scene tile", "recipes": json.loads(_facts(extra))}
+    info = {"description": "Rendered by Ommatidia, scene tile", "recipes": facts}
     categories = [{"id": number, "name": label, "supercategory": "defect"} for label, number in ids.items()]
     data = {"info": info, "categories": categories, "images": images, "annotations": annotations}
     (part / "annotations.json").write_text(json.dumps(data), encoding="utf-8")
@@ -101,31 +98,49 @@ def synthetic_folder(root: Path, extra: Sequence[str] = (), say: Callable[[str],
 
 
 def paired_shots(root: Path, extra: Sequence[str] = (), say: Callable[[str], None] = print) -> list[Shot]:
-    """Return segments rendered with and without their defects, from a file below `root` once they are there."""
-    digest = hashlib.sha256(f"pairs {PAIR_WORLDS} {_facts(extra)}".encode()).hexdigest()[:16]
-    file = root / f"pairs-{digest}.npz"
+    """Return segments rendered with and without their defects, from files below `root` once they are there."""
+    return [shot for label in CLASSES for shot in _kept_shots(root, label, PAIR_WORLDS, True, extra, say)]
+
+
+def _kept_shots(
+    root: Path, label: str, count: int, paired: bool, extra: Sequence[str], say: Callable[[str], None]
+) -> list[Shot]:
+    """Return the shots of one class from a file, rendered unless it is there: what is stopped goes on by class."""
+    recipe, job = compose(*overrides_of(label, sensor=PAIR_SENSOR if paired else SENSOR, extra=extra))
+    recipe, _ = load_recipe_scene(recipe, job)
+    facts = {**_program(), "recipe": recipe.id, "count": count, "growth_px": MASK_GROWTH_PX[label], "paired": paired}
+    file = root / f"{'pairs' if paired else 'shots'}-{label}-{_digest(facts)}.npz"
     if not file.exists():
-        found = [shot for label in CLASSES for shot in shots(label, PAIR_WORLDS, paired=True, extra=extra)]
-        arrays = {f"{k}_{name}": getattr(shot, name) for k, shot in enumerate(found) for name in vars(shot)}
+        found = list(shots(label, count, paired=paired, extra=extra))
+        arrays = {f"{k}_{name}": value for k, shot in enumerate(found) for name, value in vars(shot).items()}
+        arrays = {name: value for name, value in arrays.items() if value is not None}
         part = file.with_suffix(".part.npz")
         np.savez_compressed(part, count=len(found), **arrays)
         part.rename(file)
-        say(f"pairs: {len(found)} segments with and without their defects")
+        say(f"rendered: {len(found)} of {label}{', with and without their defects' if paired else ''}")
     with np.load(file, allow_pickle=False) as kept:
-        fields = ("label", "world", "gray", "mask", "ratio")
-        rows = [[kept[f"{k}_{name}"] for name in fields] for k in range(int(kept["count"]))]
-    return [Shot(str(row[0]), int(row[1]), *row[2:]) for row in rows]
+        rows = [[kept[f"{k}_{name}"] for name in ("world", "gray", "mask")] for k in range(int(kept["count"]))]
+        ratios = [kept[f"{k}_ratio"] if paired else None for k in range(len(rows))]
+    return [Shot(label, int(row[0]), *row[1:], ratio) for row, ratio in zip(rows, ratios, strict=True)]
 
 
-def _facts(extra: Sequence[str]) -> str:
-    """Return what decides the folder, as JSON: ids of the recipes, and what is done with their frames."""
+def _program() -> dict[str, Any]:
+    """Return which program makes the images: that of the engine, and what this file does with frames."""
+    return {"version": EXPORT_VERSION, "source_sha256": source_sha256()}
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _facts(extra: Sequence[str]) -> dict[str, Any]:
+    """Return what decides the folder: the program, ids of the recipes, and what is done with their frames."""
     recipes = {}
     for label in WORLDS:
         recipe, job = compose(*overrides_of(label, extra=extra))
         recipe, _ = load_recipe_scene(recipe, job)
         recipes[label] = recipe.id
-    facts = {"recipes": recipes, "worlds": WORLDS, "growth_px": MASK_GROWTH_PX, "version": EXPORT_VERSION}
-    return json.dumps(facts, sort_keys=True)
+    return {**_program(), "recipes": recipes, "worlds": WORLDS, "growth_px": MASK_GROWTH_PX}
 
 
 def _annotation(mask: NDArray[np.bool_], image: int, category: int, number: int) -> dict[str, Any]:
@@ -148,7 +163,7 @@ def shots(label: str, count: int, *, paired: bool = False, extra: Sequence[str] 
 
     Paired ones come from an ideal sensor, with the image that they would be without their defects.
     """
-    recipe, job = compose(*overrides_of(label, sensor=("sensor=ideal",) if paired else SENSOR, extra=extra))
+    recipe, job = compose(*overrides_of(label, sensor=PAIR_SENSOR if paired else SENSOR, extra=extra))
     recipe, scene = load_recipe_scene(recipe, job)
     factory = build_factory(recipe, scene, device="cpu", threads=2)
     is_tile = np.array([TILES in path for path in scene.instances.path])

@@ -233,13 +233,14 @@ def _recipe_tree(tree: DictConfig) -> dict[str, Any]:
     plain = OmegaConf.to_container(part, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     data: dict[str, Any] = {str(key): value for key, value in plain.items()}
-    scene_randomize, scene_rig = data["scene"].pop("randomize"), data["scene"].pop("rig")
+    scene_randomize, scene_rig, scene_groups = (data["scene"].pop(key) for key in ("randomize", "rig", "groups"))
     for name in RIG_FROM_SCENE:
         if data["rig"][name] is None:
             data["rig"][name] = scene_rig[name]
     entries = {**scene_randomize, **data["randomize"]}
     entries = {name: read_empirical(e, f"randomize.{name}") for name, e in entries.items() if e is not None}
     data["randomize"] = checked_randomizers(entries)
+    data["laws"]["groups"] = {**_groups_over(scene_groups, entries), **data["laws"]["groups"]}
     data["laws"] = checked_laws(data["randomize"], read_empirical(data["laws"], "laws"))
     data["write"] = {name: entry for name, entry in data["write"].items() if entry is not None}
     for sensor in ("depth_sensor", "lidar"):
@@ -251,6 +252,15 @@ def _recipe_tree(tree: DictConfig) -> dict[str, Any]:
         repair = "take recipe=geometry or" if lit[0] == "rgb" else "leave out what writes it, or take"
         raise UserError(f"quality=labels computes no light, but {lit[0]} is asked for; {repair} quality=direct")
     return data
+
+
+def _groups_over(groups: Mapping[str, Any], entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the scene's own groups of laws; one of a randomiser that was removed goes with it."""
+    return {
+        name: group
+        for name, group in groups.items()
+        if group is not None and all(str(key).split(".", 1)[0] in entries for key in group.get("keys", ()))
+    }
 
 
 def _needed_outputs(write: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from engine.sensors.model import Chip, Development, Exposure, Lens
 
 NOT_CONFIGURED = ("usd", "overrides", "loading")  # fields of Job that are worked out, or stand below `scene`
 # Keys of `rig` that may be null, which means: as `scene.rig` says.
-RIG_FROM_SCENE = ("cameras", "exposure_ev", "ambient_radiance", "ambient_reach_m")
+RIG_FROM_SCENE = ("cameras", "steps", "exposure_ev", "ambient_radiance", "ambient_reach_m")
 
 
 def _fields(kind: type) -> dict[str, Any]:
@@ -80,6 +80,7 @@ SceneGroupConfig = _schema(
         **_fields(Loading),
         "class_map_file": str | None,
         "randomize": dict[str, Any],
+        "groups": dict[str, Any],
         "rig": SceneRigConfig,
     },
 )
