@@ -139,10 +139,10 @@ def exposure_sheet(name: str, effort: Effort) -> Sheet:
         *size(effort, LARGE_PX),
         *quality(effort, "direct", 16),
     )
-    overrides = (*base, "rig.steps=6") if name == "tile" else base
     tiles = []
     if name == "tile":
-        burst = make(overrides, [4]).rgb
+        burst = make(base, [4]).rgb  # six steps, an exposure each
+        base = (*base, "rig.steps=1")
         tiles = [(f"world 4, step {step}", halved(burst[step])) for step in (0, 2, 4)]
     worlds = range(12 - len(tiles))
     made = make(base, worlds)
