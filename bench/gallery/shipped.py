@@ -147,7 +147,8 @@ def exposure_sheet(name: str, effort: Effort) -> Sheet:
     worlds = range(12 - len(tiles))
     made = make(base, worlds)
     tiles += [(f"world {world}", halved(rgb)) for world, rgb in zip(worlds, made.rgb, strict=True)]
-    text = "Surface, light, near-misses and defects are drawn anew in every world; its steps differ in exposure."
+    text = "Surface, light, near-misses and defects are drawn anew in every world"
+    text += "; its six steps differ in exposure." if name == "tile" else "."
     return Sheet(f"{name.capitalize()}", tiled(tiles, columns=4), text, command(base, worlds))
 
 
