@@ -7,6 +7,8 @@ described by filters at several scales and judged alone. It converges in seconds
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,7 +84,7 @@ class Features:
             content = hashlib.sha256(f"{BANK_VERSION} {tile.gray.shape}".encode() + tile.gray.tobytes())
             file = self._folder / f"{content.hexdigest()[:24]}.npy"
             if not file.exists():
-                part = file.with_suffix(".part.npy")
+                part = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part.npy")
                 np.save(part, filter_bank(tile.gray), allow_pickle=False)
                 part.rename(file)
             self._kept[key] = np.load(file, mmap_mode="r", allow_pickle=False)
