@@ -72,7 +72,7 @@ def prove(
                 str(k): paired_gain(scores[f"{rival}@{k}"], scores[f"{arm}@{k}"], tested)
                 for k in counts if {f"{rival}@{k}", f"{arm}@{k}"} <= set(scores)
             }
-            for arm in FEW_ARMS if arm != rival and arm in arms
+            for arm in FEW_ARMS if arm not in (rival, "real") and arm in arms
         }  # fmt: skip
     result["only_ap"] = result["arms"]["only"]["macro"]["AP"][0] if "only" in scores else None
     result["facts"] = {
