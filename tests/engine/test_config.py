@@ -163,7 +163,7 @@ def test_a_randomizer_replaces_or_removes_that_of_the_scene(mine: Path):
             "unknown key 'nn'; known keys: scene, rig, randomize, sensor, dr, laws, labels, outputs, write, seed, ",
         ),
         (["+assets=[]"], "unknown key 'assets'; known keys: scene, rig, "),
-        (["+scene.rig.fov=3"], "unknown key 'scene.rig.fov'; known keys: cameras, exposure_ev, "),
+        (["+scene.rig.fov=3"], "unknown key 'scene.rig.fov'; known keys: cameras, steps, exposure_ev, "),
         (["scene.usdd=x"], "unknown key 'scene.usdd'; did you mean usd? known keys of scene: name, usd, time, "),
         (["count=abc"], "count: 'abc' is not a whole number"),
         (["rig.width=wide"], "rig.width: 'wide' is not a whole number"),
