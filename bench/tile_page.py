@@ -10,7 +10,7 @@ from typing import Any
 HEAD = """# Rendered defects against real photographs
 
 Do defects that this product renders help a learner on real photographs of magnetic tiles? This page is written by
-`python -m bench.tile_proof --train DIR --test DIR --reverse --page docs/tile_proof.md`; no real image is in the project.
+`python -m bench.tile_proof --train DIR --test DIR --reverse --page FILE`; no real image is in the project.
 
 Data: Y. Huang, C. Qiu and K. Yuan, "Surface defect saliency of magnetic tile", The Visual Computer 36, 85-96, 2020
 (github.com/abin24/Magnetic-tile-defect-datasets.), split in two by surface: images of one surface, taken at six

@@ -66,10 +66,11 @@ def prove(
         each = " ".join(f"{name} {row[name]['AP']:.2f}/{row[name]['AUROC']:.2f}" for name in row if name != "macro")
         tell(f"{run.name:12s} seed {run.seed}: {short} | {each} | {time.monotonic() - began:.0f} s")
     result: dict[str, Any] = {"arms": {name: mean_figures(rows, tested) for name, rows in scores.items()}}
+    known: dict[tuple[int, int], dict[str, float]] = {}
     for rival in ("real", "copypaste"):
         result[f"gain_vs_{rival}"] = {
             arm: {
-                str(k): paired_gain(scores[f"{rival}@{k}"], scores[f"{arm}@{k}"], tested)
+                str(k): paired_gain(scores[f"{rival}@{k}"], scores[f"{arm}@{k}"], tested, known=known)
                 for k in counts if {f"{rival}@{k}", f"{arm}@{k}"} <= set(scores)
             }
             for arm in FEW_ARMS if arm not in (rival, "real") and arm in arms
