@@ -36,7 +36,7 @@ repetitions and surfaces. Every trial that the rules of the scene were chosen by
 LIMITS = """## What to keep in mind
 
 - The rules of the scene were tuned with both sides in view: sizes, contrasts and brightness were measured on real
-  images of both, and {trials} trials of a budget of 20 were judged on them, from trial 2 on in both directions. Neither
+  images of both, and {trials} trials of a budget of 20 were judged on them, in one direction or both. Neither
   side is a held-out set; only tiles that nobody here has seen would make one.
 - A side has few surfaces with a defect, of cracks two and three. Intervals say what other draws of these surfaces
   would do, not what other factories make.
