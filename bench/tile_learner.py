@@ -7,6 +7,8 @@ described by filters at several scales and judged alone. It converges in seconds
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,7 +84,7 @@ class Features:
             content = hashlib.sha256(f"{BANK_VERSION} {tile.gray.shape}".encode() + tile.gray.tobytes())
             file = self._folder / f"{content.hexdigest()[:24]}.npy"
             if not file.exists():
-                part = file.with_suffix(".part.npy")
+                part = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part.npy")
                 np.save(part, filter_bank(tile.gray), allow_pickle=False)
                 part.rename(file)
             self._kept[key] = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -224,30 +226,35 @@ def figures(
 
 
 def paired_gain(
-    before: Mapping[int, Scores], after: Mapping[int, Scores], tiles: Sequence[Tile], *, draws: int = 400
-) -> dict[str, list[float]]:
+    before: Mapping[int, Scores], after: Mapping[int, Scores], tiles: Sequence[Tile], *,
+    draws: int = 400, known: dict[tuple[int, int], dict[str, float]] | None = None,
+) -> dict[str, list[float]]:  # fmt: skip
     """Return the gain of one arm over another by metric: median and the bounds of the middle 90 %.
 
     Both arms saw the same real images in each repetition. Repetitions and surfaces are drawn anew together (bootstrap),
-    so that the interval speaks of other choices of images and of other surfaces, not of these alone.
+    so that the interval speaks of other choices of images and of other surfaces, not of these alone. `known` keeps
+    figures of scores for other gains over the same tiles, as all are drawn alike.
     """
-    random = np.random.RandomState(0)
+    random, known = np.random.RandomState(0), {} if known is None else known
     surface = np.array([tile.surface for tile in tiles])
     unique = np.unique(surface)
     place = np.searchsorted(unique, surface)
     free = np.array([tile.label == FREE for tile in tiles])
     seeds = sorted(before)
     gains: dict[str, list[float]] = {metric: [] for metric in METRICS}
-    for _ in range(draws):
+    for draw in range(draws):
         weight = np.bincount(np.searchsorted(unique, random.choice(unique, len(unique))), minlength=len(unique))[place]
         if not weight[free].any() or not weight[~free].any():
             continue  # nothing to tell apart
         chosen, times = np.unique(random.choice(seeds, len(seeds)), return_counts=True)
         total = dict.fromkeys(METRICS, 0.0)
         for seed, count in zip(chosen, times, strict=True):
-            old, new = (figures(arm[int(seed)], tiles, weight)["macro"] for arm in (before, after))
+            old, new = before[int(seed)], after[int(seed)]
+            for scores in (old, new):
+                if (id(scores), draw) not in known:
+                    known[id(scores), draw] = figures(scores, tiles, weight)["macro"]
             for metric in METRICS:
-                total[metric] += (new[metric] - old[metric]) * count / len(seeds)
+                total[metric] += (known[id(new), draw][metric] - known[id(old), draw][metric]) * count / len(seeds)
         for metric in METRICS:
             gains[metric].append(total[metric])
     return {metric: [float(np.quantile(values, q)) for q in (0.5, 0.05, 0.95)] for metric, values in gains.items()}

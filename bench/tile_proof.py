@@ -20,6 +20,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.errors import UserError
+
 THREADS = 2
 METRICS_SHOWN = ("AP", "AUROC", "R5", "R10", "F1")
 
@@ -45,8 +47,8 @@ def prove(
 
     arms, counts, seeds = arguments.arms, arguments.k, arguments.seeds
     arguments.cache.mkdir(parents=True, exist_ok=True)
-    folder = arguments.synthetic or synthetic_folder(arguments.cache, extra, tell)
     defects, normals, tested = load_real(arguments.train, arguments.test)
+    folder = arguments.synthetic or synthetic_folder(arguments.cache, extra, tell)
     synthetic = load_tiles(folder)
     pairs = paired_shots(arguments.cache, extra, tell) if "transfer" in arms else []
     features = Features(arguments.cache / "features", [*defects, *normals, *tested, *synthetic])
@@ -64,13 +66,14 @@ def prove(
         each = " ".join(f"{name} {row[name]['AP']:.2f}/{row[name]['AUROC']:.2f}" for name in row if name != "macro")
         tell(f"{run.name:12s} seed {run.seed}: {short} | {each} | {time.monotonic() - began:.0f} s")
     result: dict[str, Any] = {"arms": {name: mean_figures(rows, tested) for name, rows in scores.items()}}
+    known: dict[tuple[int, int], dict[str, float]] = {}
     for rival in ("real", "copypaste"):
         result[f"gain_vs_{rival}"] = {
             arm: {
-                str(k): paired_gain(scores[f"{rival}@{k}"], scores[f"{arm}@{k}"], tested)
+                str(k): paired_gain(scores[f"{rival}@{k}"], scores[f"{arm}@{k}"], tested, known=known)
                 for k in counts if {f"{rival}@{k}", f"{arm}@{k}"} <= set(scores)
             }
-            for arm in FEW_ARMS if arm != rival and arm in arms
+            for arm in FEW_ARMS if arm not in (rival, "real") and arm in arms
         }  # fmt: skip
     result["only_ap"] = result["arms"]["only"]["macro"]["AP"][0] if "only" in scores else None
     result["facts"] = {
@@ -96,11 +99,18 @@ def mean_figures(rows: Mapping[int, Any], tested: Sequence[Any]) -> dict[str, di
 
 
 def numbers(text: str) -> list[int]:
-    """Return the whole numbers of `1,3`."""
-    try:
-        values = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}' must be whole numbers with commas between, such as 1,3") from error
+    """Return the whole numbers of `1,3`, each once."""
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise argparse.ArgumentTypeError(f"'{text}' must be whole numbers with commas between, such as 1,3")
+    return list(dict.fromkeys(int(part) for part in parts))
+
+
+def amounts(text: str) -> list[int]:
+    """Return the whole numbers of `1,3`, none of them 0."""
+    values = numbers(text)
+    if 0 in values:
+        raise argparse.ArgumentTypeError(f"'{text}' must be at least 1 each")
     return values
 
 
@@ -111,12 +121,13 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--train", type=Path, required=True, help="COCO folder: real images to train on")
     parser.add_argument("--test", type=Path, required=True, help="COCO folder: real images of other surfaces")
-    parser.add_argument("--k", type=numbers, default=[1, 3], help="real images of each class")
+    parser.add_argument("--k", type=amounts, default=[1, 3], help="real images of each class")
     parser.add_argument("--seeds", type=numbers, default=list(range(10)))
     parser.add_argument("--arms", type=lambda text: text.split(","), default=list(ARMS), help=",".join(ARMS))
     parser.add_argument("--synthetic", type=Path, help="a COCO folder instead of the one that is rendered")
     parser.add_argument("--cache", type=Path, default=Path("out/tile_proof"), help="rendered sets and results")
     parser.add_argument("--page", type=Path, help="write the page here, such as docs/tile_proof.md")
+    parser.add_argument("--reverse", action="store_true", help="also the other way round: train on --test")
     parser.add_argument("--ablation", action="store_true", help="also render and judge variants of the recipes")
     found = parser.parse_args(words)
     unknown = [arm for arm in found.arms if arm not in ARMS]
@@ -135,7 +146,14 @@ def main(words: Sequence[str] | None = None) -> None:
     from bench.tile_page import flat, write_page
 
     cv2.setNumThreads(1)
-    result = prove(arguments)
+    try:
+        result = prove(arguments)
+        if arguments.reverse:
+            say("the other way round")
+            turned = {"train": arguments.test, "test": arguments.train}
+            result["reverse"] = prove(argparse.Namespace(**{**vars(arguments), **turned}))
+    except UserError as error:
+        raise SystemExit(f"error: {error}") from None
     if arguments.ablation:
         from bench.tile_ablation import ablation
 

@@ -25,20 +25,21 @@ from engine.factory import Factory, build_factory, load_recipe_scene
 from engine.provenance import source_sha256
 
 EXPORT_VERSION = 2  # of what this file does with frames
-WORLDS = {"blowhole": 100, "break": 100, "crack": 110, FREE: 90}  # images of each class; learners draw from 80
+WORLDS = {"blowhole": 92, "break": 92, "crack": 96, FREE: 64}  # images of each class; learners draw from 80
 WORLDS_APART = 10_000  # no two classes show the same segment
-PAIR_WORLDS = 40  # of a class, rendered with and without their defects
+PAIR_WORLDS = 26  # of a class, rendered with and without their defects
 BATCH = 6  # worlds a launch
-# Masks in the real set are drawn by hand around defects; so much wider than the covered pixels they are [px].
-MASK_GROWTH_PX = {"blowhole": 1, "break": 1, "crack": 2, FREE: 0}
+# Masks in the real set are drawn by hand around defects: by a pixel at least, and never thinner than a brush.
+LEAST_GROWTH_PX, MOST_GROWTH_PX = 1, 3
+BRUSH_PX = 7
 LEAST_MASK_PX = 12  # fewer pixels are no defect that anybody would mark
 CUT_PX = (-4, 6)  # how far around the box of a segment its image is cut, each side by itself
 LEAST_SIDE_PX = 80
 RATIO_RANGE = (0.05, 3.0)
 SCENE = (
     "+scene=tile",
-    "rig.width=416",
-    "rig.height=384",
+    "rig.width=560",
+    "rig.height=416",
     "rig.steps=1",
     "rig.spp=4",
     "outputs=[rgb,depth,instance]",
@@ -108,7 +109,7 @@ def _kept_shots(
     """Return the shots of one class from a file, rendered unless it is there: what is stopped goes on by class."""
     recipe, job = compose(*overrides_of(label, sensor=PAIR_SENSOR if paired else SENSOR, extra=extra))
     recipe, _ = load_recipe_scene(recipe, job)
-    facts = {**_program(), "recipe": recipe.id, "count": count, "growth_px": MASK_GROWTH_PX[label], "paired": paired}
+    facts = {**_program(), "recipe": recipe.id, "count": count, "paired": paired}
     file = root / f"{'pairs' if paired else 'shots'}-{label}-{_digest(facts)}.npz"
     if not file.exists():
         found = list(shots(label, count, paired=paired, extra=extra))
@@ -140,7 +141,7 @@ def _facts(extra: Sequence[str]) -> dict[str, Any]:
         recipe, job = compose(*overrides_of(label, extra=extra))
         recipe, _ = load_recipe_scene(recipe, job)
         recipes[label] = recipe.id
-    return {**_program(), "recipes": recipes, "worlds": WORLDS, "growth_px": MASK_GROWTH_PX}
+    return {**_program(), "recipes": recipes, "worlds": WORLDS}
 
 
 def _annotation(mask: NDArray[np.bool_], image: int, category: int, number: int) -> dict[str, Any]:
@@ -190,14 +191,22 @@ def _batch(factory: Factory, is_tile: NDArray[np.bool_], label: str, worlds: ran
         if label != FREE:
             if mask[window].sum() < LEAST_MASK_PX:
                 continue
-            size = 2 * MASK_GROWTH_PX[label] + 1
-            mask = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))) > 0
+            mask = as_drawn(mask)
         ratio = None
         if without is not None:
             clean = cv2.cvtColor(without[view], cv2.COLOR_RGB2GRAY)
             quotient = (gray.astype(np.float32) + 1.0) / (clean.astype(np.float32) + 1.0)
             ratio = np.clip(quotient, *RATIO_RANGE)[window]
         yield Shot(label, int(world), gray[window], mask[window], ratio)
+
+
+def as_drawn(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return a mask as hands draw it: grown by a pixel, thin ones until they are as wide as a brush."""
+    flat = np.ascontiguousarray(mask, np.uint8)
+    half = float(cv2.distanceTransform(flat, cv2.DIST_L2, 3).max())
+    growth = int(np.clip(round(BRUSH_PX / 2.0 - half), LEAST_GROWTH_PX, MOST_GROWTH_PX))
+    brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * growth + 1, 2 * growth + 1))
+    return np.asarray(cv2.dilate(flat, brush) > 0)
 
 
 def _mended(draft: Draft) -> Draft:

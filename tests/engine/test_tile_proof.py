@@ -16,8 +16,8 @@ pytest.importorskip("sklearn")
 from bench.tile_arms import Run, runs_of  # noqa: E402
 from bench.tile_data import few_of, load_real, load_tiles, mask_of, pasted, turned_masks  # noqa: E402
 from bench.tile_learner import Scores, average_precision, figures, paired_gain  # noqa: E402
-from bench.tile_proof import prove  # noqa: E402
-from bench.tile_render import _annotation, cut_of  # noqa: E402
+from bench.tile_proof import main, prove  # noqa: E402
+from bench.tile_render import _annotation, as_drawn, cut_of  # noqa: E402
 from engine.errors import UserError  # noqa: E402
 
 
@@ -170,3 +170,40 @@ def test_the_proof_of_fake_tiles_finds_what_is_there_and_keeps_its_results(tmp_p
     assert len(kept) == 2 * 4
     assert prove(arguments, tell=said.append) == result
     assert kept == {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").glob("*.npz")}
+
+
+def test_drawn_masks_of_lines_are_as_wide_as_a_brush_and_wide_ones_grow_by_a_pixel():
+    for width, wanted in ((1, 7), (3, 7), (12, 14)):
+        mask = np.zeros((60, 60), bool)
+        mask[10:50, 20 : 20 + width] = True
+        assert as_drawn(mask)[30].sum() == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["--train", "none", "--test", "none"], "none/annotations.json is no COCO file"),
+        (["--train", "a", "--test", "a", "--k", "0"], ""),
+        (["--train", "a", "--test", "a", "--seeds", "1,x"], ""),
+    ],
+)
+def test_bad_arguments_of_the_proof_give_one_clear_error(
+    words: list[str], error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as raised:
+        main(words)
+    assert error in str(raised.value) if error else raised.value.code == 2
+
+
+def test_a_segment_has_each_of_its_six_exposures_once():
+    """Also when all the laws of the scene are re-read, and without the randomiser that has the exposures."""
+    from engine.config import compose
+
+    recipe, _ = compose("+scene=tile")
+    assert recipe.rig.steps == 6
+    assert recipe.laws.groups["six_exposures"]["keys"] == ["exposures.stops"]
+    assert len(recipe.randomize["exposures"]["stops"]["values"]) == 6
+    bare, _ = compose("+scene=tile", "+randomize={exposures:null}", "rig.steps=1")
+    assert bare.rig.steps == 1
+    assert not bare.laws.groups
