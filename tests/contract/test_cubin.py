@@ -39,14 +39,19 @@ MOST_REGISTERS = {
     "pattern": 128,
     "path_pattern": 128,
     "annotate_pattern": 128,
+    "defect": 128,
+    "path_defect": 128,
+    "annotate_defect": 128,
+    "annotate_marked": 128,
+    "place": 192,  # bodies in float64; a thread is a world
     "lidar": 128,
     "outline": 128,
     "flow": 128,  # a traversal, and points in float64
     "flow_passage": 128,
 }
-PATTERN_MODULES = ("pattern", "path_pattern", "annotate_pattern")
+PATTERN_MODULES = ("pattern", "path_pattern", "annotate_pattern", "defect", "path_defect", "annotate_marked")
 PATTERN_FRAME_BYTES = (
-    2304  # fourteen finishes in one kernel: what does not fit registers; it is recorded only where used
+    2560  # ten finishes, layers and defects in one kernel: what does not fit registers; only where used
 )
 TRAVERSAL_FRAME_BYTES = 192 * 8 + 384  # the stack of traverse.cpp, and the ray in both frames with what spills
 
