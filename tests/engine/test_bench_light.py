@@ -28,7 +28,7 @@ def test_the_last_line_has_every_key(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert set(light.KEYS) <= set(line)
     assert line["direct_vs_cycles"] == pytest.approx(light.CYCLES_CPU_S / line["direct_cpu_s"])
     assert 0.0 < line["direct_cpu_s"] < line["path16_cpu_s"]
-    assert "path.trace_paths" in line["kernels"]["path16"]
+    assert {"path.trace_paths", "path_passage.pass_paths"} & set(line["kernels"]["path16"])
     assert line["shadow_ray_ns"] is None
     assert line["mitsuba_mean_error"] is None
 
