@@ -96,7 +96,7 @@ def test_nothing_is_computed_where_no_pattern_is() -> None:
     plain = renderer.render(worn_draft(FLOOR, setup, cam, {})).rgb
     (batch,) = renderer._cpu.values()
     assert batch._memory.worlds.patterns is None
-    assert not renderer._has_patterns
+    assert not renderer._loaded
     nobody = renderer.render(worn_draft(FLOOR, setup, cam, bare("concrete", probability=0))).rgb
     assert plain is not None
     assert nobody is not None
