@@ -12,7 +12,8 @@ VARIANTS: dict[str, tuple[str, ...]] = {  # overrides of the recipes, by what th
     "dr=off": ("dr=off",),
     "no sensor noise": ("sensor.chip.full_well_e=0", "sensor.chip.bits=0"),
     "mild blur added": (
-        "+randomize.soft={kind: augment_blur, cameras: '*', probability: 1, sigma_px: {law: uniform, low: 0.4, high: 1}}",
+        "+randomize.soft={kind: augment_blur, cameras: '*', probability: 1, "
+        "sigma_px: {law: uniform, low: 0.4, high: 1}}",
     ),
     "no near-misses": ("scene.randomize.pencil.probability=0", "scene.randomize.chalk.probability=0"),
     "no clutter on the surface": ("scene.randomize.ground.layers.stain=0",),
