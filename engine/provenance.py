@@ -19,16 +19,21 @@ SUFFIXES = (".py", ".cpp", ".h", ".cu")  # of what is compiled or run
 BESIDE_ENGINE = ("kernels", "conf", "scenes_usd")  # folders of a checkout that a wheel holds inside engine/
 
 
+def host_provenance() -> Provenance:
+    """Return the program's version and this machine, for what is made without a device."""
+    import numpy as np
+
+    build = Build(__version__, source_sha256(), *_checkout(), warp=None, numpy=np.__version__)
+    return Provenance(build, Environment(platform.python_version(), "cpu", _simd(), None))
+
+
 def provenance_of(device: str) -> Provenance:
     """Return the program's version and what `device` (`cpu` or `cuda:N`) is."""
     import numpy as np
     import warp as wp
 
-    commit = _git("rev-parse", "HEAD")
-    status = None if commit is None else _git("status", "--porcelain", "--untracked-files=no")
     found = wp.get_device(device)
-    dirty = None if status is None else bool(status)
-    build = Build(__version__, source_sha256(), commit, dirty, warp=wp.__version__, numpy=np.__version__)
+    build = Build(__version__, source_sha256(), *_checkout(), warp=wp.__version__, numpy=np.__version__)
     if found.is_cpu:
         return Provenance(build, Environment(platform.python_version(), "cpu", _simd(), None))
     major, minor = wp.get_cuda_driver_version()
@@ -58,6 +63,13 @@ def _sources(name: str, folder: Path) -> dict[str, Path]:
     beside = {folder / other for other in BESIDE_ENGINE}
     found = (path for path in folder.rglob("*") if path.suffix in SUFFIXES and beside.isdisjoint(path.parents))
     return {f"{name}/{path.relative_to(folder).as_posix()}": path for path in found}
+
+
+def _checkout() -> tuple[str | None, bool | None]:
+    """Return git's commit and whether files differ from it; None where the program does not run from a checkout."""
+    commit = _git("rev-parse", "HEAD")
+    status = None if commit is None else _git("status", "--porcelain", "--untracked-files=no")
+    return commit, None if status is None else bool(status)
 
 
 def _git(*arguments: str) -> str | None:

@@ -12,6 +12,7 @@ from engine.errors import UserError, WriteFailed
 COMMANDS = (
     "export",
     "info",
+    "ingest",
     "laws",
     "validate",
     "verify",

@@ -17,6 +17,7 @@ from engine.write.files import TEMPORARY, hash_file, inside
 from engine.write.merge import COMMITS
 from engine.write.parts import TABLES
 from engine.write.record import FileFact, content_hash
+from engine.write.references import is_allowed
 from engine.write.threads import thread_count
 
 
@@ -34,8 +35,11 @@ def check_files(contents: Contents) -> Iterator[Fault]:
     yield from _check_checksums(contents)
     expected = _expected_files(contents)
     found, links = list_files(contents.out), list_links(contents.out)
+    referenced = {path for path in links if path in expected and is_allowed(contents.out / path)}
+    found, links = found | referenced, links - referenced
     for path in sorted(links):
-        yield Fault(path, "is a symbolic link; a dataset holds its files itself", UNLINK)
+        what = f"is a symbolic link to {(contents.out / path).readlink()}, which is not followed"
+        yield Fault(path, what, UNLINK)
     waiting = _waiting(contents)
     missing = expected.keys() - found - waiting - links
     for path in sorted(path for path in missing if links.isdisjoint(map(str, PurePosixPath(path).parents))):
@@ -163,7 +167,7 @@ def _check_records(contents: Contents) -> Iterator[Fault]:
 
 def _check_ids(contents: Contents, facts: list[FileFact]) -> Iterator[Fault]:
     """Yield where recipe, taxonomy and bytes do not have the ids that the manifest and the header state."""
-    recipe_id = None if contents.recipe is None else contents.recipe.id
+    recipe_id = None if contents.intent is None else contents.intent.id
     taxonomy_id = None if contents.taxonomy is None else contents.taxonomy.id
     for name, stated in ((HEADER, contents.header), (MANIFEST, contents.manifest)):
         if stated is None:

@@ -60,7 +60,7 @@ def check_pixels(rows: MergedRows) -> Iterator[Fault]:
                 yield Fault(file, what, repair)
             bearers = {row["inst_id"] for row in instances}
             for what in check_defects(rows, frame, defects.get(frame["frame_id"], []), bearers):
-                yield Fault(frame.get("image", "index"), what, repair)
+                yield Fault(where_of(frame), what, repair)
 
 
 def _by_frame(rows: list[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
@@ -93,17 +93,40 @@ def _check_frame(
             )
             return
     for row in instances:
-        where = frame.get("image", "index")
+        where = where_of(frame)
         faults = [*check_space(row, size)] or [*check_sight(row, frame)]
         yield from ((where, f"instance {row['inst_id']}: {what}") for what in faults)
     if frame["n_instances"] != len(instances):
-        yield frame.get("image", "index"), f"n_instances is {frame['n_instances']}, there are {len(instances)} rows"
-    if "instance_map" in frame and (rows.out / frame["instance_map"]).is_file():
+        yield where_of(frame), f"n_instances is {frame['n_instances']}, there are {len(instances)} rows"
+    if frame.get("instance_map") is None:
+        for row in instances:
+            yield from ((where_of(frame), f"instance {row['inst_id']}: {what}") for what in _check_alone(row, frame))
+    elif (rows.out / frame["instance_map"]).is_file():
         try:
             yield from _check_maps(rows, frame, instances)
         except UNREADABLE as error:
             yield frame["instance_map"], f"it, its class map or its depth cannot be decoded: {error}"
     yield from check_geometry(rows.out, frame)
+
+
+def where_of(frame: Mapping[str, Any]) -> str:
+    """Return the file that faults of a frame are named after."""
+    return frame.get("image") or "index"
+
+
+def _check_alone(row: Mapping[str, Any], frame: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with an instance of a frame without a map: boxes and masks as people drew them."""
+    x, y, width, height = row["bbox"]
+    inside_frame = 0.0 <= x <= x + width <= frame["width"] + 1.0 and 0.0 <= y <= y + height <= frame["height"] + 1.0
+    if not (width > 0.0 and height > 0.0 and inside_frame):
+        yield f"bbox is {list(row['bbox'])}, which is no box in a frame of {frame['width']}x{frame['height']}"
+    if row[RLE_COLUMN] is None:
+        return
+    mask = decode_rle(row[RLE_COLUMN], (frame["height"], frame["width"]))
+    if mask is None:
+        yield "its mask is not an RLE of this frame"
+    elif (area := int(np.count_nonzero(mask))) != row["area_px"]:
+        yield f"area_px is {row['area_px']}, its mask has {area} px"
 
 
 def image_size(path: Any) -> tuple[int, int] | None:
@@ -135,14 +158,14 @@ def _check_maps(
             yield name, f"the mask of instance {row['inst_id']} is not an RLE of this frame"
             return
         yield from ((name, f"instance {row['inst_id']}: {what}") for what in _check_instance(row, mask, frame))
-        if AMODAL_RLE_COLUMN in row:
+        if row.get(AMODAL_RLE_COLUMN) is not None:
             yield from ((name, f"instance {row['inst_id']}: {what}") for what in check_amodal(row, mask))
         painted[mask] = row["inst_id"]
         class_of[row["inst_id"]] = row["class_id"]
     if (wrong := np.count_nonzero(painted != ids)) > 0:
         y, x = np.argwhere(painted != ids)[0].tolist()
         yield name, f"{wrong} px differ from the masks, first at x={x} y={y}: {ids[y, x]} instead of {painted[y, x]}"
-    if "class_map" in frame and (rows.out / frame["class_map"]).is_file():
+    if frame.get("class_map") is not None and (rows.out / frame["class_map"]).is_file():
         with Image.open(rows.out / frame["class_map"]) as image:
             wrong = np.count_nonzero(np.array(image) != class_of[ids])
         if wrong:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from engine.collect.intent import Intent, read_intent
 from engine.dataset.faults import GO_ON, REMAKE_RECORDS, REMAKE_VIEWS, Fault
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
@@ -26,10 +27,15 @@ class Contents:
 
     out: Path
     header: Header | None
-    recipe: Recipe | None
+    intent: Intent | None
     taxonomy: Taxonomy | None
     manifest: Manifest | None
     commits: tuple[Commit, ...]  # those that can be read, sorted by id
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """The recipe; None also of a dataset that was not rendered."""
+        return self.intent if isinstance(self.intent, Recipe) else None
 
     @property
     def rows(self) -> MergedRows | None:
@@ -67,7 +73,7 @@ def read_contents(out: Path) -> tuple[Contents, list[Fault]]:
     contents = Contents(
         out,
         read(HEADER, read_header, REMAKE_RECORDS, REMAKE_RECORDS),
-        read(RECIPE, Recipe.read, REMAKE_RECORDS, GO_ON),
+        read(RECIPE, read_intent, REMAKE_RECORDS, GO_ON),
         read(TAXONOMY, read_taxonomy, REMAKE_RECORDS, GO_ON),
         read(MANIFEST, read_manifest, REMAKE_VIEWS, f"the dataset is not complete; {GO_ON}"),
         tuple(commits),

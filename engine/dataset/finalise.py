@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engine.collect.intent import Intent, dataset_writers, origin_of, parents_of, read_intent, scene_tables, title_of
 from engine.dataset.health import measure_health
 from engine.dataset.manifest import (
     CHECKSUMS,
@@ -32,14 +33,12 @@ from engine.dataset.manifest import (
     read_manifest,
 )
 from engine.errors import UserError
-from engine.recipe import Recipe
 from engine.write.begin import HEADER, MANIFEST, RECIPE, TAXONOMY, read_taxonomy
 from engine.write.contact_sheet import draw_contact_sheet
 from engine.write.events import log_event
 from engine.write.files import TEMPORARY, hash_file, inside, make_folder, publish, refusals_named, unpublish
 from engine.write.merge import COMMITS, MergedRows
 from engine.write.names import FrameGrid
-from engine.write.plan import read_writers
 from engine.write.record import Commit, FileFact, Header, read_header
 from engine.write.recover import CommitLog, misplaced_files, recover
 from engine.write.rows import MASK_COLUMNS
@@ -104,7 +103,7 @@ class _Dataset:
 
     out: Path
     header: Header
-    recipe: Recipe
+    intent: Intent
     commits: list[Commit]
     rows: MergedRows
 
@@ -124,7 +123,7 @@ def _complete(out: Path, commits: list[Commit], job: JobFacts) -> Manifest:
     unpublish(out / MANIFEST)
     header = read_header(out / HEADER)
     rows = MergedRows(out, commits, read_taxonomy(out / TAXONOMY), FrameGrid(header.steps, len(header.cameras)))
-    dataset = _Dataset(out, header, Recipe.read(out / RECIPE), commits, rows)
+    dataset = _Dataset(out, header, read_intent(out / RECIPE), commits, rows)
     views = _publish_views(dataset)
     files = _list_files(dataset, views)
     checksums = publish(out, out / CHECKSUMS, [checksum_lines(files)])
@@ -148,11 +147,11 @@ def _publish_views(dataset: _Dataset) -> _Views:
     out, rows = dataset.out, dataset.rows
     index = [publish(out, out / INDEX / f"{name}.parquet", _index_chunks(rows, name)) for name in rows.names]
     labels, exports = [], []
-    for writer in read_writers(dataset.recipe.write, dataset.recipe.outputs).dataset:
+    for writer in dataset_writers(dataset.intent):
         fact = publish(out, out / writer.params.PATH, writer.function(writer.params, rows))
         labels.append(fact)
         exports.append(Export(writer.params.FORMAT, fact.path, fact.sha256, dataset.header.taxonomy_id))
-    title = f"{dataset.recipe.scene.name}  {dataset.header.recipe_id[:8]}"
+    title = f"{title_of(dataset.intent)}  {dataset.header.recipe_id[:8]}"
     sheet = publish(out, out / CONTACT_SHEET, [draw_contact_sheet(rows, title)])
     return _Views(index, labels, exports, sheet)
 
@@ -167,8 +166,7 @@ def _index_chunks(rows: MergedRows, name: str) -> Iterator[bytes]:
 
 def _list_files(dataset: _Dataset, views: _Views) -> list[FileFact]:
     """Return every file of the dataset but the checksums and the manifest, sorted by path."""
-    recipe = dataset.recipe
-    own = [HEADER, RECIPE, TAXONOMY, *read_writers(recipe.write, recipe.outputs).tables]
+    own = [HEADER, RECIPE, TAXONOMY, *scene_tables(dataset.intent)]
     own += (f"{COMMITS}/{commit.id}.json" for commit in dataset.commits)
     facts = [FileFact(name, hash_file(dataset.out / name), (dataset.out / name).stat().st_size) for name in own]
     facts += [fact for commit in dataset.commits for fact in commit.files]
@@ -206,6 +204,9 @@ def _describe(dataset: _Dataset, views: _Views, files: list[FileFact], checksums
         skips=tuple(skip for commit in commits for skip in commit.skips),
         notes=notes,
         health=measure_health(dataset.rows),
+        origin=(origin := origin_of(dataset.intent)),
+        contains_real_imagery=origin != "synthetic",
+        parents=parents_of(dataset.intent),
     )
 
 

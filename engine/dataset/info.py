@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from engine.collect.intent import title_of
 from engine.dataset.contents import Contents, read_contents
 from engine.dataset.finalise import count_commits
 from engine.dataset.manifest import Counts
@@ -48,11 +49,14 @@ def _lines(contents: Contents, counts: Counts) -> list[tuple[str, str]]:
     if contents.recipe is not None:
         lines.append(("scene", contents.recipe.scene.name))
         lines.append(("seed", str(contents.recipe.seed)))
+    elif contents.intent is not None:
+        lines.append(("collected", f"{title_of(contents.intent)}, {contents.intent.schema}"))
     if header is not None:
         lines.append(("recipe", header.recipe_id))
         lines.append(("taxonomy", header.taxonomy_id))
         lines.append(("engine", f"{header.engine_version}, sources {header.source_sha256[:12]}"))
-        lines.append(("frames", f"{counts.frames} of {header.width}x{header.height} px, {counts.worlds} worlds"))
+        size = f" of {header.width}x{header.height} px" if header.width else ""
+        lines.append(("frames", f"{counts.frames}{size}, {counts.worlds} worlds"))
         lines.append(("per world", f"{header.steps} steps x {len(header.cameras)} cameras"))
     by_class = ", ".join(f"{key} {number}" for key, number in sorted(counts.by_class.items()))
     lines.append(("instances", f"{counts.instances} ({by_class or 'none'}); {counts.unlabelled} without a class"))

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from engine.collect.intent import DatasetRef
 from engine.errors import UserError
 from engine.plain import from_plain
 from engine.recipe import check_relative
@@ -112,8 +113,9 @@ class Manifest:
     notes: dict[str, int]  # lines of the load report by level; the lines are in dataset.json
     health: Health
     sha256: str = ""
-    origin: Literal["synthetic"] = "synthetic"
+    origin: Literal["synthetic", "real", "mixed"] = "synthetic"
     contains_real_imagery: bool = False
+    parents: tuple[DatasetRef, ...] = ()  # that it was selected or mixed from
     schema: Literal["manifest/1"] = "manifest/1"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from engine.collect.intent import dataset_writers
 from engine.dataset.check_files import check_files
 from engine.dataset.check_pixels import check_pixels, image_size
 from engine.dataset.check_rows import check_coco_rows, check_counts, check_index
@@ -23,7 +24,6 @@ from engine.write.begin import MANIFEST
 from engine.write.coco import Coco
 from engine.write.files import inside
 from engine.write.merge import MergedRows, rows_path, tables_of
-from engine.write.plan import read_writers
 from engine.write.record import read_json
 
 HELP = "check hashes, counts, schema, and labels against pixels"
@@ -128,12 +128,12 @@ def _run_checks(contents: Contents, rows: MergedRows) -> Iterator[Fault]:
 
 def _check_exports(contents: Contents, rows: MergedRows) -> Iterator[Fault]:
     assert contents.manifest is not None
-    if contents.recipe is None:
+    if contents.intent is None:
         return
     for export in contents.manifest.exports:
         if export.taxonomy_id != contents.manifest.taxonomy_id:
             yield Fault(export.path, f"was made with the taxonomy {export.taxonomy_id}", REMAKE_VIEWS)
-    for writer in read_writers(contents.recipe.write, contents.recipe.outputs).dataset:
+    for writer in dataset_writers(contents.intent):
         path = contents.out / writer.params.PATH
         if isinstance(writer.params, Coco) and path.is_file():
             yield from _check_coco(path, writer.params, rows)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.formats.record import Amodal, Category, Frame, Instance, Mask, Solid
+from engine.formats.record import Amodal, Array, Category, Frame, Instance, Mask, Solid
 from engine.scene.taxonomy import Taxonomy
 from engine.write.files import inside
 from engine.write.rows import AMODAL_RLE_COLUMN, RLE_COLUMN
@@ -42,8 +42,12 @@ def frame_of(
         (*(defect_of(seen, *size) for seen in defects or ()), *(instance_of(seen, *size) for seen in instances)),
         files,
         row["world"], row["step"], row["camera"],
-        np.reshape(row["k"], (3, 3)), np.reshape(row["world_from_camera"], (4, 4)), row,
+        _matrix(row.get("k"), 3), _matrix(row.get("world_from_camera"), 4), row,
     )  # fmt: skip
+
+
+def _matrix(values: list[float] | None, size: int) -> Array | None:
+    return None if values is None else np.reshape(values, (size, size))
 
 
 def is_exported(row: Mapping[str, Any]) -> bool:
@@ -69,20 +73,24 @@ def instance_of(row: Mapping[str, Any], width: int, height: int) -> Instance:
     """Return the record of a row of the instance table."""
     amodal = solid = keypoints = oriented = None
     x, y, box_width, box_height = row["bbox"]
-    if "amodal_bbox" in row:
+    if row.get("amodal_bbox") is not None:
         box = row["amodal_bbox"]
-        mask = Mask(row[AMODAL_RLE_COLUMN], round(box[3]), round(box[2]), round(box[0]), round(box[1]))
-        amodal = Amodal(mask, tuple(box), *(row[name] for name in
+        whole = Mask(row[AMODAL_RLE_COLUMN], round(box[3]), round(box[2]), round(box[0]), round(box[1]))
+        amodal = Amodal(whole, tuple(box), *(row[name] for name in
                         ("in_frame_px", "full_px", "full_is_cut", "occluder", "occluder_px")))  # fmt: skip
-    if "world_from_object" in row:
+    if row.get("world_from_object") is not None:
         pose = np.reshape(row["world_from_object"], (3, 4))
         size, center = np.asarray(row["box_size_m"]), np.asarray(row["box_center_m"])
         solid = Solid(pose, size, center, np.reshape(row["corners_px"], (8, 2)).astype(np.float64), row["asset"])
+    if row.get("oriented_box") is not None:
         oriented = np.reshape(row["oriented_box"], (4, 2)).astype(np.float64)
     if row.get("keypoints"):
         keypoints = np.reshape(row["keypoints"], (-1, 3)).astype(np.float64)
+    counts = row[RLE_COLUMN]  # None: the instance has a box alone, and `area_px` is that of the box
+    mask = None if counts is None else Mask(counts, height, width)
+    seen_px = None if counts is None else row["area_px"]
     return Instance(
-        row["inst_id"], row["class"], (x, y, box_width, box_height), row["area_px"],
-        Mask(row[RLE_COLUMN], height, width), row["depth_m"], amodal, solid, oriented, keypoints, row["prim_path"],
-        extra={name: row[name] for name in EXTRA_COLUMNS if name in row},
+        row["inst_id"], row["class"], (x, y, box_width, box_height), seen_px, mask, row["depth_m"], amodal, solid,
+        oriented, keypoints, row["prim_path"] or "", bool(row.get("is_crowd")),
+        extra={name: row[name] for name in EXTRA_COLUMNS if row.get(name) is not None},
     )  # fmt: skip

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ForeignOutput, UserError
 from engine.provenance import source_sha256
-from engine.recipe import Recipe
 from engine.scene.taxonomy import Taxonomy, taxonomy_from_json
 from engine.write.files import TEMPORARY, make_folder, publish_new
 from engine.write.parts import table_files
@@ -30,17 +30,34 @@ def begin_dataset(out: Path, plan: DatasetPlan) -> Header:
     Raises:
         ForeignOutput: If the folder holds something else, another recipe, or data of another program.
     """
+    tables = table_files(plan.scene, plan.writers.tables)
+    return begin_folder(out, plan.header, plan.recipe.to_json(), plan.scene.taxonomy, tables)
+
+
+def begin_folder(
+    out: Path, header: Header, intent: dict[str, Any], taxonomy: Taxonomy, tables: Mapping[str, bytes]
+) -> Header:
+    """Return the header of the dataset at `out`, which exists afterwards.
+
+    Args:
+        out: The dataset folder.
+        header: Of a dataset that is begun now.
+        intent: What recipe.json holds; its id is that of the header.
+        taxonomy: Its classes.
+        tables: Tables of the scene by path, whole files.
+    Raises:
+        ForeignOutput: If the folder holds something else, another recipe, or data of another program.
+    """
     check_free(out)
     make_folder(out, out=out)
-    header = plan.header
+    ours = header
     if not publish_new(out, out / HEADER, json_bytes(header)):
         header = read_header(out / HEADER)
-        ours = plan.header
-        check_recipe(out, header, plan.recipe)
+        check_recipe(out, header, ours.recipe_id, intent)
         check_program(out, header, engine_version=ours.engine_version, sources=ours.source_sha256)
-    publish_new(out, out / RECIPE, recipe_bytes(plan))
-    publish_new(out, out / TAXONOMY, taxonomy_bytes(plan))
-    for name, data in table_files(plan.scene, plan.writers.tables).items():
+    publish_new(out, out / RECIPE, json_bytes(intent))
+    publish_new(out, out / TAXONOMY, json_bytes({"id": taxonomy.id, **taxonomy.to_json()}))
+    for name, data in tables.items():
         publish_new(out, out / name, data)
     return header
 
@@ -71,19 +88,19 @@ def check_same(out: Path, header: Header, *, recipe_id: str, engine_version: str
     check_program(out, header, engine_version=engine_version, sources=source_sha256())
 
 
-def check_recipe(out: Path, header: Header, recipe: Recipe) -> None:
+def check_recipe(out: Path, header: Header, recipe_id: str, intent: dict[str, Any]) -> None:
     """Refuse to mix data of two recipes in one folder.
 
     Raises:
         ForeignOutput: If they differ; it names the first key that does.
     """
-    if header.recipe_id == recipe.id:
+    if header.recipe_id == recipe_id:
         return
     try:
-        where = first_difference(Recipe.read(out / RECIPE).to_json(), recipe.to_json())
+        where = first_difference(read_json(out / RECIPE), intent)
     except (UserError, FileNotFoundError):
         where = ""  # nothing to compare with
-    raise ForeignOutput(_other_recipe(out, header.recipe_id, recipe.id, where))
+    raise ForeignOutput(_other_recipe(out, header.recipe_id, recipe_id, where))
 
 
 def check_program(out: Path, header: Header, *, engine_version: str, sources: str) -> None:
@@ -125,17 +142,6 @@ def _other_recipe(out: Path, there: str, here: str, where: str) -> str:
         f"out={out} holds a dataset of recipe {there[:8]}, not of {here[:8]}{f' ({where})' if where else ''}; "
         "choose another out=, or `python -m engine.dataset info` to see what is there"
     )
-
-
-def recipe_bytes(plan: DatasetPlan) -> bytes:
-    """Return the recipe as people read it; its id is the hash of the canonical form of the same data."""
-    return json_bytes(plan.recipe.to_json())
-
-
-def taxonomy_bytes(plan: DatasetPlan) -> bytes:
-    """Return the taxonomy with its id."""
-    taxonomy = plan.scene.taxonomy
-    return json_bytes({"id": taxonomy.id, **taxonomy.to_json()})
 
 
 def read_taxonomy(path: Path) -> Taxonomy:

@@ -20,6 +20,7 @@ from typing import Any
 from engine.errors import UserError, WriteFailed
 from engine.recipe import check_relative
 from engine.write.record import FileFact
+from engine.write.references import VARIABLE, is_allowed
 
 TEMPORARY = ".tmp"
 
@@ -76,8 +77,8 @@ def inside(out: Path, path: Any) -> Path:
         if not isinstance(path, str):
             raise ValueError(f"'{path}' is not a path")
         check_relative(path)
-        if not (out / path).resolve().is_relative_to(out.resolve()):
-            raise ValueError(f"'{path}' leads out of it through a link")
+        if not (out / path).resolve().is_relative_to(out.resolve()) and not is_allowed(out / path):
+            raise ValueError(f"'{path}' leads out of it through a link; {VARIABLE}=FOLDER allows where it leads")
     except (ValueError, RuntimeError) as error:  # of resolve: a zero byte, a loop of links
         raise UserError(f"the dataset {out} names a file that is not its own: {error}") from error
     return out / path

@@ -106,6 +106,7 @@ def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
         "lens_coefficients": pa.list_(pa.float64(), COEFFICIENTS),
         "velocity_m_s": pa.list_(pa.float64(), 3),
         "spin_rad_s": pa.list_(pa.float64(), 3),
+        "phash": pa.uint64(),
     }
     names = list(rows[0]) if rows else list(types)
     for row in rows:

@@ -30,7 +30,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -43,26 +42,17 @@ from engine.frames import FrameKeys, Frames
 from engine.labels.model import Labels
 from engine.sensors.lidar import mounted_at
 from engine.sensors.sweep import Sweep, sweep_of
-from engine.write.begin import MANIFEST, begin_dataset
+from engine.write.begin import begin_dataset
 from engine.write.blur import camera_blur_px
 from engine.write.defect_rows import count_defects, defect_rows
 from engine.write.events import log_event
-from engine.write.files import (
-    TEMPORARY,
-    publish_new,
-    refusals_named,
-    remove_tree,
-    sync,
-    temporary_path,
-    unpublish,
-    write_early,
-)
+from engine.write.files import refusals_named
 from engine.write.measure import measure_rgb
-from engine.write.merge import COMMITS, rows_path
 from engine.write.names import cell_of
+from engine.write.pending import Outcome, PendingCommit
 from engine.write.plan import DatasetPlan
-from engine.write.record import Commit, FileFact, Skip, content_hash, json_bytes, read_commit
-from engine.write.recover import CommitLog, move_files, recover
+from engine.write.record import Commit, FileFact, Skip, content_hash
+from engine.write.recover import CommitLog, recover
 from engine.write.rows import (
     DEFECTS,
     Drawn,
@@ -70,20 +60,10 @@ from engine.write.rows import (
     frame_row,
     frame_table,
     instance_rows,
-    sorted_rows,
     world_rows,
 )
-from engine.write.tables import parquet_bytes
 from engine.write.threads import thread_count
 from engine.write.view import View
-
-
-class Outcome(Enum):
-    """How a shard ended."""
-
-    COMMITTED = "committed"
-    EQUAL = "equal"  # a twin committed the same bytes
-    LOST = "lost"  # someone committed other worlds or bytes under this id; ours are dropped
 
 
 class ShardWriter:
@@ -153,7 +133,7 @@ class EncodedView:
     """The files of one frame and what was measured on it."""
 
     files: tuple[tuple[str, FileFact, bytes], ...]  # role, fact, data
-    measured: dict[str, float]
+    measured: dict[str, float | int]
 
 
 def encode_view(plan: DatasetPlan, view: View) -> EncodedView:
@@ -183,10 +163,8 @@ class Shard:
         self._tables: dict[str, list[pa.Table]] = {"worlds": [], "instances": []}
         if has_defects(plan.recipe):
             self._tables[DEFECTS] = []
-        self._files: list[FileFact] = []
         self._skips: dict[int, str] = {}
-        self._folder = temporary_path(out, commit_id)
-        self._published = False
+        self._files = PendingCommit(out, commit_id)
 
     def add(self, frames: Frames, labels: Labels, drawn: Drawn) -> None:
         """Take what one batch made of this shard's worlds; rows of other worlds are ignored.
@@ -231,28 +209,14 @@ class Shard:
         self._check_complete()
         if self._frames:
             self._write_rows()
-        commit = self._record()
-        self._settle(commit)
-        path = self.out / COMMITS / f"{self.id}.json"
-        if not path.exists():
-            unpublish(self.out / MANIFEST)  # what it says is no longer all there is
-        self._published = True  # before the fact: after a failure inside, only `recover` can tell
-        outcome = Outcome.COMMITTED
-        if not publish_new(self.out, path, json_bytes(commit)):
-            equal = read_commit(path).content_sha256 == commit.content_sha256
-            outcome = Outcome.EQUAL if equal else Outcome.LOST
-        if outcome is not Outcome.LOST:
-            move_files(self._folder, self.out, commit)
-        self._published = False
-        return outcome
+        return self._files.publish(self._record())
 
     def close(self) -> None:
         """Drop what was not committed."""
         for _, future in self._pending:
             future.cancel()
         self._pending.clear()
-        if not self._published:
-            remove_tree(self._folder)
+        self._files.close()
 
     def _view(self, frames: Frames, view: int) -> View:
         keys: FrameKeys = frames.keys
@@ -292,24 +256,16 @@ class Shard:
             for role in self._plan.writers.missing:
                 row[role] = row[f"{role}_sha256"] = None
             for role, fact, data in encoded.files:
-                self._write(fact, data)
+                self._files.write(fact, data)
                 row[role] = fact.path
                 row[f"{role}_sha256"] = bytes.fromhex(fact.sha256)
             row.update(encoded.measured)
             self._frames.append(row)
         del self._pending[:count]
 
-    def _write(self, fact: FileFact, data: bytes) -> None:
-        path = self._folder / fact.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_early(path, data)
-        self._files.append(fact)
-
     def _write_rows(self) -> None:
-        tables = {**self._tables, "frames": [frame_table(self._frames)]}
-        for name, parts in tables.items():
-            data = parquet_bytes(sorted_rows(parts, name))
-            self._write(FileFact(rows_path(self.id, name), hashlib.sha256(data).hexdigest(), len(data)), data)
+        for name, parts in {**self._tables, "frames": [frame_table(self._frames)]}.items():
+            self._files.write_rows(name, parts)
 
     def _check_complete(self) -> None:
         grid = self._plan.grid
@@ -331,7 +287,7 @@ class Shard:
                 if key:
                     by_class[key] = by_class.get(key, 0) + 1
         defects, near_misses = count_defects(self._tables.get(DEFECTS, []))
-        files = tuple(sorted(self._files, key=lambda fact: fact.path))
+        files = self._files.files
         return Commit(
             id=self.id,
             recipe_id=self._plan.header.recipe_id,
@@ -347,18 +303,3 @@ class Shard:
             defects=defects,
             near_misses=near_misses,
         )
-
-    def _settle(self, commit: Commit) -> None:
-        """Give the folder the name that `recover` looks for, and sync all that is in it."""
-        if not commit.files:
-            return
-        named = temporary_path(self.out, f"{commit.id}-{commit.content_sha256[:16]}")
-        self._folder.rename(named)
-        self._folder = named
-        folders = {named}
-        for fact in commit.files:
-            sync(named / fact.path)
-            folders.update(p for p in (named / fact.path).parents if p.is_relative_to(named))
-        for folder in sorted(folders, key=lambda p: len(p.parts), reverse=True):
-            sync(folder)
-        sync(self.out / TEMPORARY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from pathlib import Path
 from typing import get_args
 
@@ -11,11 +12,13 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from scipy.ndimage import gaussian_filter
+from scipy.signal import convolve2d
 
 from engine.errors import UserError
 from engine.recipe import Output
 from engine.write.encode import encode_jpeg, encode_npy, encode_png
-from engine.write.measure import measure_rgb
+from engine.write.measure import measure_luma, measure_rgb, perceptual_hash
 from engine.write.plan import read_writers
 from engine.write.view import ClassTable, View
 from engine.write.writers import (
@@ -130,7 +133,27 @@ def test_measured_brightness_is_that_of_the_pixels() -> None:
     rgb[1, :20] = 128
     measured = measure_rgb(rgb)
     luma = rgb.mean(axis=-1)  # of greys
-    assert measured == {"lum_mean": pytest.approx(luma.mean() / 255), "lum_p05": 0.0, "sat_frac": 0.1}
+    expected = {"lum_mean": luma.mean() / 255, "lum_std": luma.std() / 255, "lum_p05": 0.0, "sat_frac": 0.1}
+    assert {name: measured[name] for name in expected} == pytest.approx(expected)
+
+
+def test_sharpness_and_noise_are_those_of_their_formulas() -> None:
+    """SciPy's convolutions with the kernels as the papers print them are the referee."""
+    luma = np.random.default_rng(3).normal(128, 12, (64, 80)).round().clip(0, 255).astype(np.int16)
+    laplacian = convolve2d(luma, [[0, 1, 0], [1, -4, 1], [0, 1, 0]], mode="valid")
+    both = convolve2d(luma, [[1, -2, 1], [-2, 4, -2], [1, -2, 1]], mode="valid")
+    sigma = math.sqrt(math.pi / 2) * np.abs(both).sum() / (6 * (64 - 2) * (80 - 2))
+    measured = measure_luma(luma)
+    assert measured == pytest.approx({"blur_lap": laplacian.var() / 255**2, "noise_sigma": sigma / 255}, rel=1e-5)
+    assert measured["noise_sigma"] == pytest.approx(12 / 255, rel=0.05)
+
+
+def test_a_scaled_picture_has_nearly_the_same_hash() -> None:
+    smooth = gaussian_filter(np.random.default_rng(4).normal(size=(2, 240, 320)), (0, 20, 20))
+    one, other = (Image.fromarray(np.interp(p, (p.min(), p.max()), (0, 255)).astype(np.uint8)) for p in smooth)
+    bits = perceptual_hash(one)
+    assert (bits ^ perceptual_hash(one.resize((160, 120)))).bit_count() <= 4
+    assert 16 <= (bits ^ perceptual_hash(other)).bit_count() <= 48
     assert measure_rgb(np.full((8, 8, 3), 200, np.uint8))["lum_p05"] == pytest.approx(200 / 255)
 
 

@@ -1,0 +1,1 @@
+"""Datasets that are not rendered: pictures of others taken in, selections and mixtures of datasets."""

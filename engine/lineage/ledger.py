@@ -1,0 +1,86 @@
+"""`log/ledger.jsonl`: decisions about a dataset, one JSON object a line, each with the hash of the line before it.
+
+A line that is changed, dropped or moved breaks the chain from there on. Whoever can write the file can also make a
+whole new chain: it is evidence only together with a copy of the last hash that is kept elsewhere. Outside of every hash of
+the dataset, as all of log/ is.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import rfc8785
+
+from engine.write.begin import LOG
+from engine.write.files import make_folder, refusals_named
+
+LEDGER = f"{LOG}/ledger.jsonl"
+GENESIS = "0" * 64  # what the first line names as the one before it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line: when, who, what, and its place in the chain."""
+
+    time: str  # UTC, ISO 8601
+    who: str  # login name of the process
+    event: str
+    facts: dict[str, Any]
+    previous: str  # hash of the line before
+    hash: str
+
+
+def append(out: Path, event: str, **facts: Any) -> Entry:
+    """Add a line, durably; several processes take turns.
+
+    Args:
+        out: The dataset folder.
+        event: What happened: holdout.lock, holdout.read, admit, ...
+        facts: Plain data about it.
+    Raises:
+        WriteFailed: If the disk refuses.
+    """
+    path = out / LEDGER
+    with refusals_named(path):
+        make_folder(path.parent, out=out)
+        with path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            lines = file.read().splitlines()
+            previous = json.loads(lines[-1])["hash"] if lines else GENESIS
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            plain: dict[str, Any] = {"time": now, "who": _login(), "event": event, "facts": facts, "previous": previous}
+            entry = Entry(**plain, hash=entry_hash(plain))
+            file.write(rfc8785.dumps({**plain, "hash": entry.hash}) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return entry
+
+
+def read_entries(out: Path) -> Iterator[Entry]:
+    """Yield the lines as they are, without a look at the chain; nothing where there is no ledger."""
+    path = out / LEDGER
+    if path.is_file():
+        for line in path.read_bytes().splitlines():
+            yield Entry(**json.loads(line))
+
+
+def entry_hash(plain: dict[str, Any]) -> str:
+    """Return the sha256 of the canonical JSON (RFC 8785) of a line without its own hash."""
+    return hashlib.sha256(rfc8785.dumps({name: value for name, value in plain.items() if name != "hash"})).hexdigest()
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name, as in containers
+        return f"uid {os.getuid()}"
