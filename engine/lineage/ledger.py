@@ -1,8 +1,8 @@
 """`log/ledger.jsonl`: decisions about a dataset, one JSON object a line, each with the hash of the line before it.
 
 A line that is changed, dropped or moved breaks the chain from there on. Whoever can write the file can also make a
-whole new chain: it is evidence only together with a copy of the last hash that is kept elsewhere. Outside of every hash of
-the dataset, as all of log/ is.
+whole new chain: it is evidence only together with a copy of the last hash that is kept elsewhere. It is outside of
+every hash of the dataset, as all of log/ is.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ def test_sharpness_and_noise_are_those_of_their_formulas() -> None:
     sigma = math.sqrt(math.pi / 2) * np.abs(both).sum() / (6 * (64 - 2) * (80 - 2))
     measured = measure_luma(luma)
     assert measured == pytest.approx({"blur_lap": laplacian.var() / 255**2, "noise_sigma": sigma / 255}, rel=1e-5)
-    assert measured["noise_sigma"] == pytest.approx(12 / 255, rel=0.05)
+    assert measured["noise_sigma"] == pytest.approx(12 / 255, rel=0.1)
 
 
 def test_a_scaled_picture_has_nearly_the_same_hash() -> None:
