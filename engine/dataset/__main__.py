@@ -14,6 +14,7 @@ COMMANDS = (
     "info",
     "ingest",
     "laws",
+    "mix",
     "validate",
     "verify",
     "view",

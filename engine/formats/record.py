@@ -116,6 +116,7 @@ class Frame:
     k: Array | None = None  # [3, 3]
     world_from_camera: Array | None = None  # [4, 4]
     row: Mapping[str, Any] = field(default_factory=dict)  # of index/frames.parquet, where it comes from one
+    stem: str = ""  # of file names that are made of it; "": that of its image
 
 
 class Source(Protocol):

@@ -136,6 +136,8 @@ class Records:
 
 
 def frame_stem(frame: Frame) -> str:
-    """Return a file name without its ending that no other frame has: that of the frame's image, else its number."""
+    """Return a file name without its ending that no other frame has: its own, that of its image, or its number."""
+    if frame.stem:
+        return frame.stem
     image = frame.files.get("image")
     return image.stem if image is not None else f"{frame.id:06d}"
