@@ -11,15 +11,17 @@ import pyarrow as pa
 from engine.formats.record import Frame, Instance
 from engine.write.rows import RLE_COLUMN, frame_table
 
+NUMBERS = pa.list_(pa.float64())  # Arrow 25 and older cannot read lists of a fixed size back if one of them is null
+MATRICES = ("k", "world_from_camera")  # null where nobody knows the camera
 INSTANCE_TYPES: dict[str, pa.DataType] = {
     "frame_id": pa.int64(), "world": pa.int64(), "step": pa.int32(), "camera": pa.int32(),
     "inst_id": pa.int32(), "class_id": pa.int32(), "class": pa.string(), "prim_path": pa.string(),
     "stable_id": pa.uint64(), "bbox": pa.list_(pa.float64(), 4), "area_px": pa.int32(), "edge_dist_px": pa.int32(),
     "depth_m": pa.float32(), "is_crowd": pa.bool_(), "source_id": pa.int64(), "truncation": pa.float32(),
-    "world_from_object": pa.list_(pa.float64(), 12), "box_size_m": pa.list_(pa.float64(), 3),
-    "box_center_m": pa.list_(pa.float64(), 3), "corners_px": pa.list_(pa.float64(), 16), "asset": pa.uint64(),
+    "world_from_object": NUMBERS, "box_size_m": NUMBERS, "box_center_m": NUMBERS, "corners_px": NUMBERS,
+    "asset": pa.uint64(),
     "range_m": pa.float64(), "azimuth_rad": pa.float64(), "elevation_rad": pa.float64(),
-    "oriented_box": pa.list_(pa.float64(), 8), "keypoints": pa.list_(pa.float32()), RLE_COLUMN: pa.binary(),
+    "oriented_box": NUMBERS, "keypoints": pa.list_(pa.float32()), RLE_COLUMN: pa.binary(),
 }  # fmt: skip
 
 
@@ -63,4 +65,7 @@ def tables_of(frames: Sequence[dict[str, Any]], instances: Sequence[dict[str, An
     }  # fmt: skip
     worlds = {"world": pa.array([row["world"] for row in frames], pa.int64())}
     worlds["step"] = pa.array([0] * len(frames), pa.int32())
-    return {"worlds": pa.table(worlds), "frames": frame_table(list(frames)), "instances": pa.table(columns)}
+    table = frame_table(list(frames))
+    for name in MATRICES:
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(NUMBERS))
+    return {"worlds": pa.table(worlds), "frames": table, "instances": pa.table(columns)}

@@ -240,9 +240,8 @@ def test_the_command_says_proportions_and_writes_a_stream(folder: Path, tmp_path
     with tarfile.open(tar) as file:
         labels = [json.load(file.extractfile(member)) for member in file if member.name.endswith(".json")]
     wanted = [mixed.sample(number, masks=False) for number in mixed.numbers(mixed.epoch(0)).tolist()]
-    assert [(one["mix"]["source"], one["mix"]["frame_id"]) for one in labels] == [
-        (s.source, s.frame_id) for s in wanted
-    ]
+    told = [(one["mix"]["source"], one["mix"]["frame_id"]) for one in labels]
+    assert told == [(sample.source, sample.frame_id) for sample in wanted]
     assert [[o["category"] for o in one["objects"]] for one in labels] == [s.label.tolist() for s in wanted]
     first = tar.read_bytes()
     assert main(["mix", str(plan), "--tar", str(tar)]) == 0

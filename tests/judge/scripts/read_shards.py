@@ -23,14 +23,16 @@ def with_datasets(folder: str) -> dict[str, Any]:
     out: dict[str, Any] = {"splits": {}}
     for split, rows in datasets.load_dataset(folder).items():
         features = rows.features
-        kinds = {name: type(features[name]).__name__ for name in ("image", "depth")}
+        kinds = {name: type(features[name]).__name__ for name in ("image", "depth") if name in features}
         label = features["objects"].feature["category"]
         out |= {"kinds": kinds, "label": type(label).__name__, "names": label.names}
         found = []
         for row in rows:
             objects = [[label.int2str(o["category"]), o["id"], o["bbox"], o["area"]] for o in row["objects"]]
-            image, depth = np.array(row["image"]), np.array(row["depth"])
-            pictures = [list(image.shape), int(image.sum(dtype=np.int64)), int(depth.sum(dtype=np.int64))]
+            image = np.array(row["image"])
+            pictures = [list(image.shape), int(image.sum(dtype=np.int64))]
+            if "depth" in kinds:
+                pictures.append(int(np.array(row["depth"]).sum(dtype=np.int64)))
             found.append([row["image_id"], pictures, objects])
         out["splits"][split] = found
     return out
@@ -46,11 +48,12 @@ def with_webdataset(folder: str) -> dict[str, Any]:
     for split in sorted(path for path in Path(folder).iterdir() if path.is_dir()):
         shards = [str(path) for path in sorted(split.glob("*.tar"))]
         found = []
-        decoded = webdataset.WebDataset(shards, shardshuffle=False).decode("pil", only=["png", "json"])
+        decoded = webdataset.WebDataset(shards, shardshuffle=False).decode("pil", only=["png", "jpg", "json"])
         for sample in decoded:
-            depth_bytes = sample["depth.png"]  # the library's own decoder makes 8 bits of everything
-            image, depth = np.array(sample["png"]), np.array(Image.open(io.BytesIO(depth_bytes)))
-            pictures = [list(image.shape), int(image.sum(dtype=np.int64)), int(depth.sum(dtype=np.int64))]
+            image = np.array(sample["png" if "png" in sample else "jpg"])
+            pictures = [list(image.shape), int(image.sum(dtype=np.int64))]
+            if "depth.png" in sample:  # bytes: the library's own decoder makes 8 bits of everything
+                pictures.append(int(np.array(Image.open(io.BytesIO(sample["depth.png"]))).sum(dtype=np.int64)))
             objects = [[o["category_name"], o["id"], o["bbox"], o["area"]] for o in sample["json"]["objects"]]
             found.append([sample["json"]["image_id"], pictures, objects])
         out["splits"][split.name] = found
