@@ -20,6 +20,7 @@ from typing import Any
 
 import rfc8785
 
+from engine.errors import UserError
 from engine.write.begin import LOG
 from engine.write.files import make_folder, refusals_named
 
@@ -47,6 +48,7 @@ def append(out: Path, event: str, **facts: Any) -> Entry:
         event: What happened: holdout.lock, holdout.read, admit, ...
         facts: Plain data about it.
     Raises:
+        UserError: If the last line is damaged, so that nothing can follow it.
         WriteFailed: If the disk refuses.
     """
     path = out / LEDGER
@@ -55,8 +57,7 @@ def append(out: Path, event: str, **facts: Any) -> Entry:
         with path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
-            lines = file.read().splitlines()
-            previous = json.loads(lines[-1])["hash"] if lines else GENESIS
+            previous = _last_hash(path, file.read())
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             plain: dict[str, Any] = {"time": now, "who": _login(), "event": event, "facts": facts, "previous": previous}
             entry = Entry(**plain, hash=entry_hash(plain))
@@ -77,6 +78,19 @@ def read_entries(out: Path) -> Iterator[Entry]:
 def entry_hash(plain: dict[str, Any]) -> str:
     """Return the sha256 of the canonical JSON (RFC 8785) of a line without its own hash."""
     return hashlib.sha256(rfc8785.dumps({name: value for name, value in plain.items() if name != "hash"})).hexdigest()
+
+
+def _last_hash(path: Path, data: bytes) -> str:
+    """Return the hash that the next line names as the one before it."""
+    if not data:
+        return GENESIS
+    try:
+        last = json.loads(data.splitlines()[-1])["hash"]
+        if not data.endswith(b"\n") or not isinstance(last, str):
+            raise ValueError("it is cut short")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: the last line is damaged ({error}); see engine.dataset tamper-check") from error
+    return last
 
 
 def _login() -> str:
