@@ -14,6 +14,7 @@ COMMANDS = (
     "info",
     "ingest",
     "laws",
+    "tamper-check",
     "validate",
     "verify",
     "view",
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.dataset", description="Look at datasets and check them.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
-        module = import_module(f"engine.dataset.{name}")
+        module = import_module(f"engine.dataset.{name.replace('-', '_')}")
         command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
         module.add_arguments(command)
         command.set_defaults(run=module.run)

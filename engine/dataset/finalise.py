@@ -33,6 +33,7 @@ from engine.dataset.manifest import (
     read_manifest,
 )
 from engine.errors import UserError
+from engine.lineage.ledger import note
 from engine.write.begin import HEADER, MANIFEST, RECIPE, TAXONOMY, read_taxonomy
 from engine.write.contact_sheet import draw_contact_sheet
 from engine.write.events import log_event
@@ -93,6 +94,8 @@ def finalise(out: Path, wanted: Iterable[int], job: JobFacts) -> Manifest | None
             commits = CommitLog(out).commits()
             manifest = _complete(out, commits, job)
             log_event(out, "complete", dataset=manifest.dataset_id, worlds=manifest.counts.worlds)
+            root, worlds = manifest.content_root, manifest.counts.worlds
+            note(out, "complete", dataset_id=manifest.dataset_id, content_root=root, worlds=worlds)
             if CommitLog(out).commits() == commits:  # else someone extends it: what we wrote is already old
                 return manifest
 

@@ -22,6 +22,7 @@ import rfc8785
 
 from engine.errors import UserError
 from engine.write.begin import LOG
+from engine.write.events import log_event
 from engine.write.files import make_folder, refusals_named
 
 LEDGER = f"{LOG}/ledger.jsonl"
@@ -65,6 +66,18 @@ def append(out: Path, event: str, **facts: Any) -> Entry:
             file.flush()
             os.fsync(file.fileno())
     return entry
+
+
+def note(out: Path, event: str, **facts: Any) -> None:
+    """Add a line; where the ledger is damaged, only the log says so: what happened is no less done.
+
+    Raises:
+        WriteFailed: If the disk refuses.
+    """
+    try:
+        append(out, event, **facts)
+    except UserError as error:
+        log_event(out, "unnoted", what=event, why=str(error))
 
 
 def read_entries(out: Path) -> Iterator[Entry]:
