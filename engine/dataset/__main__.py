@@ -14,6 +14,7 @@ COMMANDS = (
     "info",
     "ingest",
     "laws",
+    "lineage",
     "tamper-check",
     "validate",
     "verify",
