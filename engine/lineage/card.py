@@ -6,7 +6,7 @@ command `card` adds what it finds around: what changed since a parent or an earl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from engine.scene.taxonomy import Taxonomy
 from engine.write.record import Header
 
 CARD = "card.md"
+LICENCES = "Licences and imagery"
 MEBIBYTE = 2**20
 MOST_ROWS = 40  # of a table; more are counted
 MOST_LIMITS = 20
@@ -187,7 +188,7 @@ def _parent_row(parent: DatasetRef) -> tuple[str, ...]:
 
 
 def _licences(facts: CardFacts) -> Iterator[Block]:
-    yield Heading("Licences and imagery")
+    yield Heading(LICENCES)
     intent = facts.intent
     if isinstance(intent, Ingest):
         yield Paragraph(
@@ -230,7 +231,7 @@ def _limits(facts: CardFacts, measures: Measures) -> Iterator[Block]:
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]], most: int = MOST_ROWS) -> Iterator[Block]:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], most: int = MOST_ROWS) -> Iterator[Block]:
     if not rows:
         return
     rest = len(rows) - most

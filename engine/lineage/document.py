@@ -17,8 +17,8 @@ h1 { font-size: 1.8rem; margin: 0 0 .3rem } h2 { font-size: 1.2rem; margin: 2.2r
 p { margin: .5rem 0; max-width: 48rem } ul { padding-left: 1.2rem; max-width: 56rem }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .9rem; margin: .6rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .3rem .8rem .3rem 0; border-bottom: 1px solid var(--line) }
-th { color: var(--faint); font-weight: 600 } td { overflow-wrap: anywhere } td.number { text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap }
+th { color: var(--faint); font-weight: 600 } td { overflow-wrap: break-word; max-width: 42rem }
+td:first-child { white-space: nowrap } .number { text-align: right; font-variant-numeric: tabular-nums }
 img { max-width: 100%; border: 1px solid var(--line); border-radius: 6px }
 """
 MARKS = re.compile(r"([\\`*\[\]<>|&~]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9]))")  # that Markdown takes for its own
@@ -108,17 +108,16 @@ def _html_block(block: Block) -> Iterator[str]:
         yield from (f"<li>{_escape(line)}</li>" for line in block.lines)
         yield "</ul>"
     elif isinstance(block, Table):
-        yield '<div class="wide"><table><tr>' + "".join(f"<th>{_escape(cell)}</th>" for cell in block.head) + "</tr>"
-        for row in block.rows:
-            yield "<tr>" + "".join(_cell(cell) for cell in row) + "</tr>"
+        columns = list(zip(*block.rows, strict=True))
+        kinds = [' class="number"' if column and all(map(NUMBER.fullmatch, column)) else "" for column in columns]
+        kinds = kinds or [""] * len(block.head)
+        yield '<div class="wide"><table>'
+        for tag, row in (("th", block.head), *(("td", row) for row in block.rows)):
+            cells = (f"<{tag}{kind}>{_escape(cell)}</{tag}>" for kind, cell in zip(kinds, row, strict=True))
+            yield f"<tr>{''.join(cells)}</tr>"
         yield "</table></div>"
     else:
         yield f'<p><img src="{html.escape(block.source)}" alt="{_escape(block.text)}"></p>'
-
-
-def _cell(text: str) -> str:
-    kind = ' class="number"' if NUMBER.fullmatch(text) else ""
-    return f"<td{kind}>{_escape(text)}</td>"
 
 
 def _escape(text: str) -> str:

@@ -6,6 +6,7 @@ Many alike (files of a scene, shards) are one box with their number.
 from __future__ import annotations
 
 import html
+from itertools import pairwise
 
 from engine.lineage.document import CONTROLS
 from engine.lineage.graph import Graph, Node
@@ -76,8 +77,8 @@ def _grouped(graph: Graph) -> tuple[dict[str, list[Node]], list[tuple[str, str]]
 
 def _curve(chain: list[Item], is_dashed: bool) -> str:
     """Return a path from box to box, flat through its waypoints."""
-    steps = []
-    for older, newer in zip(chain, chain[1:]):
+    steps: list[str] = []
+    for older, newer in pairwise(chain):
         x0, x1 = MARGIN + older.x + BOX_WIDTH, MARGIN + newer.x
         y0, y1, bend = HEAD + older.y, HEAD + newer.y, GAP_X / 2
         steps.append(f"{'L' if steps else 'M'}{x0:.0f} {y0:.1f}")

@@ -190,10 +190,10 @@ def _add_shards(graph: Graph, dataset: str, place: Path, manifest: Manifest) -> 
                 graph.join(name, "used", source)
             graph.join(name, "wasAssociatedWith", program)
         worlds = {"first_world": commit.worlds[0], "last_world": commit.worlds[-1], "worlds": len(commit.worlds)}
-        facts = {**worlds, "frames": commit.frames, "content_sha256": commit.content_sha256}
+        counts: dict[str, Any] = {**worlds, "frames": commit.frames, "content_sha256": commit.content_sha256}
         name = f"shard_{dataset.removeprefix('ds_')}_{commit.id}"
         title = f"worlds {commit.worlds[0]} to {commit.worlds[-1]}"
-        graph.add(Node(name, "entity", "shard", title, facts))
+        graph.add(Node(name, "entity", "shard", title, counts))
         graph.join(name, "wasGeneratedBy", makers[origin])
         graph.join(dataset, "wasDerivedFrom", name)
 

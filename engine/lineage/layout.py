@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 BOX_WIDTH, BOX_HEIGHT, GAP_X, GAP_Y = 196, 50, 72, 18  # [px]
 POINT_HEIGHT = 8  # of a waypoint [px]
@@ -54,7 +55,7 @@ def lay_out(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> Layout:
         for point in route:
             columns[point.layer].append(point)
         chain = [boxes[older], *route, boxes[newer]]
-        for one, other in zip(chain, chain[1:]):
+        for one, other in pairwise(chain):
             one.near.append(other)
             other.near.append(one)
         routes[newer, older] = route
@@ -123,7 +124,7 @@ def _order(column: list[Item]) -> None:
 def _pull(column: list[Item]) -> None:
     """Move every item to its neighbours' mean height, and the whole so that gaps stay: forth, back, and between."""
     wanted = [sum(other.y for other in item.near) / len(item.near) if item.near else item.y for item in column]
-    room = [(a.height + b.height) / 2 + GAP_Y for a, b in zip(column, column[1:])]
+    room = [(a.height + b.height) / 2 + GAP_Y for a, b in pairwise(column)]
     down, up = wanted[:], wanted[:]
     for i, gap in enumerate(room):
         down[i + 1] = max(down[i + 1], down[i] + gap)

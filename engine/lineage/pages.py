@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
+from engine.dataset.manifest import CONTACT_SHEET
 from engine.errors import UserError
-from engine.lineage.document import Heading, Table, page
+from engine.lineage.card import LICENCES, CardFacts, card_blocks
+from engine.lineage.changes import Version
+from engine.lineage.document import Block, Heading, Picture, Points, Table, page
 from engine.lineage.drawing import draw
 from engine.lineage.graph import Graph
 from engine.lineage.in_words import number
-from engine.write.begin import HEADER
-from engine.write.files import refusals_named
+from engine.write.begin import HEADER, TAXONOMY, read_taxonomy
+from engine.write.files import inside, refusals_named
+from engine.write.record import read_header
+
+LARGEST_SHEET = 16 * 2**20  # bytes of a contact sheet that a page takes in
 
 
 def write_page(path: Path, text: str) -> None:
@@ -35,6 +43,32 @@ def write_page(path: Path, text: str) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def card_of(version: Version, changed: Sequence[tuple[Version, Sequence[str]]]) -> list[Block]:
+    """Return the card of a dataset, with what changed since others before its last two sections.
+
+    Raises:
+        UserError: If one of its files cannot be read.
+    """
+    out = version.folder
+    header, taxonomy = read_header(out / HEADER), read_taxonomy(out / TAXONOMY)
+    blocks = card_blocks(CardFacts(out, header, version.intent, taxonomy, version.manifest))
+    added: list[Block] = []
+    for before, lines in changed:
+        added.append(Heading(f"What changed since {before.folder.name}, {before.manifest.dataset_id}"))
+        added.append(Points(lines))
+    place = next(i for i, block in enumerate(blocks) if block == Heading(LICENCES))
+    return [*blocks[:place], *added, *blocks[place:]]
+
+
+def contact_sheet(out: Path) -> list[Block]:
+    """Return the contact sheet as part of a page; none if there is none, or a very large one."""
+    path = inside(out, CONTACT_SHEET)
+    if not path.is_file() or path.stat().st_size > LARGEST_SHEET:
+        return []
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return [Picture(f"data:image/png;base64,{data}", "The first frames with their masks, boxes and classes")]
 
 
 def drawing_page(graph: Graph) -> str:

@@ -176,12 +176,11 @@ def _longest(root: Line, following: dict[str, list[Line]]) -> list[Line]:
     """Return the longest path down from a root. Hashes make circles impossible unless they are forged; those end."""
     order, seen, waiting = [], {root.hash}, [root]
     while waiting:
-        line = waiting.pop()
-        order.append(line)
-        for after in following.get(line.hash, []):
-            if after.hash not in seen:
-                seen.add(after.hash)
-                waiting.append(after)
+        order.append(line := waiting.pop())
+        for child in following.get(line.hash, []):
+            if child.hash not in seen:
+                seen.add(child.hash)
+                waiting.append(child)
     best: dict[str, tuple[int, Line | None]] = {}
     for line in reversed(order):
         below = [after for after in following.get(line.hash, []) if after.hash in best]

@@ -52,11 +52,11 @@ def _below(graph: Graph, node: str, indent: str, seen: set[str], ahead: bool) ->
     rows += [
         (f"and {count - MOST_ALIKE} more of kind {kind}", None) for kind, count in shown.items() if count > MOST_ALIKE
     ]
-    for i, (line, end) in enumerate(rows):
+    for i, (line, name) in enumerate(rows):
         last = i == len(rows) - 1
-        again = end is not None and end in seen
-        leads_on = end is not None and any(graph.ahead(end) if ahead else graph.behind(end))
+        again = name is not None and name in seen
+        leads_on = name is not None and any(graph.ahead(name) if ahead else graph.behind(name))
         yield f"{indent}{'└' if last else '├'} {line}{', see above' if again and leads_on else ''}"
-        if end is not None and not again:
-            seen.add(end)
-            yield from _below(graph, end, f"{indent}{' ' if last else '│'}  ", seen, ahead)
+        if name is not None and not again:
+            seen.add(name)
+            yield from _below(graph, name, f"{indent}{' ' if last else '│'}  ", seen, ahead)
