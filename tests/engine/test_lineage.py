@@ -1,7 +1,8 @@
-"""The lineage of a small story: a rendered dataset and real pictures become a mixture, which is exported and trained on."""
+"""The lineage of a small story: rendered and real pictures become a mixture, which is exported and trained on."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -56,8 +57,9 @@ def test_an_evaluation_leads_back_to_the_recipe_its_assets_and_why_it_was_made(s
     behind = [graph.nodes[name] for name in walk(graph, story.evaluation.id)]
     titles = {(node.kind, node.title) for node in behind}
     assert {
-        ("weights", "weights.pt"), ("training", "a"), ("dataset", "mixed"), ("dataset", "rendered"), ("dataset", "real"),
-        ("recipe", "toy"), ("recipe", "photos"), ("asset", "toy.usda"), ("reason", "slice_report ev_77"),
+        ("weights", "weights.pt"), ("training", "a"), ("dataset", "mixed"), ("dataset", "rendered"),
+        ("dataset", "real"), ("recipe", "toy"), ("recipe", "photos"), ("asset", "toy.usda"),
+        ("reason", "slice_report ev_77"),
         ("shard", "worlds 0 to 3"), ("shard", "worlds 4 to 5"), ("program", "engine 0.1.0"),
     } <= titles  # fmt: skip
     (reason,) = (node for node in behind if node.kind == "reason")
@@ -97,7 +99,7 @@ def test_a_parent_that_is_not_around_is_a_node_with_what_is_known_of_it(story: S
 
 
 def test_prov_json_has_the_shape_of_the_submission(graph: Graph) -> None:
-    """Every relation joins declared things of the right kind, all names have the declared prefix, values are scalars."""
+    """Every relation joins declared things of the right kind, names have the declared prefix, values are scalars."""
     plain = json.loads(json.dumps(prov_json(graph)))
     assert set(plain) == {"prefix", "entity", "activity", "agent", *ENDS}
     roles = {name: role for role in ("entity", "activity", "agent") for name in plain[role]}
@@ -120,7 +122,7 @@ def test_openlineage_events_have_the_fields_that_its_schema_requires(story: Stor
     """RunEvent: eventTime, run with a UUID, job, producer, schemaURL; facets name producer and schema."""
     events = openlineage_events(graph)
     by_job = {event["job"]["name"]: event for event in events}
-    assert len(events) == len(by_job) - 0 or len(events) > len(by_job)
+    assert len(events) == sum(node.role == "activity" for node in graph.nodes.values())
     for event in events:
         assert event["eventType"] in ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
         assert datetime.fromisoformat(event["eventTime"]).tzinfo is not None
@@ -179,7 +181,7 @@ def test_names_from_data_stay_text_in_the_drawing() -> None:
 def test_many_shards_and_files_are_one_box_and_counted_in_the_tree(tmp_path: Path) -> None:
     """Ten shards, twelve files of the scene."""
     plan = toy_plan(shard_worlds=1)
-    assets = tuple(AssetRef(f"a{i}.usda", f"{i:064x}", i) for i in range(12))
+    assets = tuple(AssetRef(f"a{i}.usda", hashlib.sha256(bytes([i])).hexdigest(), i) for i in range(12))
     recipe = replace(plan.recipe, assets=assets)
     make_toy(
         tmp_path / "toy", range(10), replace(plan, recipe=recipe, header=replace(plan.header, recipe_id=recipe.id))
@@ -207,14 +209,16 @@ def test_layers_and_the_transitive_reduction_are_those_of_the_definition() -> No
 
 def test_a_long_edge_has_a_waypoint_in_every_layer_between() -> None:
     """So that it goes around boxes, not through them."""
-    names = ["a", "b", "c", "d", "e"]
-    layout = lay_out(names, [("b", "a"), ("c", "b"), ("d", "c"), ("d", "e"), ("b", "e")])
-    layout_long = lay_out(["a", "b", "c", "x"], [("b", "a"), ("c", "b"), ("c", "x")])
-    assert all(newer.layer - older.layer == len(layout.routes[edge]) + 1
-               for edge, (newer, older) in {e: (layout.boxes[e[0]], layout.boxes[e[1]]) for e in layout.routes}.items())  # fmt: skip
-    assert layout_long.boxes["x"].layer == 1  # pulled next to what it leads to
-    column = sorted((box.y for box in layout.boxes.values() if box.layer == 0))
-    assert all(b - a >= BOX_HEIGHT for a, b in pairwise(column))
+    layout = lay_out(["a", "b", "c", "d", "e"], [("b", "a"), ("c", "b"), ("d", "c"), ("d", "e"), ("e", "a")])
+    for (newer, older), route in layout.routes.items():
+        crossed = [point.layer for point in route]
+        assert crossed == list(range(layout.boxes[older].layer + 1, layout.boxes[newer].layer))
+    assert any(layout.routes.values())
+    for layer in range(4):
+        points = [item for route in layout.routes.values() for item in route]
+        column = [item for item in (*layout.boxes.values(), *points) if item.layer == layer]
+        column.sort(key=lambda item: item.y)
+        assert all(b.y - a.y >= (a.height + b.height) / 2 for a, b in pairwise(column))
 
 
 def test_the_command_prints_and_writes_what_was_asked(
