@@ -161,3 +161,15 @@ def test_what_is_no_complete_dataset_is_refused_before_anything_is_written(datas
     with pytest.raises(UserError, match="expected a list"):
         training_run(tmp_path / "a", datasets=str(dataset))
     assert not (tmp_path / "a").exists()
+
+
+def test_the_example_notes_a_training_in_three_lines(dataset: Path, tmp_path: Path) -> None:
+    """As a program of its own; the three lines are numbered in it."""
+    script = Path(__file__).parents[2] / "examples/training_node.py"
+    command = [sys.executable, str(script), str(dataset), "--out", str(tmp_path / "a")]
+    environment = {**os.environ, "PYTHONPATH": str(script.parents[1])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    node = read_node(tmp_path / "a")
+    assert (node.state, node.metrics["pictures"], node.outputs[0].path) == ("finished", 3, "weights.npy")
+    assert [line.split("#")[1].strip() for line in script.read_text().splitlines() if "  # " in line] == ["1", "2", "3"]
