@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import rfc8785
 
@@ -26,6 +26,7 @@ from engine.write.events import log_event
 from engine.write.files import make_folder, refusals_named
 
 LEDGER = f"{LOG}/ledger.jsonl"
+TAIL_BYTES = 65_536  # of the file that are read to find its last line; more where that is longer
 GENESIS = "0" * 64  # what the first line names as the one before it
 
 
@@ -57,8 +58,7 @@ def append(out: Path, event: str, **facts: Any) -> Entry:
         make_folder(path.parent, out=out)
         with path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            previous = _last_hash(path, file.read())
+            previous = _last_hash(path, _last_line(file))
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             plain: dict[str, Any] = {"time": now, "who": _login(), "event": event, "facts": facts, "previous": previous}
             entry = Entry(**plain, hash=entry_hash(plain))
@@ -93,13 +93,24 @@ def entry_hash(plain: dict[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps({name: value for name, value in plain.items() if name != "hash"})).hexdigest()
 
 
-def _last_hash(path: Path, data: bytes) -> str:
+def _last_line(file: BinaryIO) -> bytes:
+    """Return the last line with its end, however long the file is; nothing if there is none."""
+    size = file.seek(0, os.SEEK_END)
+    tail = b""
+    while len(tail) < size and b"\n" not in tail[:-1]:
+        start = max(size - len(tail) - TAIL_BYTES, 0)
+        file.seek(start)
+        tail = file.read(size - start)
+    return tail[tail[:-1].rfind(b"\n") + 1 :]
+
+
+def _last_hash(path: Path, line: bytes) -> str:
     """Return the hash that the next line names as the one before it."""
-    if not data:
+    if not line:
         return GENESIS
     try:
-        last = json.loads(data.splitlines()[-1])["hash"]
-        if not data.endswith(b"\n") or not isinstance(last, str):
+        last = json.loads(line)["hash"]
+        if not line.endswith(b"\n") or not isinstance(last, str):
             raise ValueError("it is cut short")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"{path}: the last line is damaged ({error}); see engine.dataset tamper-check") from error

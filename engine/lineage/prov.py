@@ -13,9 +13,9 @@ from typing import Any
 from engine import __version__
 from engine.lineage.graph import Edge, Graph, Node
 
-NAMESPACE = "https://ommatidia.dev/ns#"
+NAMESPACE = "urn:ommatidia:lineage:"
 PREFIX = "om"
-PRODUCER = f"https://ommatidia.dev/engine/{__version__}"
+PRODUCER = f"urn:ommatidia:engine:{__version__}"
 EVENT_SCHEMA = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 VERSION_SCHEMA = "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json"
 ERROR_SCHEMA = "https://openlineage.io/spec/facets/1-0-1/ErrorMessageRunFacet.json"

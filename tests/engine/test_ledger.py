@@ -47,6 +47,14 @@ def test_an_untouched_ledger_has_no_faults_and_names_its_last_hash(ledger: Path)
     assert read_chain(b"").head == GENESIS
 
 
+def test_a_line_longer_than_what_is_read_at_once_is_followed(tmp_path: Path) -> None:
+    """The chain goes on through lines of 10 and of 200,000 letters."""
+    for length in (10, 200_000, 200_000, 10, 10):
+        append(tmp_path, "admit", text="x" * length)
+    chain = read_chain((tmp_path / LEDGER).read_bytes())
+    assert (chain.faults, len(chain.lines)) == ((), 5)
+
+
 def _edit(lines: list[bytes]) -> list[bytes]:
     lines[2] = lines[2].replace(b'"number":2', b'"number":9')
     return lines
