@@ -83,10 +83,11 @@ def croissant_bytes(out: Path, intent: Intent, manifest: Manifest, files: Iterab
 def _folders(facts: dict[str, FileFact]) -> dict[str, list[str]]:
     """Return the suffixes of the files in every folder of pictures and maps."""
     found: dict[str, set[str]] = {}
-    for path in facts:
-        parts = PurePosixPath(path).parts
-        if len(parts) > 1 and parts[0] not in (INDEX, "commit", "labels"):
-            found.setdefault(parts[0], set()).add(PurePosixPath(path).suffix)
+    for path in facts:  # no PurePosixPath: there may be a million
+        folder, slash, rest = path.partition("/")
+        if slash and folder not in (INDEX, "commit", "labels"):
+            dot = rest.rfind(".")
+            found.setdefault(folder, set()).add(rest[dot:] if dot > rest.rfind("/") else "")
     return {folder: sorted(suffixes) for folder, suffixes in sorted(found.items())}
 
 
