@@ -14,7 +14,7 @@ from engine.lineage.card import LICENCES, CardFacts, card_blocks
 from engine.lineage.changes import Version
 from engine.lineage.document import Block, Heading, Picture, Points, Table, page
 from engine.lineage.drawing import draw
-from engine.lineage.graph import Graph
+from engine.lineage.graph import Graph, Node
 from engine.lineage.in_words import number
 from engine.write.begin import HEADER, TAXONOMY, read_taxonomy
 from engine.write.files import inside, refusals_named
@@ -73,12 +73,15 @@ def contact_sheet(out: Path) -> list[Block]:
 
 def drawing_page(graph: Graph) -> str:
     """Return the drawing with a table of all that is in it."""
-    rows = [
-        (node.kind, node.title, node.id, number(node.facts))
-        for node in graph.nodes.values()
-    ]  # fmt: skip
+    rows = [(node.kind, node.title, node.id, _facts(node)) for node in graph.nodes.values()]
     start = graph.nodes[graph.start]
     title = f"Lineage of {start.title}"
     text = page(title, [Heading(title, 1), Heading("All of it"), Table(("kind", "what", "id", "facts"), rows)])
     drawing = f'<div class="wide">{draw(graph)}</div>'
     return text.replace("<h2>", f"{drawing}\n<h2>", 1).replace("max-width: 64rem", "max-width: 100rem", 1)
+
+
+def _facts(node: Node) -> str:
+    times = {"started": node.start, "ended": node.end}
+    facts = {**node.facts, **{key: time for key, time in times.items() if time is not None}}
+    return ", ".join(f"{key} {number(value)}" for key, value in facts.items())
