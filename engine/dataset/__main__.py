@@ -10,11 +10,14 @@ from importlib import import_module
 from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
+    "card",
     "export",
     "info",
     "ingest",
     "laws",
+    "lineage",
     "mix",
+    "tamper-check",
     "validate",
     "verify",
     "view",
@@ -28,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.dataset", description="Look at datasets and check them.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name in COMMANDS:
-        module = import_module(f"engine.dataset.{name}")
+        module = import_module(f"engine.dataset.{name.replace('-', '_')}")
         command = commands.add_parser(name, help=module.HELP, description=f"{module.HELP[0].upper()}{module.HELP[1:]}.")
         module.add_arguments(command)
         command.set_defaults(run=module.run)

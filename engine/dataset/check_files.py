@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from engine.dataset.contents import Contents
 from engine.dataset.faults import NOT_OURS, REMAKE_RECORDS, REMAKE_VIEWS, UNLINK, Fault, remake_shard
-from engine.dataset.manifest import CHECKSUMS, CONTACT_SHEET, content_root, dataset_id, is_content
+from engine.dataset.manifest import CHECKSUMS, VIEWS, content_root, dataset_id, is_content
 from engine.errors import UserError
 from engine.write.begin import BESIDE, HEADER, MANIFEST, RECIPE, TAXONOMY
 from engine.write.files import TEMPORARY, hash_file, inside
@@ -105,14 +105,14 @@ def _expected_files(contents: Contents) -> dict[str, _Expected]:
 def _repair_of(name: str) -> str:
     if name in (HEADER, RECIPE, TAXONOMY, *TABLES):
         return REMAKE_RECORDS
-    if name == CONTACT_SHEET or name.startswith(("index/", "labels/")):
+    if name in VIEWS or name.startswith(("index/", "labels/")):
         return REMAKE_VIEWS
     return remake_shard(Path(name).stem if name.startswith(f"{COMMITS}/") else "<its id>")
 
 
 def _bookkeeping(contents: Contents) -> set[str]:
     """Return files that have checks of their own, and, before the dataset is complete, those that come last."""
-    own = {MANIFEST, CHECKSUMS, HEADER, RECIPE, TAXONOMY, CONTACT_SHEET}
+    own = {MANIFEST, CHECKSUMS, HEADER, RECIPE, TAXONOMY, *VIEWS}
     own |= {name for name in list_files(contents.out) if name.startswith(f"{COMMITS}/") and name.endswith(".json")}
     if contents.manifest is None:
         own |= {name for name in list_files(contents.out) if name.startswith(("index/", "labels/"))}

@@ -141,9 +141,13 @@ def parse_options(given: list[str]) -> dict[str, Any]:
 
 def _log(dataset: Path, name: str, out: Path, say: Callable[[str], None]) -> None:
     """Note the export in the dataset's log; one that may not be written to has none."""
+    from engine.formats.export import EXPORT
+    from engine.lineage.ledger import note
     from engine.write.events import log_event
+    from engine.write.files import hash_file
 
     try:
         log_event(dataset, "export", format=name, target=str(out))
+        note(dataset, "export", format=name, target=str(out), export_sha256=hash_file(out / EXPORT))
     except WriteFailed as error:
         say(f"not noted in the dataset's log: {error}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +33,10 @@ from engine.dataset.manifest import (
     read_manifest,
 )
 from engine.errors import UserError
+from engine.lineage.card import CARD, CardFacts, card_blocks
+from engine.lineage.croissant import CROISSANT, croissant_bytes
+from engine.lineage.document import markdown
+from engine.lineage.ledger import note
 from engine.write.begin import HEADER, MANIFEST, RECIPE, TAXONOMY, read_taxonomy
 from engine.write.contact_sheet import draw_contact_sheet
 from engine.write.events import log_event
@@ -93,6 +97,8 @@ def finalise(out: Path, wanted: Iterable[int], job: JobFacts) -> Manifest | None
             commits = CommitLog(out).commits()
             manifest = _complete(out, commits, job)
             log_event(out, "complete", dataset=manifest.dataset_id, worlds=manifest.counts.worlds)
+            root, worlds = manifest.content_root, manifest.counts.worlds
+            note(out, "complete", dataset_id=manifest.dataset_id, content_root=root, worlds=worlds)
             if CommitLog(out).commits() == commits:  # else someone extends it: what we wrote is already old
                 return manifest
 
@@ -126,9 +132,10 @@ def _complete(out: Path, commits: list[Commit], job: JobFacts) -> Manifest:
     dataset = _Dataset(out, header, read_intent(out / RECIPE), commits, rows)
     views = _publish_views(dataset)
     files = _list_files(dataset, views)
+    manifest = _describe(dataset, views, files, job)
+    files = sorted([*files, *_publish_descriptions(dataset, manifest, files)], key=lambda fact: fact.path)
     checksums = publish(out, out / CHECKSUMS, [checksum_lines(files)])
-    manifest = _describe(dataset, views, files, checksums, job)
-    publish(out, out / MANIFEST, [manifest_bytes(manifest)])
+    publish(out, out / MANIFEST, [manifest_bytes(replace(manifest, checksums=checksums))])
     return read_manifest(out / MANIFEST)
 
 
@@ -156,6 +163,16 @@ def _publish_views(dataset: _Dataset) -> _Views:
     return _Views(index, labels, exports, sheet)
 
 
+def _publish_descriptions(dataset: _Dataset, manifest: Manifest, files: list[FileFact]) -> list[FileFact]:
+    """Write what describes the dataset to people and to tools of others; like the contact sheet no part of its root."""
+    out, intent = dataset.out, dataset.intent
+    card = card_blocks(CardFacts(out, dataset.header, intent, dataset.rows.taxonomy, manifest))
+    return [
+        publish(out, out / CARD, [markdown(card).encode()]),
+        publish(out, out / CROISSANT, [croissant_bytes(out, intent, manifest, files)]),
+    ]
+
+
 def _index_chunks(rows: MergedRows, name: str) -> Iterator[bytes]:
     def without_rle() -> Iterator[pa.Table]:
         for table in rows.tables(name):
@@ -178,7 +195,8 @@ def checksum_lines(files: Iterable[FileFact]) -> bytes:
     return "".join(f"{fact.sha256}  {fact.path}\n" for fact in files).encode()
 
 
-def _describe(dataset: _Dataset, views: _Views, files: list[FileFact], checksums: FileFact, job: JobFacts) -> Manifest:
+def _describe(dataset: _Dataset, views: _Views, files: list[FileFact], job: JobFacts) -> Manifest:
+    """Return the manifest, but for the hash of the checksums, which are not there yet."""
     commits, header = dataset.commits, dataset.header
     content = [fact for fact in files if is_content(fact.path)]
     root = content_root(content)
@@ -199,7 +217,7 @@ def _describe(dataset: _Dataset, views: _Views, files: list[FileFact], checksums
         shards=tuple(ShardFact(c.id, c.worlds[0], len(c.worlds), c.content_sha256) for c in commits),
         index=tuple(views.index),
         exports=tuple(views.exports),
-        checksums=checksums,
+        checksums=FileFact(CHECKSUMS, "0" * 64, 0),
         job=job,
         skips=tuple(skip for commit in commits for skip in commit.skips),
         notes=notes,

@@ -23,6 +23,7 @@ from engine.write.record import Build, Environment, FileFact, Skip, json_bytes, 
 CHECKSUMS = "CHECKSUMS.sha256"
 INDEX = "index"
 CONTACT_SHEET = "contact_sheet.png"
+VIEWS = frozenset({CONTACT_SHEET, "card.md", "croissant.json"})  # of the data: made anew from them
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,7 @@ def content_root(files: Iterable[FileFact]) -> str:
 
 def is_content(path: str) -> bool:
     """Return whether a file enters the content root: data and labels, not bookkeeping and not views of the data."""
-    return path.partition("/")[0] not in {"commit", "dataset.json", CONTACT_SHEET, CHECKSUMS, "manifest.json"}
+    return path.partition("/")[0] not in {"commit", "dataset.json", *VIEWS, CHECKSUMS, "manifest.json"}
 
 
 def _leaf(fact: FileFact) -> bytes:

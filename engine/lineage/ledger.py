@@ -16,14 +16,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import rfc8785
 
+from engine.errors import UserError
 from engine.write.begin import LOG
+from engine.write.events import log_event
 from engine.write.files import make_folder, refusals_named
 
 LEDGER = f"{LOG}/ledger.jsonl"
+TAIL_BYTES = 65_536  # of the file that are read to find its last line; more where that is longer
 GENESIS = "0" * 64  # what the first line names as the one before it
 
 
@@ -47,6 +50,7 @@ def append(out: Path, event: str, **facts: Any) -> Entry:
         event: What happened: holdout.lock, holdout.read, admit, ...
         facts: Plain data about it.
     Raises:
+        UserError: If the last line is damaged, so that nothing can follow it.
         WriteFailed: If the disk refuses.
     """
     path = out / LEDGER
@@ -54,9 +58,7 @@ def append(out: Path, event: str, **facts: Any) -> Entry:
         make_folder(path.parent, out=out)
         with path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            lines = file.read().splitlines()
-            previous = json.loads(lines[-1])["hash"] if lines else GENESIS
+            previous = _last_hash(path, _last_line(file))
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
             plain: dict[str, Any] = {"time": now, "who": _login(), "event": event, "facts": facts, "previous": previous}
             entry = Entry(**plain, hash=entry_hash(plain))
@@ -64,6 +66,18 @@ def append(out: Path, event: str, **facts: Any) -> Entry:
             file.flush()
             os.fsync(file.fileno())
     return entry
+
+
+def note(out: Path, event: str, **facts: Any) -> None:
+    """Add a line; where the ledger is damaged, only the log says so: what happened is no less done.
+
+    Raises:
+        WriteFailed: If the disk refuses.
+    """
+    try:
+        append(out, event, **facts)
+    except UserError as error:
+        log_event(out, "unnoted", what=event, why=str(error))
 
 
 def read_entries(out: Path) -> Iterator[Entry]:
@@ -77,6 +91,30 @@ def read_entries(out: Path) -> Iterator[Entry]:
 def entry_hash(plain: dict[str, Any]) -> str:
     """Return the sha256 of the canonical JSON (RFC 8785) of a line without its own hash."""
     return hashlib.sha256(rfc8785.dumps({name: value for name, value in plain.items() if name != "hash"})).hexdigest()
+
+
+def _last_line(file: BinaryIO) -> bytes:
+    """Return the last line with its end, however long the file is; nothing if there is none."""
+    size = file.seek(0, os.SEEK_END)
+    tail = b""
+    while len(tail) < size and b"\n" not in tail[:-1]:
+        start = max(size - len(tail) - TAIL_BYTES, 0)
+        file.seek(start)
+        tail = file.read(size - start)
+    return tail[tail[:-1].rfind(b"\n") + 1 :]
+
+
+def _last_hash(path: Path, line: bytes) -> str:
+    """Return the hash that the next line names as the one before it."""
+    if not line:
+        return GENESIS
+    try:
+        last = json.loads(line)["hash"]
+        if not line.endswith(b"\n") or not isinstance(last, str):
+            raise ValueError("it is cut short")
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: the last line is damaged ({error}); see engine.dataset tamper-check") from error
+    return last
 
 
 def _login() -> str:

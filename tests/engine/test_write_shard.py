@@ -319,7 +319,7 @@ def test_times_and_hosts_are_in_the_log_and_nowhere_else(tmp_path: Path) -> None
     """One line a commit and one for the dataset; a second run adds none."""
     for _ in range(2):
         make_toy(tmp_path, range(COUNT), toy_plan())
-    (log,) = (tmp_path / "log").iterdir()
+    (log,) = (tmp_path / "log").glob("*.log")
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert [event["event"] for event in events] == ["committed", "committed", "complete"]
     assert [event.get("shard") for event in events] == ["00000000-000", "00000004-000", None]

@@ -1,0 +1,87 @@
+"""Pages that people asked for by name, outside of datasets: written whole or not at all."""
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.dataset.manifest import CONTACT_SHEET
+from engine.errors import UserError
+from engine.lineage.card import LICENCES, CardFacts, card_blocks
+from engine.lineage.changes import Version
+from engine.lineage.document import Block, Heading, Picture, Points, Table, page
+from engine.lineage.drawing import draw
+from engine.lineage.graph import Graph, Node
+from engine.lineage.in_words import number
+from engine.write.begin import HEADER, TAXONOMY, read_taxonomy
+from engine.write.files import inside, refusals_named
+from engine.write.record import read_header
+
+LARGEST_SHEET = 16 * 2**20  # bytes of a contact sheet that a page takes in
+
+
+def write_page(path: Path, text: str) -> None:
+    """Write a file beside its place, then put it there.
+
+    Raises:
+        UserError: If the place lies in a dataset, whose files are all in its manifest, or its folder is missing.
+        WriteFailed: If the disk refuses.
+    """
+    path = path.absolute()
+    if any((folder / HEADER).is_file() for folder in path.parents):
+        raise UserError(f"{path} lies in a dataset, whose files are all in its manifest; choose a place beside it")
+    if not path.parent.is_dir() or path.is_dir():
+        raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'its folder does not exist'}; name a file")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with refusals_named(path):
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            temporary.rename(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def card_of(version: Version, changed: Sequence[tuple[Version, Sequence[str]]]) -> list[Block]:
+    """Return the card of a dataset, with what changed since others before its last two sections.
+
+    Raises:
+        UserError: If one of its files cannot be read.
+    """
+    out = version.folder
+    header, taxonomy = read_header(out / HEADER), read_taxonomy(out / TAXONOMY)
+    blocks = card_blocks(CardFacts(out, header, version.intent, taxonomy, version.manifest))
+    added: list[Block] = []
+    for before, lines in changed:
+        added.append(Heading(f"What changed since {before.folder.name}, {before.manifest.dataset_id}"))
+        added.append(Points(lines))
+    place = next(i for i, block in enumerate(blocks) if block == Heading(LICENCES))
+    return [*blocks[:place], *added, *blocks[place:]]
+
+
+def contact_sheet(out: Path) -> list[Block]:
+    """Return the contact sheet as part of a page; none if there is none, or a very large one."""
+    path = inside(out, CONTACT_SHEET)
+    if not path.is_file() or path.stat().st_size > LARGEST_SHEET:
+        return []
+    data = base64.b64encode(path.read_bytes()).decode("ascii")
+    return [Picture(f"data:image/png;base64,{data}", "The first frames with their masks, boxes and classes")]
+
+
+def drawing_page(graph: Graph) -> str:
+    """Return the drawing with a table of all that is in it."""
+    rows = [(node.kind, node.title, node.id, _facts(node)) for node in graph.nodes.values()]
+    start = graph.nodes[graph.start]
+    title = f"Lineage of {start.title}"
+    text = page(title, [Heading(title, 1), Heading("All of it"), Table(("kind", "what", "id", "facts"), rows)])
+    drawing = f'<div class="wide">{draw(graph)}</div>'
+    return text.replace("<h2>", f"{drawing}\n<h2>", 1).replace("max-width: 64rem", "max-width: 100rem", 1)
+
+
+def _facts(node: Node) -> str:
+    times = {"started": node.start, "ended": node.end}
+    facts = {**node.facts, **{key: time for key, time in times.items() if time is not None}}
+    return ", ".join(f"{key} {number(value)}" for key, value in facts.items())
