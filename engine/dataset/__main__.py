@@ -14,6 +14,7 @@ COMMANDS = (
     "info",
     "ingest",
     "laws",
+    "taxonomy",
     "validate",
     "verify",
     "view",
