@@ -8,7 +8,7 @@ if they were independent. Source: L. Kish, Survey Sampling, 1965, section 5.4 (d
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.collect.intent import Ingest, read_intent
-from engine.errors import UserError, near_matches
 from engine.health.ask import INSTANCES, ask, columns_of, quoted
+from engine.health.groups import group_column
 from engine.query import open_index
 from engine.scene.taxonomy import Taxonomy
-from engine.write.begin import RECIPE, TAXONOMY, read_taxonomy
+from engine.write.begin import TAXONOMY, read_taxonomy
 
 if TYPE_CHECKING:
     import duckdb
@@ -165,19 +164,10 @@ def effective_size(values: Array, groups: NDArray[Any], places: Array) -> float:
 
 
 def _side(out: Path, group: str | None) -> _Side:
-    connection, intent = open_index(out), read_intent(out / RECIPE)
+    connection = open_index(out)
     known = {**columns_of(connection, "frames"), **columns_of(connection, "worlds")}
-    chosen = group or group_of(intent.options if isinstance(intent, Ingest) else {}, known) or "world"
-    if chosen not in known:
-        raise UserError(f"--group {chosen}: {out.name} has no such column; near: {near_matches(chosen, tuple(known))}")
+    chosen = group_column(out, known, group)
     return _Side(connection, read_taxonomy(out / TAXONOMY), chosen)
-
-
-def group_of(options: Mapping[str, Any], known: Mapping[str, str]) -> str | None:
-    """Return the column that an ingest names for its groups, if the index has it."""
-    named = options.get("groups")
-    names = [named] if isinstance(named, str) else list(named) if isinstance(named, list | tuple | dict) else []
-    return next((name for name in names if name in known), None)
 
 
 def _classes(side: _Side) -> dict[str, int]:
