@@ -10,6 +10,7 @@ from importlib import import_module
 from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
+    "balance",
     "export",
     "health",
     "info",

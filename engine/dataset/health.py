@@ -87,11 +87,10 @@ def _lines(report: HealthReport) -> list[str]:
 
 
 def _check_lines(check: Check) -> list[str]:
-    value = "" if check.value is None else f"{check.value:.2%}" if check.unit == "share" else f"{check.value:.4g}"
     verdict = "BROKEN" if check.verdict == "broken" else check.verdict
     count = f", {check.count} of {check.of}" if check.of else ""
     note = f" ({check.note})" if check.note else ""
-    lines = [f"{verdict:<13}{check.name:<21}{value:>9}  limit {str(check.bound):<8} {check.about}{count}{note}"]
+    lines = [f"{verdict:<13}{check.name:<21}{check.value_text:>9}  limit {check.bound_text:<9} {check.about}{count}{note}"]
     if check.verdict == "broken":
         lines += [f"             {offender.path}: {offender.what}" for offender in check.offenders[:SHOWN]]
         rest = check.count - SHOWN

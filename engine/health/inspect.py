@@ -78,7 +78,7 @@ def _near(connection: duckdb.DuckDBPyConnection, limits: Limits, group: str) -> 
     ).fetchnumpy()
     phash, of_group = np.asarray(rows["phash"], np.uint64), np.asarray(rows["g"], np.int64)
     if not len(phash):
-        return judged(name, about, "share", None, bound, note="of no frames it is known")
+        return judged(name, about, "share", None, bound, note="known of none of the frames")
     near = near_duplicates(phash, of_group, bits)
     chosen = near.found[np.argsort(near.bits[near.found], kind="stable")][:MOST_OFFENDERS]
     ids = np.asarray(rows["frame_id"], np.int64)

@@ -49,10 +49,6 @@ class Bound:
         """Return whether a value lies inside."""
         return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
 
-    def __str__(self) -> str:
-        ends = [f">= {self.least:g}" if self.least is not None else "", f"<= {self.most:g}" if self.most is not None else ""]
-        return " and ".join(filter(None, ends)) or "none"
-
 
 BOUNDS: dict[str, Bound] = {
     "empty_frames": Bound(most=0.9),

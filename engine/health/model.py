@@ -35,7 +35,22 @@ class Check:
     count: int = 0  # of those that are at fault, of a share
     of: int = 0
     note: str = ""
-    offenders: tuple[Offender, ...] = ()  # the worst ones first
+    offenders: tuple[Offender, ...] = ()  # the worst ones first, one of a frame
+
+    @property
+    def value_text(self) -> str:
+        """The value for people."""
+        if self.value is None:
+            return ""
+        return f"{self.value:.2%}" if self.unit == "share" else f"{self.value:.4g}"
+
+    @property
+    def bound_text(self) -> str:
+        """What the value may be, for people."""
+        ends = ((">=", self.bound.least), ("<=", self.bound.most))
+        form = "{:g} %" if self.unit == "share" else "{:g}"
+        scale = 100.0 if self.unit == "share" else 1.0
+        return " and ".join(f"{sign} {form.format(scale * end)}" for sign, end in ends if end is not None) or "none"
 
 
 @dataclass(frozen=True)

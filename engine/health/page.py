@@ -68,7 +68,6 @@ def write_health_page(out: Path, report: HealthReport) -> Iterator[bytes]:
 
 
 def _row(out: Path, check: Check) -> str:
-    value = "" if check.value is None else f"{check.value:.2%}" if check.unit == "share" else f"{check.value:.4g}"
     kind = check.verdict if check.verdict in ("ok", "broken") else "none"
     facts = escape(check.about) + (f": {check.count} of {check.of}" if check.of else "")
     note = f"<p>{escape(check.note)}</p>" if check.note else ""
@@ -79,8 +78,8 @@ def _row(out: Path, check: Check) -> str:
         rest = check.offenders[MOST_THUMBNAILS:]
         pictures += f"<p>{escape('; '.join(f'{o.path}: {o.what}' for o in rest))}</p>" if rest else ""
     return (
-        f'<tr><td class="verdict {kind}">{check.verdict}</td><td>{check.name}</td><td class="number">{value}</td>'
-        f'<td class="number">{escape(str(check.bound))}</td><td>{facts}{note}{pictures}</td></tr>\n'
+        f'<tr><td class="verdict {kind}">{check.verdict}</td><td>{check.name}</td><td class="number">{check.value_text}</td>'
+        f'<td class="number">{escape(check.bound_text)}</td><td>{facts}{note}{pictures}</td></tr>\n'
     )
 
 

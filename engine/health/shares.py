@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 MEASURED = ("lum_mean", "lum_p05", "lum_std", "sat_frac", "blur_lap", "noise_sigma", "phash")
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
-Source = Literal["health_frames", "health_boxes", "instances"]
-OF = {"health_frames": "frames", "health_boxes": "boxes", "instances": "instances"}
+Source = Literal["health_frames", "health_boxes", "health_instances"]
+OF = {"health_frames": "frames", "health_boxes": "boxes", "health_instances": "instances"}
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def make_views(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> Non
             least(coalesce(n.labelled_px, 0) / (f.width * f.height), 1.0) AS labelled_share
             FROM frames f LEFT JOIN (SELECT frame_id, count(*) AS labelled, sum(area_px)::DOUBLE AS labelled_px
             FROM instances WHERE class_id <> 0 GROUP BY frame_id) n USING (frame_id)""",
-        f"""health_boxes AS SELECT i.*, {path} AS path, f.width, f.height FROM instances i JOIN frames f USING (frame_id)
-            WHERE class_id <> 0 AND class NOT IN ({stuff})""",
+        f"health_instances AS SELECT i.*, {path} AS path, f.width, f.height FROM instances i JOIN frames f USING (frame_id)",
+        f"health_boxes AS SELECT * FROM health_instances WHERE class_id <> 0 AND class NOT IN ({stuff})",
     ):
         connection.execute(f"CREATE TEMP VIEW {view}")
 
@@ -72,11 +72,11 @@ def _ask_share(connection: duckdb.DuckDBPyConnection, share: Share, limits: Limi
         where=share.name, values=share.values,
     )  # fmt: skip
     if not of:
-        return judged(share.name, share.about, "share", None, bound, note=f"of no {OF[share.source]} it is known")
-    path = "path" if share.source != "instances" else "'frame ' || frame_id"
+        return judged(share.name, share.about, "share", None, bound, note=f"known of none of the {OF[share.source]}")
     rows = ask(
-        connection, f"SELECT frame_id, {path}, shown FROM {source} WHERE at_fault ORDER BY {share.worst}, frame_id "  # noqa: S608
-        f"LIMIT {MOST_OFFENDERS}", where=share.name, values=share.values,
+        connection, f"SELECT frame_id, path, shown FROM {source} WHERE at_fault "  # noqa: S608
+        f"QUALIFY row_number() OVER (PARTITION BY frame_id ORDER BY {share.worst}) = 1 "
+        f"ORDER BY {share.worst}, frame_id LIMIT {MOST_OFFENDERS}", where=share.name, values=share.values,
     ) if count else []  # fmt: skip
     offenders = tuple(Offender(int(frame), str(at), str(what)) for frame, at, what in rows)
     return judged(
@@ -135,7 +135,7 @@ def _of_boxes(m: Measures, taxonomy: Taxonomy) -> list[Share]:
         Share("double_labels", "instances with class and box of another one in the frame", "health_boxes",
               "row_number() OVER (PARTITION BY frame_id, class, bbox ORDER BY inst_id) > 1",
               f"{who} || bbox::VARCHAR", "frame_id"),
-        Share("unlabelled_instances", "instances without a class", "instances", "class_id = 0",
+        Share("unlabelled_instances", "instances without a class", "health_instances", "class_id = 0",
               "coalesce(prim_path, '')", "-area_px"),
     ]  # fmt: skip
 
