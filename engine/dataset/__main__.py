@@ -11,6 +11,7 @@ from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
     "balance",
+    "coverage",
     "export",
     "health",
     "info",
