@@ -67,7 +67,8 @@ def _lines(each: SliceCover, needs: Missing) -> list[str]:
         lines += [f"        {counted.dataset}: not asked: {counted.note}"] if counted.note else []
         if not counted.note and len(each.counted) > 1:
             lines.append(f"        {counted.dataset}: {counted.have} of its {counted.frames} frames")
-    lines += [f"        no command: {needs.note}"] if needs.note else []
+    if needs.note:
+        lines.append(f"        {'no command' if needs.share is None else 'a new folder'}: {needs.note}")
     lines += [f"        share of new frames: {needs.share:.0%}, {needs.share_from}"] if needs.share is not None else []
     return lines
 

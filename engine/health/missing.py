@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.collect.intent import read_intent
 from engine.config import compose
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
 from engine.health.coverage import Counted, Share, SliceCover, share_of
 from engine.provenance import source_sha256
 from engine.recipe import Recipe, without_assets
-from engine.collect.intent import read_intent
 from engine.write.begin import HEADER, MANIFEST, RECIPE
 from engine.write.record import read_header
 
@@ -46,7 +46,7 @@ class Missing:
     purity: Share | None  # of datasets of its own recipe
     share: float | None  # that the number of worlds was reckoned with
     share_from: str
-    note: str  # why there is no command
+    note: str  # why there is no command, or why a dataset of the recipe is not gone on with
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _Rendered:
     out: Path
     recipe: Recipe  # without assets
     count: int
-    is_open: bool  # the same program made all worlds below `count`
+    closed: str  # why it cannot be; "": the same program made all worlds below `count`
     frames_per_world: int
 
 
@@ -110,14 +110,15 @@ def _of_slice(
     per_world = own[0].frames_per_world if own else recipe.rig.steps * max(len(recipe.rig.cameras), 1)
     worlds = worlds_needed(-(-each.missing // per_world), share)
     worlds = max(worlds, worlds_needed(each.missing_groups, share))
-    base = next((one for one in own if one.is_open), None)
+    base = next((one for one in own if not one.closed), None)
     folder = () if config_dir is None else ("--config-dir", str(config_dir))
     words = ("python", "-m", "engine.run", *folder, *wanted.run)
     if base is not None:
         words += (f"seed={base.recipe.seed}", f"count={base.count + worlds}", f"out={base.out}")
     else:
         words += (f"seed={seed}", f"count={worlds}", f"out={_free(target / wanted.name)}")
-    return Missing(wanted.name, purity, share, source, ""), Command((wanted.name,), words, worlds)
+    note = f"{own[0].out.name} is of its recipe, but {own[0].closed}" if own and base is None else ""
+    return Missing(wanted.name, purity, share, source, note), Command((wanted.name,), words, worlds)
 
 
 def _share(counted: Sequence[Counted], stated: float | None) -> tuple[float | None, str]:
@@ -157,9 +158,10 @@ def _rendered(folders: Sequence[Path]) -> list[_Rendered]:
         if not isinstance(intent, Recipe):
             continue
         header, job = read_header(out / HEADER), read_manifest(out / MANIFEST).job
-        is_open = job.worlds is None and header.source_sha256 == source_sha256()
+        closed = "other sources of the program made it" if header.source_sha256 != source_sha256() else ""
+        closed = closed if job.worlds is None else "worlds= chose its worlds"
         frames_per_world = header.steps * len(header.cameras)
-        found.append(_Rendered(out, without_assets(intent), job.count, is_open, frames_per_world))
+        found.append(_Rendered(out, without_assets(intent), job.count, closed, frames_per_world))
     return found
 
 
