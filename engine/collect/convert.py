@@ -1,4 +1,4 @@
-"""A dataset with the classes of a later version of its taxonomy: pictures are linked, labels and class maps rewritten."""
+"""A dataset with the classes of a later version of its taxonomy: pictures are linked, labels are rewritten."""
 
 from __future__ import annotations
 
@@ -143,8 +143,9 @@ def _class_map(path: Path, classes: Classes) -> bytes:
     ids = classes.ids
     if pixels.max(initial=0) >= len(ids):
         raise UserError(f"{path} has the class {pixels.max()}, which the taxonomy has not")
+    new = ids[pixels]
     is_small = max((c.id for c in classes.new.classes), default=0) <= LARGEST_UINT8
-    return encode_png(ids[pixels].astype(np.uint8 if is_small else np.uint16))
+    return encode_png(new.astype(np.uint8) if is_small else new.astype(np.uint16))
 
 
 def _scene_table(path: Path, classes: Classes) -> bytes:

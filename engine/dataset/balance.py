@@ -20,7 +20,9 @@ BAR = 20  # characters
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("dataset", type=Path, help="the folder that out= named")
-    parser.add_argument("--spec", type=Path, required=True, metavar="FILE", help="what balanced means: YAML, or a shipped name")
+    parser.add_argument(
+        "--spec", type=Path, required=True, metavar="FILE", help="what balanced means: YAML, or a shipped name"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
 
 

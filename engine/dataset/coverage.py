@@ -46,7 +46,10 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     for command in runs:
         say(f"# {command.worlds} worlds for {', '.join(command.slices)}")
         say(str(command))
-    say(f"{len(covers) - len(unmet)} of {len(covers)} slices are met" + ("" if runs or not unmet else "; no command makes the rest"))
+    say(
+        f"{len(covers) - len(unmet)} of {len(covers)} slices are met"
+        + ("" if runs or not unmet else "; no command makes the rest")
+    )
     return 1 if unmet else 0
 
 

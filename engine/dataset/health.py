@@ -78,7 +78,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
 
 
 def _lines(report: HealthReport) -> list[str]:
-    lines = [f"{report.dataset_id}: {report.frames} frames, {report.instances} labels of {len(report.classes.instances)} classes"]
+    classes = len(report.classes.instances)
+    lines = [f"{report.dataset_id}: {report.frames} frames, {report.instances} labels of {classes} classes"]
     for check in report.checks:
         lines += _check_lines(check)
     judged = sum(check.verdict in ("ok", "broken") for check in report.checks)
@@ -90,7 +91,9 @@ def _check_lines(check: Check) -> list[str]:
     verdict = "BROKEN" if check.verdict == "broken" else check.verdict
     count = f", {check.count} of {check.of}" if check.of else ""
     note = f" ({check.note})" if check.note else ""
-    lines = [f"{verdict:<13}{check.name:<21}{check.value_text:>9}  limit {check.bound_text:<9} {check.about}{count}{note}"]
+    lines = [
+        f"{verdict:<13}{check.name:<21}{check.value_text:>9}  limit {check.bound_text:<9} {check.about}{count}{note}"
+    ]
     if check.verdict == "broken":
         lines += [f"             {offender.path}: {offender.what}" for offender in check.offenders[:SHOWN]]
         rest = check.count - SHOWN

@@ -1,4 +1,4 @@
-"""`python -m engine.dataset taxonomy ...`: versions of a list of classes, labels from one to the next, drift of shapes."""
+"""`python -m engine.dataset taxonomy ...`: versions of a list of classes, and drift of their shapes."""
 
 from __future__ import annotations
 
@@ -34,13 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert.add_argument("--to", type=Path, required=True, metavar="NEW", help="taxonomy.json of the later version")
     convert.add_argument("--out", type=Path, required=True, metavar="DIR", help="dataset to make")
     convert.add_argument(
-        "--rule", action="append", default=[], metavar="OLD=NEW", help="for a class that was split, retired or redefined"
+        "--rule",
+        action="append",
+        default=[],
+        metavar="OLD=NEW",
+        help="for a class that was split, retired or redefined",
     )
     drift = actions.add_parser("drift", help="hold the shapes of every class in two datasets against each other")
     drift.add_argument("first", type=Path, metavar="A")
     drift.add_argument("second", type=Path, metavar="B")
-    drift.add_argument("--group", metavar="COLUMN", help="whose values are independent (what the ingest says, or world)")
-    drift.add_argument("--alpha", type=float, default=0.05, help="chance of a false alarm over all (default: %(default)s)")
+    drift.add_argument(
+        "--group", metavar="COLUMN", help="whose values are independent (what the ingest says, or world)"
+    )
+    drift.add_argument(
+        "--alpha", type=float, default=0.05, help="chance of a false alarm over all (default: %(default)s)"
+    )
     drift.add_argument("--effect", type=float, default=0.1, help="least KS distance that counts (default: %(default)s)")
     drift.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
 
@@ -117,8 +125,8 @@ def _convert(arguments: argparse.Namespace, say: Say) -> int:
     old = source.rows.taxonomy
     rules = _rules(arguments.rule, {c.key for c in old.classes}, {c.key for c in new.classes})
     findings = check_successor(old, new)
-    if not findings:
-        mapping, findings = mapping_between(old, new, rules)
+    mapping, lossy = mapping_between(old, new, rules)
+    findings = findings or lossy
     for finding in findings:
         say(f"FAULT {finding}")
     if findings:
@@ -128,7 +136,9 @@ def _convert(arguments: argparse.Namespace, say: Say) -> int:
         progress.begin(counts)
         manifest = convert(dataset, out, Classes(old, new, mapping), progress.update)
     moved = ", ".join(f"{key} -> {into or 'nothing'}" for key, into in mapping.items() if key != into)
-    say(f"{manifest.dataset_id}: version {new.version} of the taxonomy ({moved or 'no class has another name'}) in {out}")
+    say(
+        f"{manifest.dataset_id}: version {new.version} of the taxonomy ({moved or 'no class has another name'}) in {out}"
+    )
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Records with the classes that a trainer expects: refused, with the class named, where labels would mean something else."""
+"""Records with the classes that a trainer expects; refused, with the class named, where labels would mean others."""
 
 from __future__ import annotations
 

@@ -49,7 +49,9 @@ class Axis:
             raise ValueError("targets must be shares by value, or a list for bins, or `even` for bins")
         if isinstance(self.targets, tuple) and len(self.targets) != len(self.bins) - 1:
             raise ValueError(f"targets must be {max(len(self.bins) - 1, 0)} shares, one a bin, got {len(self.targets)}")
-        if isinstance(self.targets, dict) and (not self.targets or set(self.targets) - set(self.labels or self.targets)):
+        if isinstance(self.targets, dict) and (
+            not self.targets or set(self.targets) - set(self.labels or self.targets)
+        ):
             raise ValueError(f"targets must name the bins: {', '.join(self.labels)}")
         total = sum(self.shares.values())
         if any(not 0.0 <= share <= 1.0 for share in self.shares.values()) or total > 1.0 + SUM_TOLERANCE:
@@ -167,9 +169,7 @@ def _columns(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
     return {**columns_of(connection, "frames"), **columns_of(connection, "worlds")}
 
 
-def _axis(
-    connection: duckdb.DuckDBPyConnection, spec: Balance, name: str, group: str | None, where: str
-) -> AxisFound:
+def _axis(connection: duckdb.DuckDBPyConnection, spec: Balance, name: str, group: str | None, where: str) -> AxisFound:
     axis = spec.axes[name]
     source = FRAMES if spec.unit == "frames" else INSTANCES
     value = expression(axis.of, f"{where}: axes.{name}.of")
@@ -220,9 +220,7 @@ def _cell_of(axis: Axis, value: str) -> str:
     return f"CASE WHEN {value} IS NULL THEN '{NOTHING}' WHEN {text} IN ({listed}) THEN {text} ELSE '{OTHER}' END"
 
 
-def _judge(
-    value: str, count: int, of: int, target: float, tolerance: float, bounds: tuple[float, float]
-) -> Cell:
+def _judge(value: str, count: int, of: int, target: float, tolerance: float, bounds: tuple[float, float]) -> Cell:
     share = count / of
     verdict: Verdict = "balanced"
     if abs(share - target) > tolerance + 1e-12:

@@ -124,10 +124,11 @@ def judge(rows: Sequence[Drift], *, alpha: float, effect: float) -> tuple[Drift,
     values = iter(adjusted.tolist())
     out = []
     for row in rows:
-        if row.verdict != "insufficient":
-            p = next(values)
-            row = replace(row, p_holm=p, verdict="drifted" if p < alpha and row.distance >= effect else "same")
-        out.append(row)
+        p = row.p if row.verdict == "insufficient" else next(values)
+        verdict: Verdict = row.verdict
+        if verdict != "insufficient":
+            verdict = "drifted" if p < alpha and row.distance >= effect else "same"
+        out.append(replace(row, p_holm=p, verdict=verdict))
     return tuple(out)
 
 
@@ -212,6 +213,4 @@ def _row(key: str, measure: str, taken: Sequence[tuple[Array, NDArray[Any]]]) ->
     if min(count) < LEAST_INSTANCES or min(groups) < LEAST_GROUPS:
         return nothing
     facts = compare_samples((taken[0][0], taken[1][0]), (taken[0][1], taken[1][1]))
-    return replace(nothing, verdict="same", **facts)
-
-
+    return replace(nothing, verdict="same", distance=facts["distance"], delta=facts["delta"], p=facts["p"])

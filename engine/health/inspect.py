@@ -93,7 +93,7 @@ def _near(connection: duckdb.DuckDBPyConnection, limits: Limits, group: str) -> 
 
 def _paths(connection: duckdb.DuckDBPyConnection, frames: list[int]) -> dict[int, str]:
     rows = ask(
-        connection, "SELECT frame_id, path FROM health_frames WHERE frame_id IN (SELECT unnest(?))",
+        connection, "SELECT frame_id, health_path FROM health_frames WHERE frame_id IN (SELECT unnest(?))",
         where="frames", values=[frames],
     )  # fmt: skip
     return {int(frame): str(path) for frame, path in rows}
@@ -108,7 +108,7 @@ def _labelled_pixels(connection: duckdb.DuckDBPyConnection, limits: Limits) -> C
 def _most_instances(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Check:
     rows = ask(
         connection,
-        f"SELECT frame_id, path, labelled FROM health_frames ORDER BY labelled DESC, frame_id LIMIT {MOST_OFFENDERS}",  # noqa: S608
+        f"SELECT frame_id, health_path, labelled FROM health_frames ORDER BY labelled DESC, frame_id LIMIT {MOST_OFFENDERS}",  # noqa: S608
         where="most_instances",
     )
     bound = limits.bounds["most_instances"]
@@ -125,7 +125,9 @@ def _most_instances(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Ch
 def _nulls(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Check:
     found = null_columns(connection, ("frames", "instances"))
     bound = limits.bounds["null_columns"]
-    return judged("null_columns", "columns without any value", "number", float(len(found)), bound, note=", ".join(found))
+    return judged(
+        "null_columns", "columns without any value", "number", float(len(found)), bound, note=", ".join(found)
+    )
 
 
 def _spreads(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, float]]:

@@ -93,7 +93,7 @@ class Limits:
 def read_limits(path: Path | None) -> Limits:
     """Return the defaults with what a YAML file says otherwise: `measures:` and `limits:`, checks by name.
 
-    A limit is a number (the most, or the least of class_entropy and labelled_pixels), `{least, most}`, or null for none.
+    A limit is a number (the most; of class_entropy and labelled_pixels the least), `{least, most}`, or null: none.
 
     Raises:
         UserError: If the file cannot be read or names what does not exist.
@@ -110,7 +110,9 @@ def read_limits(path: Path | None) -> Limits:
         raise UserError(f"{path}: limits: expected checks by name, got {given!r}")
     for name, value in given.items():
         if name not in BOUNDS:
-            raise UserError(f"{path}: limits: there is no check '{name}'; near: {near_matches(str(name), tuple(BOUNDS))}")
+            raise UserError(
+                f"{path}: limits: there is no check '{name}'; near: {near_matches(str(name), tuple(BOUNDS))}"
+            )
         bounds[name] = _bound(name, value, f"{path}: limits.{name}")
     return Limits(measures, bounds)
 

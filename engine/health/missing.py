@@ -1,7 +1,7 @@
 """The command lines that make what a coverage report misses.
 
-World i of a recipe and seed is the same in any dataset. So a dataset of the very recipe that a slice asks for is gone on
-with, by a larger `count=`; anything else goes into a folder of its own, under a seed that no dataset has yet.
+World i of a recipe and seed is the same in any dataset. So a dataset of the very recipe that a slice asks for is
+gone on with, by a larger `count=`; anything else goes into a folder of its own, under a seed that no dataset has yet.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Near duplicates by their hashes, without holding every picture against every other.
 
-Of two hashes that differ in at most d of 64 bits, one of d + 1 bands of bits is equal (pigeon holes). So only hashes that
-share a band are compared. Bits are dealt to the bands in turn, since neighbouring frequencies of a hash hang together.
+Of two hashes that differ in at most d of 64 bits, one of d + 1 bands of bits is equal (pigeon holes). So only hashes
+that share a band are compared. Bits are dealt to the bands in turn, since neighbouring frequencies of a hash hang together.
 """
 
 from __future__ import annotations
@@ -57,9 +57,7 @@ def near_duplicates(phash: NDArray[np.uint64], world: NDArray[np.int64], most_bi
     return NearDuplicates(np.where(found, earlier, NONE), bits)
 
 
-def _earliest(
-    index: NDArray[np.intp], position: NDArray[np.int64], count: int, none: int
-) -> NDArray[np.int64]:
+def _earliest(index: NDArray[np.intp], position: NDArray[np.int64], count: int, none: int) -> NDArray[np.int64]:
     """Return the least position of every index below `count`; `none` where there is no position."""
     found = np.full(count, none, np.int64)
     np.minimum.at(found, index, position)

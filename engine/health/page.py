@@ -78,8 +78,8 @@ def _row(out: Path, check: Check) -> str:
         rest = check.offenders[MOST_THUMBNAILS:]
         pictures += f"<p>{escape('; '.join(f'{o.path}: {o.what}' for o in rest))}</p>" if rest else ""
     return (
-        f'<tr><td class="verdict {kind}">{check.verdict}</td><td>{check.name}</td><td class="number">{check.value_text}</td>'
-        f'<td class="number">{escape(check.bound_text)}</td><td>{facts}{note}{pictures}</td></tr>\n'
+        f'<tr><td class="verdict {kind}">{check.verdict}</td><td>{check.name}</td>'
+        f'<td class="number">{check.value_text}</td><td class="number">{escape(check.bound_text)}</td><td>{facts}{note}{pictures}</td></tr>\n'
     )
 
 
@@ -109,14 +109,15 @@ def _classes(classes: Classes, frames: int) -> str:
     top = max(classes.instances.values())
     rows = []
     for key, count in sorted(classes.instances.items(), key=lambda pair: -pair[1]):
-        bar = f'<svg width="{BAR_PX}" height="12"><rect width="{max(BAR_PX * count / top, 1):.1f}" height="12" fill="#5aa9ff"/></svg>'
+        width = max(BAR_PX * count / top, 1.0)
+        bar = f'<svg width="{BAR_PX}" height="12"><rect width="{width:.1f}" height="12" fill="#5aa9ff"/></svg>'
         share = classes.frames[key] / max(frames, 1)
         rows.append(
             f'<tr><td>{escape(key)}</td><td class="number">{count}</td><td>{bar}</td>'
             f'<td class="number">{classes.frames[key]}</td><td class="number">{share:.1%}</td></tr>'
         )
     head = (
-        "<h2>Classes</h2>\n<table><tr><th>class</th><th class=\"number\">labels</th><th></th>"
+        '<h2>Classes</h2>\n<table><tr><th>class</th><th class="number">labels</th><th></th>'
         '<th class="number">frames</th><th class="number">of all</th></tr>\n'
     )
     return head + "\n".join(rows) + "</table>\n" + _matrix(classes)

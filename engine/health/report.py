@@ -34,7 +34,9 @@ def write_beside(path: Path, chunks: Iterable[bytes]) -> None:
         raise UserError(f"{path} is a folder; name the file to write")
     inside = next((folder for folder in place.parents if (folder / "manifest.json").is_file()), None)
     if inside is not None:
-        raise UserError(f"{path} lies in the dataset {inside}, whose files are all in its manifest; choose another place")
+        raise UserError(
+            f"{path} lies in the dataset {inside}, whose files are all in its manifest; choose another place"
+        )
     with refusals_named(place):
         place.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -42,14 +42,15 @@ def make_views(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> Non
     labels = "SELECT frame_id, class, class_id FROM instances WHERE class_id <> 0"
     if columns_of(connection, "defects"):
         labels += " UNION ALL SELECT frame_id, class, class_id FROM defects WHERE class_id <> 0 AND NOT near_miss"
+    with_frame = f"SELECT i.*, {path} AS health_path, f.width, f.height FROM instances i JOIN frames f USING (frame_id)"
     for view in (
         f"health_labels AS {labels}",
-        f"""health_frames AS SELECT f.*, {path} AS path, coalesce(n.labelled, 0) AS labelled,
+        f"""health_frames AS SELECT f.*, {path} AS health_path, coalesce(n.labelled, 0) AS labelled,
             least(coalesce(n.labelled_px, 0) / (f.width * f.height), 1.0) AS labelled_share
             FROM frames f LEFT JOIN (SELECT frame_id, count(*) AS labelled, sum(area_px)::DOUBLE AS labelled_px
-            FROM instances WHERE class_id <> 0 GROUP BY frame_id) n USING (frame_id)""",
-        f"health_instances AS SELECT i.*, {path} AS path, f.width, f.height FROM instances i JOIN frames f USING (frame_id)",
-        f"health_boxes AS SELECT * FROM health_instances WHERE class_id <> 0 AND class NOT IN ({stuff})",
+            FROM instances WHERE class_id <> 0 GROUP BY frame_id) n USING (frame_id)""",  # noqa: S608
+        f"health_instances AS {with_frame}",
+        f"health_boxes AS SELECT * FROM health_instances WHERE class_id <> 0 AND class NOT IN ({stuff})",  # noqa: S608
     ):
         connection.execute(f"CREATE TEMP VIEW {view}")
 
@@ -74,7 +75,7 @@ def _ask_share(connection: duckdb.DuckDBPyConnection, share: Share, limits: Limi
     if not of:
         return judged(share.name, share.about, "share", None, bound, note=f"known of none of the {OF[share.source]}")
     rows = ask(
-        connection, f"SELECT frame_id, path, shown FROM {source} WHERE at_fault "  # noqa: S608
+        connection, f"SELECT frame_id, health_path, shown FROM {source} WHERE at_fault "  # noqa: S608
         f"QUALIFY row_number() OVER (PARTITION BY frame_id ORDER BY {share.worst}) = 1 "
         f"ORDER BY {share.worst}, frame_id LIMIT {MOST_OFFENDERS}", where=share.name, values=share.values,
     ) if count else []  # fmt: skip
@@ -105,14 +106,16 @@ def _of_frames(m: Measures) -> list[Share]:
               "'lum_mean ' || coalesce(lum_mean::VARCHAR, 'null')", "frame_id", MEASURED),
         Share("byte_duplicates", "frames whose picture is byte for byte that of an earlier one", "health_frames",
               "row_number() OVER (PARTITION BY image_sha256 ORDER BY frame_id) > 1 AND image_sha256 IS NOT NULL",
-              "'as ' || first_value(path) OVER (PARTITION BY image_sha256 ORDER BY frame_id)", "frame_id",
+              "'as ' || first_value(health_path) OVER (PARTITION BY image_sha256 ORDER BY frame_id)", "frame_id",
               ("image_sha256",)),
     ]  # fmt: skip
 
 
 def _of_boxes(m: Measures, taxonomy: Taxonomy) -> list[Share]:
     rules = [(c.key, c.min_area_px) for c in taxonomy.classes if c.min_area_px]
-    undersized = "CASE class " + " ".join("WHEN ? THEN area_px < ?" for _ in rules) + " END" if rules else "NULL::BOOLEAN"
+    undersized = (
+        "CASE class " + " ".join("WHEN ? THEN area_px < ?" for _ in rules) + " END" if rules else "NULL::BOOLEAN"
+    )
     who = "class || ' ' || inst_id || ': '"
     return [
         Share("tiny_boxes", f"instances of less than {m.tiny_area_px:g} px", "health_boxes", "area_px < ?",

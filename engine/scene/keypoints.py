@@ -82,9 +82,7 @@ def with_keypoints(
         notes.add("error", name[at], "a keypoint that an instance has twice; the first one counts")
     order = order[np.concatenate([np.ones(min(len(order), 1), np.bool_), ~repeated])]
     table = Keypoints(instance[order], column[order], position[order], depth[order])
-    return dataclasses.replace(
-        scene, keypoints=table, taxonomy=dataclasses.replace(scene.taxonomy, classes=entries)
-    )
+    return dataclasses.replace(scene, keypoints=table, taxonomy=dataclasses.replace(scene.taxonomy, classes=entries))
 
 
 def _check_classes(scene: Scene, wishes: Mapping[str, ClassKeypoints]) -> None:

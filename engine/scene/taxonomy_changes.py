@@ -1,7 +1,7 @@
 """From one version of a taxonomy to the next: what may change, what must be recorded, and how old labels are read.
 
-The id of a class is its identity in every mask and label file, so ids are never given twice: a class keeps its id under a
-new name, and a class that is gone keeps it in `retired`. Everything else that happened stands in `changes`, oldest first.
+The id of a class is its identity in every mask and label file, so ids are never given twice: a class keeps its id under
+a new name, and one that is gone keeps it in `retired`. All else that happened stands in `changes`, oldest first.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def check_taxonomy(taxonomy: Taxonomy) -> tuple[Finding, ...]:
     found = []
     for c in taxonomy.classes:
         if c.parent and c.parent not in by_key:
-            found.append(Finding(c.key, c.id, f"has the parent {c.parent}, which is no class", "add it, or clear parent"))
+            found.append(
+                Finding(c.key, c.id, f"has the parent {c.parent}, which is no class", "add it, or clear parent")
+            )
         elif (circle := _circle(c, by_key)) is not None:
             found.append(Finding(c.key, c.id, f"descends from itself: {circle}", "give one of them another parent"))
         if not c.definition.strip():
@@ -158,7 +160,9 @@ def _check_ids(old: Taxonomy, walked: _Walked, new: Taxonomy) -> list[Finding]:
                 found.append(Finding(key, number, what, f"give it id {number} again"))
         elif now is not None and now not in walked.added:
             repair = f'record {say}"rename", "class": "{key}", "into": ["{now}"]}}, or a split or merge with new ids'
-            found.append(Finding(key, number, f"is called {now} in version {new.version}, and no change says so", repair))
+            found.append(
+                Finding(key, number, f"is called {now} in version {new.version}, and no change says so", repair)
+            )
         elif now is None:
             repair = f'record {say}"retire", "class": "{key}"}} and add {{"id": {number}, "key": "{key}"}} to "retired"'
             found.append(Finding(key, number, f"is gone from version {new.version}, and no change says so", repair))
@@ -171,7 +175,9 @@ def _check_ids(old: Taxonomy, walked: _Walked, new: Taxonomy) -> list[Finding]:
         elif c.id in used and c.key in walked.added:
             found.append(Finding(c.key, c.id, f"has the id of {used[c.id]}", f"take a new one, such as {free}"))
         elif c.id not in used and c.key not in walked.added:
-            found.append(Finding(c.key, c.id, "is new, and no change says so", f'record {say}"add", "class": "{c.key}"}}'))
+            found.append(
+                Finding(c.key, c.id, "is new, and no change says so", f'record {say}"add", "class": "{c.key}"}}')
+            )
     return found
 
 
@@ -249,7 +255,9 @@ def mapping_between(
             mapping[c.key] = given[c.key]
         elif step.needs_rule or len(step.into) != 1 or step.into[0] not in now:
             choices = " or ".join([*(f"--rule {c.key}={into}" for into in step.into), f"--rule {c.key}=null to drop"])
-            found.append(Finding(c.key, c.id, f"cannot be converted: {step.reason or 'it is gone'}", f"decide: {choices}"))
+            found.append(
+                Finding(c.key, c.id, f"cannot be converted: {step.reason or 'it is gone'}", f"decide: {choices}")
+            )
         elif now[step.into[0]].keypoints != c.keypoints:
             what = f"becomes {step.into[0]}, which has other keypoints"
             found.append(Finding(c.key, c.id, what, f"drop it: --rule {c.key}=null"))

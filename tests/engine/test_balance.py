@@ -30,7 +30,9 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def light(**axis: Any) -> dict[str, Any]:
-    return {"axes": {"light": {"of": "lum_mean", "bins": [0, 0.2, 0.5, 1], "targets": "even", "tolerance": 0.01} | axis}}
+    return {
+        "axes": {"light": {"of": "lum_mean", "bins": [0, 0.2, 0.5, 1], "targets": "even", "tolerance": 0.01} | axis}
+    }
 
 
 def found(dataset: Path, spec: dict[str, Any]) -> BalanceReport:
@@ -95,7 +97,7 @@ def test_groups_are_one_observation_each(dataset: Path) -> None:
 
 
 def test_intervals_of_groups_hold_the_truth_as_often_as_they_say() -> None:
-    """200 datasets of 40 groups of 5 equal frames, of which 30 % are of a value: 95 % intervals, within 4 standard errors."""
+    """200 datasets of 40 groups of 5 equal frames, 30 % of a value: 95 % intervals, within 4 standard errors."""
     from engine.health.balance import _intervals
 
     random, holds = np.random.default_rng(0), 0

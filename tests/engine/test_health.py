@@ -21,7 +21,10 @@ from tests.engine.index_tables import Columns, clean_frames, clean_instances, ed
 from tests.engine.toy_dataset import make_toy, toy_plan
 
 FRAMES = 120
-LIMITS = "limits: {empty_frames: 0.1, unseen_classes: 0, rare_classes: 0, image_sizes: 1, null_columns: 0, labelled_pixels: 0.005}\n"
+LIMITS = (
+    "limits: {empty_frames: 0.1, unseen_classes: 0, rare_classes: 0, image_sizes: 1, null_columns: 0, "
+    "labelled_pixels: 0.005}\n"
+)
 Tables = tuple[Columns, Columns]
 
 
@@ -155,7 +158,7 @@ PLANTS: dict[str, tuple[Callable[[], Tables], int | None]] = {
     "co_occurrence": (always_together, None),
     "most_instances": (crowd, 7),
     "image_sizes": (frames_with(width=put([7], 641)), None),
-    "null_columns": (frames_with(surface=lambda column: list(column), lum_p05=lambda column: [None] * len(column)), None),
+    "null_columns": (frames_with(lum_p05=lambda column: [None] * len(column)), None),
 }  # fmt: skip
 
 
@@ -274,9 +277,7 @@ def test_limits_are_defaults_with_what_a_file_says(tmp_path: Path) -> None:
     assert read_limits(None) == Limits()
 
 
-def test_the_command_says_it_with_files_and_exit_codes(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_says_it_with_files_and_exit_codes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = write_index(folder / "data", *PLANTS["byte_duplicates"][0]())
     report, page = folder / "health.json", folder / "health.html"
     assert main(["health", str(out), "--json", str(report), "--html", str(page)]) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,11 @@ from pycocotools.coco import COCO
 from engine._layout import data_root
 from engine.dataset.__main__ import main
 from engine.errors import UserError
-from engine.health.drift import LEAST_GROUPS, Drift, compare_samples, group_of, judge
+from engine.health.drift import LEAST_GROUPS, Drift, compare_samples, compare_shapes, judge
+from engine.health.groups import group_of
 from engine.scene.taxonomy import Taxonomy, taxonomy_from_json
 from engine.scene.taxonomy_changes import check_successor, check_taxonomy, mapping_between, steps_between
+from tests.engine.index_tables import CLASSES, clean_frames, clean_instances, edited, write_index
 from tests.engine.toy_dataset import TAXONOMY, make_toy, toy_plan
 
 ONE: dict[str, Any] = {
@@ -88,12 +91,12 @@ def test_a_recorded_change_makes_a_successor(new: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("new", "expected"),
     [
-        (RENAME | {"changes": []}, 'class dent (id 7) is called dimple in version 2.0.0, and no change says so; record {"from": "1.0.0", "op": "rename"'),
-        (later(dent=None), 'class dent (id 7) is gone from version 2.0.0, and no change says so; record {"from": "1.0.0", "op": "retire", "class": "dent"}'),
-        (later({"op": "retire", "class": "dent"}, dent=None), 'class dent (id 7) is not in "retired", so that its id may be given again'),
-        (later({"op": "retire", "class": "dent"}, {"op": "add", "class": "crack"}, dent=None, new=[{"id": 7, "key": "crack"}]), "class crack (id 7) has the id of dent, ids are never used again; take 8"),
+        (RENAME | {"changes": []}, 'class dent (id 7) is called dimple in version 2.0.0, and no change says so; record {"from": "1.0.0", "op": "rename"'),  # noqa: E501
+        (later(dent=None), 'class dent (id 7) is gone from version 2.0.0, and no change says so; record {"from": "1.0.0", "op": "retire", "class": "dent"}'),  # noqa: E501
+        (later({"op": "retire", "class": "dent"}, dent=None), 'class dent (id 7) is not in "retired", so that its id may be given again'),  # noqa: E501
+        (later({"op": "retire", "class": "dent"}, {"op": "add", "class": "crack"}, dent=None, new=[{"id": 7, "key": "crack"}]), "class crack (id 7) has the id of dent, ids are never used again; take 8"),  # noqa: E501
         (later(dent={"id": 12}), "class dent (id 7) has id 12 now, ids stay with their class; give it id 7 again"),
-        (later(new=[{"id": 9, "key": "crack"}]), 'class crack (id 9) is new, and no change says so; record {"from": "1.0.0", "op": "add", "class": "crack"}'),
+        (later(new=[{"id": 9, "key": "crack"}]), 'class crack (id 9) is new, and no change says so; record {"from": "1.0.0", "op": "add", "class": "crack"}'),  # noqa: E501
         (REDEFINE | {"changes": []}, "class dent (id 7) has another definition, and no change says so"),
         (SPLIT | {"changes": []}, "class gouge (id 8) is new, and no change says so"),
         (later({"op": "retire", "class": "dint"}), "class dint is not in version 1.0.0, from which changes retire it"),
@@ -120,7 +123,7 @@ def test_an_id_of_a_class_that_was_retired_long_ago_is_not_used_again() -> None:
         ({"scratch": {"parent": "damage"}}, "class scratch (id 3) has the parent damage, which is no class"),
         ({"defect": {"parent": "dent"}}, "class defect (id 1) descends from itself: defect -> dent -> defect"),
         ({"scuff": {"definition": " "}}, "class scuff (id 4) has no definition"),
-        ({"scuff": {"aliases": ["rub"]}, "dent": {"aliases": ["rub"]}}, "class dent (id 7) has the alias rub, which is that of class scuff"),
+        ({"scuff": {"aliases": ["rub"]}, "dent": {"aliases": ["rub"]}}, "class dent (id 7) has the alias rub, which is that of class scuff"),  # noqa: E501
         ({"dent": {"aliases": ["scuff"]}}, "class dent (id 7) has the alias scuff, which is that of class scuff"),
     ],
 )  # fmt: skip
@@ -177,14 +180,16 @@ def toys(*changes: dict[str, Any], classes: list[dict[str, Any]], retired: list[
 
 
 CARTON, PALLET = TAXONOMY.to_json()["classes"]
-RENAMED = toys({"op": "rename", "class": "carton", "into": ["box"]}, classes=[CARTON | {"key": "box"}, PALLET], retired=[])
+RENAMED = toys(
+    {"op": "rename", "class": "carton", "into": ["box"]}, classes=[CARTON | {"key": "box"}, PALLET], retired=[]
+)
 MERGED = toys(
     {"op": "add", "class": "load"}, {"op": "merge", "class": "carton", "into": ["load"]},
     {"op": "merge", "class": "pallet", "into": ["load"]}, classes=[{"id": 9, "key": "load", "definition": "Both."}],
     retired=[{"id": 1, "key": "carton"}, {"id": 3, "key": "pallet"}],
 )  # fmt: skip
 SPLIT_TOY = toys({"op": "split", "class": "pallet", "into": ["pallet", "skid"]},
-                 classes=[CARTON, PALLET | {"definition": "With deck boards."}, {"id": 9, "key": "skid"}], retired=[])  # fmt: skip
+                 classes=[CARTON, PALLET | {"definition": "With deck boards."}, {"id": 9, "key": "skid"}], retired=[])  # fmt: skip  # noqa: E501
 
 
 def test_an_export_with_the_same_taxonomy_passes(toy: Path, tmp_path: Path) -> None:
@@ -199,8 +204,8 @@ def test_an_export_with_the_same_taxonomy_passes(toy: Path, tmp_path: Path) -> N
         (RENAMED | {"changes": []}, "class carton (id 1) is called box in version 2.0.0, and no change says so"),
         (SPLIT_TOY, "class pallet (id 3) cannot be converted: pallet was split into pallet, skid after version 1.0.0"),
         (TAXONOMY.to_json() | {"version": "2", "classes": [CARTON]}, "class pallet (id 3) is gone from version 2"),
-        (TAXONOMY.to_json() | {"version": "2", "classes": [CARTON, PALLET | {"definition": "Wood."}]}, "class pallet (id 3) has another definition"),
-        (TAXONOMY.to_json() | {"version": "2", "classes": [CARTON, PALLET | {"keypoints": ["a"]}]}, "class pallet (id 3) has another keypoints"),
+        (TAXONOMY.to_json() | {"version": "2", "classes": [CARTON, PALLET | {"definition": "Wood."}]}, "class pallet (id 3) has another definition"),  # noqa: E501
+        (TAXONOMY.to_json() | {"version": "2", "classes": [CARTON, PALLET | {"keypoints": ["a"]}]}, "class pallet (id 3) has another keypoints"),  # noqa: E501
     ],
 )  # fmt: skip
 def test_an_export_for_another_taxonomy_fails_with_the_class_named(
@@ -247,7 +252,15 @@ def test_a_converted_dataset_is_sound_and_older_trainers_are_refused(
 
 
 def test_a_split_is_converted_by_a_rule_alone(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = ["taxonomy", "convert", str(toy), "--to", write(tmp_path / "n.json", SPLIT_TOY), "--out", str(tmp_path / "o")]
+    command = [
+        "taxonomy",
+        "convert",
+        str(toy),
+        "--to",
+        write(tmp_path / "n.json", SPLIT_TOY),
+        "--out",
+        str(tmp_path / "o"),
+    ]
     assert main(command) == 1
     assert "FAULT class pallet (id 3) cannot be converted" in capsys.readouterr().out
     assert not (tmp_path / "o").exists()
@@ -312,46 +325,66 @@ def test_groups_of_an_ingest_are_found_by_name() -> None:
     assert group_of({}, known) is None
 
 
-def grown(out: Path, worlds: range, scale: int) -> None:
-    """Write a toy dataset whose pallets are larger, and all else as it is; the index says so, nothing reads pixels."""
-    make_toy(out, worlds, toy_plan(seed=worlds.start))
-    path = out / "index/instances.parquet"
-    table = pq.read_table(path)
-    is_pallet = np.array(table["class"].to_pylist()) == "pallet"
-    area = np.where(is_pallet, table["area_px"].to_numpy() * scale, table["area_px"].to_numpy()).astype(np.int32)
-    import pyarrow as pa
-
-    pq.write_table(table.set_column(table.column_names.index("area_px"), "area_px", pa.array(area)), path)
+def tables(folder: Path, name: str, seed: int, scale: float = 1.0, frames: int = 120, **more: Any) -> Path:
+    """Write an index in which cartons are so many times as large as they are by law."""
+    instances = clean_instances(frames, seed)
+    is_carton = np.array(instances["class"]) == "carton"
+    area = np.array(instances["area_px"])
+    grown = edited(instances, area_px=lambda _: np.where(is_carton, area * scale, area).astype(np.int32))
+    return write_index(folder / name, clean_frames(frames, seed), grown, **more)
 
 
 def test_the_command_names_the_class_that_drifted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two datasets of one law have no drift; with pallets of twice the area it is found in that class alone."""
-    for name, worlds, scale in (("a", range(40), 1), ("b", range(40, 80), 1), ("c", range(80, 120), 2)):
-        grown(tmp_path / name, worlds, scale)
-    assert main(["taxonomy", "drift", str(tmp_path / "a"), str(tmp_path / "b")]) == 0
-    assert "0 of 6 measures drifted" in capsys.readouterr().out
+    """Two datasets of one law have no drift; cartons that fill half as much of their boxes are found, they alone."""
+    first, second, third = (tables(tmp_path, f"d{seed}", seed, scale) for seed, scale in ((0, 1), (1, 1), (2, 0.5)))
+    assert main(["taxonomy", "drift", str(first), str(second)]) == 0
+    assert "0 of 12 measures drifted; independent are values of world" in capsys.readouterr().out
     report = tmp_path / "drift.json"
-    assert main(["taxonomy", "drift", str(tmp_path / "a"), str(tmp_path / "c"), "--json", str(report)]) == 1
-    said = capsys.readouterr().out
+    assert main(["taxonomy", "drift", str(first), str(third), "--json", str(report)]) == 1
+    assert "drifted      carton" in capsys.readouterr().out
     plain = json.loads(report.read_text())
-    assert plain["schema"] == "taxonomy-drift/1"
     drifted = {(row["key"], row["measure"]) for row in plain["rows"] if row["verdict"] == "drifted"}
-    assert ("pallet", "area_share") in drifted
-    assert {key for key, _ in drifted} == {"pallet"}
-    assert "drifted      pallet" in said
-    assert all(min(row["groups"]) >= LEAST_GROUPS for row in plain["rows"])
+    assert plain["schema"] == "taxonomy-drift/1"
+    assert drifted == {("carton", "area_share"), ("carton", "extent")}
 
 
-def test_too_few_groups_have_no_verdict(tmp_path: Path) -> None:
-    for name, first in (("a", 0), ("b", 10)):
-        make_toy(tmp_path / name, range(first, first + 5), toy_plan(seed=first))
-    assert main(["taxonomy", "drift", str(tmp_path / "a"), str(tmp_path / "b"), "--json", str(tmp_path / "d.json")]) == 0
-    plain = json.loads((tmp_path / "d.json").read_text())
-    assert {row["verdict"] for row in plain["rows"]} == {"insufficient"}
+def test_drift_of_the_contrast_of_defects_is_found(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    folders = []
+    for name, contrast in (("a", 0.3), ("b", 0.3), ("c", 0.15)):
+        rows = clean_instances(120)
+        defects = {
+            key: rows[key] for key in ("frame_id", "world", "step", "camera", "class_id", "class", "bbox", "area_px")
+        }
+        count = len(defects["frame_id"])
+        defects |= {
+            "near_miss": [False] * count,
+            "contrast": -random.normal(contrast, 0.05, count),
+            "cnr": np.ones(count),
+        }
+        folders.append(write_index(tmp_path / name, clean_frames(120), rows, defects=defects))
+    assert compare_shapes(folders[0], folders[1]).drifted == ()
+    found = compare_shapes(folders[0], folders[2]).drifted
+    assert {row.measure for row in found} == {"contrast"}
+    assert {row.key for row in found} == {"carton", "floor", "forklift", "pallet"}
+
+
+def test_no_drift_is_called_where_definitions_or_numbers_do_not_allow_it(tmp_path: Path) -> None:
+    first, few = tables(tmp_path, "a", 0), tables(tmp_path, "b", 1, frames=LEAST_GROUPS - 1)
+    assert {row.verdict for row in compare_shapes(first, few).rows} == {"insufficient"}
+    classes = tuple(replace(c, definition="A box.") if c.key == "carton" else c for c in CLASSES.classes)
+    other = tables(tmp_path, "c", 2, scale=0.5, taxonomy=Taxonomy("2", classes))
+    report = compare_shapes(first, other)
+    assert (report.redefined, report.drifted) == (("carton",), ())
     with pytest.raises(UserError, match="no such column; near: world"):
-        from engine.health.drift import compare_shapes
+        compare_shapes(first, other, group="wrold")
 
-        compare_shapes(tmp_path / "a", tmp_path / "b", group="wrold")
+
+def test_groups_that_an_ingest_names_are_what_counts(tmp_path: Path) -> None:
+    first, second = (tables(tmp_path, f"d{seed}", seed, options={"groups": ["surface"]}) for seed in (0, 1))
+    report = compare_shapes(first, second)
+    assert report.group == ("surface", "surface")
+    assert {row.groups for row in report.rows} == {(20, 20)}
 
 
 def test_a_taxonomy_may_still_be_a_plain_list() -> None:
