@@ -136,9 +136,8 @@ def _convert(arguments: argparse.Namespace, say: Say) -> int:
         progress.begin(counts)
         manifest = convert(dataset, out, Classes(old, new, mapping), progress.update)
     moved = ", ".join(f"{key} -> {into or 'nothing'}" for key, into in mapping.items() if key != into)
-    say(
-        f"{manifest.dataset_id}: version {new.version} of the taxonomy ({moved or 'no class has another name'}) in {out}"
-    )
+    moved = moved or "no class has another name"
+    say(f"{manifest.dataset_id}: version {new.version} of the taxonomy ({moved}) in {out}")
     return 0
 
 

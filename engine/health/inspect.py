@@ -108,8 +108,9 @@ def _labelled_pixels(connection: duckdb.DuckDBPyConnection, limits: Limits) -> C
 def _most_instances(connection: duckdb.DuckDBPyConnection, limits: Limits) -> Check:
     rows = ask(
         connection,
-        f"SELECT frame_id, health_path, labelled FROM health_frames ORDER BY labelled DESC, frame_id LIMIT {MOST_OFFENDERS}",  # noqa: S608
+        "SELECT frame_id, health_path, labelled FROM health_frames ORDER BY labelled DESC, frame_id LIMIT ?",
         where="most_instances",
+        values=[MOST_OFFENDERS],
     )
     bound = limits.bounds["most_instances"]
     over = [row for row in rows if not bound.holds(row[2])]

@@ -1,7 +1,7 @@
 """Near duplicates by their hashes, without holding every picture against every other.
 
 Of two hashes that differ in at most d of 64 bits, one of d + 1 bands of bits is equal (pigeon holes). So only hashes
-that share a band are compared. Bits are dealt to the bands in turn, since neighbouring frequencies of a hash hang together.
+that share a band are compared. Bits are dealt to the bands in turn, since neighbouring frequencies hang together.
 """
 
 from __future__ import annotations

@@ -79,7 +79,8 @@ def _row(out: Path, check: Check) -> str:
         pictures += f"<p>{escape('; '.join(f'{o.path}: {o.what}' for o in rest))}</p>" if rest else ""
     return (
         f'<tr><td class="verdict {kind}">{check.verdict}</td><td>{check.name}</td>'
-        f'<td class="number">{check.value_text}</td><td class="number">{escape(check.bound_text)}</td><td>{facts}{note}{pictures}</td></tr>\n'
+        f'<td class="number">{check.value_text}</td><td class="number">{escape(check.bound_text)}</td>'
+        f"<td>{facts}{note}{pictures}</td></tr>\n"
     )
 
 

@@ -42,7 +42,8 @@ def make_views(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> Non
     labels = "SELECT frame_id, class, class_id FROM instances WHERE class_id <> 0"
     if columns_of(connection, "defects"):
         labels += " UNION ALL SELECT frame_id, class, class_id FROM defects WHERE class_id <> 0 AND NOT near_miss"
-    with_frame = f"SELECT i.*, {path} AS health_path, f.width, f.height FROM instances i JOIN frames f USING (frame_id)"
+    with_frame = f"SELECT i.*, {path} AS health_path, f.width, f.height "
+    with_frame += "FROM instances i JOIN frames f USING (frame_id)"
     for view in (
         f"health_labels AS {labels}",
         f"""health_frames AS SELECT f.*, {path} AS health_path, coalesce(n.labelled, 0) AS labelled,

@@ -16,9 +16,12 @@ import yaml
 from scipy.stats import binom
 
 from engine._layout import data_root
+from engine.config import compose
 from engine.dataset.__main__ import main
 from engine.dataset.manifest import manifest_bytes, read_manifest
+from engine.health.balance import read_balance
 from engine.health.coverage import cover, read_requirements
+from engine.health.limits import Measures, read_limits
 from engine.health.missing import worlds_needed
 from tests.engine.index_tables import clean_frames, clean_instances, edited, write_index
 from tests.engine.test_run import STAGE
@@ -109,7 +112,7 @@ def test_so_many_worlds_are_enough_with_a_chance_of_90_percent(successes: int, s
         ({"slices": {"a": {"count": -1, "where": "true"}}}, "count and min_groups must be at least 0"),
         ({"slices": {}}, "slices must name at least one"),
         ({"slices": {"a": {"count": 1, "suite": "torn_warp"}}}, "there is no suite 'torn_warp'; there are torn_wrap"),
-        ({"slices": {"a": {"count": 1, "where": "lum_meen < 1"}}}, "where: there is no column 'lum_meen'; near: lum_mean"),
+        ({"slices": {"a": {"count": 1, "where": "lum_meen < 1"}}}, "where: there is no column 'lum_meen'; near: lum_mean"),  # noqa: E501
         ({"slices": {"a": {"count": 99, "where": "true", "run": ["+scene=warehuose"]}}}, "slices.a: run: "),
     ],
 )  # fmt: skip
@@ -121,6 +124,18 @@ def test_requirements_that_cannot_be_meant_are_refused(
     said = capsys.readouterr().err
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_the_examples_of_the_documentation_are_what_commands_read(tmp_path: Path) -> None:
+    """Limits, balance and requirements of docs/health.md, in this order; the slices can be composed."""
+    text = (data_root() / "docs/health.md").read_text(encoding="utf-8")
+    files = [tmp_path / f"{at}.yaml" for at in range(3)]
+    for file, block in zip(files, text.split("```yaml\n")[1:], strict=True):
+        file.write_text(block.split("```")[0])
+    assert read_limits(files[0]).measures == Measures()
+    assert read_balance(files[1]).axes["exposure"].labels == ("[0, 0.2)", "[0.2, 0.35)", "[0.35, 1]")
+    for wanted in read_requirements(files[2]).values():
+        assert compose(*wanted.run)[0].rig.width == 640
 
 
 SCENE = """usd: mine.usda
