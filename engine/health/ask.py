@@ -17,6 +17,7 @@ INSTANCES = (  # what one over labelled instances sees
     "(SELECT * FROM instances WHERE class_id <> 0) i JOIN frames f USING (frame_id, world, step, camera) "
     "JOIN worlds w USING (world, step)"
 )
+QUALIFIED = re.compile(r"\b[A-Za-z_]\w*\.([A-Za-z_]\w*)")
 MISSING = re.compile(r'column "?([^"]+?)"? (?:not found|does not exist)|not have a column named "([^"]+)"')
 
 
@@ -45,7 +46,7 @@ def ask(
     try:
         rows: list[tuple[Any, ...]] = connection.execute(question, list(values)).fetchall()
     except _errors() as error:
-        raise UserError(f"{where}: {reason_of(connection, error)}") from error
+        raise UserError(f"{where}: {reason_of(connection, error, question)}") from error
     return rows
 
 
@@ -65,13 +66,15 @@ def quoted(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def reason_of(connection: duckdb.DuckDBPyConnection, error: Exception) -> str:
-    """Return in one line what DuckDB has against a question."""
+def reason_of(connection: duckdb.DuckDBPyConnection, error: Exception, question: str) -> str:
+    """Return in one line what DuckDB has against a question; a column that is not there with the near ones."""
     text = " ".join(str(error).split("\nLINE ")[0].split())
+    known = tuple(sorted({column for table in TABLES for column in columns_of(connection, table)}))
     found = MISSING.search(text)
-    if found is not None:
-        name = found[1] or found[2]
-        known = tuple(sorted({column for table in TABLES for column in columns_of(connection, table)}))
+    name = (found[1] or found[2]) if found is not None else None
+    if "Referenced table" in text:  # said of an alias, where a subquery asks it for a column that is not there
+        name = next((column for column in QUALIFIED.findall(question) if column not in known), None)
+    if name is not None:
         return f"there is no column '{name}'; near: {near_matches(name, known)}"
     for table in TABLES:
         if f"Table with name {table} does not exist" in text:

@@ -22,6 +22,8 @@ from engine.write.begin import HEADER, MANIFEST, RECIPE
 from engine.write.record import read_header
 
 CERTAINTY = 0.9  # chance that the command makes enough
+MEASURED = "measured"
+FEWEST_WORLDS = 16  # from which on the doubt about a measured share is reckoned with; below, asking again is cheaper
 ASSUMED_SHARE = 0.5  # where nobody says and nothing was measured
 HOPELESS_FRAMES = 64  # that none of which satisfies a slice
 
@@ -108,8 +110,10 @@ def _of_slice(
     if share is None:
         return Missing(wanted.name, purity, None, source, f"{source}; change its run"), None
     per_world = own[0].frames_per_world if own else recipe.rig.steps * max(len(recipe.rig.cameras), 1)
-    worlds = worlds_needed(-(-each.missing // per_world), share)
-    worlds = max(worlds, worlds_needed(each.missing_groups, share))
+    seen = sum(count.worlds for count in counted) if source.startswith(MEASURED) else 0
+    worlds = max(
+        worlds_needed(wanted_now, share, seen) for wanted_now in (-(-each.missing // per_world), each.missing_groups)
+    )
     base = next((one for one in own if not one.closed), None)
     folder = () if config_dir is None else ("--config-dir", str(config_dir))
     words = ("python", "-m", "engine.run", *folder, *wanted.run)
@@ -125,7 +129,7 @@ def _share(counted: Sequence[Counted], stated: float | None) -> tuple[float | No
     """Return what share of new frames will be of a slice, and where that comes from."""
     measured = share_of(counted)
     if measured.have:
-        return (measured.have + 0.5) / (measured.frames + 1.0), f"measured on {measured.frames} frames"  # Jeffreys
+        return (measured.have + 0.5) / (measured.frames + 1.0), f"{MEASURED} on {measured.frames} frames"  # Jeffreys
     if measured.frames >= HOPELESS_FRAMES:
         return None, f"none of {measured.frames} frames of its recipe satisfies it"
     if stated is not None:
@@ -133,18 +137,31 @@ def _share(counted: Sequence[Counted], stated: float | None) -> tuple[float | No
     return ASSUMED_SHARE, "assumed"
 
 
-def worlds_needed(successes: int, share: float) -> int:
-    """Return the fewest worlds of which so many succeed with a chance of 90 %, if each does with this one."""
-    from scipy.stats import binom
+def worlds_needed(successes: int, share: float, measured: int = 0) -> int:
+    """Return the fewest worlds of which so many succeed with a chance of 90 %.
+
+    Args:
+        successes: Wanted.
+        share: Chance of each world.
+        measured: Worlds that it was measured on: the share is in doubt as after so many (beta-binomial); 0: it is not.
+    """
+    from scipy.stats import betabinom, binom
 
     if successes <= 0:
         return 0
+    weight = measured + 1.0
+
+    def chance(worlds: int) -> float:
+        if measured < FEWEST_WORLDS or share >= 1.0:
+            return float(binom.sf(successes - 1, worlds, share))
+        return float(betabinom.sf(successes - 1, worlds, share * weight, (1.0 - share) * weight))
+
     low, high = successes, successes
-    while binom.sf(successes - 1, high, share) < CERTAINTY:
+    while chance(high) < CERTAINTY:
         low, high = high, 2 * high
     while low < high:
         middle = (low + high) // 2
-        if binom.sf(successes - 1, middle, share) < CERTAINTY:
+        if chance(middle) < CERTAINTY:
             low = middle + 1
         else:
             high = middle

@@ -68,6 +68,10 @@ def test_datasets_are_counted_together_and_those_that_cannot_be_asked_say_so(
     said = capsys.readouterr().out
     assert "met     glare: 12 of 10 frames" in said
     assert "data: not asked: " in said
+    occluded = "EXISTS (SELECT 1 FROM instances i WHERE i.frame_id = f.frame_id AND i.oclusion > 0)"
+    wrong = written(tmp_path / "w.yaml", {"slices": {"a": {"where": occluded, "count": 1}}})
+    assert main(["coverage", str(dataset), "--require", str(wrong)]) == 2
+    assert "there is no column 'oclusion'; near: " in capsys.readouterr().err
     assert main(["coverage", str(dataset), "--require", str(file)]) == 2
     assert "there is no column 'glare'" in capsys.readouterr().err
     assert main(["coverage", str(dataset), str(dataset), "--require", str(file)]) == 2
@@ -103,6 +107,15 @@ def test_so_many_worlds_are_enough_with_a_chance_of_90_percent(successes: int, s
     assert binom.sf(successes - 1, worlds, share) >= 0.9
     if worlds:
         assert binom.sf(successes - 1, worlds - 1, share) < 0.9
+
+
+def test_the_doubt_about_a_measured_share_asks_for_more_worlds() -> None:
+    """Drawn anew: a share of which 9 of 16 worlds tell, then worlds; 5 succeed nine times of ten."""
+    worlds, random = worlds_needed(5, 9.5 / 17, 16), np.random.default_rng(0)
+    chance = random.beta(9.5, 7.5, 100_000)
+    assert (random.binomial(worlds, chance) >= 5).mean() >= 0.9 - 4 * np.sqrt(0.09 / 1e5)
+    assert (random.binomial(worlds - 1, chance) >= 5).mean() < 0.9 + 4 * np.sqrt(0.09 / 1e5)
+    assert worlds_needed(5, 9.5 / 17) < worlds
 
 
 @pytest.mark.parametrize(
