@@ -10,7 +10,7 @@ from engine.defect import DefectKind, is_near_miss
 from engine.errors import UserError, near_matches
 from engine.recipe import Recipe
 from engine.scene.model import Scene
-from engine.scene.taxonomy import ObjectClass, Taxonomy
+from engine.scene.taxonomy import ObjectClass
 
 RANDOMIZER = "defect"  # the kind of entries that make defects
 LABELS = {kind: kind.name.lower() for kind in DefectKind} | {
@@ -53,4 +53,4 @@ def with_defect_classes(scene: Scene, recipe: Recipe) -> Scene:
         known.add(key)
     if len(classes) == len(scene.taxonomy.classes):
         return scene
-    return dataclasses.replace(scene, taxonomy=Taxonomy(scene.taxonomy.version, tuple(classes)))
+    return dataclasses.replace(scene, taxonomy=dataclasses.replace(scene.taxonomy, classes=tuple(classes)))

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine import __version__
-from engine.collect.intent import Ingest, Mixture, Selection
+from engine.collect.intent import Conversion, Ingest, Mixture, Selection
 from engine.dataset.finalise import finalise
 from engine.dataset.manifest import JobFacts, Manifest
 from engine.errors import UserError
@@ -51,6 +51,7 @@ class Placed:
 
     fact: FileFact
     source: Path
+    data: bytes | None = None  # the content, where it lies nowhere yet
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Cell:
 class CollectPlan:
     """What a dataset of existing frames will be, and how its files come into it."""
 
-    intent: Ingest | Selection | Mixture
+    intent: Conversion | Ingest | Selection | Mixture
     taxonomy: Taxonomy
     cameras: tuple[str, ...] = ("camera",)  # in the order of the camera index
     steps: int = 1
@@ -129,7 +130,10 @@ class Collector:
         try:
             with refusals_named(self.out):
                 for placed in cell.files:
-                    pending.place(placed.fact, self._put, placed.source)
+                    if placed.data is None:
+                        pending.place(placed.fact, self._put, placed.source)
+                    else:
+                        pending.write(placed.fact, placed.data)
                 for name, table in cell.tables.items():
                     pending.write_rows(name, [table])
                 return pending.publish(self._record(pending, cell))

@@ -1,4 +1,4 @@
-"""What a dataset was meant to be: `recipe.json`, which is the recipe of what was rendered, or one of three others.
+"""What a dataset was meant to be: `recipe.json`, which is the recipe of what was rendered, or one of four others.
 
 Its id, the sha256 of the canonical JSON, is the dataset's `recipe_id`. `schema` says which of them a file holds.
 """
@@ -87,9 +87,19 @@ class Mixture(Collected):
     schema: Literal["mixture/1"] = "mixture/1"
 
 
-Intent = Recipe | Ingest | Selection | Mixture
-KINDS: dict[str, type[Recipe | Ingest | Selection | Mixture]] = {
+@dataclass(frozen=True)
+class Conversion(Collected):
+    """The frames of one dataset with the classes of a later version of its taxonomy."""
+
+    parents: tuple[DatasetRef, ...]  # one
+    classes: dict[str, str | None]  # class there -> class here; None: its labels were dropped
+    schema: Literal["conversion/1"] = "conversion/1"
+
+
+Intent = Recipe | Ingest | Selection | Mixture | Conversion
+KINDS: dict[str, type[Recipe | Ingest | Selection | Mixture | Conversion]] = {
     "recipe/1": Recipe, "ingest/1": Ingest, "selection/1": Selection, "mixture/1": Mixture,
+    "conversion/1": Conversion,
 }  # fmt: skip
 
 
@@ -97,7 +107,7 @@ def read_intent(path: Path) -> Intent:
     """Return what a recipe.json holds.
 
     Raises:
-        UserError: If the file is not JSON, or none of the four.
+        UserError: If the file is not JSON, or none of the five.
     """
     data = read_json(path)
     schema = data.get("schema") if isinstance(data, dict) else None

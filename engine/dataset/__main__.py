@@ -10,14 +10,18 @@ from importlib import import_module
 from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
+    "balance",
     "card",
+    "coverage",
     "export",
+    "health",
     "info",
     "ingest",
     "laws",
     "lineage",
     "mix",
     "tamper-check",
+    "taxonomy",
     "validate",
     "verify",
     "view",

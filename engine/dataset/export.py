@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from engine.dataset.manifest import read_manifest
+from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError, WriteFailed
 from engine.progress import Progress
 from engine.write.begin import MANIFEST
+
+if TYPE_CHECKING:
+    from engine.formats.index import IndexSource
+    from engine.formats.record import Source
 
 HELP = "write a dataset in another format, without rendering"
 LIST = "help"  # as the name of a format
@@ -27,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="folder to make (default: <dataset>-<format> beside it)"
     )
     parser.add_argument("--classes", type=Path, metavar="FILE", help="YAML, `class key: name` or `class key: null`")
+    parser.add_argument(
+        "--taxonomy", type=Path, metavar="FILE", help="what the trainer expects: refused if labels would mean others"
+    )
     parser.add_argument("--split", metavar="NAME=FRACTION,...", help="such as train=0.8,val=0.2 (default: train=1)")
     parser.add_argument(
         "--split-by",
@@ -93,8 +100,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         SplitPlan(fractions, arguments.split_by, arguments.seed, arguments.split_class),
         Filters(*limits), arguments.copy,
     )  # fmt: skip
-    source = open_dataset(dataset)
-    facts = {"dataset_id": read_manifest(dataset / MANIFEST).dataset_id}
+    source, facts = _with_taxonomy(open_dataset(dataset), read_manifest(dataset / MANIFEST), arguments.taxonomy)
     with Progress() as progress:
         report = export(source, request, facts=facts, clock=progress)
     _log(dataset, chosen.name, out, say)
@@ -107,6 +113,21 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         say(f"not held by the format, {count}: {reason}")
     say(f"written to {out}")
     return 0
+
+
+def _with_taxonomy(source: IndexSource, manifest: Manifest, expected: Path | None) -> tuple[Source, dict[str, Any]]:
+    """Return the frames under the classes that a trainer expects, and what export.json says of them."""
+    from engine.formats.expected import Reclassed, expected_classes, read_expected
+
+    facts: dict[str, Any] = {"dataset_id": manifest.dataset_id, "taxonomy_id": manifest.taxonomy_id}
+    if expected is None:
+        return source, facts
+    taxonomy, seen = read_expected(expected), {*manifest.counts.by_class, *manifest.counts.defects}
+    mapping = expected_classes(source.rows.taxonomy, taxonomy, seen, f"--taxonomy {expected}")
+    if mapping is None:
+        return source, facts
+    facts |= {"taxonomy_id": taxonomy.id, "converted_from": manifest.taxonomy_id}
+    return Reclassed(source, taxonomy, mapping), facts
 
 
 def list_formats(say: Callable[[str], None]) -> None:

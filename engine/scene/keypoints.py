@@ -14,7 +14,7 @@ from engine.scene.bounds import Shapes, object_boxes, object_frames
 from engine.scene.error import SceneError
 from engine.scene.model import Keypoints, Scene
 from engine.scene.notes import Notes
-from engine.scene.taxonomy import ObjectClass, Taxonomy
+from engine.scene.taxonomy import ObjectClass
 
 Array = NDArray[np.float64]
 Pair = tuple[str, str]
@@ -82,7 +82,7 @@ def with_keypoints(
         notes.add("error", name[at], "a keypoint that an instance has twice; the first one counts")
     order = order[np.concatenate([np.ones(min(len(order), 1), np.bool_), ~repeated])]
     table = Keypoints(instance[order], column[order], position[order], depth[order])
-    return dataclasses.replace(scene, keypoints=table, taxonomy=Taxonomy(scene.taxonomy.version, entries))
+    return dataclasses.replace(scene, keypoints=table, taxonomy=dataclasses.replace(scene.taxonomy, classes=entries))
 
 
 def _check_classes(scene: Scene, wishes: Mapping[str, ClassKeypoints]) -> None:
