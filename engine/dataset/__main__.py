@@ -14,6 +14,8 @@ COMMANDS = (
     "info",
     "ingest",
     "laws",
+    "merge",
+    "select",
     "validate",
     "verify",
     "view",

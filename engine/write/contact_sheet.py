@@ -108,7 +108,7 @@ def _draw_tile(out: Path, tile: _Marked, size: tuple[int, int]) -> Image.Image:
     scale = size[0] / tile.frame["width"], size[1] / tile.frame["height"]
     frame_px = tile.frame["width"] * tile.frame["height"]
     marked = [row for row in tile.instances if row["bbox"][2] * row["bbox"][3] < LARGEST_MARKED * frame_px]
-    if "instance_map" in tile.frame:
+    if tile.frame.get("instance_map") is not None:
         ids = Image.fromarray(_with_defects(read_instance_map(out, tile.frame), marked))
         ids = ids.resize(size, Image.Resampling.NEAREST)
         image = Image.fromarray(_tint(np.array(image), np.array(ids), marked))
@@ -161,7 +161,7 @@ def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool
 
 def _background(out: Path, frame: dict[str, Any]) -> NDArray[np.uint8]:
     """Return the picture of a frame, or plain grey where the recipe makes none; shape [y, x, 3]."""
-    if "image" not in frame:
+    if frame.get("image") is None:
         return np.full((frame["height"], frame["width"], 3), 96, np.uint8)
     with Image.open(inside(out, frame["image"])) as image:
         return np.array(image.convert("RGB"))
