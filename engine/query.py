@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.dataset as pads
 from numpy.typing import NDArray
 
 from engine.errors import UserError
@@ -32,6 +31,7 @@ def open_index(out: Path) -> duckdb.DuckDBPyConnection:
         UserError: If there is no index at `out`, or a file of it cannot be read or leads out of the dataset.
     """
     import duckdb
+    import pyarrow.dataset as pads
 
     paths = {name: out / "index" / f"{name}.parquet" for name in TABLES}
     paths = {name: path for name, path in paths.items() if path.is_file()}

@@ -26,13 +26,13 @@ from engine.errors import UserError
 from engine.write.begin import RECIPE, begin_folder
 from engine.write.defect_rows import count_defects
 from engine.write.files import refusals_named
-from engine.write.merge import rows_path
+from engine.write.merge import rows_path, tables_of
 from engine.write.names import cell_of
 from engine.write.pending import PendingCommit
 from engine.write.record import Commit, content_hash, read_json
 from engine.write.recover import CommitLog, recover
 from engine.write.rows import DEFECTS, sorted_rows
-from engine.write.tables import parquet_bytes
+from engine.write.tables import parquet_bytes, read_parquet
 
 
 @dataclass(frozen=True)
@@ -120,17 +120,18 @@ class _Joiner:
 
     def __post_init__(self) -> None:
         self.log = CommitLog(self.out)
+        self.present = self.log.worlds()
 
     def take(self, parent: Parent, commit: Commit) -> None:
         """Commit the worlds of a commit that are not there yet, and compare those that are."""
-        present = self.log.worlds()
         tables = read_rows(parent, commit) if commit.frames else {}
         for cell in sorted({cell_of(world, self.shard_worlds) for world in commit.worlds}):
             own = {world for world in commit.worlds if cell_of(world, self.shard_worlds) == cell}
-            if common := own & present:
+            if common := own & self.present:
                 self._compare(_Share(parent, commit, tables, common))
-            if new := own - present:
+            if new := own - self.present:
                 self._commit(cell, _Share(parent, commit, tables, new))
+                self.present |= new
 
     def _commit(self, cell: int, share: _Share) -> None:
         pending = PendingCommit(self.out, self.log.next_id(cell, share.worlds))
@@ -147,7 +148,7 @@ class _Joiner:
 
     def _compare(self, share: _Share) -> None:
         there = open_worlds(self.out, self.log.commits(), share.worlds)
-        here = {world: digest for world, digest in share.digests().items()}
+        here = world_digests(share.tables, share.commit, share.worlds)
         odd = sorted(world for world in share.worlds if there.get(world) != here.get(world))
         if odd:
             raise UserError(
@@ -190,16 +191,9 @@ class _Share:
             content_sha256=content_hash(files), files=files, defects=defects, near_misses=near_misses,
         )  # fmt: skip
 
-    def digests(self) -> dict[int, str]:
-        """Return a hash of the rows, files and skips of every world."""
-        return world_digests(self.tables, self.commit, self.worlds)
-
 
 def open_worlds(out: Path, commits: Iterable[Commit], worlds: set[int]) -> dict[int, str]:
     """Return a hash of the rows, files and skips of some worlds of a dataset that may not be complete yet."""
-    from engine.write.merge import tables_of
-    from engine.write.tables import read_parquet
-
     digests: dict[int, str] = {}
     for commit in commits:
         if common := worlds & set(commit.worlds):

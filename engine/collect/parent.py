@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.collect.collector import Placed
-from engine.collect.intent import DatasetRef, Intent, Recipe, read_intent, scene_tables, title_of
+from engine.collect.intent import DatasetRef, Intent, read_intent, scene_tables, title_of
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
+from engine.recipe import Recipe
 from engine.scene.taxonomy import Taxonomy
 from engine.write.begin import HEADER, MANIFEST, RECIPE, TAXONOMY, read_taxonomy
 from engine.write.files import inside

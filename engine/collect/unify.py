@@ -44,8 +44,8 @@ def unify_columns(name: str, schemas: Sequence[tuple[str, pa.Schema]], drop: Ite
             both = unify_types(have, field.type)
             if both is None:
                 raise UserError(
-                    f"{name}.{field.name} is {have} in {first} and {field.type} in {title}, which no column holds both; "
-                    f"leave it out with --drop {name}.{field.name}, or make one of them again"
+                    f"{name}.{field.name} is {have} in {first} and {field.type} in {title}, which fit no "
+                    f"column; leave it out with --drop {name}.{field.name}, or make one of them again"
                 )
             types[field.name] = first, both
     return pa.schema([(column, kind) for column, (_, kind) in types.items()])

@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="dataset to make")
     parser.add_argument("--name", default="", help="of a mixture (default: the name of the folder)")
     parser.add_argument(
-        "--drop", action="append", default=[], metavar="TABLE.COLUMN", help="of a mixture: leave a column out, with its files"
+        "--drop", action="append", default=[], metavar="TABLE.COLUMN",
+        help="of a mixture: leave a column and its files out"
     )  # fmt: skip
 
 
