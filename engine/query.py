@@ -30,16 +30,21 @@ def open_index(out: Path) -> duckdb.DuckDBPyConnection:
     Raises:
         UserError: If there is no index at `out`, or a file of it cannot be read or leads out of the dataset.
     """
+    return open_indices({"": out})
+
+
+def open_indices(folders: Mapping[str, Path]) -> duckdb.DuckDBPyConnection:
+    """Return a connection to the tables of several datasets, which are called by what stands for one and their name.
+
+    Raises:
+        UserError: As of `open_index`.
+    """
     import duckdb
     import pyarrow.dataset as pads
 
-    paths = {name: out / "index" / f"{name}.parquet" for name in TABLES}
-    paths = {name: path for name, path in paths.items() if path.is_file()}
-    if "frames" not in paths:
-        raise UserError(f"{out} has no index/frames.parquet; it is no complete dataset")
     connection = duckdb.connect(":memory:")
     scanned: list[str] = []
-    for name, path in paths.items():
+    for name, (out, path) in _index_files(folders).items():
         place = inside(out, path.relative_to(out).as_posix()).resolve()
         try:
             if PATTERN.isdisjoint(str(place)):
@@ -52,6 +57,19 @@ def open_index(out: Path) -> duckdb.DuckDBPyConnection:
             raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
     connection.execute(f"SET allowed_paths = [{', '.join(scanned)}]")
     return _locked(connection)
+
+
+def _index_files(folders: Mapping[str, Path]) -> dict[str, tuple[Path, Path]]:
+    """Return dataset and file of every table."""
+    files = {}
+    for prefix, out in folders.items():
+        for name in TABLES:
+            path = out / "index" / f"{name}.parquet"
+            if path.is_file():
+                files[f"{prefix}{name}"] = out, path
+            elif name == "frames":
+                raise UserError(f"{out} has no index/frames.parquet; it is no complete dataset")
+    return files
 
 
 def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
