@@ -19,28 +19,10 @@ from engine.errors import UserError
 from engine.write.files import inside
 
 GROUPS = ("surface", "sequence", "group", "scene")  # columns of frames that say which belong together, strongest first
-IDS = frozenset(
-    {
-        "frame_id",
-        "world",
-        "step",
-        "camera",
-        "inst_id",
-        "class_id",
-        "stable_id",
-        "phash",
-        "asset",
-        "source_id",
-        "occluder",
-        "map_id",
-        "defect_id",
-        "number",
-        "parent_frame_id",
-        "parent",
-        "prim_path",
-        *GROUPS,
-    }
-)  # fmt: skip - names of things, which say nothing as values
+IDS = frozenset({  # names of things, which say nothing as values
+    "frame_id", "world", "step", "camera", "inst_id", "class_id", "stable_id", "phash", "asset", "source_id",
+    "occluder", "map_id", "defect_id", "number", "parent_frame_id", "parent", "prim_path", *GROUPS,
+})  # fmt: skip
 OUTLINES = frozenset({"keypoints", "corners_px", "oriented_box", "velocity_m_s", "spin_rad_s"})
 POSES = {"world_from_camera": {"x": 3, "y": 7, "z": 11}, "world_from_object": {"x": 3, "y": 7, "z": 11}}
 BOXES = frozenset({"bbox", "amodal_bbox"})
@@ -134,8 +116,8 @@ class Index:
 
 def shared_columns(one: Index, two: Index, table: str) -> Iterator[Column]:
     """Yield the columns of a table that both have and that can be compared, parts of lists each by itself."""
-    schemas = one.schema(table), two.schema(table)
-    if schemas[0] is None or schemas[1] is None:
+    schemas = [schema for index in (one, two) if (schema := index.schema(table)) is not None]
+    if len(schemas) < 2:
         return
     files = {n.removesuffix(HASH_SUFFIX) for s in schemas for n in s.names if n.endswith(HASH_SUFFIX)}
     for name in schemas[0].names:

@@ -65,10 +65,8 @@ def compare_distributions(one: Index, two: Index) -> Tests:
         groups = one.groups(table), two.groups(table)
         parts = list(_classes(one, two, table))
         for column in shared_columns(one, two, table):
-            if table in OF_CLASS and column.name == "class":
-                parts_of = [("", None, None)]  # shares of classes, over all of them
-            else:
-                parts_of = parts
+            is_share = table in OF_CLASS and column.name == "class"  # shares of classes, over all of them
+            parts_of = [("", None, None)] if is_share else parts
             values = one.values(column), two.values(column)
             for label, *rows in parts_of:
                 name = f"{column}{f' of {label}' if label else ''}"
@@ -90,7 +88,7 @@ def compare_names(one: Index, two: Index) -> list[Difference]:
             own = sorted(name for name in alone if not name.endswith(HASH_SUFFIX))
             if own:
                 more = f" and {len(own) - MOST_NAMES} more" if len(own) > MOST_NAMES else ""
-                text = f"{len(own)} columns {change}: {', '.join(own[:MOST_NAMES])}{more}"
+                text = f"{len(own)} column{'s' if len(own) > 1 else ''} {change}: {', '.join(own[:MOST_NAMES])}{more}"
                 found.append(Difference("distribution", change, table, text, -1.0, {"columns": own}))
     return found
 

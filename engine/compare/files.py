@@ -44,7 +44,7 @@ def _compare_role(connection: duckdb.DuckDBPyConnection, role: str, has: tuple[b
         select = f"SELECT {_name(role)} AS path, {_name(role + '_sha256')} AS sha FROM {prefix}frames"  # noqa: S608
         empty = "SELECT NULL::VARCHAR AS path, NULL::BLOB AS sha"
         connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {prefix}files AS SELECT * FROM ({select if is_there else empty}) "
+            f"CREATE OR REPLACE TEMP TABLE {prefix}files AS SELECT * FROM ({select if is_there else empty}) "  # noqa: S608
             "WHERE path IS NOT NULL"
         )
     connection.execute(
