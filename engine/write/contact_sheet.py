@@ -32,7 +32,7 @@ PAPER, INK, FAINT = (18, 20, 24), (236, 238, 242), (140, 146, 156)
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture with a line of text below it; all of a sheet have one size."""
+    """A picture with a line of text below it."""
 
     picture: Image.Image
     caption: str
@@ -57,7 +57,7 @@ def draw_contact_sheet(rows: MergedRows, title: str) -> bytes:
 
 def lay_out(tiles: list[Tile], title: str) -> bytes:
     """Return pictures in rows, a title above, as PNG."""
-    width, height = tiles[0].picture.size
+    width, height = (max(tile.picture.size[axis] for tile in tiles) for axis in (0, 1))
     columns = min(COLUMNS, len(tiles))
     lines = -(-len(tiles) // columns)
     step_x, step_y = width + GAP_PX, height + CAPTION_PX + GAP_PX
@@ -68,7 +68,7 @@ def lay_out(tiles: list[Tile], title: str) -> bytes:
     for number, tile in enumerate(tiles):
         x, y = GAP_PX + number % columns * step_x, HEAD_PX + number // columns * step_y
         sheet.paste(tile.picture, (x, y))
-        draw.text((x, y + height + CAPTION_PX / 2), tile.caption, FAINT, small, anchor="lm")
+        draw.text((x, y + tile.picture.height + CAPTION_PX / 2), tile.caption, FAINT, small, anchor="lm")
     return encode_png(np.asarray(sheet))
 
 
