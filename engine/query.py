@@ -1,7 +1,7 @@
-"""SQL over the index of a dataset, by DuckDB: conditions that name slices, without loading anything into memory twice.
+"""SQL over the index of a dataset, by DuckDB, which reads the columns and row groups that a question needs.
 
-A condition comes from a user or a file, so the connection sees the tables of one dataset and nothing else: no file,
-no network, no extension, and its configuration is locked. Columns with dots are quoted: "p.camera.distance_m".
+A condition comes from a user or a file, so the connection sees the tables of one dataset and nothing else: no other
+file, no network, no extension, and its configuration is locked. Columns with dots are quoted: "p.camera.distance_m".
 """
 
 from __future__ import annotations
@@ -10,34 +10,66 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from engine.errors import UserError
+from engine.write.files import inside
 
 if TYPE_CHECKING:
     import duckdb
 
+PATTERN = frozenset("*?[]{}\\")  # characters that make a path a pattern
 TABLES = ("worlds", "frames", "instances", "defects")  # of index/; the last where the recipe has defects
 
 
 def open_index(out: Path) -> duckdb.DuckDBPyConnection:
-    """Return a connection to the tables of a complete dataset.
+    """Return a connection to the tables of a complete dataset; files are read when they are asked.
 
     Raises:
-        UserError: If there is no index at `out`.
+        UserError: If there is no index at `out`, or a file of it cannot be read or leads out of the dataset.
     """
-    tables = {}
-    for name in TABLES:
-        path = out / "index" / f"{name}.parquet"
-        if path.is_file():
-            try:
-                tables[name] = pq.read_table(path)
-            except (OSError, pa.ArrowException) as error:
-                raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
-    if "frames" not in tables:
-        raise UserError(f"{out} has no index/frames.parquet; it is no complete dataset")
-    return connect(tables)
+    return open_indices({"": out})
+
+
+def open_indices(folders: Mapping[str, Path]) -> duckdb.DuckDBPyConnection:
+    """Return a connection to the tables of several datasets, which are called by what stands for one and their name.
+
+    Raises:
+        UserError: As of `open_index`.
+    """
+    import duckdb
+    import pyarrow.dataset as pads
+
+    connection = duckdb.connect(":memory:")
+    scanned: list[str] = []
+    for name, (out, path) in _index_files(folders).items():
+        place = inside(out, path.relative_to(out).as_posix()).resolve()
+        try:
+            if PATTERN.isdisjoint(str(place)):
+                scanned.append(_quoted(str(place)))
+                scan = f"read_parquet({scanned[-1]}, hive_partitioning = false)"
+                connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {scan}")  # noqa: S608 - a name of ours
+            else:  # DuckDB would take the path for a pattern
+                connection.register(name, pads.dataset(place, format="parquet"))
+        except (duckdb.Error, OSError, pa.ArrowException) as error:
+            raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
+    connection.execute(f"SET allowed_paths = [{', '.join(scanned)}]")
+    return _locked(connection)
+
+
+def _index_files(folders: Mapping[str, Path]) -> dict[str, tuple[Path, Path]]:
+    """Return dataset and file of every table."""
+    files = {}
+    for prefix, out in folders.items():
+        for name in TABLES:
+            path = out / "index" / f"{name}.parquet"
+            if path.is_file():
+                files[f"{prefix}{name}"] = out, path
+            elif name == "frames":
+                raise UserError(f"{out} has no index/frames.parquet; it is no complete dataset")
+    return files
 
 
 def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
@@ -47,9 +79,22 @@ def connect(tables: Mapping[str, pa.Table]) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:")
     for name, table in tables.items():
         connection.register(name, table)
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
+    return _locked(connection)
+
+
+def frame_ids_where(connection: duckdb.DuckDBPyConnection, condition: str, *, where: str) -> NDArray[np.int64]:
+    """Return the ids of the frames for which a condition is true, sorted; arguments and errors as of `frames_where`."""
+    import duckdb
+
+    _check_single(condition, where)
+    select = (
+        "SELECT frame_id FROM frames f JOIN worlds w USING (world, step) "  # noqa: S608 - see frames_where
+        f"WHERE COALESCE(CAST(({condition}) AS BOOLEAN), false) ORDER BY frame_id"
+    )
+    try:
+        return np.asarray(connection.execute(select).fetchnumpy()["frame_id"], np.int64)
+    except duckdb.Error as error:
+        raise UserError(f"{where}: {_one_line(condition)!r} cannot be asked: {_reason(error)}") from error
 
 
 def frames_where(connection: duckdb.DuckDBPyConnection, condition: str, *, where: str) -> list[tuple[int, bool]]:
@@ -62,8 +107,7 @@ def frames_where(connection: duckdb.DuckDBPyConnection, condition: str, *, where
     Raises:
         UserError: If it is not SQL over these tables; one line with DuckDB's reason.
     """
-    if ";" in condition:
-        raise UserError(f"{where}: a condition is one expression, without ';': {condition}")
+    _check_single(condition, where)
     select = (
         f"SELECT world, COALESCE(CAST(({condition}) AS BOOLEAN), false) "  # noqa: S608 - the tables are all it can reach
         "FROM frames f JOIN worlds w USING (world, step) ORDER BY frame_id"
@@ -75,6 +119,22 @@ def frames_where(connection: duckdb.DuckDBPyConnection, condition: str, *, where
     except duckdb.Error as error:
         raise UserError(f"{where}: {_one_line(condition)!r} cannot be asked: {_reason(error)}") from error
     return [(int(world), bool(holds)) for world, holds in rows]
+
+
+def _locked(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+    """Return a connection that reaches nothing else from here on, and writes nothing, not even temporary files."""
+    for setting in ("temp_directory = ''", "enable_external_access = false", "lock_configuration = true"):
+        connection.execute(f"SET {setting}")
+    return connection
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _check_single(condition: str, where: str) -> None:
+    if ";" in condition:
+        raise UserError(f"{where}: a condition is one expression, without ';': {condition}")
 
 
 def _one_line(condition: str) -> str:

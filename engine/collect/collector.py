@@ -81,6 +81,40 @@ class CollectPlan:
         return FrameGrid(self.steps, len(self.cameras))
 
 
+class FilePlacer:
+    """Puts files that exist into a dataset; see `CollectPlan.placement`."""
+
+    def __init__(self, placement: Placement) -> None:
+        self.placement = placement
+        self.referenced: set[Path] = set()  # folders that pictures stay in
+
+    def __call__(self, source: Path, place: Path) -> bool:
+        """Put a file at its place; return whether its content was on the disk before.
+
+        Raises:
+            UserError: If it is gone.
+        """
+        if not source.is_file():
+            raise UserError(f"{source} is gone; put it back, or begin again with what is there")
+        if self.placement == "copy":
+            shutil.copyfile(source, place)
+            return False
+        target = source.resolve()
+        if self.placement == "link" and not source.is_symlink():
+            try:
+                place.hardlink_to(target)
+            except OSError as error:
+                if error.errno not in NO_LINK:
+                    raise
+            else:
+                return True
+        if target.parent not in self.referenced:
+            self.referenced.add(target.parent)
+            allow_root(target.parent)
+        place.symlink_to(target)
+        return True
+
+
 class Collector:
     """Writes into one dataset folder; makes it, or goes on with what a run of the same intent left.
 
@@ -91,8 +125,7 @@ class Collector:
 
     def __init__(self, out: Path, plan: CollectPlan) -> None:
         self.out = out.absolute()
-        self.placement = plan.placement
-        self.referenced: set[Path] = set()  # folders that pictures stay in
+        self._put = FilePlacer(plan.placement)
         self._provenance = host_provenance()
         build = self._provenance.build
         header = Header(
@@ -151,27 +184,6 @@ class Collector:
         if manifest is None:
             raise UserError(f"{self.out} is not complete; run the same command again")
         return manifest
-
-    def _put(self, source: Path, place: Path) -> bool:
-        if not source.is_file():
-            raise UserError(f"{source} is gone; put it back, or begin again with what is there")
-        if self.placement == "copy":
-            shutil.copyfile(source, place)
-            return False
-        target = source.resolve()
-        if self.placement == "link" and not source.is_symlink():
-            try:
-                place.hardlink_to(target)
-            except OSError as error:
-                if error.errno not in NO_LINK:
-                    raise
-            else:
-                return True
-        if target.parent not in self.referenced:
-            self.referenced.add(target.parent)
-            allow_root(target.parent)
-        place.symlink_to(target)
-        return True
 
     def _record(self, pending: PendingCommit, cell: Cell) -> Commit:
         instances = cell.tables["instances"]

@@ -76,6 +76,8 @@ class Selection(Collected):
 
     parents: tuple[DatasetRef, ...]  # one
     where: str  # SQL over the frame `f` and its world; see engine/query.py
+    limit: int | None = None  # how many of those that satisfy it were drawn; None: all
+    seed: int = 0  # of that draw
     schema: Literal["selection/1"] = "selection/1"
 
 
@@ -84,6 +86,7 @@ class Mixture(Collected):
     """The frames of several datasets."""
 
     parents: tuple[DatasetRef, ...]  # in the order in which their worlds are numbered
+    dropped: tuple[str, ...] = ()  # columns that were left out, `table.column`
     schema: Literal["mixture/1"] = "mixture/1"
 
 

@@ -40,7 +40,8 @@ def measure_health(rows: MergedRows) -> Health:
         if "image_sha256" in frame_table.column_names:
             for digest in frame_table["image_sha256"].to_pylist():
                 repeated += digest in seen
-                seen.add(digest)
+                if digest is not None:
+                    seen.add(digest)
     return Health(_fraction(empty, frames), _fraction(tiny, instances), _fraction(repeated, frames))
 
 

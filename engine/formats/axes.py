@@ -109,7 +109,7 @@ def projected(projection: Array, points_m: Array) -> Array:
 
 def is_pinhole(frame: Frame) -> bool:
     """Return whether a frame was seen by a pinhole camera, without distortion."""
-    return bool(frame.row.get("lens_model", PINHOLE) == PINHOLE)
+    return bool((frame.row.get("lens_model") or PINHOLE) == PINHOLE)
 
 
 def pinhole_k(frame: Frame, file_format: str) -> Array:

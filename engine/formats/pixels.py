@@ -69,7 +69,7 @@ def depth_image_m(frame: Frame, file_format: str) -> NDArray[np.float64]:
         UserError: If the frame has no depth file, or one of ranges along the rays.
     """
     path = frame_file(frame, "depth", file_format, "make the dataset with outputs that hold depth and write=coco")
-    if frame.row.get("depth_kind", "planar") != "planar":
+    if (frame.row.get("depth_kind") or "planar") != "planar":
         raise UserError(
             f"frame {frame.id} has ranges along the rays; {file_format} holds planar depth only: lens=as_authored"
         )

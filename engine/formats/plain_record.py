@@ -96,16 +96,16 @@ def instance_from_plain(plain: Mapping[str, Any], name: str) -> Instance:
 
 def plain_frame(frame: Frame) -> Json:
     """Return what is known of a frame but its instances and files."""
-    limit, bends = frame.row.get("lens_limit", math.inf), frame.row.get("lens_coefficients")
+    limit, bends = frame.row.get("lens_limit"), frame.row.get("lens_coefficients")
     return {
         "image_id": frame.id, "width": frame.width, "height": frame.height,
         "world": frame.world, "step": frame.step, "camera": frame.camera,
         "k": None if frame.k is None else _flat(frame.k),
         "world_from_camera": None if frame.world_from_camera is None else _flat(frame.world_from_camera),
-        "depth_kind": str(frame.row.get("depth_kind", "planar")),
-        "lens_model": str(frame.row.get("lens_model", "pinhole")),
+        "depth_kind": str(frame.row.get("depth_kind") or "planar"),
+        "lens_model": str(frame.row.get("lens_model") or "pinhole"),
         "lens_coefficients": None if bends is None else [float(value) for value in bends],
-        "lens_limit": float(limit) if math.isfinite(limit) else None,  # None: without
+        "lens_limit": float(limit) if limit is not None and math.isfinite(limit) else None,  # None: without
     }  # fmt: skip
 
 

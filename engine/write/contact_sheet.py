@@ -32,7 +32,7 @@ PAPER, INK, FAINT = (18, 20, 24), (236, 238, 242), (140, 146, 156)
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture with a line of text below it; all of a sheet have one size."""
+    """A picture with a line of text below it."""
 
     picture: Image.Image
     caption: str
@@ -57,7 +57,7 @@ def draw_contact_sheet(rows: MergedRows, title: str) -> bytes:
 
 def lay_out(tiles: list[Tile], title: str) -> bytes:
     """Return pictures in rows, a title above, as PNG."""
-    width, height = tiles[0].picture.size
+    width, height = (max(tile.picture.size[axis] for tile in tiles) for axis in (0, 1))
     columns = min(COLUMNS, len(tiles))
     lines = -(-len(tiles) // columns)
     step_x, step_y = width + GAP_PX, height + CAPTION_PX + GAP_PX
@@ -68,7 +68,7 @@ def lay_out(tiles: list[Tile], title: str) -> bytes:
     for number, tile in enumerate(tiles):
         x, y = GAP_PX + number % columns * step_x, HEAD_PX + number // columns * step_y
         sheet.paste(tile.picture, (x, y))
-        draw.text((x, y + height + CAPTION_PX / 2), tile.caption, FAINT, small, anchor="lm")
+        draw.text((x, y + tile.picture.height + CAPTION_PX / 2), tile.caption, FAINT, small, anchor="lm")
     return encode_png(np.asarray(sheet))
 
 
@@ -108,7 +108,7 @@ def _draw_tile(out: Path, tile: _Marked, size: tuple[int, int]) -> Image.Image:
     scale = size[0] / tile.frame["width"], size[1] / tile.frame["height"]
     frame_px = tile.frame["width"] * tile.frame["height"]
     marked = [row for row in tile.instances if row["bbox"][2] * row["bbox"][3] < LARGEST_MARKED * frame_px]
-    if "instance_map" in tile.frame:
+    if tile.frame.get("instance_map") is not None:
         ids = Image.fromarray(_with_defects(read_instance_map(out, tile.frame), marked))
         ids = ids.resize(size, Image.Resampling.NEAREST)
         image = Image.fromarray(_tint(np.array(image), np.array(ids), marked))
@@ -161,7 +161,7 @@ def _overlap(a: tuple[int, int, int, int], b: tuple[int, int, int, int]) -> bool
 
 def _background(out: Path, frame: dict[str, Any]) -> NDArray[np.uint8]:
     """Return the picture of a frame, or plain grey where the recipe makes none; shape [y, x, 3]."""
-    if "image" not in frame:
+    if frame.get("image") is None:
         return np.full((frame["height"], frame["width"], 3), 96, np.uint8)
     with Image.open(inside(out, frame["image"])) as image:
         return np.array(image.convert("RGB"))

@@ -1,0 +1,1 @@
+"""What is different between two datasets: counts, parameters, taxonomy, distributions and files."""
