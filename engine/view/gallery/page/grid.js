@@ -23,8 +23,7 @@ function newCell() {
   cell.className = "cell"; picture.className = "thumb"; caption.className = "caption";
   cell.setAttribute("role", "option");
   cell.append(picture, caption);
-  cell.onclick = () => { grid.active = Number(cell.dataset.place); drawGrid(); };
-  cell.ondblclick = () => openFrame(chosen.order[Number(cell.dataset.place)]);
+  cell.onclick = () => openFrame(chosen.order[Number(cell.dataset.place)]);
   element("extent").append(cell);
   return { cell, picture, caption, place: -1, frame: -1 };
 }
