@@ -29,6 +29,7 @@ START_S, ANSWER_S = 60.0, 120.0
 KEYS = {
     "ArrowRight": "\ue014", "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowDown": "\ue015", "Home": "\ue011",
     "End": "\ue010", "PageUp": "\ue00e", "PageDown": "\ue00f", "Escape": "\ue00c", "Enter": "\ue007", "Tab": "\ue004",
+    "Delete": "\ue017",
 }  # fmt: skip
 
 

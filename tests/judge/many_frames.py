@@ -49,7 +49,11 @@ def many_frames(out: Path, count: int, *, seed: int = 5, origin: str = "syntheti
     for number in range(PICTURES):
         shade = random.integers(0, 256, 3)
         Image.new("RGB", (WIDTH, HEIGHT), tuple(shade.tolist())).save(out / picture_name(number))
-    tables = {"worlds": _worlds(random, count), "frames": _frames(random, count), "instances": _instances(random, count)}
+    tables = {
+        "worlds": _worlds(random, count),
+        "frames": _frames(random, count),
+        "instances": _instances(random, count),
+    }
     for name, table in tables.items():
         kept = [column for column in table.column_names if column != "rle"]
         pq.write_table(table.select(kept), out / "index" / f"{name}.parquet")
@@ -98,7 +102,9 @@ def _instances(random: np.random.Generator, count: int) -> pa.Table:
             seen = np.zeros((HEIGHT, WIDTH), np.uint8, order="F")
             seen[y : y + height, x : x + width] = 1
             points = [x + 2.0, y + 2.0, 2.0, x + 6.0, y + 10.0, 1.0] if number == 1 else []
-            rows.append((frame, number + 1, (x, y, width, height), width * height, coco_mask.encode(seen)["counts"], points))
+            rows.append(
+                (frame, number + 1, (x, y, width, height), width * height, coco_mask.encode(seen)["counts"], points)
+            )
     frames, ids, boxes, areas, masks, points = (list(column) for column in zip(*rows))
     zeros = np.zeros(len(rows), np.int32)
     return pa.table({

@@ -100,7 +100,9 @@ def test_ten_thousand_frames_scroll_with_few_elements(browser: Browser, capsys: 
             f"{np.median(deltas_ms):.1f} ms, 95th percentile {np.percentile(deltas_ms, 95):.1f} ms, longest {deltas_ms.max():.1f} ms"
         )
     assert nodes < MOST_NODES
-    labels = browser.run("return grid.cells.filter((c) => !c.cell.hidden).map((c) => c.cell.getAttribute('aria-label'))")
+    labels = browser.run(
+        "return grid.cells.filter((c) => !c.cell.hidden).map((c) => c.cell.getAttribute('aria-label'))"
+    )
     assert f"frame {FRAMES - 1}" in labels
     shown = browser.run("return grid.cells.find((c) => c.frame === 9999).picture.style.backgroundImage")
     assert shown == 'url("data/thumbs/0099.jpg")'
@@ -198,8 +200,9 @@ def test_an_address_that_is_none_of_ours_shows_everything(window: Browser, galle
 def pixels_at(browser: Browser, places: list[tuple[float, float]]) -> list[list[int]]:
     """Return colours of the labels' canvas at places of the frame [px]."""
     found: list[list[int]] = browser.run(f"""
-        const pane = stage.panes[0], at = pane.at(), ratio = devicePixelRatio;
-        return {json.dumps(places)}.map(([x, y]) => [...pane.pen.getImageData(
+        const pane = stage.panes[0], at = pane.at(), ratio = devicePixelRatio, copy = new OffscreenCanvas(pane.canvas.width, pane.canvas.height);
+        const pen = copy.getContext("2d", {{willReadFrequently: true}}); pen.drawImage(pane.canvas, 0, 0);
+        return {json.dumps(places)}.map(([x, y]) => [...pen.getImageData(
             Math.floor((at.x + x * at.scale) * ratio), Math.floor((at.y + y * at.scale) * ratio), 1, 1).data]);""")
     return found
 
@@ -212,15 +215,18 @@ def test_labels_are_drawn_where_they_are(browser: Browser) -> None:
     boxes = [box_of(frame, number) for number in range(3)]
     colors = browser.run("return main.head.classes.map((c) => c.color)")
     for (x, y, width, height), color in zip(boxes, colors, strict=True):
-        inside, left, below = pixels_at(browser, [(x + width / 2, y + height / 2), (x - 0.5, y + 2), (x + 2, y + height + 0.5)])
+        inside, left, below = pixels_at(
+            browser, [(x + width / 2, y + height / 2), (x - 0.5, y + 2), (x + 2, y + height + 0.5)]
+        )
         assert inside[3] == pytest.approx(102, abs=2)
         assert np.abs(np.array(inside[:3]) - color).max() <= 3
         assert left[3] == below[3] == 0
     browser.run("marks.on = new Set(['boxes']); drawPanes()")
     for (x, y, width, height), color in zip(boxes, colors, strict=True):
         edges = [(x, y + height / 2), (x + width, y + height / 2), (x + width / 2, y), (x + width / 2, y + height)]
-        for pixel in pixels_at(browser, edges):
-            assert np.abs(np.array(pixel) - [*color, 255]).max() <= 3
+        for pixel in pixels_at(browser, edges):  # lines are 1.6 pixels wide
+            assert np.abs(np.array(pixel[:3]) - color).max() <= 4
+            assert pixel[3] >= 100
         assert pixels_at(browser, [(x + width / 2, y + height / 2)])[0][3] == 0
     browser.run("marks.on = new Set(['points']); drawPanes()")
     x, y, *_ = boxes[1]
@@ -303,14 +309,18 @@ def test_names_are_text_wherever_they_appear(browser: Browser) -> None:
     assert EVIL in browser.run("return itemOf('class').textContent")
     assert EVIL in browser.run("return itemOf('p.name.word').textContent")
     assert browser.run("return element('title').textContent") == f"many {EVIL}"
-    browser.run("return setFilter('p.name.word', {values: [main.columns.get('p.name.word').words.find((w) => w.includes('evil'))]})")
+    browser.run(
+        "return setFilter('p.name.word', {values: [main.columns.get('p.name.word').words.find((w) => w.includes('evil'))]})"
+    )
     browser.run("return showCondition()")
     assert "evil=3" in browser.run("return element('condition').value")
     browser.press("Escape")
     browser.run("return openFrame(4)")
     browser.run("return openFrame(4002)")
     assert EVIL in browser.run("return element('view').textContent")
-    assert browser.run("return [document.querySelectorAll('img').length, document.querySelectorAll('#columns script').length]") == [2, 0]
+    assert browser.run(
+        "return [document.querySelectorAll('img').length, document.querySelectorAll('#columns script').length]"
+    ) == [2, 0]
     browser.wait("stage.panes[0].picture.naturalWidth === 64")  # whose name must be quoted in an address
 
 
@@ -354,7 +364,9 @@ def test_two_versions_of_a_world_stand_side_by_side(window: Browser, tmp_path: P
         window.wait("[stage.panes[0].picture, stage.panes[0].under].every((i) => i.complete)")
         window.run("return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         window.screenshot(tmp_path / "window.png")
-        x, y = window.run("const b = stage.panes[0].room.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]")
+        x, y = window.run(
+            "const b = stage.panes[0].room.getBoundingClientRect(); return [b.left + b.width / 2, b.top + b.height / 2]"
+        )
         dark.append(np.array(Image.open(tmp_path / "window.png").convert("RGB"))[round(y), round(x)].max())
     assert dark[0] == 0
     assert dark[1] > 60

@@ -232,5 +232,7 @@ def roles_to_draw(shown: Shown, other: Shown | None, wanted: str | None, most: i
     names = sorted(known) if wanted == "all" else [] if wanted == "none" else wanted.split(",")
     unknown = sorted(set(names) - known)
     if unknown:
-        raise UserError(f"--previews {unknown[0]}: no file of these frames; there are: {', '.join(sorted(known)) or 'none'}")
+        raise UserError(
+            f"--previews {unknown[0]}: no file of these frames; there are: {', '.join(sorted(known)) or 'none'}"
+        )
     return tuple(names)

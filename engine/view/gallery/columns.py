@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,18 @@ def find_columns(connection: duckdb.DuckDBPyConnection) -> list[Column]:
     for table in ("instances", "defects"):
         if table in tables:
             found += _of_rows(connection, table)
-    return found
+    return _with_names_of_their_own(found)
+
+
+def _with_names_of_their_own(found: list[Column]) -> list[Column]:
+    """Return columns of which no two have one name: a column of pictures of others may be called as one of ours."""
+    named: dict[str, Column] = {}
+    for column in found:
+        name = column.name
+        while name in named:
+            name += f" ({column.group})"
+        named[name] = replace(column, name=name)
+    return list(named.values())
 
 
 def values_of(connection: duckdb.DuckDBPyConnection, column: Column) -> dict[str, Any]:
@@ -88,7 +99,7 @@ def values_of(connection: duckdb.DuckDBPyConnection, column: Column) -> dict[str
     if pa.types.is_integer(values.type):
         span = pc.min_max(values).as_py()
         low, high = span["min"] or 0, span["max"] or 0
-        if values.null_count == 0 and -(2**31) <= low and high < 2**31:
+        if values.null_count == 0 and low >= -(2**31) and high < 2**31:
             return {"kind": "number", "sql": column.sql, **packed(values.to_numpy(zero_copy_only=False).astype("<i4"))}
         if max(abs(low), abs(high)) < LARGEST_EXACT:
             return {"kind": "number", "sql": column.sql, **packed(_floats(values.cast(pa.float64())))}
@@ -177,7 +188,7 @@ def _of_rows(connection: duckdb.DuckDBPyConnection, table: str) -> Iterator[Colu
             share = f"({ask(f'{function}(i.area_px)')} / (f.width * f.height)::DOUBLE)"
             yield Column(f"area share {word}", table, share)
     query = f"SELECT class, count(*) AS n FROM {table} WHERE class <> '' GROUP BY class ORDER BY n DESC, class LIMIT {MOST_CLASSES}"  # noqa: E501, S608
-    for (key, _) in sorted(connection.execute(query).fetchall()):
+    for key, _ in sorted(connection.execute(query).fetchall()):
         yield Column(f"count of {key}", f"{table} by class", ask("count(*)", f" AND i.class = {literal(key)}"))
 
 

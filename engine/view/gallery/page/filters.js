@@ -11,7 +11,7 @@ let turn = 0; // a later request makes an earlier one void
 
 // The columns that the search box looks through.
 function searched(store) {
-  const sets = store.head.columns.filter((c) => c.kind === "set" && /(^| )(class|prim_path)$/.test(c.name)).map((c) => c.name);
+  const sets = store.head.columns.filter((c) => c.kind === "set" && /^(defects )?(class|prim_path)( \(instances\))*$/.test(c.name)).map((c) => c.name);
   return [...sets, ...store.head.columns.filter((c) => c.group === "frame" && c.name === "image").map((c) => c.name)];
 }
 

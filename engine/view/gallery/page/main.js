@@ -56,7 +56,6 @@ function wire() {
   new ResizeObserver(() => { layGrid(); }).observe(element("grid"));
   window.addEventListener("resize", drawPanes);
   window.addEventListener("hashchange", start);
-  window.addEventListener("unhandledrejection", (event) => say(String(event.reason && event.reason.message || event.reason)));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redrawPanel);
 }
 

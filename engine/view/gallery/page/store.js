@@ -12,7 +12,11 @@ function load(name) {
     const tag = document.createElement("script");
     tag.src = `${name}.js`;
     tag.onload = () => { tag.remove(); underway.delete(name); resolve(arrived.get(name)); };
-    tag.onerror = () => { tag.remove(); underway.delete(name); reject(new Error(`${name}.js is not there; make the page again`)); };
+    tag.onerror = () => {
+      tag.remove(); underway.delete(name);
+      say(`${name}.js is not there; make the page again`); // a page from a disk is told of no rejection that nobody handles
+      reject(new Error(`${name}.js is not there`));
+    };
     document.head.append(tag);
   }));
   return underway.get(name);
