@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -65,14 +66,15 @@ def test_arrays_keep_their_bits(kind: str) -> None:
 
 def test_rows_are_json_without_what_json_has_not() -> None:
     table = pa.table({
-        "a": pa.array([0.1, float("nan"), float("inf"), None], pa.float32()), "b": pa.array([1 / 3, -2.5e-9, 1e300, 0.0]),
+        "a": pa.array([0.1, float("nan"), float("inf"), None], pa.float32()),
+        "b": pa.array([1 / 3, -2.5e-9, 3e200, 0.0]),
         "c": pa.array([[1.5, float("nan")], None, [], [2.0]], pa.list_(pa.float64())),
         "rle": pa.array([b"0ab", None, b"\xff", b""], pa.binary()), "sha": pa.array([b"\x01\x02", None, b"", b"\xff"]),
         "big": pa.array([2**63, 5, None, 0], pa.uint64()), "word": pa.array([EVIL, None, "", "x"]),
     })  # fmt: skip
     plain = plain_columns(table)
     assert plain["a"] == [0.1, None, None, None]
-    assert plain["b"] == [0.3333333, -2.5e-9, 1e300, 0.0]
+    assert plain["b"] == pytest.approx([0.3333333, -2.5e-9, 3e200, 0.0], rel=1e-15)
     assert plain["c"] == [[1.5, None], None, [], [2.0]]
     assert plain["rle"] == ["0ab", None, "\xff", ""]
     assert plain["sha"] == ["0102", None, "", "ff"]
@@ -85,8 +87,10 @@ def test_every_column_holds_what_duckdb_answers_to_its_expression(tmp_path: Path
     make_toy(tmp_path / "a", range(40), toy_plan())
     tables = open_tables(tmp_path / "a")
     columns = {column.name: column for column in find_columns(tables)}
-    wanted = {"lum_mean", "phash", "p.sun.elevation_deg", "p.paint.color[3]", "k[9]", "instances count", "count of carton",
-              "class", "prim_path", "area_px greatest", "bbox width_px least", "depth_m least", "area share least"}  # fmt: skip
+    wanted = {
+        "lum_mean", "phash", "p.sun.elevation_deg", "p.paint.color[3]", "k[9]", "instances count", "count of carton",
+        "class", "prim_path", "area_px greatest", "bbox width_px least", "depth_m least", "area share least",
+    }  # fmt: skip
     assert wanted <= set(columns)
     with open_index(tmp_path / "a") as index:
         for column in columns.values():
@@ -100,8 +104,9 @@ def test_every_column_holds_what_duckdb_answers_to_its_expression(tmp_path: Path
                 condition, expected = f"{data['sql']} = {literal(data['words'][codes[0]])}", codes == codes[0]
             else:
                 starts, codes = unpacked(data["starts"]), unpacked(data)
-                condition = f"EXISTS (SELECT 1 FROM instances i WHERE i.frame_id = f.frame_id AND i.{data['sql']} = {literal(data['words'][0])})"
-                expected = np.array([0 in codes[a:b] for a, b in zip(starts, starts[1:])])
+                holds = f"i.frame_id = f.frame_id AND i.{data['sql']} = {literal(data['words'][0])}"
+                condition = f"EXISTS (SELECT 1 FROM instances i WHERE {holds})"
+                expected = np.array([0 in codes[a:b] for a, b in pairwise(starts)])
             found = np.array([holds for _, holds in frames_where(index, condition, where=column.name)])
             assert np.array_equal(found, expected), column.name
 
@@ -171,8 +176,8 @@ def test_thumbnails_keep_the_shape_of_pictures(tmp_path: Path) -> None:
     bright = np.flatnonzero(picture[48, :128] > 200)
     assert (bright.min(), bright.max()) == pytest.approx((48, 79), abs=2)
     assert picture[4, 64] > 200
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
     with pytest.raises(UserError, match="cannot be read"):
-        (tmp_path / "bad.jpg").write_bytes(b"no picture")
         list(draw_sheets([tmp_path / "bad.jpg"], Cell(128, 96)))
 
 
@@ -184,7 +189,7 @@ def _looks(random: np.random.Generator, count: int) -> Looks:
 
 
 def test_the_nearest_frame_is_the_planted_one() -> None:
-    """Each frame's copy with a little noise, shuffled; more frames than are compared at once; unrelated ones are far."""
+    """Each frame's copy with a little noise, shuffled; more frames than are compared at once; others are far."""
     random = np.random.default_rng(8)
     first = _looks(random, 700)
     order = random.permutation(700)
@@ -284,13 +289,12 @@ def test_every_address_of_a_gallery_is_a_file(tmp_path: Path, *, is_embedded: bo
 def test_the_command_writes_all_frames_and_leaves_the_dataset_as_it_was(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    make_toy(tmp_path / "a", range(60), toy_plan())
-    for _ in range(2):
-        assert main(["view", str(tmp_path / "a")]) == 0
+    make_toy(tmp_path / "a", range(20), toy_plan())
+    assert main(["view", str(tmp_path / "a")]) == 0
     said = capsys.readouterr().out
-    assert "60 frames of a; drawn: class_map, depth, instance_map" in said
+    assert "20 frames of a; drawn: class_map, depth, instance_map" in said
     head = read_chunk(tmp_path / "a-view/data/head.js")
-    assert (head["count"], head["starts"][-1] < 60) == (60, True)
+    assert (head["count"], head["starts"]) == (20, [0, 4, 8, 12, 16])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a-view"]
     assert verify(tmp_path / "a")[1] == []
     assert main(["view", str(tmp_path / "a"), "--single"]) == 0  # in its place
@@ -308,9 +312,8 @@ def test_a_folder_of_somebody_else_stays(tmp_path: Path, capsys: pytest.CaptureF
     assert kept.read_text() == "mine"
     assert main(["view", str(tmp_path / "a")]) == 0
     before = (tmp_path / "a-view/data/head.js").read_bytes()
-    with pytest.raises(RuntimeError), replaced(tmp_path / "a-view") as folder:
-        (folder / "index.html").write_text("half")
-        raise RuntimeError("stopped")
+    with pytest.raises(FileNotFoundError), replaced(tmp_path / "a-view") as folder:
+        (folder / "nothing/index.html").write_text("half")
     assert (tmp_path / "a-view/data/head.js").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "a-view", "out"]
 

@@ -90,8 +90,10 @@ class Browser:
         """Press the pointer at a place of the window [px], move it to another and let go."""
         (x0, y0), (x1, y1) = start, end
         steps = [
-            {"type": "pointerMove", "duration": 0, "x": round(x0), "y": round(y0)}, {"type": "pointerDown", "button": 0},
-            {"type": "pointerMove", "duration": 60, "x": round(x1), "y": round(y1)}, {"type": "pointerUp", "button": 0},
+            {"type": "pointerMove", "duration": 0, "x": round(x0), "y": round(y0)},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerMove", "duration": 60, "x": round(x1), "y": round(y1)},
+            {"type": "pointerUp", "button": 0},
         ]  # fmt: skip
         actions = [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": steps}]
         self._call("POST", f"{self._session}/actions", {"actions": actions})

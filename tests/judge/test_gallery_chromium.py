@@ -97,7 +97,8 @@ def test_ten_thousand_frames_scroll_with_few_elements(browser: Browser, capsys: 
     with capsys.disabled():
         print(
             f"\nopen {opened:.0f} ms; {nodes} elements at most; scrolling 10,000 frames in 240 steps: median "
-            f"{np.median(deltas_ms):.1f} ms, 95th percentile {np.percentile(deltas_ms, 95):.1f} ms, longest {deltas_ms.max():.1f} ms"
+            f"{np.median(deltas_ms):.1f} ms, 95th percentile {np.percentile(deltas_ms, 95):.1f} ms, "
+            f"longest {deltas_ms.max():.1f} ms"
         )
     assert nodes < MOST_NODES
     labels = browser.run(
@@ -131,7 +132,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("said", CASES, ids=lambda said: " ".join(said))
+@pytest.mark.parametrize("said", CASES, ids=" ".join)
 def test_a_filter_shows_the_frames_that_duckdb_selects(window: Browser, gallery: Gallery, said: dict[str, Any]) -> None:
     """By the condition that the page copies; some frames are in and some are out."""
     open_page(window, gallery.page, {"f": said})
@@ -200,7 +201,8 @@ def test_an_address_that_is_none_of_ours_shows_everything(window: Browser, galle
 def pixels_at(browser: Browser, places: list[tuple[float, float]]) -> list[list[int]]:
     """Return colours of the labels' canvas at places of the frame [px]."""
     found: list[list[int]] = browser.run(f"""
-        const pane = stage.panes[0], at = pane.at(), ratio = devicePixelRatio, copy = new OffscreenCanvas(pane.canvas.width, pane.canvas.height);
+        const pane = stage.panes[0], at = pane.at(), ratio = devicePixelRatio;
+        const copy = new OffscreenCanvas(pane.canvas.width, pane.canvas.height);
         const pen = copy.getContext("2d", {{willReadFrequently: true}}); pen.drawImage(pane.canvas, 0, 0);
         return {json.dumps(places)}.map(([x, y]) => [...pen.getImageData(
             Math.floor((at.x + x * at.scale) * ratio), Math.floor((at.y + y * at.scale) * ratio), 1, 1).data]);""")
@@ -304,13 +306,14 @@ def test_things_are_pointed_at_and_held_and_their_columns_shown(browser: Browser
 
 
 def test_names_are_text_wherever_they_appear(browser: Browser) -> None:
-    """A script in names of a dataset, a class, a prim and a drawn word; every column open, a frame and the SQL shown."""
+    """A script in names of a dataset, a class, a prim and a drawn word; every column open, the SQL shown."""
     browser.run("return (async () => { for (const c of main.head.columns) await toggleColumn(c.name, true); })()")
     assert EVIL in browser.run("return itemOf('class').textContent")
     assert EVIL in browser.run("return itemOf('p.name.word').textContent")
     assert browser.run("return element('title').textContent") == f"many {EVIL}"
     browser.run(
-        "return setFilter('p.name.word', {values: [main.columns.get('p.name.word').words.find((w) => w.includes('evil'))]})"
+        "const word = main.columns.get('p.name.word').words.find((w) => w.includes('evil'));"
+        "return setFilter('p.name.word', {values: [word]})"
     )
     browser.run("return showCondition()")
     assert "evil=3" in browser.run("return element('condition').value")

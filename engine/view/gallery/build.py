@@ -133,7 +133,8 @@ class _Dataset:
             "schema": SCHEMA, "name": self.shown.name, "origin": self.shown.origin, "count": self.count,
             "classes": categories_data(self.shown.categories), "starts": self.starts, "columns": facts,
             "thumbs": cell | {"columns": thumbnails.COLUMNS, "rows": thumbnails.ROWS},
-            "roles": [{"role": role, "words": words(role)} for role in self.roles], "legend": legend_of_depth(LEGEND_COLORS),
+            "roles": [{"role": role, "words": words(role)} for role in self.roles],
+            "legend": legend_of_depth(LEGEND_COLORS),
         }  # fmt: skip
 
     def _images(self) -> Iterator[Path | None]:

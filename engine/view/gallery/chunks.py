@@ -1,6 +1,6 @@
 """Data as scripts: a page that was opened from a disk may load scripts beside it, and nothing else that holds data.
 
-A chunk is one call, `chunk("name", '...')`, whose text is JSON; the page parses it, so that names of data are never code.
+A chunk is one call, `chunk("name", '...')`, whose text is JSON; the page parses it, so that names are never code.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def _floats(values: NDArray[Any]) -> list[Any]:
         exponent = np.where(known & (wide != 0), np.floor(np.log10(np.abs(np.where(known, wide, 1.0)))), 0.0)
     decimals = np.clip(DIGITS - 1 - exponent, -300, 300)
     scale = 10.0 ** np.abs(decimals)  # a power of ten above 1 is exact to 10^22, and its inverse is not
-    rounded = np.where(decimals >= 0, np.rint(wide * scale) / scale, np.rint(wide / scale) * scale)
+    with np.errstate(over="ignore"):  # of the branch that is not taken
+        rounded = np.where(decimals >= 0, np.rint(wide * scale) / scale, np.rint(wide / scale) * scale)
     if known.all():
         return list(rounded.tolist())
     return [v if ok else None for v, ok in zip(rounded.tolist(), known.tolist())]
