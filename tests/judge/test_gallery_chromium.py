@@ -388,3 +388,7 @@ def test_a_real_frame_stands_beside_its_nearest_synthetic_one(window: Browser, t
     title = window.run("return stage.panes[1].title.textContent")
     assert "nearest, distance" in title
     assert window.run("return stage.partner.index") == window.run("return partners.partner[7]")
+    window.run("return setFilter('distance to the nearest', {range: [0, partners.distance.toSorted()[4]]})")
+    shown = order_of(window)
+    assert len(shown) == 5
+    assert shown == selected_by_duckdb(real, window.run("return condition()"))

@@ -40,6 +40,7 @@ SCRIPTS = (
 )  # fmt: skip
 CONVERTED_WIDTH_PX = 4096  # of images that browsers do not show
 LEGEND_COLORS = 24
+DISTANCE = "distance to the nearest"  # a column of the page that no table has
 FIRST, SECOND = "data", "other"
 
 
@@ -64,16 +65,18 @@ def build_gallery(
         options: What else it holds.
         done: Told of frames that are done.
     """
-    first = _Dataset(shown, folder / FIRST, out / FIRST, options).write(done)
+    first = _Dataset(shown, folder / FIRST, out / FIRST, options)
+    looks = first.write(done)
     if other is not None:
-        second = _Dataset(other, folder / SECOND, out / SECOND, options).write(done)
-        pairs = pair(shown, other, first, second)
-        facts: dict[str, Any] = {
-            "kind": "same" if pairs.distance is None else "nearest", "used": pairs.used,
-            "partner": packed(pairs.partner),
-            "distance": None if pairs.distance is None else packed(pairs.distance),
-        }  # fmt: skip
+        second = _Dataset(other, folder / SECOND, out / SECOND, options)
+        pairs = pair(shown, other, looks, second.write(done))
+        facts: dict[str, Any] = {"kind": "same", "used": pairs.used, "partner": packed(pairs.partner)}
+        if pairs.distance is not None:
+            facts |= {"kind": "nearest", "distance": packed(pairs.distance)}
+            first.add_column(columns.Column(DISTANCE, "measured", ""), {"kind": "number", **packed(pairs.distance)})
         (folder / FIRST / "pairs.js").write_bytes(script("data/pairs", facts))
+        second.close()
+    first.close()
     _write_page(folder, shown.name if other is None else f"{shown.name} - {other.name}", other is not None)
     mark = {"schema": SCHEMA, "datasets": [s.name for s in (shown, other) if s is not None]}
     (folder / MARK).write_text(json.dumps(mark, indent=1) + "\n", encoding="utf-8")
@@ -101,13 +104,14 @@ class _Dataset:
             raise UserError(f"{shown.name} has no frames to look at")
         self.cell = thumbnails.cell_for(int(self._number("median(width)")), int(self._number("median(height)")))
         self.starts: list[int] = []
+        self.facts: list[dict[str, Any]] = []
 
     def _number(self, what: str) -> float:
         row = self.connection.execute(f"SELECT {what} FROM frames").fetchone()  # noqa: S608
         return float(row[0]) if row and row[0] is not None else 0.0
 
     def write(self, done: Callable[[int], None]) -> nearest.Looks:
-        """Write all files; return what frames are compared by."""
+        """Write all files but the head; return what frames are compared by."""
         for name in ("columns", "labels", "thumbs"):
             (self.folder / name).mkdir(parents=True)
         colors = []
@@ -115,23 +119,27 @@ class _Dataset:
             (self.folder / "thumbs" / f"{number:04d}.jpg").write_bytes(sheet.jpeg)
             colors.append(sheet.features)
             done(len(sheet.features))
-        found = columns.find_columns(self.connection)
-        facts = []
-        for number, column in enumerate(found):
-            data = columns.values_of(self.connection, column)
-            facts.append(columns.facts_of(column, data, self.count))
-            self._chunk(f"columns/{number}", data)
-        self._chunk("head", self._head(facts))
+        for column in columns.find_columns(self.connection):
+            self.add_column(column, columns.values_of(self.connection, column))
         return nearest.looks_of(self.connection, np.concatenate(colors))
+
+    def add_column(self, column: columns.Column, data: dict[str, Any]) -> None:
+        """Write a column; the page asks for it by its number."""
+        self._chunk(f"columns/{len(self.facts)}", data)
+        self.facts.append(columns.facts_of(column, data, self.count))
+
+    def close(self) -> None:
+        """Write what the page loads first."""
+        self._chunk("head", self._head())
 
     def _chunk(self, name: str, data: Any) -> None:
         (self.folder / f"{name}.js").write_bytes(script(f"{self.name}/{name}", data))
 
-    def _head(self, facts: list[dict[str, Any]]) -> dict[str, Any]:
+    def _head(self) -> dict[str, Any]:
         cell = {"width": self.cell.width, "height": self.cell.height}
         return {
             "schema": SCHEMA, "name": self.shown.name, "origin": self.shown.origin, "count": self.count,
-            "classes": categories_data(self.shown.categories), "starts": self.starts, "columns": facts,
+            "classes": categories_data(self.shown.categories), "starts": self.starts, "columns": self.facts,
             "thumbs": cell | {"columns": thumbnails.COLUMNS, "rows": thumbnails.ROWS},
             "roles": [{"role": role, "words": words(role)} for role in self.roles],
             "legend": legend_of_depth(LEGEND_COLORS),

@@ -35,9 +35,18 @@ function conditionOf(column, filter) {
   return filter.not ? `NOT (${sql})` : sql;
 }
 
+// A column that no table has, as the distance to the nearest frame, can only be said by the frames themselves.
+async function byFrames(column, filter) {
+  const match = matchOf(column, filter), ids = (await main.column("frame_id")).values;
+  return `f.frame_id IN (${[...ids].filter((id, n) => match[n]).join(", ") || "NULL"})`;
+}
+
 async function condition() {
   const parts = [];
-  for (const [name, filter] of filters) parts.push(conditionOf(await main.column(name), filter));
+  for (const [name, filter] of filters) {
+    const column = await main.column(name);
+    parts.push(column.sql ? conditionOf(column, filter) : await byFrames(column, filter));
+  }
   if (chosen.needle) {
     const any = [];
     for (const name of searched(main)) any.push(conditionOf(await main.column(name), { text: chosen.needle }));
