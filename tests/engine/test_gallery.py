@@ -93,8 +93,7 @@ def test_every_column_holds_what_duckdb_answers_to_its_expression(tmp_path: Path
     }  # fmt: skip
     assert wanted <= set(columns)
     with open_index(tmp_path / "a") as index:
-        for column in columns.values():
-            data = values_of(tables, column)
+        for column, data in values_of(tables, list(columns.values())):
             if data["kind"] == "number":
                 values = unpacked(data).astype(np.float64)
                 middle = float(np.nanmedian(values))

@@ -119,8 +119,8 @@ class _Dataset:
             (self.folder / "thumbs" / f"{number:04d}.jpg").write_bytes(sheet.jpeg)
             colors.append(sheet.features)
             done(len(sheet.features))
-        for column in columns.find_columns(self.connection):
-            self.add_column(column, columns.values_of(self.connection, column))
+        for column, data in columns.values_of(self.connection, columns.find_columns(self.connection)):
+            self.add_column(column, data)
         return nearest.looks_of(self.connection, np.concatenate(colors))
 
     def add_column(self, column: columns.Column, data: dict[str, Any]) -> None:

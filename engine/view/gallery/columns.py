@@ -7,7 +7,7 @@ is what DuckDB answers to the very expression that the page names.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MEASURED = ("lum_mean", "lum_p05", "lum_std", "sat_frac", "blur_lap", "noise_sigma", "phash", "camera_blur_px")
 MOST_ELEMENTS = 16  # of a list that is shown one by one; of longer ones the least, the greatest and the mean
+ASKED_AT_ONCE = 32  # columns of one question
+WORLD_KEYS = ("world", "step")  # by which a frame finds its world
 MOST_CLASSES = 64  # that have a column of their own with how many there are
 NO_AGGREGATE = frozenset({  # numbers of things, whose least and greatest say nothing
     "frame_id", "world", "step", "camera", "inst_id", "class_id", "stable_id", "source_id", "occluder", "asset",
@@ -64,10 +66,11 @@ def find_columns(connection: duckdb.DuckDBPyConnection) -> list[Column]:
     found: list[Column] = []
     tables = {row[0] for row in connection.execute("SHOW TABLES").fetchall()}
     for table, alias in (("frames", "f"), ("worlds", "w")):
-        for name, kind in _described(connection, table):
-            if table == "worlds" and name in ("world", "step"):
-                continue
-            found += _of_value(connection, table, Column(name, _group(table, name), f"{alias}.{quoted(name)}"), kind)
+        described = [row for row in _described(connection, table) if table == "frames" or row[0] not in WORLD_KEYS]
+        lengths = _lengths(connection, table, [name for name, kind in described if kind.endswith("]")])
+        for name, kind in described:
+            column = Column(name, _group(table, name), f"{alias}.{quoted(name)}")
+            found += _of_value(column, kind, lengths.get(name, (0, 0)))
     for table in ("instances", "defects"):
         if table in tables:
             found += _of_rows(connection, table)
@@ -85,13 +88,25 @@ def _with_names_of_their_own(found: list[Column]) -> list[Column]:
     return list(named.values())
 
 
-def values_of(connection: duckdb.DuckDBPyConnection, column: Column) -> dict[str, Any]:
-    """Return the values of a column for every frame in the order of the index, packed, with what the page needs."""
-    if column.of is not None:
-        return _set_values(connection, column)
-    query = f"SELECT {column.sql} AS v FROM frames f JOIN worlds w USING (world, step) ORDER BY f.frame_id"  # noqa: S608
-    values = connection.sql(query).to_arrow_table()["v"].combine_chunks()
-    values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+def values_of(
+    connection: duckdb.DuckDBPyConnection, columns: Sequence[Column]
+) -> Iterator[tuple[Column, dict[str, Any]]]:
+    """Yield columns with their values for every frame in the order of the index, packed, with what the page needs."""
+    for begin in range(0, len(columns), ASKED_AT_ONCE):
+        asked = columns[begin : begin + ASKED_AT_ONCE]
+        plain = [column for column in asked if column.of is None]
+        if plain:
+            listed = ", ".join(f"{column.sql} AS v{number}" for number, column in enumerate(plain))
+            query = f"SELECT {listed} FROM frames f JOIN worlds w USING (world, step) ORDER BY f.frame_id"  # noqa: S608
+            found = iter(connection.sql(query).to_arrow_table().columns)
+        for column in asked:
+            yield column, _value_data(column, next(found)) if column.of is None else _set_values(connection, column)
+
+
+def _value_data(column: Column, values: Any) -> dict[str, Any]:
+    values = values.combine_chunks()
+    if isinstance(values, pa.ChunkedArray):
+        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
     if pa.types.is_decimal(values.type):
         values = values.cast(pa.float64())
     if pa.types.is_floating(values.type):
@@ -139,16 +154,23 @@ def _group(table: str, name: str) -> str:
     return "frame" if table == "frames" else "world"
 
 
-def _of_value(connection: duckdb.DuckDBPyConnection, table: str, column: Column, kind: str) -> Iterator[Column]:
+def _lengths(connection: duckdb.DuckDBPyConnection, table: str, names: list[str]) -> dict[str, tuple[int, int]]:
+    """Return the greatest and the least length of lists."""
+    if not names:
+        return {}
+    listed = ", ".join(f"max(len({quoted(name)})), min(len({quoted(name)}))" for name in names)
+    row = connection.execute(f"SELECT {listed} FROM {table}").fetchone() or ()  # noqa: S608
+    return {name: (row[2 * n] or 0, row[2 * n + 1] or 0) for n, name in enumerate(names)}
+
+
+def _of_value(column: Column, kind: str, lengths: tuple[int, int]) -> Iterator[Column]:
     """Yield the columns that one of frames or worlds becomes: lists are shown by their elements."""
     if kind == "BLOB":
         return  # hashes of files
     if not kind.endswith("]"):
         yield column
         return
-    bare = column.sql.partition(".")[2]
-    row = connection.execute(f"SELECT max(len({bare})), min(len({bare})) FROM {table}").fetchone()  # noqa: S608
-    most, least = row or (None, None)
+    most, least = lengths
     if not most:
         return
     if most <= MOST_ELEMENTS:
