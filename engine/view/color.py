@@ -74,9 +74,24 @@ def color_depth(depth: NDArray[Any]) -> Rgb:
     out = np.full((*depth.shape, 3), BACKGROUND, np.uint8)
     if known.any():
         logs = np.log(depth[known].astype(np.float64))
-        low, high = np.percentile(logs, [_LOW, _HIGH])
+        low, high = _span(logs)
         out[known] = _turbo(_WARM - (_WARM - _COLD) * np.clip((logs - low) / max(high - low, 1.0e-9), 0.0, 1.0))
     return out
+
+
+def depth_span(depth: NDArray[Any]) -> tuple[float, float] | None:
+    """Return the depths [their unit] at the warm and at the cold end of the colours; None: nothing is known."""
+    known = depth[np.isfinite(depth) & (depth > 0)] if depth.ndim == 2 else depth[:0]
+    if not known.size:
+        return None
+    low, high = np.exp(_span(np.log(known.astype(np.float64))))
+    return float(f"{low:.6g}"), float(f"{high:.6g}")
+
+
+def legend_of_depth(count: int) -> list[list[int]]:
+    """Return colours from near to far, in equal steps of the logarithm."""
+    steps = _WARM - (_WARM - _COLD) * np.linspace(0.0, 1.0, count)
+    return [list(color) for color in _turbo(steps).tolist()]
 
 
 def color_ids(ids: NDArray[Any]) -> Rgb:
@@ -118,6 +133,11 @@ def draw_wheel(size_px: int) -> Rgb:
     out = out.reshape(size_px, size_px, 3)
     out[radius > 1.0] = BACKGROUND
     return out
+
+
+def _span(logs: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.percentile(logs, [_LOW, _HIGH]).tolist()
+    return low, high
 
 
 def _wheel(hue: NDArray[np.float64], strength: NDArray[np.float64]) -> Rgb:

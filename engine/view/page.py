@@ -33,25 +33,29 @@ IMAGE_LABEL, NO_IMAGE_LABEL = "image", "no image"
 
 def write_page(name: str, categories: tuple[Category, ...], frames: Iterable[Frame]) -> Iterator[bytes]:
     """Yield the page in parts, frame after frame."""
-    style, script = ((PARTS / part).read_text(encoding="utf-8") for part in ("page.css", "page.js"))
+    style, script = (_text(*names) for names in (("page.css",), ("masks.js", "page.js")))
     body = (PARTS / "page.html").read_text(encoding="utf-8")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; base-uri 'none'"
-    )
+    policy = f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
     yield (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}; form-action \'none\'">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">\n'
-        f"<title>{escape(name)} - labels</title>\n<style>{style}</style>\n</head>\n{body}\n"
+        f"{icon_and_policy(policy)}<title>{escape(name)} - labels</title>\n<style>{style}</style>\n</head>\n{body}\n"
     ).encode()
     by_key = {category.key: index for index, category in enumerate(categories)}
-    head = {"name": name, "classes": [_category(category) for category in categories]}
+    head = {"name": name, "classes": categories_data(categories)}
     yield f'<script type="application/json" id="head">{_json(head)}</script>\n'.encode()
     for frame in frames:
         yield f'<script type="application/json" class="frame">{_json(frame_data(frame, by_key))}</script>\n'.encode()
         yield f'<script type="application/json" class="pictures">{_json(frame_pictures(frame))}</script>\n'.encode()
     yield f"<script>{script}</script>\n</html>\n".encode()
+
+
+def icon_and_policy(policy: str) -> str:
+    """Return how a page begins that may load what a content security policy names, and nothing else."""
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f"<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}; base-uri 'none'; form-action 'none'\">\n"
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="referrer" content="no-referrer">\n<link rel="icon" href="data:,">\n'
+    )
 
 
 def frame_data(frame: Frame, class_of: dict[str, int]) -> dict[str, Any]:
@@ -67,20 +71,23 @@ def frame_pictures(frame: Frame) -> dict[str, str]:
     """Return the pictures of a frame by name, as data URIs."""
     label = IMAGE_LABEL if IMAGE in frame.files else NO_IMAGE_LABEL
     pictures = {label: inline(shrink(picture_of(frame), IMAGE_WIDTH_PX))}
-    return pictures | {words(role): inline(_small(draw_role(frame, role))) for role in other_roles(frame)}
+    return pictures | {words(role): inline(compact(draw_role(frame, role))) for role in other_roles(frame)}
 
 
-def _small(picture: Image.Image) -> Image.Image:
+def compact(picture: Image.Image) -> Image.Image:
     """Return a picture of at most a width, with no colours that it did not have: they may stand for ids."""
     factor = -(-picture.width // ROLE_WIDTH_PX)
     return picture.resize((picture.width // factor, picture.height // factor), Image.Resampling.NEAREST)
 
 
-def _category(category: Category) -> dict[str, Any]:
-    return {
-        "key": category.key, "name": category.name or category.key, "color": list(class_color(category.id)),
-        "keypoints": category.keypoints, "skeleton": category.skeleton,
-    }  # fmt: skip
+def categories_data(categories: tuple[Category, ...]) -> list[dict[str, Any]]:
+    """Return classes as plain data, with their colours."""
+    return [
+        {
+            "id": category.id, "key": category.key, "name": category.name or category.key,
+            "color": list(class_color(category.id)), "keypoints": category.keypoints, "skeleton": category.skeleton,
+        } for category in categories
+    ]  # fmt: skip
 
 
 def _instance(instance: Instance, class_of: dict[str, int]) -> dict[str, Any]:
@@ -119,7 +126,13 @@ def _number(value: float | None) -> float | None:
 
 
 def inline(picture: Image.Image) -> str:
-    """Return a picture as a data URI: of few colours, as maps of ids have, exactly; otherwise as JPEG."""
+    """Return a picture as a data URI."""
+    kind, data = encoded(picture)
+    return f"data:image/{kind};base64," + base64.b64encode(data).decode("ascii")
+
+
+def encoded(picture: Image.Image) -> tuple[str, bytes]:
+    """Return a picture as a PNG if it has few colours, as maps of ids have, exactly; otherwise as JPEG."""
     data, kind = io.BytesIO(), "jpeg"
     rgb = picture.convert("RGB")
     colors = rgb.getcolors(FEW_COLORS)
@@ -128,7 +141,7 @@ def inline(picture: Image.Image) -> str:
         _with_palette(np.asarray(rgb), np.array([color for _, color in colors], np.uint8)).save(data, "PNG")
     else:
         rgb.save(data, "JPEG", quality=QUALITY)
-    return f"data:image/{kind};base64," + base64.b64encode(data.getvalue()).decode("ascii")
+    return kind, data.getvalue()
 
 
 def _with_palette(rgb: NDArray[np.uint8], used: NDArray[np.uint8]) -> Image.Image:
@@ -149,6 +162,10 @@ def _json(data: Any) -> str:
     """Return JSON that no browser takes for markup or an end of a line, whatever names it holds."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)  # ASCII alone: U+2028 is escaped as well
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _text(*parts: str) -> str:
+    return "".join((PARTS / part).read_text(encoding="utf-8") for part in parts)
 
 
 def _hash(text: str) -> str:

@@ -35,7 +35,7 @@ def test_a_dataset_is_viewed_beside_itself(tmp_path: Path, capsys: pytest.Captur
     """The dataset's own folder stays as it was; a second time replaces the files."""
     make_toy(tmp_path / "out", range(3), toy_plan())
     for _ in range(2):
-        assert main(["view", str(tmp_path / "out"), "--frames", "2"]) == 0
+        assert main(["view", str(tmp_path / "out"), "--single", "--frames", "2"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == f"look at {tmp_path / 'out-view/index.html'}"
     names = sorted(path.name for path in (tmp_path / "out-view").iterdir())

@@ -26,7 +26,11 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
 START_S, ANSWER_S = 60.0, 120.0
-KEYS = {"ArrowRight": "\ue014", "ArrowLeft": "\ue012", "Home": "\ue011", "End": "\ue010", "Escape": "\ue00c"}
+KEYS = {
+    "ArrowRight": "\ue014", "ArrowLeft": "\ue012", "ArrowUp": "\ue013", "ArrowDown": "\ue015", "Home": "\ue011",
+    "End": "\ue010", "PageUp": "\ue00e", "PageDown": "\ue00f", "Escape": "\ue00c", "Enter": "\ue007", "Tab": "\ue004",
+    "Delete": "\ue017",
+}  # fmt: skip
 
 
 class Browser:
@@ -58,9 +62,9 @@ class Browser:
             raise
         self._session = f"/session/{session['sessionId']}"
 
-    def open(self, page: Path) -> None:
+    def open(self, page: Path, fragment: str = "") -> None:
         """Load a file and wait for its end."""
-        self._call("POST", f"{self._session}/url", {"url": page.resolve().as_uri()})
+        self._call("POST", f"{self._session}/url", {"url": page.resolve().as_uri() + fragment})
 
     def run(self, script: str) -> Any:
         """Return what a script returns, run in the page."""
@@ -80,6 +84,18 @@ class Browser:
             value = KEYS.get(key, key)
             steps += [{"type": "keyDown", "value": value}, {"type": "keyUp", "value": value}]
         actions = [{"type": "key", "id": "keyboard", "actions": steps}]
+        self._call("POST", f"{self._session}/actions", {"actions": actions})
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the pointer at a place of the window [px], move it to another and let go."""
+        (x0, y0), (x1, y1) = start, end
+        steps = [
+            {"type": "pointerMove", "duration": 0, "x": round(x0), "y": round(y0)},
+            {"type": "pointerDown", "button": 0},
+            {"type": "pointerMove", "duration": 60, "x": round(x1), "y": round(y1)},
+            {"type": "pointerUp", "button": 0},
+        ]  # fmt: skip
+        actions = [{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"}, "actions": steps}]
         self._call("POST", f"{self._session}/actions", {"actions": actions})
 
     def click(self, selector: str) -> None:

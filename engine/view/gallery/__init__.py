@@ -1,0 +1,1 @@
+"""A folder with a page of tens of thousands of frames: columns, labels and thumbnails load when they are wanted."""
