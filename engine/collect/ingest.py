@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image
 
 from engine.collect.collector import SHARD_WORLDS, Cell, Collector, CollectPlan, Placed, Placement
+from engine.collect.columns import row_of, types_of
 from engine.collect.intent import Ingest
 from engine.collect.rows import frame_row, instance_row, tables_of
 from engine.dataset.manifest import Manifest
@@ -75,12 +77,13 @@ def ingest(source: Source, request: IngestRequest, update: Callable[[int], None]
         )  # fmt: skip
         plan = CollectPlan(intent, request.taxonomy, placement=request.placement)
         ids = {c.key: c.id for c in request.taxonomy.classes}
+        types = types_of((frame.row for frame in frames), source.name)
         with Collector(request.out, plan) as collector:
             for first in range(0, len(frames), SHARD_WORLDS):
                 worlds = tuple(range(first, min(first + SHARD_WORLDS, len(frames))))
                 if collector.wants(worlds):
                     taken = pool.map(_take, (frames[world] for world in worlds), (facts[world] for world in worlds))
-                    collector.add(_cell(worlds, frames, list(taken), ids))
+                    collector.add(_cell(worlds, frames, list(taken), ids, types))
                 update(len(worlds))
             return collector.finish(range(len(frames)))
 
@@ -117,11 +120,14 @@ def _take(frame: Frame, fact: FileFact) -> Taken:
     return Taken(size, fact, measure_rgb(rgb))
 
 
-def _cell(worlds: Sequence[int], frames: Sequence[Frame], taken: Sequence[Taken], ids: Mapping[str, int]) -> Cell:
+def _cell(
+    worlds: Sequence[int], frames: Sequence[Frame], taken: Sequence[Taken], ids: Mapping[str, int],
+    types: Mapping[str, tuple[str, pa.DataType]],
+) -> Cell:  # fmt: skip
     rows, instances, files = [], [], []
     for world, one in zip(worlds, taken, strict=True):
         frame = frames[world]
-        own = {name: value for name, value in frame.row.items() if isinstance(value, str | int | float)}
+        own = row_of(frame.row, types)
         extra = {IMAGE: one.fact.path, "image_sha256": bytes.fromhex(one.fact.sha256), "origin": "real", **own}
         rows.append(frame_row(frame, world, one.size, extra | dict(one.measured)))
         instances += [
@@ -129,4 +135,4 @@ def _cell(worlds: Sequence[int], frames: Sequence[Frame], taken: Sequence[Taken]
             for number, instance in enumerate(frame.instances, start=1)
         ]
         files.append(Placed(one.fact, frame.files[IMAGE]))
-    return Cell(tuple(worlds), tables_of(rows, instances), tuple(files))
+    return Cell(tuple(worlds), tables_of(rows, instances, dict(types.values())), tuple(files))

@@ -56,11 +56,16 @@ def instance_row(instance: Instance, number: int, inst_id: int, class_id: int, s
     return row
 
 
-def tables_of(frames: Sequence[dict[str, Any]], instances: Sequence[dict[str, Any]]) -> dict[str, pa.Table]:
-    """Return the tables of some frames; every part of a dataset has the same columns, null where nothing is known."""
+def tables_of(
+    frames: Sequence[dict[str, Any]], instances: Sequence[dict[str, Any]], own: Mapping[str, pa.DataType]
+) -> dict[str, pa.Table]:
+    """Return the tables of some frames; every part of a dataset has the same columns, null where nothing is known.
+
+    `own` are the types of the columns of frames that the source brings.
+    """
     columns = {
         name: pa.array([row.get(name) for row in instances], kind) for name, kind in INSTANCE_TYPES.items()
     }  # fmt: skip
     worlds = {"world": pa.array([row["world"] for row in frames], pa.int64())}
     worlds["step"] = pa.array([0] * len(frames), pa.int32())
-    return {"worlds": pa.table(worlds), "frames": frame_table(list(frames)), "instances": pa.table(columns)}
+    return {"worlds": pa.table(worlds), "frames": frame_table(list(frames), own), "instances": pa.table(columns)}

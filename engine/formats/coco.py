@@ -31,6 +31,9 @@ from engine.formats.registry import FORMATS, ExportContext, FormatCategory, Reco
 from engine.write.files import inside
 
 LENS = ("lens_model", "lens_coefficients", "lens_limit")  # of images that no pinhole saw
+IMAGE_KNOWN = frozenset(
+    {"id", "file_name", "width", "height", "world", "step", "camera", "k", "world_from_camera", *LENS}
+)  # fields that a reader understands; others are columns of the frame's own
 SPOOL_BYTES = 16 * 2**20  # of a list in memory; longer ones lie on disk until the file is put together
 # Reasons why formats cannot hold an instance.
 NO_KEYPOINTS = "class without keypoints"
@@ -229,6 +232,7 @@ def _frame(image: Mapping[str, Any], instances: list[Instance], images: Path) ->
     row: dict[str, Any] = {name: image[name] for name in LENS if name in image}
     if row:
         row = {"lens_limit": math.inf} | row
+    row |= {name: value for name, value in image.items() if name not in IMAGE_KNOWN}
     k = np.reshape(image["k"], (3, 3)) if "k" in image else None
     pose = np.reshape(image["world_from_camera"], (4, 4)) if "world_from_camera" in image else None
     return Frame(

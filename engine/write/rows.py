@@ -7,6 +7,7 @@ in a frame. Rows are sorted by (world, step, camera, instance), whatever order t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,9 +87,12 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
     return row
 
 
-def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
+def frame_table(rows: list[dict[str, Any]], own: Mapping[str, pa.DataType] | None = None) -> pa.Table:
     """Return frame rows as a table. Measured columns are float32, `<role>_sha256` 32 bytes, `<role>` text, null or not.
 
+    Args:
+        rows: Of one dataset.
+        own: Types of other columns.
     Raises:
         ValueError: If frames of one dataset have different columns.
     """
@@ -107,6 +111,7 @@ def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
         "velocity_m_s": pa.list_(pa.float64(), 3),
         "spin_rad_s": pa.list_(pa.float64(), 3),
         "phash": pa.uint64(),
+        **(own or {}),
     }
     names = list(rows[0]) if rows else list(types)
     for row in rows:
