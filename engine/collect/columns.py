@@ -45,6 +45,8 @@ OWN = frozenset(
         "depth_sha256",
         "flow_forward",
         "flow_forward_sha256",
+        "kitti_depth",
+        "kitti_flow",
         "lens_model",
         "lens_limit",
         "lens_coefficients",
@@ -108,11 +110,10 @@ def source_values(row: Mapping[str, Any]) -> dict[str, Any]:
     for column, value in row.items():
         if value is None or column in OWN or column.endswith("_sha256"):
             continue
-        name = column
-        if name.endswith(JSON):
-            name, value = name.removesuffix(JSON), json.loads(value)
+        name = column.removesuffix(JSON)
         bare = name.removeprefix(RENAMED)
-        said[bare if bare != name and column_name(bare) == name else name] = value
+        is_renamed = bare != name and column_name(bare) == name
+        said[bare if is_renamed else name] = json.loads(value) if column.endswith(JSON) else value
     return said
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 CODE_VALUES = 256
 WHITE = CODE_VALUES - 1
@@ -26,19 +27,23 @@ def measure_rgb(rgb: NDArray[np.uint8]) -> dict[str, float | int]:
         a channel at 255. `blur_lap` and `noise_sigma`: see `measure_luma`. `phash`: see `perceptual_hash`.
     Source: luma of Rec. ITU-R BT.601-7, section 2.5.1, that of JPEG's Y; Pillow computes it in whole numbers.
     """
-    picture = Image.fromarray(np.ascontiguousarray(rgb)).convert("L")
+    return measure_picture(Image.fromarray(np.ascontiguousarray(rgb)))
+
+
+def measure_picture(rgb: Image.Image) -> dict[str, float | int]:
+    """Return what `measure_rgb` does, of a picture of mode RGB."""
+    picture = rgb.convert("L")
     histogram = np.array(picture.histogram(), np.int64)
-    total = rgb.shape[0] * rgb.shape[1]
+    total = rgb.width * rgb.height
     values = np.arange(CODE_VALUES)
     mean = float(histogram @ values) / total
     dark = int(np.searchsorted(np.cumsum(histogram), DARK_QUANTILE * total))
-    at_white = rgb == WHITE
-    saturated = at_white[..., 0] | at_white[..., 1] | at_white[..., 2]
+    brightest = reduce(ImageChops.lighter, rgb.split())  # of the three channels
     return {
         "lum_mean": mean / WHITE,
         "lum_p05": dark / WHITE,
         "lum_std": math.sqrt(max(float(histogram @ (values * values)) / total - mean * mean, 0.0)) / WHITE,
-        "sat_frac": float(np.count_nonzero(saturated)) / total,
+        "sat_frac": float(brightest.histogram()[WHITE]) / total,
         **measure_luma(np.asarray(picture, np.int16)),
         "phash": perceptual_hash(picture),
     }

@@ -32,7 +32,8 @@ SORT_KEYS = {
 RLE_COLUMN = "rle"  # in the rows of a shard, for writers; the merged index leaves it to labels/coco.json
 HASH_BYTES = 32
 AMODAL_RLE_COLUMN = "amodal_rle"  # likewise
-MASK_COLUMNS = (RLE_COLUMN, AMODAL_RLE_COLUMN)
+POLYGONS_COLUMN = "polygons"  # likewise, of masks that people drew
+MASK_COLUMNS = (RLE_COLUMN, AMODAL_RLE_COLUMN, POLYGONS_COLUMN)
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,9 @@ def frame_table(rows: list[dict[str, Any]], own: Mapping[str, pa.DataType] | Non
         "velocity_m_s": pa.list_(pa.float64(), 3),
         "spin_rad_s": pa.list_(pa.float64(), 3),
         "phash": pa.uint64(),
+        "exif_orientation": pa.int32(),
+        "n_left_out": pa.int32(),
+        "n_outside": pa.int32(),
         **(own or {}),
     }
     names = list(rows[0]) if rows else list(types)
