@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.collect.holdout import opened
 from engine.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 TABLES = ("worlds", "frames", "instances", "defects")  # of index/; the last where the recipe has defects
 
 
-def open_index(out: Path) -> duckdb.DuckDBPyConnection:
-    """Return a connection to the tables of a complete dataset.
+def open_index(out: Path, why: str = "") -> duckdb.DuckDBPyConnection:
+    """Return a connection to the tables of a complete dataset; of a locked holdout it is noted, with what it is for.
 
     Raises:
-        UserError: If there is no index at `out`.
+        UserError: If there is no index at `out`, or a holdout was changed.
     """
+    opened(out, why)
     tables = {}
     for name in TABLES:
         path = out / "index" / f"{name}.parquet"

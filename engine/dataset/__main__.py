@@ -14,6 +14,7 @@ COMMANDS = (
     "info",
     "ingest",
     "laws",
+    "lock",
     "validate",
     "verify",
     "view",

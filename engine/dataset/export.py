@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import yaml
 
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError, WriteFailed
 from engine.progress import Progress
 from engine.write.begin import MANIFEST
+
+if TYPE_CHECKING:
+    from engine.formats.splits import SplitPlan
 
 HELP = "write a dataset in another format, without rendering"
 LIST = "help"  # as the name of a format
@@ -27,12 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, metavar="DIR", help="folder to make (default: <dataset>-<format> beside it)"
     )
     parser.add_argument("--classes", type=Path, metavar="FILE", help="YAML, `class key: name` or `class key: null`")
-    parser.add_argument("--split", metavar="NAME=FRACTION,...", help="such as train=0.8,val=0.2 (default: train=1)")
+    parser.add_argument(
+        "--split",
+        metavar="NAME=FRACTION,...",
+        help="such as train=0.8,val=0.2, or keep: those that the data came in (default: train=1)",
+    )
     parser.add_argument(
         "--split-by",
-        default="frame",
         metavar="WHAT",
-        help="frame, world, asset, or a column of the frames or worlds index",
+        help="frame, world, asset, or a column of the frames or worlds index (default: the first group of the dataset, "
+        "else frame)",
     )
     parser.add_argument("--split-class", default="", metavar="KEY", help="by asset: only assets of this class count")
     parser.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
@@ -72,7 +80,6 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.formats.filters import Filters
     from engine.formats.index import open_dataset
     from engine.formats.registry import FORMATS
-    from engine.formats.splits import ALL, SplitPlan, parse_fractions
 
     if arguments.list or arguments.format == LIST:
         list_formats(say)
@@ -86,14 +93,12 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         raise UserError(
             f"--out {out} lies in the dataset, whose files are all in its manifest; choose a folder beside it"
         )
-    fractions = ALL if arguments.split is None else parse_fractions(arguments.split)
+    source = open_dataset(dataset, f"export as {chosen.name} to {out}")
+    plan = split_plan(arguments, dataset, say)
     limits = (arguments.min_visible_px, arguments.min_visible_fraction, arguments.min_side_px, arguments.max_truncation)
     request = ExportRequest(
-        chosen, out, parse_options(arguments.option), arguments.classes,
-        SplitPlan(fractions, arguments.split_by, arguments.seed, arguments.split_class),
-        Filters(*limits), arguments.copy,
+        chosen, out, parse_options(arguments.option), arguments.classes, plan, Filters(*limits), arguments.copy,
     )  # fmt: skip
-    source = open_dataset(dataset)
     facts = {"dataset_id": read_manifest(dataset / MANIFEST).dataset_id}
     with Progress() as progress:
         report = export(source, request, facts=facts, clock=progress)
@@ -107,6 +112,31 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         say(f"not held by the format, {count}: {reason}")
     say(f"written to {out}")
     return 0
+
+
+def split_plan(arguments: argparse.Namespace, dataset: Path, say: Callable[[str], None]) -> SplitPlan:
+    """Return how frames are split; groups that the dataset names are not torn apart unless that is asked for.
+
+    Raises:
+        UserError: If it cannot be done.
+    """
+    from engine.collect.groups import group_columns
+    from engine.formats.splits import ALL, KEPT, SPLIT_COLUMN, SplitPlan, kept_fractions, parse_fractions
+
+    seed, only_class = arguments.seed, arguments.split_class
+    if arguments.split == KEPT:
+        frames = pq.ParquetFile(dataset / "index" / "frames.parquet")
+        if SPLIT_COLUMN not in frames.schema_arrow.names:
+            raise UserError(f"--split {KEPT}: the dataset came in no splits; give fractions, such as train=0.8,val=0.2")
+        return SplitPlan(kept_fractions(frames.read([SPLIT_COLUMN])[SPLIT_COLUMN].to_pylist()), is_kept=True)
+    fractions = ALL if arguments.split is None else parse_fractions(arguments.split)
+    groups = group_columns(dataset)
+    by = arguments.split_by or (groups[0] if groups and len(fractions) > 1 else "frame")
+    if len(fractions) > 1 and groups and arguments.split_by is None:
+        say(f"split by {by}, which the dataset names as a group")
+    elif len(fractions) > 1 and groups and by not in groups:
+        say(f"warning: split by {by} tears the groups {', '.join(groups)} apart; what is learned leaks into the test")
+    return SplitPlan(fractions, by, seed, only_class)
 
 
 def list_formats(say: Callable[[str], None]) -> None:

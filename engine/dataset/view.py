@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
             f"--out {out} lies in the dataset, whose files are all in its manifest; choose a folder beside it"
         )
     check_target(out)
-    source = open_dataset(dataset)
+    source = open_dataset(dataset, f"view in {out}")
     count = min(arguments.frames, sum(commit.frames for commit in source.rows.commits))
     with Progress() as progress:
         progress.begin(count + min(count, SHEET_FRAMES))
