@@ -61,7 +61,7 @@ def lock(dataset: Path, name: str, why: str = "") -> Lock:
     held = find_lock(dataset)
     if held is not None:
         raise UserError(f"{dataset} is locked already as {held.name}, {held.benchmark_id}; unlock it first")
-    _check_bytes(dataset, "locked")
+    _check_bytes(dataset, f"{dataset} cannot be locked: ", "; `python -m engine.dataset verify` says what else")
     made = describe(dataset, name)
     publish(dataset, dataset / RECORD, [json_bytes(made)])
     facts = {"lock": hash_file(dataset / RECORD), "benchmark": made.benchmark_id, "name": name, "why": why}
@@ -145,7 +145,7 @@ def check_lock(dataset: Path, held: Lock) -> None:
     if found != held:
         odd = [name for name, value in to_plain(held).items() if getattr(found, name) != value]
         raise UserError(f"{dataset} is not {what} any more: its {odd[0]} differs; {REMEDY}")
-    _check_bytes(dataset, what)
+    _check_bytes(dataset, f"{dataset} is not {what} any more: ", f"; {REMEDY}")
 
 
 def describe(dataset: Path, name: str) -> Lock:
@@ -170,15 +170,15 @@ def _listed(dataset: Path) -> list[tuple[str, str]]:
     return [(path, digest) for digest, _, path in (line.partition("  ") for line in lines)]
 
 
-def _check_bytes(dataset: Path, what: str) -> None:
-    """Refuse if a file of the dataset has other bytes than CHECKSUMS.sha256 says."""
+def _check_bytes(dataset: Path, before: str, after: str) -> None:
+    """Refuse if a file of the dataset has other bytes than CHECKSUMS.sha256 says; the error stands between the two."""
     if not (dataset / CHECKSUMS).is_file():
-        raise UserError(f"{dataset} is not complete: it has no {CHECKSUMS}; a complete one can be locked")
+        raise UserError(f"{before}it is not complete, without {CHECKSUMS}{after}")
     listed = _listed(dataset)
     with ThreadPoolExecutor(thread_count()) as pool:
         for (path, digest), found in zip(listed, pool.map(lambda one: _hash(dataset, one[0]), listed), strict=True):
             if found != digest:
-                raise UserError(f"{dataset} cannot be {what}: {path} {'is gone' if found is None else 'has changed'}")
+                raise UserError(f"{before}{path} {'is gone' if found is None else 'has changed'}{after}")
 
 
 def _hash(dataset: Path, path: str) -> str | None:

@@ -84,9 +84,7 @@ def test_boxes_may_stand_among_polygons(tmp_path: Path) -> None:
         ("0 0.5 0.5 0.1 x\n", "a.txt:1"),
     ],
 )
-def test_a_bad_row_of_yolo_is_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str, words: str
-) -> None:
+def test_a_bad_row_of_yolo_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str], rows: str, words: str) -> None:
     assert take_in(yolo(tmp_path / "in", rows), tmp_path / "out", file_format="yolo") == 2
     told = capsys.readouterr().err
     assert words in told
