@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.collect.holdout import opened
 from engine.errors import UserError
 from engine.write.files import inside
 
@@ -24,16 +25,19 @@ PATTERN = frozenset("*?[]{}\\")  # characters that make a path a pattern
 TABLES = ("worlds", "frames", "instances", "defects")  # of index/; the last where the recipe has defects
 
 
-def open_index(out: Path) -> duckdb.DuckDBPyConnection:
+def open_index(out: Path, why: str = "") -> duckdb.DuckDBPyConnection:
     """Return a connection to the tables of a complete dataset; files are read when they are asked.
 
+    That a locked holdout was read is noted, with what for.
+
     Raises:
-        UserError: If there is no index at `out`, or a file of it cannot be read or leads out of the dataset.
+        UserError: If there is no index at `out`, a file of it cannot be read or leads out of the dataset, or a holdout
+            was changed.
     """
-    return open_indices({"": out})
+    return open_indices({"": out}, why)
 
 
-def open_indices(folders: Mapping[str, Path]) -> duckdb.DuckDBPyConnection:
+def open_indices(folders: Mapping[str, Path], why: str = "") -> duckdb.DuckDBPyConnection:
     """Return a connection to the tables of several datasets, which are called by what stands for one and their name.
 
     Raises:
@@ -42,6 +46,8 @@ def open_indices(folders: Mapping[str, Path]) -> duckdb.DuckDBPyConnection:
     import duckdb
     import pyarrow.dataset as pads
 
+    for folder in folders.values():
+        opened(folder, why)
     connection = duckdb.connect(":memory:")
     scanned: list[str] = []
     for name, (out, path) in _index_files(folders).items():

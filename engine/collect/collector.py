@@ -34,7 +34,7 @@ from engine.write.defect_rows import count_defects
 from engine.write.files import refusals_named
 from engine.write.names import FrameGrid, cell_of
 from engine.write.pending import Outcome, PendingCommit
-from engine.write.record import Commit, FileFact, Header, content_hash
+from engine.write.record import Commit, FileFact, Header, Skip, content_hash
 from engine.write.recover import CommitLog, recover
 from engine.write.references import allow_root
 from engine.write.rows import DEFECTS
@@ -61,6 +61,7 @@ class Cell:
     worlds: tuple[int, ...]  # sorted
     tables: Mapping[str, pa.Table]  # worlds, frames, instances with masks, and defects where the dataset has them
     files: tuple[Placed, ...]
+    skips: tuple[Skip, ...] = ()  # worlds of it that have no frames; a cell of nothing else has no tables
 
 
 @dataclass(frozen=True)
@@ -186,16 +187,19 @@ class Collector:
         return manifest
 
     def _record(self, pending: PendingCommit, cell: Cell) -> Commit:
-        instances = cell.tables["instances"]
-        pairs = pc.value_counts(instances["class"]).to_pylist()
+        instances = cell.tables.get("instances")
+        pairs = [] if instances is None else pc.value_counts(instances["class"]).to_pylist()
         defects, near_misses = count_defects([cell.tables[DEFECTS]] if DEFECTS in cell.tables else [])
-        frames = cell.tables["frames"]
-        if not set(np.unique(frames["world"].to_numpy()).tolist()) == set(cell.worlds):
-            raise ValueError("the worlds of a cell are those of its frames")
+        frames = cell.tables.get("frames")
+        framed = set() if frames is None else set(np.unique(frames["world"].to_numpy()).tolist())
+        if framed != set(cell.worlds) - {skip.world for skip in cell.skips}:
+            raise ValueError("the worlds of a cell are those of its frames and those that it skips")
         files = pending.files
         return Commit(
-            id=pending.id, recipe_id=self.header.recipe_id, worlds=tuple(sorted(cell.worlds)), frames=frames.num_rows,
-            instances=instances.num_rows, by_class={p["values"]: p["counts"] for p in pairs if p["values"]}, skips=(),
+            id=pending.id, recipe_id=self.header.recipe_id, worlds=tuple(sorted(cell.worlds)),
+            frames=0 if frames is None else frames.num_rows,
+            instances=0 if instances is None else instances.num_rows,
+            by_class={p["values"]: p["counts"] for p in pairs if p["values"]}, skips=cell.skips,
             content_sha256=content_hash(files), files=files, engine=self._provenance.build,
             environment=self._provenance.environment, defects=defects, near_misses=near_misses,
         )  # fmt: skip

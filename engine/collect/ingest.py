@@ -1,31 +1,40 @@
-"""Take in pictures and labels of others: records of a format's reader become a dataset like ours, `origin` real."""
+"""Take in pictures and labels of others: a folder of any format becomes a dataset like ours, `origin` real.
+
+First every file is hashed, since what the dataset is called follows from its content; then every picture is decoded
+once, measured and linked, 256 pictures a commit. A run that was stopped goes on behind its last commit.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
+import pyarrow as pa
 
+from engine.collect.classes import ClassPlan
 from engine.collect.collector import SHARD_WORLDS, Cell, Collector, CollectPlan, Placed, Placement
+from engine.collect.columns import row_of, types_of
+from engine.collect.decode import Damaged, Decoded, decode, large_pictures_allowed
+from engine.collect.groups import OPTION, group_values
 from engine.collect.intent import Ingest
-from engine.collect.rows import frame_row, instance_row, tables_of
+from engine.collect.kept import sound_instances
+from engine.collect.rows import Place, frame_row, instance_row, tables_of
+from engine.collect.source import ENDINGS, Labelled, Picture, PictureSource, RecordPictures
 from engine.dataset.manifest import Manifest
 from engine.errors import UserError
-from engine.formats.record import Category, Frame, Source
-from engine.scene.taxonomy import ObjectClass, Taxonomy
-from engine.write.measure import measure_rgb
+from engine.formats.registry import Records
+from engine.scene.taxonomy import Taxonomy
 from engine.write.names import FrameGrid
-from engine.write.record import FileFact, content_hash
+from engine.write.record import FileFact, Skip, content_hash
 from engine.write.threads import thread_count
 
-IMAGE = "image"
+IMAGE, LICENCE, LABEL = "image", "licence", "label"
 GRID = FrameGrid(1, 1)
+Types = Mapping[str, tuple[str, pa.DataType]]
 
 
 @dataclass(frozen=True)
@@ -38,95 +47,228 @@ class IngestRequest:
     name: str
     licence: str = ""
     source: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)  # what else the intent says
     placement: Placement = "link"
-    label_files: tuple[FileFact, ...] = ()  # of the source folder: what labels were read from
+    key_of: Mapping[str, str | None] = field(default_factory=dict)  # class of the source -> of the taxonomy; None: drop
+    groups: Mapping[str, str] = field(default_factory=dict)  # name -> rule; see engine.collect.groups
+    skip_damaged: bool = False
+
+    @classmethod
+    def planned(cls, out: Path, file_format: str, classes: ClassPlan, name: str, **more: Any) -> IngestRequest:
+        """Return a request with the classes of a plan."""
+        return cls(out, file_format, classes.taxonomy, name, key_of=classes.key_of, **more)
 
 
 @dataclass(frozen=True)
-class Taken:
-    """A picture that was decoded."""
+class _Hashed:
+    """The files of a picture, or why it has none."""
 
-    size: tuple[int, int]
-    fact: FileFact
-    measured: Mapping[str, float | int]
+    facts: Mapping[str, FileFact]  # by role
+    damage: str = ""
 
 
-def ingest(source: Source, request: IngestRequest, update: Callable[[int], None]) -> Manifest:
-    """Return the manifest of the dataset that holds the frames of a source, in their order.
+@dataclass(frozen=True)
+class _Taken:
+    """A picture that was decoded, with its labels."""
+
+    decoded: Decoded
+    labelled: Labelled
+    left_out: int
+    outside: int
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all pictures of an ingest have in common."""
+
+    source: PictureSource
+    request: IngestRequest
+    pictures: Sequence[Picture]
+    hashed: Sequence[_Hashed]
+    types: Types
+    roles: tuple[str, ...]  # of other files than the picture
+
+    @property
+    def key_of(self) -> Mapping[str, str | None]:
+        """What becomes of the classes of the source."""
+        return {c.key: c.key for c in self.source.categories} | dict(self.request.key_of)
+
+
+def ingest(source: PictureSource | Records, request: IngestRequest, update: Callable[[int], None]) -> Manifest:
+    """Return the manifest of the dataset that holds the pictures of a source, in their order.
 
     Args:
-        source: Frames with a picture each; `Frame.row` may hold columns of its own, numbers or text.
+        source: Pictures with what is said of them; or the records of any reader of formats.
         request: What the dataset is called and where it goes.
         update: Told of finished frames.
     Raises:
-        UserError: If a picture cannot be decoded or has another size than its labels say.
+        UserError: If a picture or a label is not sound, or a group is missing.
         ForeignOutput, WriteFailed: See Collector.
     """
-    frames = list(source.frames())
-    if not frames:
+    pictured: PictureSource = RecordPictures.of(source) if isinstance(source, Records) else source
+    with ThreadPoolExecutor(thread_count()) as pool, large_pictures_allowed():
+        try:
+            return _ingest(_prepare(pictured, request, pool), pool, update)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _prepare(source: PictureSource, request: IngestRequest, pool: ThreadPoolExecutor) -> _Job:
+    pictures = source.pictures
+    if not pictures:
         raise UserError(f"{source.name} has no pictures to take in")
-    with ThreadPoolExecutor(thread_count()) as pool:
-        facts = list(pool.map(_fact, frames, range(len(frames))))
-        intent = Ingest(
-            request.name, request.taxonomy.id, (), True, request.format,
-            content_hash([*request.label_files, *(fact for fact in facts)]), request.licence, request.source,
-            dict(request.options),
-        )  # fmt: skip
-        plan = CollectPlan(intent, request.taxonomy, placement=request.placement)
-        ids = {c.key: c.id for c in request.taxonomy.classes}
-        with Collector(request.out, plan) as collector:
-            for first in range(0, len(frames), SHARD_WORLDS):
-                worlds = tuple(range(first, min(first + SHARD_WORLDS, len(frames))))
-                if collector.wants(worlds):
-                    taken = pool.map(_take, (frames[world] for world in worlds), (facts[world] for world in worlds))
-                    collector.add(_cell(worlds, frames, list(taken), ids))
+    groups = group_values(pictures, request.groups)
+    said = [_said(picture, own, request) for picture, own in zip(pictures, groups, strict=True)]
+    types = types_of(said, source.name)
+    pictures = [
+        Picture(one.name, one.path, row_of(values, types), one.size, one.files)
+        for one, values in zip(pictures, said, strict=True)
+    ]
+    roles = tuple(sorted({role for picture in pictures for role in picture.files}))
+    numbers = range(len(pictures))
+    hashed = list(pool.map(lambda world: _hash(pictures[world], world, skip_damaged=request.skip_damaged), numbers))
+    return _Job(source, request, pictures, hashed, types, roles)
+
+
+def _said(picture: Picture, groups: Mapping[str, Any], request: IngestRequest) -> dict[str, Any]:
+    """Return what the columns of a picture's own say."""
+    said = {**picture.said, **groups}
+    if request.licence and said.get(LICENCE) is None:
+        said[LICENCE] = request.licence
+    if request.format == "folder" and said.get(LABEL) is not None:
+        said[LABEL] = request.key_of.get(said[LABEL], said[LABEL])
+    return said
+
+
+def _ingest(job: _Job, pool: ThreadPoolExecutor, update: Callable[[int], None]) -> Manifest:
+    request, count = job.request, len(job.pictures)
+    plan = CollectPlan(_intent(job), request.taxonomy, placement=request.placement)
+    with Collector(request.out, plan) as collector:
+        waiting: tuple[range, list[Future[_Taken | str]]] | None = None
+        for first in range(0, count, SHARD_WORLDS):
+            worlds = range(first, min(first + SHARD_WORLDS, count))
+            if not collector.wants(worlds):
                 update(len(worlds))
-            return collector.finish(range(len(frames)))
+                continue
+            begun = worlds, [pool.submit(_take, job, world) for world in worlds]
+            if waiting is not None:  # is written while the next pictures are decoded
+                collector.add(_cell(job, *waiting, update))
+            waiting = begun
+        if waiting is not None:
+            collector.add(_cell(job, *waiting, update))
+        return collector.finish(range(count))
 
 
-def taxonomy_of(categories: Sequence[Category], version: str = "1") -> Taxonomy:
-    """Return the taxonomy that the classes of a format make; ids are the format's own, counted from 1."""
-    shift = 1 if any(category.id < 1 for category in categories) else 0
-    return Taxonomy(version, tuple(
-        ObjectClass(c.id + shift, c.key, c.name or c.key, c.supercategory, "", c.keypoints, c.skeleton, c.sigmas)
-        for c in sorted(categories, key=lambda c: c.id)
-    ))  # fmt: skip
+def _intent(job: _Job) -> Ingest:
+    request = job.request
+    facts = [fact for one in job.hashed for fact in one.facts.values()]
+    labels = [FileFact(f"labels/{number:06d}", _digest(path), path.stat().st_size)
+              for number, (_, path) in enumerate(sorted(job.source.label_files.items()))]  # fmt: skip
+    options: dict[str, Any] = {
+        OPTION: list(request.groups),
+        "group_rules": dict(request.groups),
+        "classes": {name: key for name, key in request.key_of.items() if name != key},
+        "columns": sorted(column for column, _ in job.types.values()),
+        "skip_damaged": request.skip_damaged,
+        **request.options,
+    }
+    return Ingest(
+        request.name, request.taxonomy.id, (), True, request.format, content_hash([*labels, *facts]), request.licence,
+        request.source, options,
+    )  # fmt: skip
 
 
-def _fact(frame: Frame, world: int) -> FileFact:
-    path = frame.files[IMAGE]
-    if not path.is_file():
-        raise UserError(f"{path} is missing; the labels name it")
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    suffix = path.suffix.lower()
-    return FileFact(f"images/{GRID.stem(world, 0, 0)}{suffix}", digest, path.stat().st_size)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _take(frame: Frame, fact: FileFact) -> Taken:
-    path = frame.files[IMAGE]
+def _hash(picture: Picture, world: int, *, skip_damaged: bool) -> _Hashed:
+    suffix = picture.path.suffix.lower()
+    damage = ""
+    if not picture.path.is_file():
+        damage = f"{picture.name} is missing; the labels name it: put it there, or correct its name"
+    elif suffix not in ENDINGS:
+        damage = f"{picture.name} has the ending '{suffix}'; pictures end with {', '.join(sorted(ENDINGS))}"
+    if damage and not skip_damaged:
+        raise UserError(damage)
+    if damage:
+        return _Hashed({}, damage)
+    places = {IMAGE: (f"images/{GRID.stem(world, 0, 0)}{suffix}", picture.path)}
+    places |= {
+        role: (f"{role}/{GRID.stem(world, 0, 0)}{path.suffix.lower()}", path) for role, path in picture.files.items()
+    }  # fmt: skip
+    return _Hashed({
+        role: FileFact(place, _digest(path), path.stat().st_size) for role, (place, path) in places.items()
+    })  # fmt: skip
+
+
+def _take(job: _Job, world: int) -> _Taken | str:
+    """Return a picture with its labels, or why it is left out."""
+    picture = job.pictures[world]
+    if job.hashed[world].damage:
+        return job.hashed[world].damage
     try:
-        with Image.open(path) as picture:
-            size = picture.size
-            rgb = np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} cannot be decoded: {error}; repair it, or leave it out") from error
-    if (frame.width, frame.height) != size:
-        raise UserError(f"{path} is {size[0]}x{size[1]}, its labels say {frame.width}x{frame.height}")
-    return Taken(size, fact, measure_rgb(rgb))
+        decoded = decode(picture.path, picture.name, picture.size)
+    except Damaged as error:
+        if job.request.skip_damaged:
+            return str(error)
+        raise
+    labelled = job.source.labels(world, decoded.size)
+
+    def place(instance: Any) -> str:
+        return job.source.place(world, instance)
+
+    kept, left_out, outside = sound_instances(
+        labelled.instances, decoded.size, place, skip_damaged=job.request.skip_damaged
+    )
+    key_of = job.key_of
+    for instance in kept:
+        if instance.category not in key_of:
+            raise UserError(f"{place(instance)}: class '{instance.category}' is none of the source's classes")
+    kept = tuple(instance for instance in kept if key_of[instance.category] is not None)
+    return _Taken(decoded, Labelled(kept, labelled.k, labelled.world_from_camera), left_out, outside)
 
 
-def _cell(worlds: Sequence[int], frames: Sequence[Frame], taken: Sequence[Taken], ids: Mapping[str, int]) -> Cell:
-    rows, instances, files = [], [], []
-    for world, one in zip(worlds, taken, strict=True):
-        frame = frames[world]
-        own = {name: value for name, value in frame.row.items() if isinstance(value, str | int | float)}
-        extra = {IMAGE: one.fact.path, "image_sha256": bytes.fromhex(one.fact.sha256), "origin": "real", **own}
-        rows.append(frame_row(frame, world, one.size, extra | dict(one.measured)))
-        instances += [
-            instance_row(instance, world, number, ids[instance.category], one.size)
-            for number, instance in enumerate(frame.instances, start=1)
-        ]
-        files.append(Placed(one.fact, frame.files[IMAGE]))
-    return Cell(tuple(worlds), tables_of(rows, instances), tuple(files))
+def _cell(job: _Job, worlds: range, futures: list[Future[_Taken | str]], update: Callable[[int], None]) -> Cell:
+    rows, instances, files, skips = [], [], [], []
+    ids = {c.key: c.id for c in job.request.taxonomy.classes}
+    key_of = job.key_of
+    for world, taken in zip(worlds, _results(futures), strict=True):
+        update(1)
+        if isinstance(taken, str):
+            skips.append(Skip(world, taken))
+            continue
+        rows.append(frame_row(taken.labelled, world, taken.decoded.size, _frame_columns(job, world, taken)))
+        numbers = {one.id: number for number, one in enumerate(taken.labelled.instances, start=1)}
+        for number, instance in enumerate(taken.labelled.instances, start=1):
+            key = key_of[instance.category]
+            assert key is not None
+            instances.append(instance_row(instance, key, ids[key], Place(world, number, taken.decoded.size, numbers)))
+        paths = {IMAGE: job.pictures[world].path, **job.pictures[world].files}
+        files += [Placed(fact, paths[role]) for role, fact in job.hashed[world].facts.items()]
+    tables = tables_of(rows, instances, dict(job.types.values())) if rows else {}
+    return Cell(tuple(worlds), tables, tuple(files), tuple(skips))
+
+
+def _results(futures: list[Future[_Taken | str]]) -> Iterator[_Taken | str]:
+    """Yield the results in order; what is behind an error is not begun any more."""
+    try:
+        for future in futures:
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _frame_columns(job: _Job, world: int, taken: _Taken) -> dict[str, Any]:
+    facts = job.hashed[world].facts
+    columns: dict[str, Any] = {}
+    for role in (IMAGE, *job.roles):
+        fact = facts.get(role)
+        columns |= {role: None if fact is None else fact.path}
+        columns |= {f"{role}_sha256": None if fact is None else bytes.fromhex(fact.sha256)}
+    columns |= {"origin": "real", "exif_orientation": taken.decoded.orientation}
+    columns |= {"n_left_out": taken.left_out, "n_outside": taken.outside}
+    return columns | dict(job.pictures[world].said) | dict(taken.decoded.measured)

@@ -15,7 +15,7 @@ import rfc8785
 from engine.errors import UserError
 from engine.plain import from_plain, to_plain
 from engine.recipe import Recipe
-from engine.write.coco import Coco, write_coco
+from engine.write.coco import Coco, write_collected_coco
 from engine.write.plan import DatasetWriter, read_writers
 from engine.write.record import read_json
 
@@ -143,7 +143,7 @@ def dataset_writers(intent: Intent) -> tuple[DatasetWriter, ...]:
     """Return the writers of label files about the whole dataset."""
     if isinstance(intent, Recipe):
         return read_writers(intent.write, intent.outputs).dataset
-    return (DatasetWriter("coco", Coco(SMALLEST_AREA_PX), write_coco),) if intent.has_images else ()
+    return (DatasetWriter("coco", Coco(SMALLEST_AREA_PX), write_collected_coco),) if intent.has_images else ()
 
 
 def scene_tables(intent: Intent) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ COMMANDS = (
     "ingest",
     "laws",
     "lineage",
+    "lock",
     "merge",
     "mix",
     "refs",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.annotators import EFFECTS
+from engine.collect.kept import nonsense
 from engine.dataset.check_amodal import check_amodal
 from engine.dataset.check_defects import check_defects
 from engine.dataset.check_geometry import DEPTH_TOLERANCE_M, UNREADABLE, check_geometry
@@ -116,10 +117,8 @@ def where_of(frame: Mapping[str, Any]) -> str:
 
 def _check_alone(row: Mapping[str, Any], frame: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with an instance of a frame without a map: boxes and masks as people drew them."""
-    x, y, width, height = row["bbox"]
-    inside_frame = 0.0 <= x <= x + width <= frame["width"] + 1.0 and 0.0 <= y <= y + height <= frame["height"] + 1.0
-    if not (width > 0.0 and height > 0.0 and inside_frame):
-        yield f"bbox is {list(row['bbox'])}, which is no box in a frame of {frame['width']}x{frame['height']}"
+    if why := nonsense(tuple(row["bbox"]), (frame["width"], frame["height"])):
+        yield f"bbox is {list(row['bbox'])}, which {why}"
     if row[RLE_COLUMN] is None:
         return
     mask = decode_rle(row[RLE_COLUMN], (frame["height"], frame["width"]))

@@ -38,12 +38,13 @@ def _check_solid(row: Mapping[str, Any]) -> Iterator[str]:
         yield f"box_size_m is {extent.tolist()}"
     if not np.isfinite(row["box_center_m"]).all():
         yield f"box_center_m is {row['box_center_m']}"
-    if not (np.isfinite(row["range_m"]) and row["range_m"] >= 0.0):
+    if row["range_m"] is not None and not (np.isfinite(row["range_m"]) and row["range_m"] >= 0.0):
         yield f"range_m is {row['range_m']}"
     seen = np.isfinite(np.reshape(np.asarray(row["corners_px"], np.float64), (CORNERS, 2)))
     if (seen[:, 0] != seen[:, 1]).any():
         yield "corners_px has half a corner"
-    yield from _check_rectangle(row)
+    if row["oriented_box"] is not None:
+        yield from _check_rectangle(row)
 
 
 def check_sight(row: Mapping[str, Any], frame: Mapping[str, Any]) -> Iterator[str]:

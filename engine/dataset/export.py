@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow.parquet as pq
 import yaml
 
 from engine.dataset.manifest import Manifest, read_manifest
@@ -17,6 +18,7 @@ from engine.write.begin import MANIFEST
 if TYPE_CHECKING:
     from engine.formats.index import IndexSource
     from engine.formats.record import Source
+    from engine.formats.splits import SplitPlan
 
 HELP = "write a dataset in another format, without rendering"
 LIST = "help"  # as the name of a format
@@ -34,12 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--taxonomy", type=Path, metavar="FILE", help="what the trainer expects: refused if labels would mean others"
     )
-    parser.add_argument("--split", metavar="NAME=FRACTION,...", help="such as train=0.8,val=0.2 (default: train=1)")
+    parser.add_argument(
+        "--split",
+        metavar="NAME=FRACTION,...",
+        help="such as train=0.8,val=0.2, or keep: those that the data came in (default: train=1)",
+    )
     parser.add_argument(
         "--split-by",
-        default="frame",
         metavar="WHAT",
-        help="frame, world, asset, or a column of the frames or worlds index",
+        help="frame, world, asset, or a column of the frames or worlds index (default: the first group of the dataset, "
+        "else frame)",
     )
     parser.add_argument("--split-class", default="", metavar="KEY", help="by asset: only assets of this class count")
     parser.add_argument("--seed", type=int, default=0, help="of the split (default: %(default)s)")
@@ -79,7 +85,6 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.formats.filters import Filters
     from engine.formats.index import open_dataset
     from engine.formats.registry import FORMATS
-    from engine.formats.splits import ALL, SplitPlan, parse_fractions
 
     if arguments.list or arguments.format == LIST:
         list_formats(say)
@@ -93,16 +98,15 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         raise UserError(
             f"--out {out} lies in the dataset, whose files are all in its manifest; choose a folder beside it"
         )
-    fractions = ALL if arguments.split is None else parse_fractions(arguments.split)
+    source = open_dataset(dataset, f"export as {chosen.name} to {out}")
+    plan = split_plan(arguments, dataset, say)
     limits = (arguments.min_visible_px, arguments.min_visible_fraction, arguments.min_side_px, arguments.max_truncation)
     request = ExportRequest(
-        chosen, out, parse_options(arguments.option), arguments.classes,
-        SplitPlan(fractions, arguments.split_by, arguments.seed, arguments.split_class),
-        Filters(*limits), arguments.copy,
+        chosen, out, parse_options(arguments.option), arguments.classes, plan, Filters(*limits), arguments.copy,
     )  # fmt: skip
-    source, facts = _with_taxonomy(open_dataset(dataset), read_manifest(dataset / MANIFEST), arguments.taxonomy)
+    relabelled, facts = _with_taxonomy(source, read_manifest(dataset / MANIFEST), arguments.taxonomy)
     with Progress() as progress:
-        report = export(source, request, facts=facts, clock=progress)
+        report = export(relabelled, request, facts=facts, clock=progress)
     _log(dataset, chosen.name, out, say)
     counts = ", ".join(f"{name} {count}" for name, count in report["frames"].items())
     instances = sum(report["instances"].values())
@@ -128,6 +132,31 @@ def _with_taxonomy(source: IndexSource, manifest: Manifest, expected: Path | Non
         return source, facts
     facts |= {"taxonomy_id": taxonomy.id, "converted_from": manifest.taxonomy_id}
     return Reclassed(source, taxonomy, mapping), facts
+
+
+def split_plan(arguments: argparse.Namespace, dataset: Path, say: Callable[[str], None]) -> SplitPlan:
+    """Return how frames are split; groups that the dataset names are not torn apart unless that is asked for.
+
+    Raises:
+        UserError: If it cannot be done.
+    """
+    from engine.collect.groups import group_columns
+    from engine.formats.splits import ALL, KEPT, SPLIT_COLUMN, SplitPlan, kept_fractions, parse_fractions
+
+    seed, only_class = arguments.seed, arguments.split_class
+    if arguments.split == KEPT:
+        frames = pq.ParquetFile(dataset / "index" / "frames.parquet")
+        if SPLIT_COLUMN not in frames.schema_arrow.names:
+            raise UserError(f"--split {KEPT}: the dataset came in no splits; give fractions, such as train=0.8,val=0.2")
+        return SplitPlan(kept_fractions(frames.read([SPLIT_COLUMN])[SPLIT_COLUMN].to_pylist()), is_kept=True)
+    fractions = ALL if arguments.split is None else parse_fractions(arguments.split)
+    groups = group_columns(dataset)
+    by = arguments.split_by or (groups[0] if groups and len(fractions) > 1 else "frame")
+    if len(fractions) > 1 and groups and arguments.split_by is None:
+        say(f"split by {by}, which the dataset names as a group")
+    elif len(fractions) > 1 and groups and by not in groups:
+        say(f"warning: split by {by} tears the groups {', '.join(groups)} apart; what is learned leaks into the test")
+    return SplitPlan(fractions, by, seed, only_class)
 
 
 def list_formats(say: Callable[[str], None]) -> None:

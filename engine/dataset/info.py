@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.collect.intent import title_of
+from engine.collect.intent import Ingest, title_of
 from engine.dataset.contents import Contents, read_contents
 from engine.dataset.finalise import count_commits
 from engine.dataset.manifest import Counts
@@ -51,6 +51,10 @@ def _lines(contents: Contents, counts: Counts) -> list[tuple[str, str]]:
         lines.append(("seed", str(contents.recipe.seed)))
     elif contents.intent is not None:
         lines.append(("collected", f"{title_of(contents.intent)}, {contents.intent.schema}"))
+    if isinstance(contents.intent, Ingest):
+        lines.append(("licence", contents.intent.licence or "see the column licence, or unknown"))
+        lines.append(("source", contents.intent.source or "unknown"))
+        lines.append(("groups", ", ".join(contents.intent.options.get("groups", ())) or "none"))
     if header is not None:
         lines.append(("recipe", header.recipe_id))
         lines.append(("taxonomy", header.taxonomy_id))

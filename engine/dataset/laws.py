@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.collect.holdout import opened
 from engine.dataset.contents import Contents, read_contents
 from engine.errors import UserError
 from engine.plain import to_plain
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         )
     if out.is_dir():
         raise UserError(f"--out {out} is a folder; name the file of the page, such as laws.html")
+    opened(dataset, "laws")
     contents, _ = read_contents(dataset)
     asked, table = read_asked(contents), read_worlds(contents)
     found = compare(asked, table)

@@ -59,7 +59,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     check_target(out)
     try:
         if arguments.single:
-            written = _single(open_dataset(dataset), arguments.frames or FRAMES, out)
+            source = open_dataset(dataset, f"view in {out}")
+            written = _single(source, arguments.frames or FRAMES, out)
             say(f"{', '.join(name for name in written if name != PAGE)}")
         else:
             say(_gallery(dataset, other, out, arguments))

@@ -10,6 +10,7 @@ import math
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -19,18 +20,24 @@ import numpy as np
 
 from engine.errors import UserError
 from engine.formats.coco_json import (
+    REAL,
     annotation_json,
     annotation_record,
     category_json,
     category_record,
     image_json,
     json_line,
+    said_json,
 )
 from engine.formats.record import Category, Frame, Instance, Source
 from engine.formats.registry import FORMATS, ExportContext, FormatCategory, Records, frame_stem
 from engine.write.files import inside
 
 LENS = ("lens_model", "lens_coefficients", "lens_limit")  # of images that no pinhole saw
+IMAGE_KNOWN = frozenset(
+    {"id", "file_name", "width", "height", "world", "step", "camera", "k", "world_from_camera", *LENS}
+)  # fields that a reader understands; others are columns of the frame's own
+RENDERED, COLLECTED = "rendered by", "collected by"
 SPOOL_BYTES = 16 * 2**20  # of a list in memory; longer ones lie on disk until the file is put together
 # Reasons why formats cannot hold an instance.
 NO_KEYPOINTS = "class without keypoints"
@@ -86,7 +93,7 @@ def write_keypoints(source: Source, context: ExportContext) -> None:
 class SplitLists:
     """A JSON file whose lists grow side by side; they are joined at the end."""
 
-    def __init__(self, path: Path, head: Mapping[str, Any], names: Iterable[str], stack: ExitStack) -> None:
+    def __init__(self, path: Path, head: dict[str, Any], names: Iterable[str], stack: ExitStack) -> None:
         self.path, self.head = path, head
         self.lists: dict[str, BinaryIO] = {}
         for name in names:
@@ -119,6 +126,15 @@ def head_json(source: Source, categories: list[dict[str, Any]]) -> dict[str, Any
     return {"info": info, "licenses": [], "categories": categories}
 
 
+def add_licence(head: dict[str, Any], frame: Frame, image: Mapping[str, Any]) -> None:
+    """Note the licence of a picture of others in the table of a file, and that they were not rendered."""
+    if frame.row.get("origin") == REAL:
+        head["info"] = {**head["info"], "description": str(head["info"]["description"]).replace(RENDERED, COLLECTED)}
+    number, name = image.get("license"), image.get("licence")
+    if isinstance(number, int) and number not in {one["id"] for one in head["licenses"]}:
+        head["licenses"].append({"id": number, "name": name or "", "url": image.get("licence_url") or ""})
+
+
 def place_image(frame: Frame, split: str, context: ExportContext) -> str:
     """Put the picture of a frame into images/<split>/ and return its name there.
 
@@ -138,13 +154,18 @@ def _write(source: Source, context: ExportContext, task: str, categories: tuple[
     head = head_json(source, [category_json(c, number_of[c.name], c.name) for c in categories])
     with ExitStack() as stack:
         files = {
-            split: SplitLists(context.out / f"annotations/{task}_{split}.json", head, ("images", "annotations"), stack)
+            split: SplitLists(
+                context.out / f"annotations/{task}_{split}.json", deepcopy(head), ("images", "annotations"), stack
+            )
             for split in context.splits
         }
         for frame in source.frames():
             split = context.split_of(frame)
             lists = files[split]
-            lists.add("images", image_json(frame, place_image(frame, split, context)))
+            image = image_json(frame, place_image(frame, split, context))
+            image |= said_json(frame, image)
+            add_licence(lists.head, frame, image)
+            lists.add("images", image)
             for instance, category in _fitting(frame, context, number_of):
                 number = lists.lengths["annotations"] + 1
                 plain = annotation_json(
@@ -229,6 +250,7 @@ def _frame(image: Mapping[str, Any], instances: list[Instance], images: Path) ->
     row: dict[str, Any] = {name: image[name] for name in LENS if name in image}
     if row:
         row = {"lens_limit": math.inf} | row
+    row |= {name: value for name, value in image.items() if name not in IMAGE_KNOWN}
     k = np.reshape(image["k"], (3, 3)) if "k" in image else None
     pose = np.reshape(image["world_from_camera"], (4, 4)) if "world_from_camera" in image else None
     return Frame(

@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from engine.collect.columns import source_values
 from engine.formats.axes import is_pinhole
-from engine.formats.masks import encode
 from engine.formats.record import Amodal, Category, Frame, Instance, Mask, Solid
 from engine.formats.registry import FormatCategory
 
 LINES_A_CHUNK = 4096
 DECIMALS_PX = 4
 AMODAL_FIELDS = ("in_frame_px", "full_px", "full_is_cut", "occluder", "occluder_px")
+REAL = "real"  # origin of a frame that was taken in
+BESIDE = frozenset({"stated_area", "polygons", "ring"})  # what a record holds for fields of other names
 KNOWN = frozenset(
     {"id", "image_id", "category_id", "bbox", "area", "iscrowd", "segmentation", "visible_px", "distance_m", "instance"}
     | {"instance_id", "class_key", "keypoints", "num_keypoints", "amodal_bbox", "amodal_segmentation", "occlusion"}
@@ -54,6 +56,14 @@ def image_json(frame: Frame, file_name: str) -> dict[str, Any]:
     return plain
 
 
+def said_json(frame: Frame, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the source of a picture of others said of it; names that COCO gives another meaning are `source_`."""
+    if frame.row.get("origin") != REAL:
+        return {}
+    said = source_values(frame.row)
+    return {f"source_{name}" if name in plain else name: value for name, value in said.items()}
+
+
 def annotation_json(
     instance: Instance, number: int, image_id: int, category_id: int, *, keypoints: int = 0, masks: bool = True
 ) -> dict[str, Any]:
@@ -62,7 +72,10 @@ def annotation_json(
     plain |= {"bbox": _whole(instance.box), "area": instance.visible_px, "iscrowd": int(instance.is_crowd)}
     if plain["area"] is None:
         plain["area"] = instance.box[2] * instance.box[3]
-    if masks and instance.mask is not None:
+    plain["area"] = instance.extra.get("stated_area", plain["area"])  # as the source has it, of a polygon for one
+    if masks and instance.extra.get("polygons"):
+        plain["segmentation"] = instance.extra["polygons"]
+    elif masks and instance.mask is not None:
         plain["segmentation"] = _rle_json(instance.mask)
     if instance.visible_px is not None:
         plain["visible_px"] = instance.visible_px
@@ -78,7 +91,8 @@ def annotation_json(
         plain |= _solid_json(instance.solid)
     if instance.oriented_box is not None:
         plain["oriented_box"] = instance.oriented_box.round(DECIMALS_PX).ravel().tolist()
-    return plain | {name: value for name, value in instance.extra.items() if name not in plain and _is_finite(value)}
+    others = {name: value for name, value in instance.extra.items() if name not in plain and name not in BESIDE}
+    return plain | {name: value for name, value in others.items() if _is_finite(value)}
 
 
 def keypoints_json(points: np.ndarray) -> dict[str, Any]:
@@ -175,9 +189,7 @@ def _mask_record(segmentation: Any, width: int, height: int) -> Mask | None:
         if isinstance(counts, str):
             return Mask(counts.encode("ascii"), height, width)
         return Mask(coco_mask.frPyObjects(dict(segmentation), height, width)["counts"], height, width)
-    return encode(
-        coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))).astype(np.bool_)
-    )
+    return Mask(coco_mask.merge(coco_mask.frPyObjects(segmentation, height, width))["counts"], height, width)
 
 
 def json_line(value: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from engine.formats.classes import ClassMap, check_mapped, class_map_of, identit
 from engine.formats.filters import Filters
 from engine.formats.record import Category, Frame, Source
 from engine.formats.registry import ExportContext, Format
-from engine.formats.splits import Groups, SplitPlan, check_filled, split_groups, splitter
+from engine.formats.splits import SPLIT_COLUMN, Groups, SplitPlan, check_filled, split_groups, splitter
 from engine.plain import from_plain, to_plain
 from engine.write.files import hash_file, refusals_named, remove_tree
 from engine.write.record import read_json
@@ -168,6 +168,8 @@ def scan(source: Source, plan: SplitPlan) -> Scan:
     """
     seen: Counter[str] = Counter()
     frames, counts = 0, Counter[str]()
+    if plan.is_kept:
+        return _scan_kept(source)
     groups = None if plan.by in ("frame", "world") or len(plan.fractions) == 1 else Groups()
     shown, of_number = _shown_by(source, plan), splitter(plan, None)
     for frame in source.frames():
@@ -185,6 +187,16 @@ def scan(source: Source, plan: SplitPlan) -> Scan:
     return Scan(frames, seen, split_of_frame, Counter(split_of_frame.values()))
 
 
+def _scan_kept(source: Source) -> Scan:
+    """Return what a pass over the source tells whose frames say which split they are in."""
+    seen: Counter[str] = Counter()
+    split_of_frame = {}
+    for frame in source.frames():
+        seen.update(instance.category for instance in frame.instances)
+        split_of_frame[frame.id] = str(frame.row[SPLIT_COLUMN])
+    return Scan(len(split_of_frame), seen, split_of_frame, Counter(split_of_frame.values()))
+
+
 def _shown_by(source: Source, plan: SplitPlan) -> Callable[[Frame], list[Hashable]]:
     """Return what says which things a frame must share its split with others for."""
     if plan.only_class and plan.only_class not in {c.key for c in source.categories}:
@@ -196,6 +208,8 @@ def _shown_by(source: Source, plan: SplitPlan) -> Callable[[Frame], list[Hashabl
 
     def value(frame: Frame) -> list[Hashable]:
         if plan.by in frame.row:
+            if frame.row[plan.by] is None:
+                raise UserError(f"--split-by {plan.by}: frame {frame.id} has none, so that it may be in any split")
             return [_hashable(frame.row[plan.by])]
         if of_world is not None:
             return [_hashable(of_world[frame.world, frame.step])]
@@ -267,7 +281,12 @@ def _report(
         "format": request.format.name,
         "options": to_plain(options),
         "filters": to_plain(request.filters),
-        "split": {"by": split.by, "seed": split.seed, "class": split.only_class, "fractions": dict(split.fractions)},
+        "split": {
+            "by": SPLIT_COLUMN if split.is_kept else split.by,
+            "seed": split.seed,
+            "class": split.only_class,
+            "fractions": dict(split.fractions),
+        },
         "frames": {name: scanned.splits[name] for name in split.names},
         "classes": [{"id": c.id, "name": c.name, "keys": list(c.keys)} for c in mapped.categories],
         "instances": {c.name: prepared.kept[c.name] for c in mapped.categories},

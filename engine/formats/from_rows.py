@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ DEFECT_COLUMNS = (  # of a defect, as they are
     "kind", "entry", "handling_step", "inst_id", "contrast", "cnr", "severity", "length_m", "width_m", "depth_um",
     "edge_distance_m",
 )  # fmt: skip
-EXTRA_COLUMNS = ("range_m", "azimuth_rad", "elevation_rad")  # of an instance, as they are
+EXTRA_COLUMNS = (  # of an instance, as they are; the latter are those of pictures of others
+    "range_m", "azimuth_rad", "elevation_rad", "stated_area", "occluded", "alpha_rad", "rotation_y_rad", "polygons",
+)  # fmt: skip
 
 
 def categories_of(taxonomy: Taxonomy) -> tuple[Category, ...]:
@@ -75,7 +78,10 @@ def instance_of(row: Mapping[str, Any], width: int, height: int) -> Instance:
     x, y, box_width, box_height = row["bbox"]
     if row.get("amodal_bbox") is not None:
         box = row["amodal_bbox"]
-        whole = Mask(row[AMODAL_RLE_COLUMN], round(box[3]), round(box[2]), round(box[0]), round(box[1]))
+        counts = row[AMODAL_RLE_COLUMN]
+        whole = None
+        if counts is not None:
+            whole = Mask(counts, round(box[3]), round(box[2]), round(box[0]), round(box[1]))
         amodal = Amodal(whole, tuple(box), *(row[name] for name in
                         ("in_frame_px", "full_px", "full_is_cut", "occluder", "occluder_px")))  # fmt: skip
     if row.get("world_from_object") is not None:
@@ -92,5 +98,13 @@ def instance_of(row: Mapping[str, Any], width: int, height: int) -> Instance:
     return Instance(
         row["inst_id"], row["class"], (x, y, box_width, box_height), seen_px, mask, row["depth_m"], amodal, solid,
         oriented, keypoints, row["prim_path"] or "", bool(row.get("is_crowd")),
-        extra={name: row[name] for name in EXTRA_COLUMNS if row.get(name) is not None},
+        extra={name: row[name] for name in EXTRA_COLUMNS if row.get(name) is not None} | _said(row),
     )  # fmt: skip
+
+
+def _said(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a source of pictures of others said of an instance beside all that formats have in common."""
+    said: dict[str, Any] = {} if row.get("extra") is None else json.loads(row["extra"])
+    if row.get("amodal_bbox") is None and row.get("truncation") is not None:
+        said["truncated"] = row["truncation"]
+    return said if row.get("source_id") is None else said | {"source_id": row["source_id"]}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.collect.holdout import opened
 from engine.errors import UserError
 from engine.formats.from_rows import categories_of, frame_of, is_exported
 from engine.formats.record import Category, Frame
@@ -65,16 +66,20 @@ def _by_frame(table: pa.Table | None, is_wanted: Callable[[dict[str, Any]], Any]
     return of_frame
 
 
-def open_dataset(out: Path) -> IndexSource:
-    """Return a complete dataset as a source of records.
+def open_dataset(out: Path, why: str = "") -> IndexSource:
+    """Return a complete dataset as a source of records; of a locked holdout it is noted.
 
+    Args:
+        out: The folder.
+        why: What it is read for.
     Raises:
-        UserError: If there is none at `out`, or it is not complete.
+        UserError: If there is none at `out`, it is not complete, or a holdout was changed.
     """
     if not (out / HEADER).is_file():
         raise UserError(f"{out} is not a dataset of ours: it has no {HEADER}")
     if not (out / MANIFEST).is_file():
         raise UserError(f"{out} is not complete; run the command that makes it again")
+    opened(out, why)
     header = read_header(out / HEADER)
     grid = FrameGrid(header.steps, len(header.cameras))
     rows = MergedRows(out, CommitLog(out).commits(), read_taxonomy(out / TAXONOMY), grid)

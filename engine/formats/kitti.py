@@ -17,6 +17,7 @@ import numpy as np
 from engine.errors import UserError
 from engine.formats.axes import homogeneous, is_pinhole, opencv_from_world, pinhole_k, solid_of
 from engine.formats.kitti_images import kitti_depth
+from engine.formats.kitti_kept import ROLES, calibration_text, is_kept, kept_calibration, kept_lines
 from engine.formats.kitti_label import (
     DONT_CARE,
     KittiBox,
@@ -94,9 +95,18 @@ def _write(source: Source, context: ExportContext, *, with_solids: bool) -> None
         stem = f"{number:06d}"
         names[context.split_of(frame)].append(stem)
         write_file(root / "image_2" / f"{stem}.png", picture_as_png(frame_file(frame, "image", "KITTI", "write=coco")))
-        lines = [line for instance in frame.instances if (line := _line(frame, instance, context, with_solids))]
+        if is_kept(frame):
+            lines = [*kept_lines(frame, context.category_of, with_solids=with_solids)]
+        else:
+            lines = [line for instance in frame.instances if (line := _line(frame, instance, context, with_solids))]
         write_text(root / "label_2" / f"{stem}.txt", "".join(line + "\n" for line in lines))
-        if with_solids:
+        for role in ROLES.keys() & frame.files.keys():
+            folder, suffix = ROLES[role]
+            context.place(frame.files[role], Path(TRAINING) / folder / f"{stem}{suffix}")
+        if is_kept(frame):
+            if matrices := kept_calibration(frame):
+                write_text(root / "calib" / f"{stem}.txt", calibration_text(matrices))
+        elif with_solids:
             _write_space(frame, root, stem, _rectified(frame, context))
         elif frame.k is not None and is_pinhole(frame):
             write_text(root / "calib" / f"{stem}.txt", calibration(frame.k, np.eye(4), np.eye(3)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +36,7 @@ def read_kitti(root: Path) -> Records:
     training = root / "training" if (root / "training").is_dir() else root
     if not (training / "label_2").is_dir():
         raise UserError(f"{root} is no KITTI folder: it has neither training/label_2 nor label_2")
-    splits = _splits(root)
+    splits = splits_of(root)
     frames: list[Frame] = []
     names: set[str] = set()
     for path in sorted((training / "label_2").glob("*.txt")):
@@ -46,7 +47,8 @@ def read_kitti(root: Path) -> Records:
     return Records(root.name, categories_named(names), tuple(frames))
 
 
-def _splits(root: Path) -> dict[str, str]:
+def splits_of(root: Path) -> dict[str, str]:
+    """Return the split of every frame that a list names."""
     lists = sorted((root / "ImageSets").glob("*.txt"), key=lambda path: (path.stem != "trainval", path))  # last wins
     return {stem: path.stem for path in lists for stem in read_text(path).split()}
 
@@ -57,21 +59,42 @@ def _frame(training: Path, stem: str, labels: list[KittiLabel], split: str, numb
     if picture is None:
         raise UserError(f"{training / 'label_2' / stem}.txt has no picture image_2/{stem}.png")
     width, height = picture_size(picture)
-    calib, k, matrices, world_from_camera = training / "calib" / f"{stem}.txt", None, {}, np.eye(4)
+    calib, matrices = training / "calib" / f"{stem}.txt", {}
     if calib.is_file():
         matrices = parse_calibration(read_text(calib), str(calib))
-        if matrices.get("P2", np.zeros(0)).shape != (3, 4):
-            raise UserError(f"{calib} has no P2 of 12 numbers")
-        k, opencv_from_rectified = _camera(matrices["P2"][:, :3], calib)
-        world_from_camera = camera_from_opencv_world(homogeneous(opencv_from_rectified @ OPENCV_FROM_CAMERA[:3]))
-    projection = matrices.get("P2")
-    instances = [_instance(i, label, projection) for i, label in enumerate(labels, 1) if label.name != DONT_CARE]
+    k, world_from_camera = camera_of(matrices, calib)
+    instances = instances_of(labels, matrices.get("P2"))
     others = {"depth": training / "depth_2" / f"{stem}.png", "velodyne": training / "velodyne" / f"{stem}.bin"}
     others["flow_forward"] = training / "flow_2" / f"{stem}.png"
     files = {"image": picture} | {role: path for role, path in others.items() if path.is_file()}
-    regions = [_xywh(label) for label in labels if label.name == DONT_CARE]
-    row = {"split": split, "dont_care": regions, "calibration": matrices}
-    return Frame(number, width, height, tuple(instances), files, k=k, world_from_camera=world_from_camera, row=row)
+    row = {"split": split, "dont_care": regions_of(labels), "calibration": matrices}
+    return Frame(number, width, height, instances, files, k=k, world_from_camera=world_from_camera, row=row)
+
+
+def camera_of(matrices: Mapping[str, Array], calib: Path) -> tuple[Array | None, Array]:
+    """Return K and `world_from_camera` of a calibration, which lies at `calib`; without one, None and the identity.
+
+    Raises:
+        UserError: If it has no P2, or one that is no camera.
+    """
+    if not matrices:
+        return None, np.eye(4)
+    if matrices.get("P2", np.zeros(0)).shape != (3, 4):
+        raise UserError(f"{calib} has no P2 of 12 numbers")
+    k, turn = _camera(matrices["P2"][:, :3], calib)
+    scale = matrices["P2"][2, :3] @ turn[2]  # of the whole matrix, 1 in most folders
+    shift = np.linalg.solve(scale * k, matrices["P2"][:, 3])  # from the rectified camera to this one, along the bar
+    return k, camera_from_opencv_world(homogeneous(np.column_stack([turn, shift])) @ OPENCV_FROM_CAMERA)
+
+
+def regions_of(labels: Sequence[KittiLabel]) -> list[tuple[float, float, float, float]]:
+    """Return the boxes of regions that nobody looked at."""
+    return [_xywh(label) for label in labels if label.name == DONT_CARE]
+
+
+def instances_of(labels: Sequence[KittiLabel], projection: Array | None) -> tuple[Instance, ...]:
+    """Return the objects among some lines, numbered by line from 1."""
+    return tuple(_instance(i, label, projection) for i, label in enumerate(labels, 1) if label.name != DONT_CARE)
 
 
 def _camera(projection: Array, where: Path) -> tuple[Array, Array]:

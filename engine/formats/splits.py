@@ -20,6 +20,8 @@ from engine.formats.record import Frame
 
 GOLDEN_64 = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd
 WORD = 2**64
+KEPT = "keep"  # as --split: the splits that the data came in
+SPLIT_COLUMN = "split"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 TOLERANCE = 1.0e-6  # of the sum of fractions
 ALL = (("train", 1.0),)
@@ -33,6 +35,7 @@ class SplitPlan:
     by: str = "frame"  # frame, world, asset, or a column of the index
     seed: int = 0
     only_class: str = ""  # by asset: only assets of this class count
+    is_kept: bool = False  # every frame stays in the split that its column `split` names
 
     def __post_init__(self) -> None:
         if self.only_class and self.by != "asset":
@@ -63,6 +66,20 @@ def parse_fractions(text: str) -> tuple[tuple[str, float], ...]:
     if abs(sum(found.values()) - 1.0) > TOLERANCE:
         raise UserError(f"--split {text}: the fractions add up to {sum(found.values()):g}, not to 1")
     return tuple(found.items())
+
+
+def kept_fractions(splits: Iterable[str | None]) -> tuple[tuple[str, float], ...]:
+    """Return the splits that data came in with their shares, by the split of every frame.
+
+    Raises:
+        UserError: If a frame has none, or the name of one cannot be a folder.
+    """
+    counts = Counter(splits)
+    for name in counts:
+        if name is None or not NAME.fullmatch(name):
+            raise UserError(f"--split {KEPT}: a frame is in the split {name!r}; give fractions instead")
+    total = sum(counts.values())
+    return tuple((str(name), count / total) for name, count in sorted(counts.items(), key=lambda pair: str(pair[0])))
 
 
 def by_number(plan: SplitPlan, number: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from engine.formats.record import Category, Frame, Instance
 from engine.formats.registry import Records
 
 IMAGES = "images"
+BOX, CORNERS = 4, 8  # values of a box, and of four corners
 LARGEST = 2.0  # value of a row: no share is above 1, which `validate` tells, and a keypoint's third number is 2
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 NOT_SPLITS = ("path", "nc", "names", "kpt_shape", "flip_idx", "kpt_names", "download", "channels")
@@ -26,56 +28,109 @@ Row = Callable[[int, str, NDArray[np.float64], tuple[int, int]], Instance]  # nu
 
 def read_yolo_detect(folder: Path) -> Records:
     """Return the boxes of a folder."""
-    return _read(folder, _box_row, lambda count: count == 4)
+    return _records(open_yolo(folder, "detect"))
 
 
 def read_yolo_segment(folder: Path) -> Records:
     """Return the masks of a folder: pixels whose centre is in the polygon."""
-    return _read(folder, _segment_row, lambda count: count >= 6 and count % 2 == 0)
+    return _records(open_yolo(folder, "segment"))
 
 
 def read_yolo_pose(folder: Path) -> Records:
     """Return the boxes and keypoints of a folder."""
-    shape = _data(folder).get("kpt_shape")
-    if not isinstance(shape, list) or len(shape) != 2 or shape[1] not in (2, 3):
-        raise UserError(f"{folder / 'data.yaml'}: kpt_shape must be [number, 2 or 3], got {shape!r}")
+    return _records(open_yolo(folder, "pose"))
+
+
+def read_yolo_obb(folder: Path) -> Records:
+    """Return the oriented boxes of a folder, with the upright ones around them."""
+    return _records(open_yolo(folder, "obb"))
+
+
+@dataclass(frozen=True)
+class YoloFolder:
+    """A folder whose label files are read one at a time."""
+
+    folder: Path
+    data: Mapping[str, Any]  # of data.yaml, names by number
+    images: tuple[tuple[str, Path], ...]  # split, picture
+    row: Row
+    fits: Callable[[int], bool]  # whether a row has so many values after the class
+
+    @property
+    def categories(self) -> tuple[Category, ...]:
+        """The classes that data.yaml names."""
+        keypoints = self.data.get("kpt_names") or {}
+        return tuple(
+            Category(number, str(name), str(name), keypoints=self._keypoints(keypoints, number))
+            for number, name in self.data["names"].items()
+        )
+
+    def instances(self, image: Path, size: tuple[int, int]) -> tuple[Instance, ...]:
+        """Return the labels of a picture of (width, height) [px]; without a label file it has none.
+
+        Raises:
+            UserError: If a row cannot be understood.
+        """
+        label = label_of(image)
+        return tuple(_instances(label, size, self.data["names"], self.row, self.fits)) if label.is_file() else ()
+
+    def _keypoints(self, names: Any, number: int) -> tuple[str, ...]:
+        if isinstance(names, Mapping) and names.get(number):
+            return tuple(map(str, names[number]))
+        return ()
+
+
+def open_yolo(folder: Path, task: str) -> YoloFolder:
+    """Return a folder whose rows are of one task: detect, segment, pose or obb; segments may stand among boxes.
+
+    Raises:
+        UserError: If data.yaml cannot be understood.
+    """
+    data = read_data(folder)
+    images = tuple((split, image) for split, found in _splits(folder, data) for image in found)
+    if task == "pose":
+        return YoloFolder(folder, data, images, *_pose_row(data, folder))
+    row, fits = ROWS[task]
+    return YoloFolder(folder, data, images, row, fits)
+
+
+def _records(source: YoloFolder) -> Records:
+    frames: list[Frame] = []
+    for split, image in source.images:
+        size = picture_size(image)
+        frames.append(Frame(len(frames), *size, source.instances(image, size), {"image": image}, row={"split": split}))
+    return Records(source.folder.name, source.categories, tuple(frames))
+
+
+def _pose_row(data: Mapping[str, Any], folder: Path) -> tuple[Row, Callable[[int], bool]]:
+    shape = data.get("kpt_shape")
+    if not isinstance(shape, list) or len(shape) != 2 or not isinstance(shape[0], int) or shape[1] not in (2, 3):
+        raise UserError(f"{data_file(folder)}: kpt_shape must be [number, 2 or 3], got {shape!r}")
     count, columns = shape
 
     def row(number: int, key: str, values: NDArray[np.float64], size: tuple[int, int]) -> Instance:
         points = np.full((count, 3), 2.0)
         points[:, :columns] = values[4:].reshape(count, columns)
         points[:, :2] *= size
-        box = _box(values[:4], size)
-        return Instance(number, key, box, keypoints=points)
+        return Instance(number, key, _box(values[:4], size), keypoints=points)
 
-    return _read(folder, row, lambda given: given == 4 + count * columns)
-
-
-def read_yolo_obb(folder: Path) -> Records:
-    """Return the oriented boxes of a folder, with the upright ones around them."""
-    return _read(folder, _oriented_row, lambda count: count == 8)
+    return row, lambda given: given == 4 + count * columns
 
 
-def _read(folder: Path, row: Row, fits: Callable[[int], bool]) -> Records:
-    data = _data(folder)
-    names = data["names"]
-    keypoints = data.get("kpt_names") or {}
-    categories = tuple(
-        Category(number, str(name), str(name), keypoints=tuple(keypoints.get(number, ())))
-        for number, name in names.items()
-    )
-    frames: list[Frame] = []
-    for split, images in _splits(folder, data):
-        for image in images:
-            label = label_of(image)
-            size = picture_size(image)
-            instances = tuple(_instances(label, size, names, row, fits)) if label.is_file() else ()
-            frames.append(Frame(len(frames), *size, instances, {"image": image}, row={"split": split}))
-    return Records(folder.name, categories, tuple(frames))
+def data_file(folder: Path) -> Path:
+    """Return data.yaml of a folder, or the only other YAML file in it."""
+    named = folder / "data.yaml"
+    others = sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")])
+    return others[0] if not named.is_file() and len(others) == 1 else named
 
 
-def _data(folder: Path) -> dict[str, Any]:
-    path = folder / "data.yaml"
+def read_data(folder: Path) -> dict[str, Any]:
+    """Return what data.yaml says, `names` by number.
+
+    Raises:
+        UserError: If it cannot be read, or has no names.
+    """
+    path = data_file(folder)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -84,6 +139,8 @@ def _data(folder: Path) -> dict[str, Any]:
         raise UserError(f"{path}: needs names, a list or a mapping of numbers to names")
     if isinstance(data["names"], list):
         data["names"] = dict(enumerate(data["names"]))
+    if not all(isinstance(number, int) and number >= 0 for number in data["names"]):
+        raise UserError(f"{path}: names are numbered by whole numbers from 0")
     return data
 
 
@@ -158,6 +215,8 @@ def _box_row(number: int, key: str, values: NDArray[np.float64], size: tuple[int
 
 
 def _segment_row(number: int, key: str, values: NDArray[np.float64], size: tuple[int, int]) -> Instance:
+    if len(values) == BOX:
+        return _box_row(number, key, values, size)
     points = values.reshape(-1, 2) * size
     pixels = filled(points, size[1], size[0])
     low, high = points.min(axis=0), points.max(axis=0)
@@ -171,3 +230,10 @@ def _oriented_row(number: int, key: str, values: NDArray[np.float64], size: tupl
     corners = values.reshape(4, 2) * size
     low, high = corners.min(axis=0), corners.max(axis=0)
     return Instance(number, key, (*low.tolist(), *(high - low).tolist()), oriented_box=corners)
+
+
+ROWS: Mapping[str, tuple[Row, Callable[[int], bool]]] = {
+    "detect": (_box_row, lambda count: count == BOX),
+    "segment": (_segment_row, lambda count: count == BOX or (count >= 6 and count % 2 == 0)),
+    "obb": (_oriented_row, lambda count: count == CORNERS),
+}

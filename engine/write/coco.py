@@ -38,8 +38,17 @@ class Coco(DatasetParams):
 @WRITERS.register("coco", Coco)
 def write_coco(params: Coco, rows: MergedRows) -> Iterator[bytes]:
     """Yield the file in parts, one image or annotation a line; what is left out is counted at the end."""
+    return _write_coco(params, rows, "rendered by Ommatidia")
+
+
+def write_collected_coco(params: Coco, rows: MergedRows) -> Iterator[bytes]:
+    """Yield the file of a dataset whose pictures existed."""
+    return _write_coco(params, rows, "collected by Ommatidia")
+
+
+def _write_coco(params: Coco, rows: MergedRows, description: str) -> Iterator[bytes]:
     left_out = no_left_out()
-    head = {"info": {"description": "rendered by Ommatidia", "version": "1.0"}, "licenses": []}
+    head = {"info": {"description": description, "version": "1.0"}, "licenses": []}
     yield b"{" + json_line(head)[1:-1].encode() + b',\n"categories":[\n'
     yield from joined_lines(json_line(category) for category in coco_categories(rows.taxonomy))
     yield b'],\n"images":[\n'

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from engine.write.eight_bit import rgb8
 from engine.write.encode import encode_png
 from engine.write.files import inside
 from engine.write.merge import MergedRows
@@ -164,7 +165,7 @@ def _background(out: Path, frame: dict[str, Any]) -> NDArray[np.uint8]:
     if frame.get("image") is None:
         return np.full((frame["height"], frame["width"], 3), 96, np.uint8)
     with Image.open(inside(out, frame["image"])) as image:
-        return np.array(image.convert("RGB"))
+        return np.array(rgb8(image))
 
 
 def _tint(picture: NDArray[np.uint8], ids: NDArray[np.int32], rows: list[dict[str, Any]]) -> NDArray[np.uint8]:

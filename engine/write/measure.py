@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 
 CODE_VALUES = 256
 WHITE = CODE_VALUES - 1
 DARK_QUANTILE = 0.05
 HASH_SIDE, HASH_CANVAS = 8, 32  # frequencies of the hash, and the side of the picture that they are taken of
+ROWS = 64  # of a picture that are measured together, so that they stay in the cache
 FEWEST_PX = 3  # a side below which there is no second difference
 
 
@@ -26,25 +29,29 @@ def measure_rgb(rgb: NDArray[np.uint8]) -> dict[str, float | int]:
         a channel at 255. `blur_lap` and `noise_sigma`: see `measure_luma`. `phash`: see `perceptual_hash`.
     Source: luma of Rec. ITU-R BT.601-7, section 2.5.1, that of JPEG's Y; Pillow computes it in whole numbers.
     """
-    picture = Image.fromarray(np.ascontiguousarray(rgb)).convert("L")
+    return measure_picture(Image.fromarray(np.ascontiguousarray(rgb)))
+
+
+def measure_picture(rgb: Image.Image) -> dict[str, float | int]:
+    """Return what `measure_rgb` does, of a picture of mode RGB."""
+    picture = rgb.convert("L")
     histogram = np.array(picture.histogram(), np.int64)
-    total = rgb.shape[0] * rgb.shape[1]
+    total = rgb.width * rgb.height
     values = np.arange(CODE_VALUES)
     mean = float(histogram @ values) / total
     dark = int(np.searchsorted(np.cumsum(histogram), DARK_QUANTILE * total))
-    at_white = rgb == WHITE
-    saturated = at_white[..., 0] | at_white[..., 1] | at_white[..., 2]
+    brightest = reduce(ImageChops.lighter, rgb.split())  # of the three channels
     return {
         "lum_mean": mean / WHITE,
         "lum_p05": dark / WHITE,
         "lum_std": math.sqrt(max(float(histogram @ (values * values)) / total - mean * mean, 0.0)) / WHITE,
-        "sat_frac": float(np.count_nonzero(saturated)) / total,
-        **measure_luma(np.asarray(picture, np.int16)),
+        "sat_frac": float(brightest.histogram()[WHITE]) / total,
+        **measure_luma(np.asarray(picture)),
         "phash": perceptual_hash(picture),
     }
 
 
-def measure_luma(luma: NDArray[np.int16]) -> dict[str, float]:
+def measure_luma(luma: NDArray[np.integer[Any]]) -> dict[str, float]:
     """Return sharpness and noise of luma [y, x], 0..255; both 0 of pictures with a side below 3 px.
 
     Returns:
@@ -55,15 +62,30 @@ def measure_luma(luma: NDArray[np.int16]) -> dict[str, float]:
     """
     if min(luma.shape) < FEWEST_PX:
         return {"blur_lap": 0.0, "noise_sigma": 0.0}
-    across = luma[:, :-2] - 2 * luma[:, 1:-1] + luma[:, 2:]  # [y, x - 2]
-    down = luma[:-2] - 2 * luma[1:-1] + luma[2:]  # [y - 2, x]
-    laplacian = across[1:-1] + down[:, 1:-1]
-    both = across[:-2] - 2 * across[1:-1] + across[2:]
-    flat = laplacian.astype(np.float32).ravel()
-    mean = float(flat.mean(dtype=np.float64))
-    squares = float(np.einsum("i,i->", flat, flat, dtype=np.float64)) / flat.size
-    sigma = math.sqrt(0.5 * math.pi) / 6.0 * float(np.abs(both).sum(dtype=np.int64)) / both.size
-    return {"blur_lap": max(squares - mean * mean, 0.0) / WHITE**2, "noise_sigma": sigma / WHITE}
+    pixels = (luma.shape[0] - 2) * (luma.shape[1] - 2)
+    total = squares = noise = 0.0  # sums of whole numbers, exact in any order
+    for first in range(0, luma.shape[0] - 2, ROWS - 2):
+        laplacian, both = _differences(luma[first : first + ROWS].astype(np.int16))
+        total += float(laplacian.sum(dtype=np.float64))
+        squares += float(np.einsum("ij,ij->", laplacian, laplacian, dtype=np.float64))
+        noise += float(both.sum(dtype=np.float64))
+    mean = total / pixels
+    sigma = math.sqrt(0.5 * math.pi) / 6.0 * noise / pixels
+    return {"blur_lap": max(squares / pixels - mean * mean, 0.0) / WHITE**2, "noise_sigma": sigma / WHITE}
+
+
+def _differences(luma: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the Laplacian of some rows, and the magnitude of the second differences across of those down."""
+    middle = luma[:, 1:-1]
+    twice = middle << 1
+    across = luma[:, :-2] + luma[:, 2:]
+    across -= twice
+    laplacian = middle[:-2] + middle[2:]
+    laplacian -= twice[1:-1]
+    laplacian += across[1:-1]
+    both = across[:-2] + across[2:]
+    both -= across[1:-1] << 1
+    return laplacian.astype(np.float32), np.abs(both, out=both).astype(np.float32)
 
 
 def perceptual_hash(picture: Image.Image) -> int:

@@ -7,6 +7,7 @@ in a frame. Rows are sorted by (world, step, camera, instance), whatever order t
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,8 @@ SORT_KEYS = {
 RLE_COLUMN = "rle"  # in the rows of a shard, for writers; the merged index leaves it to labels/coco.json
 HASH_BYTES = 32
 AMODAL_RLE_COLUMN = "amodal_rle"  # likewise
-MASK_COLUMNS = (RLE_COLUMN, AMODAL_RLE_COLUMN)
+POLYGONS_COLUMN = "polygons"  # likewise, of masks that people drew
+MASK_COLUMNS = (RLE_COLUMN, AMODAL_RLE_COLUMN, POLYGONS_COLUMN)
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,12 @@ def frame_row(keys: FrameKeys, view: int, grid: FrameGrid, size: tuple[int, int]
     return row
 
 
-def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
+def frame_table(rows: list[dict[str, Any]], own: Mapping[str, pa.DataType] | None = None) -> pa.Table:
     """Return frame rows as a table. Measured columns are float32, `<role>_sha256` 32 bytes, `<role>` text, null or not.
 
+    Args:
+        rows: Of one dataset.
+        own: Types of other columns.
     Raises:
         ValueError: If frames of one dataset have different columns.
     """
@@ -107,6 +112,10 @@ def frame_table(rows: list[dict[str, Any]]) -> pa.Table:
         "velocity_m_s": pa.list_(pa.float64(), 3),
         "spin_rad_s": pa.list_(pa.float64(), 3),
         "phash": pa.uint64(),
+        "exif_orientation": pa.int32(),
+        "n_left_out": pa.int32(),
+        "n_outside": pa.int32(),
+        **(own or {}),
     }
     names = list(rows[0]) if rows else list(types)
     for row in rows:
