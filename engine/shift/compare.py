@@ -33,7 +33,7 @@ REPEATS = 3  # of them that the dataset is compared with; the median counts
 FEWEST_GROUPS = 8  # of a half, and of the dataset: below, nothing is said
 DEVIATIONS = 3.0  # of the halves' AUCs above their mean: two in a thousand cues by chance, were they normal
 MARGIN = 0.02  # of AUC
-WIDEST = 0.9  # an AUC that halves of the reference reach must stay below it
+WIDEST = 0.8  # where halves of the reference may reach this AUC, not being told apart says nothing
 NEAREST_DEAD = 0.3  # precision and the others say nothing where halves of the reference stay below this
 HALF = 0.5  # AUC of what is not told apart
 STEPS = HALVES + REPEATS + len(CUES) + 2  # what `update` counts
@@ -168,8 +168,8 @@ def _auc_measure(found: list[float | None], null: list[float | None], enough: bo
     value = max(float(np.median(values)), HALF)
     floored = np.maximum(halves, HALF)
     limit = max(float(floored.max()), float(floored.mean()) + DEVIATIONS * float(np.std(halves, ddof=1))) + MARGIN
-    power = enough and limit <= WIDEST
-    return Measure(value, float(floored.min()), float(floored.max()), power and value > limit, power)
+    beyond = enough and value > limit
+    return Measure(value, float(floored.min()), float(floored.max()), beyond, beyond or (enough and limit <= WIDEST))
 
 
 def _words(cue: str, verdict: Verdict, auc: Measure) -> str:

@@ -92,9 +92,7 @@ class Worst:
 
     frame_id: int
     value: float
-    what: str
-    picture: str = ""  # data URL, in the page alone
-    box: tuple[int, int, int, int] | None = None  # x, y, width, height [px]
+    box: tuple[float, float, float, float] | None = None  # where in it: x, y, width, height [px]
 
 
 @dataclass(frozen=True)
