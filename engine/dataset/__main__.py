@@ -14,6 +14,7 @@ COMMANDS = (
     "info",
     "ingest",
     "laws",
+    "shift",
     "validate",
     "verify",
     "view",

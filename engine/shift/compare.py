@@ -167,7 +167,7 @@ def _auc_measure(found: list[float | None], null: list[float | None], enough: bo
         return Measure(None, None, None, False, False)
     value = max(float(np.median(values)), HALF)
     floored = np.maximum(halves, HALF)
-    limit = max(float(floored.max()), float(floored.mean()) + DEVIATIONS * float(np.std(halves, ddof=1))) + MARGIN
+    limit = max(float(floored.max()), float(floored.mean()) + DEVIATIONS * float(floored.std(ddof=1))) + MARGIN
     beyond = enough and value > limit
     return Measure(value, float(floored.min()), float(floored.max()), beyond, beyond or (enough and limit <= WIDEST))
 
