@@ -26,6 +26,7 @@ COMMANDS = (
     "mix",
     "refs",
     "select",
+    "shift",
     "tamper-check",
     "taxonomy",
     "validate",

@@ -1,0 +1,1 @@
+"""Comparing datasets by their pictures: what tells them apart, artefacts of synthesis, near duplicates."""

@@ -1,0 +1,74 @@
+"""Measured columns of two datasets: do their values come from one distribution?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.shift.pictures import Pictures, column_names, read_columns
+from engine.shift.report import ColumnResult
+
+Array = NDArray[np.float64]
+
+FRAME_COLUMNS = ("lum_mean", "lum_std", "sat_frac", "blur_lap", "noise_sigma")
+AREA_SHARE = "area_share"  # of an instance in its frame; `area_share.<class>` where both datasets have the class
+SIGNIFICANCE = 0.05  # after Holm
+
+
+def compare_columns(dataset: Pictures, reference: Pictures) -> tuple[ColumnResult, ...]:
+    """Return for every column that both datasets have whether its distributions differ.
+
+    Frames of a group are one observation, so what is compared are means of groups; p-values are those of
+    Kolmogorov-Smirnov, adjusted for the number of columns by Holm.
+    """
+    from scipy.stats import ks_2samp
+
+    pairs = {name: (one, two) for name, one in _values(dataset).items()
+             if (two := _values(reference).get(name)) is not None}  # fmt: skip
+    tests = {name: ks_2samp(one, two) for name, (one, two) in pairs.items()}
+    adjusted = holm([float(test.pvalue) for test in tests.values()])
+    return tuple(
+        ColumnResult(
+            name, float(test.statistic), p, p < SIGNIFICANCE, float(np.median(pairs[name][0])),
+            float(np.median(pairs[name][1])), len(pairs[name][0]), len(pairs[name][1]),
+        )  # fmt: skip
+        for (name, test), p in zip(tests.items(), adjusted, strict=True)
+    )
+
+
+def holm(p: list[float]) -> list[float]:
+    """Return p-values adjusted for their number.
+
+    Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scand. J. Statistics, 1979.
+    """
+    adjusted, highest = [0.0] * len(p), 0.0
+    for rank, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
+        highest = max(highest, min(1.0, (len(p) - rank) * p[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def _values(pictures: Pictures) -> dict[str, Array]:
+    """Return means of groups by column."""
+    table = read_columns(pictures.out, "frames", FRAME_COLUMNS)
+    found = {
+        name: _group_means(table[name].to_numpy().astype(np.float64), pictures.group) for name in table.column_names
+    }
+    if "area_px" in column_names(pictures.out, "instances"):
+        rows = read_columns(pictures.out, "instances", ("frame_id", "class_id", "class", "area_px"))
+        rows = rows.filter(rows["class_id"].to_numpy() != 0)
+        at = np.searchsorted(pictures.frame_id, rows["frame_id"].to_numpy())
+        share = rows["area_px"].to_numpy() / pictures.size[at].prod(axis=1)
+        names = np.array(rows["class"].to_pylist(), np.str_)
+        for name in np.unique(names):
+            of_class = names == name
+            found[f"{AREA_SHARE}.{name}"] = _group_means(share[of_class], pictures.group[at[of_class]])
+        if len(share):
+            found[AREA_SHARE] = _group_means(share, pictures.group[at])
+    return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def _group_means(values: Array, group: NDArray[np.int64]) -> Array:
+    known = np.isfinite(values)
+    names, number = np.unique(group[known], return_inverse=True)
+    return np.bincount(number, values[known], len(names)) / np.maximum(np.bincount(number, minlength=len(names)), 1)
