@@ -61,7 +61,7 @@ def test_full_slots_hold_distinct_items_that_stand_in_them():
 
 
 def test_items_by_their_origin_have_the_anchors_pose_however_they_were_authored():
-    """Their boxes are a metre beside their origins: by the box its middle is on the anchor, by the origin the origin."""
+    """Boxes are a metre beside their origins: by the box its middle is on the anchor, by the origin that."""
     place = anchor("/S", "slot", at(3, -2, 0.5, 30), (0, 0, 0))
     scene = box_scene(boxes(1), place)
     turned = scene.instances.world_from_instance.copy()

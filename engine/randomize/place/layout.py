@@ -39,7 +39,9 @@ class Slots:
     y_m: Law
     yaw_deg: Law  # about the anchor's z
     settle: bool
-    by: Literal["box", "origin"] = "box"  # what stands on the anchor: the middle of the lower face of an item's authored
+    by: Literal["box", "origin"] = (
+        "box"  # what stands on the anchor: the middle of the lower face of an item's authored
+    )
     # box, turned as authored; or its own origin, its axes along the anchor's: what is not centred, such as torn film
 
     def __post_init__(self) -> None:
