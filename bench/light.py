@@ -1,4 +1,4 @@
-"""Light, measured: `python -m bench.light [--quick] [--only frames checks mitsuba features] [--store]`.
+"""Light, measured: `python -m bench.light [--quick] [--only frames checks mitsuba features film] [--store]`.
 
 - `frames`: processor seconds of all threads for a 640x480 frame of the warehouse on a warm renderer, the least of some
   runs and the median over worlds: quality `direct` at 1 sample and quality `path` at 16 (8 bounces). Beside them a
@@ -10,6 +10,8 @@
   mitsuba (`make judge`); without it these are null, unless --require-peers makes that a failure.
 - `features`: what each light, shadow, texture, material and sensor step adds to a pixel (bench/light_features.py), on
   one thread of the CPU.
+- `film`: `film_vs_opaque`, what the warehouse takes with its transparent film over what it takes with the same film
+  made opaque, in turns (bench/light_film.py).
 
 Prints tables; the last line is one JSON object. Null: not measured.
 """
@@ -29,13 +31,14 @@ import numpy as np
 from bench import light_mitsuba
 from bench.eye_clock import Timing, clocked, logged_launches
 from bench.light_features import feature_costs
+from bench.light_film import film_costs
 from bench.light_room import FURNACE_PX, dark_rig, furnace, ring_means, stage_draft
 from bench.report import line_of, store_line
 from engine.config import compose
 from engine.factory import build_factory, load_recipe_scene
 from engine.render import Outputs, Renderer
 
-SECTIONS = ("frames", "checks", "mitsuba", "features")
+SECTIONS = ("frames", "checks", "mitsuba", "features", "film")
 CYCLES_CPU_S = 24.0  # of a comparable frame at 16 samples, bpy 5.0.1 on two cores: context, not compared in the run
 FRAMES = {"direct": ("quality=direct", "rig.spp=1"), "path16": ("quality=path", "rig.spp=16")}
 DIRECT_RUNS = 5  # of a world; they are short
@@ -43,7 +46,7 @@ GOALS = {"direct": 100.0, "path16": 2.5}  # times cheaper than that
 LINEAR = Outputs(rgb=False, rgb_linear=True, depth=False, normal=False, instance=False)
 KEYS = ("furnace_error", "mitsuba_mean_error", "mitsuba_worst_block_error", "direct_cpu_s", "path16_cpu_s",
         "noise_material_ns", "shadow_ray_ns", "direct_vs_cycles", "path16_vs_cycles", "mitsuba_equal_noise_room",
-        "mitsuba_equal_noise_hall", "mitsuba_variant")  # fmt: skip
+        "mitsuba_equal_noise_hall", "mitsuba_variant", "film_vs_opaque")  # fmt: skip
 
 
 def frame_costs(size_px: tuple[int, int], *, worlds: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
@@ -140,6 +143,10 @@ def measure(only: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
         features = feature_costs(quick=quick)
         print_rows("added to a pixel, one thread", features)
         out |= {key: features[key] for key in ("noise_material_ns", "shadow_ray_ns")} | {"features": features}
+    if "film" in only:
+        film = film_costs((640, 480), worlds=4 if quick else 8)
+        out |= film
+        print_rows("film that is transparent, and opaque", {k: v for k, v in film.items() if isinstance(v, float)})
     return out
 
 

@@ -29,6 +29,7 @@ from engine.labels.solid import SolidSource, with_solids
 from engine.mounts import frame_names, mounted
 from engine.progress import Progress
 from engine.randomize import apply
+from engine.randomize.cameras.aperture import with_aperture_notes
 from engine.randomize.kinds import DAYLIGHT_KINDS
 from engine.randomize.look.augment import augmentation_of
 from engine.randomize.prepare import prepared_scene
@@ -152,7 +153,7 @@ def load_recipe_scene(recipe: Recipe, job: Job) -> tuple[Recipe, Scene]:
     scene = prepared_scene(
         recipe, scene, job.usd, options.roots, lambda chosen: load_scene(job.usd, replace(options, variants=chosen))
     )
-    scene = with_defect_classes(scene, recipe)
+    scene = with_aperture_notes(with_defect_classes(scene, recipe), recipe)
     loaded = with_assets(recipe, scene)
     if recipe.assets and loaded.assets != recipe.assets:
         wanted = {asset.path: asset.sha256 for asset in recipe.assets}

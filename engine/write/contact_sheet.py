@@ -100,8 +100,19 @@ def _drawn(row: dict[str, Any]) -> dict[str, Any]:
 
 def _caption(tile: _Marked) -> str:
     frame = tile.frame
-    count = len(tile.instances)
-    return f"world {frame['world']}  step {frame['step']}  camera {frame['camera']}    {count} instances"
+    return f"world {frame['world']}  step {frame['step']}  camera {frame['camera']}    {_counts(tile.instances)}"
+
+
+def _counts(rows: list[dict[str, Any]]) -> str:
+    """Return how many objects a frame shows, and how many defects and near-misses where there are some."""
+    near_miss = [bool(row["near_miss"]) for row in rows if "defect_id" in row]
+    counts = (
+        (len(rows) - len(near_miss), "object", "objects"),
+        (near_miss.count(False), "defect", "defects"),
+        (near_miss.count(True), "near-miss", "near-misses"),
+    )
+    shown = [(count, one if count == 1 else many) for count, one, many in counts if count or one == "object"]
+    return ", ".join(f"{count} {name}" for count, name in shown)
 
 
 def _draw_tile(out: Path, tile: _Marked, size: tuple[int, int]) -> Image.Image:

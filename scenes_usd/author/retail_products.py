@@ -61,12 +61,13 @@ def plain_finishes() -> dict[str, Finish]:
         "GlassClear": Finish((214, 226, 220), roughness=0.03, opacity=0.12),
         "GlassGreen": Finish((18, 40, 22), roughness=0.05, clearcoat=1.0),
         "GlassAmber": Finish((64, 34, 8), roughness=0.05, clearcoat=1.0),
-        "LiquidWater": Finish((176, 214, 240), roughness=0.05, opacity=0.55),  # more than half, so that it is labelled
-        "LiquidCola": Finish((40, 16, 8), roughness=0.2),
-        "LiquidOrange": Finish((250, 150, 20), roughness=0.3),
-        "LiquidOil": Finish((196, 168, 34), roughness=0.15),
-        "FillCoffee": Finish((60, 34, 18), roughness=0.9),
-        "FillBerry": Finish((110, 8, 24), roughness=0.25),
+        # A filled wall: what is inside with the wall's gloss on it, one surface for a ray and not two.
+        "LiquidWater": Finish((176, 214, 240), roughness=0.05, opacity=0.61),  # more than half, so that it is labelled
+        "LiquidCola": Finish((40, 16, 8), roughness=0.2, clearcoat=1.0),
+        "LiquidOrange": Finish((250, 150, 20), roughness=0.3, clearcoat=1.0),
+        "LiquidOil": Finish((196, 168, 34), roughness=0.15, clearcoat=1.0),
+        "FillCoffee": Finish((60, 34, 18), roughness=0.9, clearcoat=1.0),
+        "FillBerry": Finish((110, 8, 24), roughness=0.25, clearcoat=1.0),
         "ShelfWhite": Finish((226, 226, 222), roughness=0.45),
         "ShelfGrey": Finish((92, 96, 102), roughness=0.45),
         "RailClear": Finish((232, 236, 240), roughness=0.2),
@@ -152,21 +153,17 @@ def _rounded(line: Line) -> dict[str, Shape]:
         (0.0125, 0.93 * height),
     ]
     cap = [(0.0125, 0.928 * height), (0.0148, 0.93 * height), (0.0148, height - 0.001), (0.0135, height), (0.0, height)]
-    parts = {"Body": _turned_part(body), "Label": _sleeve(waist, 0.335 * height, 0.675 * height)}
-    parts["Cap"] = _turned_part(cap)
-    if line.liquid:
-        parts["Contents"] = _contents(body[:-2], 0.82 * height)
-    return parts
+    parts = _filled(body, 0.82 * height) if line.liquid else {"Body": _turned_part(body)}
+    return parts | {"Label": _sleeve(waist, 0.335 * height, 0.675 * height), "Cap": _turned_part(cap)}
 
 
-def _contents(outside_m: list[tuple[float, float]], level_m: float) -> Shape:
-    """Return what fills a bottle up to a level, a millimetre inside of its wall."""
-    inner = [(max(r - 0.0011, 0.001), z + (0.001 if k == 0 else 0.0)) for k, (r, z) in enumerate(outside_m)]
-    below = [(r, z) for r, z in inner if z < level_m]
-    above = next((p for p in inner if p[1] >= level_m), below[-1])
-    share = (level_m - below[-1][1]) / max(above[1] - below[-1][1], 1e-9) if above is not below[-1] else 0.0
-    rim = (below[-1][0] + share * (above[0] - below[-1][0]), level_m)
-    return _turned_part([(0.0, below[0][1]), *below, rim, (0.0, level_m)])
+def _filled(outside_m: list[tuple[float, float]], level_m: float) -> dict[str, Shape]:
+    """Return a round wall in two parts: clear above a level, and filled below it, where it closes on top."""
+    below, above = ([p for p in outside_m if (p[1] < level_m) == is_below] for is_below in (True, False))
+    (r0, z0), (r1, z1) = below[-1], above[0]
+    rim = (r0 + (level_m - z0) / (z1 - z0) * (r1 - r0), level_m)
+    filled = [(0.0, below[0][1]), *below, rim, (0.0, level_m)]
+    return {"Body": _turned_part([rim, *above]), "Contents": _turned_part(filled)}
 
 
 def _canned(line: Line) -> dict[str, Shape]:
@@ -206,12 +203,8 @@ def _jarred(line: Line) -> dict[str, Shape]:
         (radius * 0.9, height),
         (0.0, height),
     ]
-    parts = {
-        "Body": _turned_part(body),
-        "Label": _sleeve(radius, 0.13 * height, 0.63 * height),
-        "Cap": _turned_part(lid),
-    }
-    return parts | {"Contents": _contents(body, 0.74 * height)}
+    label, cap = _sleeve(radius, 0.13 * height, 0.63 * height), _turned_part(lid)
+    return {**_filled(body, 0.74 * height), "Label": label, "Cap": cap}
 
 
 def _oval(width_m: float, depth_m: float, z_m: float, *, squareness: float = 2.4) -> Floats:
@@ -289,8 +282,8 @@ def _square(line: Line) -> dict[str, Shape]:
         ]
         return shape_from_faces(np.concatenate(rings), faces)
 
-    body = skin([(0.94, 0.0), (1.0, 0.012), (1.0, 0.7), (0.9, 0.75), (0.4, 0.83), (0.38, 0.93)])
-    oil = loft([at(0.9, 0.008), at(0.96, 0.016), at(0.96, 0.7), at(0.87, 0.74)])
+    body = skin([(0.9, 0.75), (0.4, 0.83), (0.38, 0.93)])
+    oil = loft([at(0.94, 0.0), at(1.0, 0.012), at(1.0, 0.7), at(0.9, 0.75)])
     half, low, high = side / 2.0 + SKIN_M, 0.2 * height, 0.56 * height
     flat = half - 0.008
     corners = [(-half, flat), (-half, -flat), (-flat, -half), (flat, -half), (half, -flat), (half, flat)]

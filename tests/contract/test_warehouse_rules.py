@@ -24,6 +24,7 @@ from engine.render import Outputs, Renderer
 from engine.rig import authored_draft, rig_cameras
 from engine.scene import SceneOptions, load_scene
 from engine.scene.model import Scene
+from scenes_usd.author import wrap
 from scenes_usd.author.shipping_print import BAR_PX, CODE_128, COLUMNS, LABEL_PX, ROWS, variant_names
 
 SCENES_USD = Path(__file__).resolve().parents[2] / "scenes_usd"
@@ -135,6 +136,25 @@ def test_film_is_seen_whole_and_torn_and_says_how_far():
     assert len(set(seen().view[visible])) >= 4
     hidden_by_film = np.isin(seen().amodal.occluder, named("Wraps/")) & np.isin(seen().instance, named("Cartons/"))
     assert hidden_by_film.sum() >= 5  # through holes, and past them
+
+
+def test_film_stands_around_its_cartons_and_none_pierces_it():
+    """In the film's own frame every corner of a wrapped carton is inside of where film is tight, torn film or whole."""
+    _, draft = drawn(WORLDS)
+    films, cartons = named("Wraps/"), named("Cartons/Wrapped/")
+    half_m = 0.5 * np.array(wrap.LOAD_M[:2]) + wrap.CLEARANCE_M
+    corner_m = corners(cartons, draft)
+    surrounded = set()
+    for world in range(WORLDS):
+        for film in films[draft.visible[world, films]]:
+            pose = draft.world_from_instance[world, film]
+            own_m = (corner_m[world][draft.visible[world, cartons]] - pose[:, 3]) @ np.linalg.inv(pose[:, :3]).T
+            own_m = own_m[np.abs(own_m.mean(axis=1)).max(axis=1) < 0.9]
+            assert len(own_m) == 8
+            assert (np.abs(own_m[..., :2]) <= half_m).all()
+            assert own_m[..., 2].min() == pytest.approx(0.0, abs=0.002)
+            surrounded.add(hall().instances.path[film])
+    assert len(surrounded) == len(films)
 
 
 def test_crushed_open_and_spilled_cartons_are_drawn():

@@ -10,6 +10,7 @@ import pytest
 from bench import light, light_features, light_mitsuba
 from bench.eye_clock import Turn
 from bench.light_features import added_ns, lights, sensor_costs, shadow_ray_ns
+from bench.light_film import film_costs
 from bench.light_mitsuba import Effort, compare, noise
 from bench.light_room import METAL, WHITE, block_means, cornell_room, furnace, ring_means
 from bench.materials import PATTERN_NAMES
@@ -46,6 +47,18 @@ def test_without_mitsuba_nothing_is_compared(
     monkeypatch.setattr("sys.argv", ["light", "--only", "mitsuba", "--require-peers"])
     with pytest.raises(SystemExit, match="make judge"):
         light.main()
+
+
+def test_film_is_compared_with_the_same_film_made_opaque() -> None:
+    """Rays walk through film, and only through film; the ratio is that of the two times."""
+    found = film_costs((32, 24), worlds=1, runs=1)
+    assert found["film_vs_opaque"] == pytest.approx(found["film_cpu_s"] / found["opaque_cpu_s"])
+    kernels = found["film_kernels"]
+    walks = {name: {key for key in each if "passage" in key} for name, each in kernels.items()}
+    assert walks["film"]
+    assert not walks["opaque"]
+    shadows = {name: sum(s for key, s in each.items() if "shadow" in key) for name, each in kernels.items()}
+    assert found["film_shadow_vs_opaque"] == pytest.approx(shadows["film"] / shadows["opaque"])
 
 
 def test_the_furnace_hides_a_white_ball() -> None:

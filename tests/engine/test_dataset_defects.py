@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
@@ -26,6 +27,7 @@ from engine.defect_classes import with_defect_classes
 from engine.draft import DEFECT_FLOATS, DefectSlot
 from engine.errors import UserError
 from engine.labels.marks import marks_from_frames
+from engine.write import contact_sheet
 from engine.write.annotations import DefectMaps, write_defects
 from engine.write.plan import DatasetPlan, plan_dataset
 from engine.write.shard import ShardWriter
@@ -123,6 +125,26 @@ FAULTS: dict[str, tuple[Callable[[list[dict[str, Any]]], object], str]] = {
     "other contrast": (set_first(contrast=0.75, cnr=3.0), "contrast and cnr are 0.7500 and 3.000"),
     "lost row": (lambda rows: rows.remove(first_defect(rows)), "differ from the masks of its rows"),
 }
+
+
+def test_the_contact_sheet_counts_objects_and_defects_apart(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its captions hold the counts that the Parquet files have, read by themselves."""
+    rows = verify(out)[0].rows
+    assert rows is not None
+    captions: list[str] = []
+    monkeypatch.setattr(contact_sheet, "lay_out", lambda tiles, title: captions.extend(t.caption for t in tiles) or b"")
+    contact_sheet.draw_contact_sheet(rows, "toy")
+    instances, defects = (pq.read_table(out / f"index/{name}.parquet") for name in ("instances", "defects"))
+    frame_ids = pq.read_table(out / "index/frames.parquet").column("frame_id").to_pylist()
+    seen = set()
+    for frame_id, caption in zip(frame_ids, captions, strict=True):
+        objects = pc.sum(pc.and_(pc.equal(instances["frame_id"], frame_id), pc.not_equal(instances["class_id"], 0)))
+        own = defects.filter(pc.equal(defects["frame_id"], frame_id))["near_miss"].to_pylist()
+        expected = f"{objects} object{'' if objects.as_py() == 1 else 's'}"
+        expected += {(2, 1): ", 2 defects, 1 near-miss", (0, 0): ""}[own.count(False), own.count(True)]
+        assert caption.endswith(f"    {expected}")
+        seen.add(expected)
+    assert len(seen) > 1
 
 
 def test_a_sound_dataset_with_defects_has_no_faults(pristine: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,6 +107,33 @@ def test_an_orbit_has_its_distance_and_elevation():
     assert set(draft.drawn["p.orbit.around"]) == set(middles)
 
 
+def test_an_orbit_stays_within_the_boxes_of_the_anchors_that_it_names():
+    """Two turned boxes on one side of what is looked at; without the key cameras stand on every side."""
+    aisles = [
+        anchor("/Aisle/A", "aisle", at(4, 3, 0, 30), (3, 5, 4)),
+        anchor("/Aisle/B", "aisle", at(4, -4, 1), (4, 4, 3)),
+    ]
+    scene = box_scene({"/W/A": ((0, 0, 0), (1, 1, 1))}, *aisles)
+    around = {**ORBIT, "distance_m": uniform(3, 8)}
+    free = randomized(scene, {"orbit": around}, range(200))
+    kept = randomized(scene, {"orbit": {**around, "clear": {**CLEAR, "tries": 200, "within": "aisle"}}}, range(200))
+    held = [np.any([_inside(aisle, d.world_from_camera[:, 0, :, 3]) for aisle in aisles], axis=0) for d in (free, kept)]
+    assert held[0].mean() < 0.3
+    assert held[1].all()
+    assert kept.drawn["p.orbit.clear"].all()
+    assert all(_inside(aisle, kept.world_from_camera[:, 0, :, 3]).sum() > 20 for aisle in aisles)
+
+
+def test_an_orbit_that_cannot_reach_its_anchors_comes_as_near_as_it_got():
+    """All of 3 m around the object are outside; the side nearest to the box is taken, and said not to be clear."""
+    scene = box_scene({"/W/A": ((0, 0, 0), (1, 1, 1))}, anchor("/Aisle", "aisle", at(9, 0.5, 0), (2, 2, 4)))
+    clear = {**CLEAR, "tries": 300, "within": "aisle"}
+    draft = randomized(scene, {"orbit": {**ORBIT, "distance_m": 3.0, "elevation_deg": 0.0, "clear": clear}}, range(40))
+    assert not draft.drawn["p.orbit.clear"].any()
+    azimuth_deg = draft.drawn["p.orbit.azimuth_deg"]
+    assert (np.minimum(azimuth_deg, 360 - azimuth_deg) < 10).all()
+
+
 def test_an_orbit_never_circles_a_hidden_object():
     hide = {
         "kind": "slots",

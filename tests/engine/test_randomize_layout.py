@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,21 @@ def test_full_slots_hold_distinct_items_that_stand_in_them():
         local = (held - box.world_from_anchor[:, 3]) @ box.world_from_anchor[:, :3]
         assert local.min(axis=(0, 1)) == pytest.approx([-0.2, -0.15, 0.0], abs=1e-6)
         assert local.max(axis=(0, 1)) == pytest.approx([0.2, 0.15, 0.2], abs=1e-6)
+
+
+def test_items_by_their_origin_have_the_anchors_pose_however_they_were_authored():
+    """Boxes are a metre beside their origins: by the box its middle is on the anchor, by the origin that."""
+    place = anchor("/S", "slot", at(3, -2, 0.5, 30), (0, 0, 0))
+    scene = box_scene(boxes(1), place)
+    turned = scene.instances.world_from_instance.copy()
+    turned[1] = at(7, 5, 1, 180)
+    scene = replace(scene, instances=replace(scene.instances, world_from_instance=turned))
+    by_box, by_origin = (randomized(scene, {"fill": {**SLOTS, "by": by}}, range(3)) for by in ("box", "origin"))
+    assert by_origin.world_from_instance[:, 1] == pytest.approx(np.repeat(place.world_from_anchor[None], 3, axis=0))
+    assert np.abs(by_box.world_from_instance[:, 1, :, 3] - place.world_from_anchor[:, 3]).max() > 0.5
+    moved = randomized(scene, {"fill": {**SLOTS, "by": "origin", "x_m": 0.2, "yaw_deg": 90.0}}, range(1))
+    expected = place.world_from_anchor @ np.vstack([at(0.2, 0, 0, 90), [0, 0, 0, 1]])
+    assert moved.world_from_instance[0, 1] == pytest.approx(expected)
 
 
 def test_every_item_is_as_likely_as_any_other():

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from pxr import Usd, UsdShade
+from pxr import Usd, UsdGeom, UsdShade
 from scipy import stats
 
 from engine.config import compose
@@ -139,3 +139,17 @@ def test_worlds_are_distinct_full_and_without_interpenetration():
         shared = (np.minimum(high[:, None], high[None]) - np.maximum(low[:, None], low[None])).min(axis=2)
         np.fill_diagonal(shared, 0.0)
         assert shared.max() < 1e-4
+
+
+def test_a_filled_bottle_has_one_wall_and_not_another_around_its_contents():
+    """Every wall that is seen through makes rays walk on: the clear part begins where the filled one ends."""
+    filled = [line for line in LINES if line.liquid]
+    for line in filled:
+        stage = Usd.Stage.Open(str(SCENES_USD / f"assets/product_{snake(line.name)}.usda"))
+        z_m = {
+            part: np.array(UsdGeom.Mesh.Get(stage, f"/{line.name}/Geometry/{part}").GetPointsAttr().Get())[:, 2]
+            for part in ("Body", "Contents")
+        }
+        assert z_m["Body"].min() == pytest.approx(z_m["Contents"].max(), abs=1e-5)
+        assert z_m["Contents"].min() == pytest.approx(0.0, abs=1e-5)
+    assert len(filled) == 6

@@ -112,6 +112,27 @@ def test_no_more_hangs_over_than_asked_and_turns_obey_their_law():
     assert 25 < (yaw[near_a] - 20).max() <= 30 + 1e-6
 
 
+def test_the_turn_of_every_box_that_stands_is_recorded():
+    """Column (anchor, level) of `yaw_deg` is the turn of that box about its anchor, read off its pose."""
+    scene, level_count = piles(), 5
+    draft = randomized(scene, {"s": STACK}, range(30))
+    recorded = draft.drawn["p.s.yaw_deg"].reshape(30, 2, level_count)
+    compared = 0
+    for row in range(30):
+        poses = draft.world_from_instance[row, 1:][draft.visible[row, 1:]]
+        for number, place in enumerate(scene.anchors):
+            frame = place.world_from_anchor
+            own = [pose for pose in poses if np.linalg.norm(pose[:2, 3] - frame[:2, 3]) < 2.5]
+            own.sort(key=lambda pose: pose[2, 3])
+            assert len(own) == draft.drawn["p.s.height"][row, number]
+            for level, pose in enumerate(own):
+                turn = frame[:, :3].T @ pose[:, :3]
+                yaw_deg = np.rad2deg(np.arctan2(turn[1, 0], turn[0, 0]))
+                assert yaw_deg == pytest.approx(recorded[row, number, level], abs=1e-4)
+                compared += 1
+    assert compared > 60
+
+
 def test_columns_stay_inside_a_box_that_has_sides():
     scene = piles()
     draft = randomized(scene, {"s": STACK}, range(60))

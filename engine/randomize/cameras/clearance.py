@@ -2,7 +2,8 @@
 
 Most instances count as the boxes around them: nothing of them is nearer than that. `inside` names those that a camera
 may be within the box of, such as a hall, its floor or a tunnel: of them every triangle counts, and what they enclose
-where their surfaces face outwards (a wall, not the room between walls).
+where their surfaces face outwards (a wall, not the room between walls). `within` names the kind of the anchors in whose
+boxes there is room at all: an aisle, and not what lies behind the wall.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from engine.randomize import select
 from engine.randomize.bounds import distance_to_boxes
 from engine.randomize.draw import Draw
 from engine.randomize.select import Glob
-from engine.scene.model import Scene
+from engine.scene.model import Anchor, Scene
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -33,6 +34,7 @@ class Clearance:
     clearance_m: float  # least distance to the box of a visible instance, or to the triangles of those named `inside`
     tries: int  # candidates drawn before the roomiest is taken
     inside: Glob | None  # instances whose boxes do not count, but their triangles do: floors, walls, a hall
+    within: str | None = None  # kind of the anchors one of whose boxes holds it; null: anywhere
 
     def __post_init__(self) -> None:
         if self.clearance_m < 0.0:
@@ -48,6 +50,7 @@ class Room:
     clear: Clearance
     solid: NDArray[np.bool_]  # [instance], whether its box counts
     shells: Rows  # instances whose triangles count
+    homes: tuple[Anchor, ...]  # in whose boxes there is room; none: everywhere
     draft: Draft
     draw: Draw
 
@@ -60,10 +63,15 @@ class Room:
             named = select.instances(scene, clear.inside, draw.where("clear.inside"))
             shells = named[solid[named]]
             solid[named] = False
-        return cls(clear, solid, shells, draft, draw)
+        within = clear.within
+        homes = () if within is None else select.anchors(scene, within, draw.where("clear.within"))
+        return cls(clear, solid, shells, homes, draft, draw)
 
     def at(self, position_m: Array, rows: Rows) -> Array:
-        """Return the distance [row, point] of points [row, point, 3] to what is there in these rows."""
+        """Return the distance [row, point] of points [row, point, 3] to what is there in these rows.
+
+        Below 0, and how far they are from all boxes of `within`, where none of these holds them.
+        """
         poses, visible = self.draft.world_from_instance[rows], self.draft.visible[rows]
         room_m = np.full(position_m.shape[:2], np.inf)
         for index in range(position_m.shape[1]):
@@ -80,7 +88,19 @@ class Room:
                     own_m = self.draw.shells.room(int(shell), poses[asked, shell], point_m[asked], reach_m)
                     nearest_m[asked] = np.minimum(nearest_m[asked], own_m)
             room_m[:, index] = nearest_m
+        if self.homes:
+            astray_m = np.min([_distance_to_anchor(home, position_m) for home in self.homes], axis=0)
+            room_m = np.where(astray_m > 0.0, -astray_m, room_m)
         return room_m
+
+
+def _distance_to_anchor(anchor: Anchor, point_m: Array) -> Array:
+    """Return how far points [..., 3] are from an anchor's box, 0 inside; a side of 0 is open."""
+    local_m = (point_m - anchor.world_from_anchor[:, 3]) @ anchor.world_from_anchor[:, :3]
+    half_m = 0.5 * np.array([side if side > 0.0 else np.inf for side in anchor.size_m])
+    local_m[..., 2] -= half_m[2] if np.isfinite(half_m[2]) else 0.0
+    outside_m: Array = np.linalg.norm(np.maximum(np.abs(local_m) - half_m, 0.0), axis=-1)
+    return outside_m
 
 
 def first_clear(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from engine.errors import UserError
 from engine.randomize import select
 from engine.randomize.draw import Draw
 from engine.randomize.law import ANGLE_RANGE_DEG, LENGTH_RANGE_M, Law, check_support
-from engine.randomize.place.placing import FIT_SLACK_M, Items, footprint, items_of, put_down, standing_place
+from engine.randomize.place.placing import FIT_SLACK_M, Items, at_origin, footprint, items_of, put_down, standing_place
 from engine.randomize.select import Glob
 from engine.randomize.stage import Stage
 from engine.registry import RANDOMIZERS
@@ -39,6 +39,10 @@ class Slots:
     y_m: Law
     yaw_deg: Law  # about the anchor's z
     settle: bool
+    by: Literal["box", "origin"] = (
+        "box"  # what stands on the anchor: the middle of the lower face of an item's authored
+    )
+    # box, turned as authored; or its own origin, its axes along the anchor's: what is not centred, such as torn film
 
     def __post_init__(self) -> None:
         check_support("occupancy", self.occupancy, 0.0, 1.0)
@@ -51,6 +55,8 @@ class Slots:
 def slots(params: Slots, scene: Scene, draft: Draft, draw: Draw) -> None:
     """Fill anchors, lower ones first."""
     items = items_of(scene, draw.bounds, select.instances(scene, params.items, draw.where("items")))
+    if params.by == "origin":
+        items = replace(items, stood_from_instance=at_origin(items.stood_from_instance))
     anchors = select.anchors(scene, params.anchors, draw.where("anchors"))
     supports = _supports(anchors, draw)
     rows, count = len(draft.world), len(anchors)

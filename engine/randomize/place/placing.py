@@ -40,6 +40,13 @@ def items_of(scene: Scene, bounds: Bounds, instances: NDArray[np.int64]) -> Item
     return Items(instances, high_m - low_m, poses)
 
 
+def at_origin(poses: Array) -> Array:
+    """Return poses [..., 3, 4] without their turn and place: only the lengths of their axes are left."""
+    out = np.zeros_like(poses)
+    out[..., (0, 1, 2), (0, 1, 2)] = np.linalg.norm(poses[..., :3], axis=-2)
+    return out
+
+
 def footprint(size_m: Array, yaw_rad: Array) -> tuple[Array, Array]:
     """Return the width along x and y [...] of boxes [..., 3] turned about the vertical."""
     cos, sin = np.abs(np.cos(yaw_rad)), np.abs(np.sin(yaw_rad))

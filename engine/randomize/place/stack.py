@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.draft import Draft
 from engine.randomize import select
 from engine.randomize.draw import Draw
-from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support
+from engine.randomize.law import ANGLE_RANGE_DEG, Law, check_support, support
 from engine.randomize.place.clutter import MOST_TRIES
 from engine.randomize.place.overhang import overhang_share
 from engine.randomize.place.placing import FIT_SLACK_M, Items, footprint, items_of, put_down, standing_place
@@ -95,7 +95,9 @@ def stack(params: Stack, scene: Scene, draft: Draft, draw: Draw) -> None:
     rows, count = len(draft.world), len(anchors)
     levels = np.floor(draw.law("levels", params.levels, count=count)).astype(np.int64)
     overhang = draw.law("overhang", params.overhang, count=count)
-    yaw_rad = np.deg2rad(draw.sample("yaw_deg", params.yaw_deg, count=count * MOST_LEVELS))
+    yaw_deg = draw.sample("yaw_deg", params.yaw_deg, count=count * MOST_LEVELS).reshape(rows, count, MOST_LEVELS)
+    draw.record("yaw_deg", yaw_deg[..., : _most_levels(params)].reshape(rows, -1))  # also of levels that do not stand
+    yaw_rad = np.deg2rad(yaw_deg)
     rank = draw.uniform("order", count=len(items.instance))  # [row, item], inf once taken
     if params.order == "larger_below":
         rank = np.broadcast_to(_smaller_later(items), rank.shape) + np.where(np.isfinite(rank), 0.0, np.inf)
@@ -107,7 +109,7 @@ def stack(params: Stack, scene: Scene, draft: Draft, draw: Draw) -> None:
         growing = np.arange(rows)
         for level in range(int(levels[:, number].max(initial=0))):
             growing = growing[level < levels[growing, number]]
-            yaw = yaw_rad[:, number * MOST_LEVELS + level]
+            yaw = yaw_rad[:, number, level]
             item, found = _next_item(anchor, items, rank[growing], yaw[growing], top_m[growing])
             cut[growing[~found]] += 1
             growing, item = growing[found], item[found]
@@ -128,6 +130,11 @@ def stack(params: Stack, scene: Scene, draft: Draft, draw: Draw) -> None:
     draw.record("height", height)
     draw.record("hangs_over", reached)
     draw.record("cut", cut)
+
+
+def _most_levels(params: Stack) -> int:
+    """Return how many levels a column may have, at least 1: the same in every batch, and whatever the breadth."""
+    return max(1, int(support(params.levels)[1]))
 
 
 def _smaller_later(items: Items) -> Array:
