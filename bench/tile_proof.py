@@ -73,7 +73,7 @@ def prove(
             each = " ".join(f"{name} {row[name]['AP']:.2f}/{row[name]['AUROC']:.2f}" for name in row if name != "macro")
             tell(f"{run.name:12s} seed {run.seed}: {short} | {each} | {seconds:.0f} s")
     result: dict[str, Any] = {"arms": {name: mean_figures(rows, tested) for name, rows in scores.items()}}
-    known: dict[tuple[int, int], dict[str, float]] = {}
+    known: dict[tuple[int, int, int], dict[str, float]] = {}
     for rival in ("real", "copypaste"):
         result[f"gain_vs_{rival}"] = {
             arm: {
