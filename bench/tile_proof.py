@@ -17,12 +17,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
 
-THREADS = 2
+WORKERS = 2  # repetitions at a time, each on one thread
+REVERSE_ARMS = ("real", "copypaste", "hybrid", "only")  # that the other way round is judged by
 METRICS_SHOWN = ("AP", "AUROC", "R5", "R10", "F1")
 
 
@@ -40,9 +42,9 @@ def prove(
     arguments: argparse.Namespace, extra: Sequence[str] = (), tell: Callable[[str], None] = say
 ) -> dict[str, Any]:
     """Return all figures of the arms that the arguments ask for; `extra` are overrides of the synthetic recipes."""
-    from bench.tile_arms import FEW_ARMS, Material, runs_of, scores_of
+    from bench.tile_arms import FEW_ARMS, Material, Run, runs_of, scores_of
     from bench.tile_data import load_real, load_tiles
-    from bench.tile_learner import Features, TestSet, figures, paired_gain
+    from bench.tile_learner import Features, Scores, TestSet, figures, paired_gain
     from bench.tile_render import paired_shots, synthetic_folder
 
     arms, counts, seeds = arguments.arms, arguments.k, arguments.seeds
@@ -56,17 +58,22 @@ def prove(
     tell(f"{len(defects)} real defects, {len(normals)} defect-free; test {len(tested)}; synthetic {len(synthetic)}")
     real, made = digest_of(arguments.train, arguments.test), digest_of(folder)
     scores: dict[str, dict[int, Any]] = {}
-    for run in runs_of(arms, counts, seeds):
+
+    def judged(run: Run) -> tuple[Scores, float]:
         began = time.monotonic()
         facts = real if run.arm in ("real", "copypaste", "all") else f"{real} {made}"
-        found = scores_of(run, material, arguments.cache, facts)
-        scores.setdefault(run.name, {})[run.seed] = found
-        row = figures(found, tested)
-        short = " ".join(f"{metric} {row['macro'][metric]:.3f}" for metric in ("AP", "AUROC", "R5"))
-        each = " ".join(f"{name} {row[name]['AP']:.2f}/{row[name]['AUROC']:.2f}" for name in row if name != "macro")
-        tell(f"{run.name:12s} seed {run.seed}: {short} | {each} | {time.monotonic() - began:.0f} s")
+        return scores_of(run, material, arguments.cache, facts), time.monotonic() - began
+
+    runs = runs_of(arms, counts, seeds)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for run, (found, seconds) in zip(runs, pool.map(judged, runs), strict=True):
+            scores.setdefault(run.name, {})[run.seed] = found
+            row = figures(found, tested)
+            short = " ".join(f"{metric} {row['macro'][metric]:.3f}" for metric in ("AP", "AUROC", "R5"))
+            each = " ".join(f"{name} {row[name]['AP']:.2f}/{row[name]['AUROC']:.2f}" for name in row if name != "macro")
+            tell(f"{run.name:12s} seed {run.seed}: {short} | {each} | {seconds:.0f} s")
     result: dict[str, Any] = {"arms": {name: mean_figures(rows, tested) for name, rows in scores.items()}}
-    known: dict[tuple[int, int], dict[str, float]] = {}
+    known: dict[tuple[int, int, int], dict[str, float]] = {}
     for rival in ("real", "copypaste"):
         result[f"gain_vs_{rival}"] = {
             arm: {
@@ -127,7 +134,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--synthetic", type=Path, help="a COCO folder instead of the one that is rendered")
     parser.add_argument("--cache", type=Path, default=Path("out/tile_proof"), help="rendered sets and results")
     parser.add_argument("--page", type=Path, help="write the page here, such as docs/tile_proof.md")
-    parser.add_argument("--reverse", action="store_true", help="also the other way round: train on --test")
+    parser.add_argument("--reverse", action="store_true", help="also the other way round: train on --test, main arms")
     parser.add_argument("--ablation", action="store_true", help="also render and judge variants of the recipes")
     found = parser.parse_args(words)
     unknown = [arm for arm in found.arms if arm not in ARMS]
@@ -138,7 +145,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run from the command line."""
-    for name, value in (("OMP_NUM_THREADS", THREADS), ("OPENBLAS_NUM_THREADS", 1), ("OMP_WAIT_POLICY", "passive")):
+    for name, value in (("OMP_NUM_THREADS", 1), ("OPENBLAS_NUM_THREADS", 1), ("OMP_WAIT_POLICY", "passive")):
         os.environ.setdefault(name, str(value))  # before anything loads OpenMP
     arguments = parsed(words)
     import cv2
@@ -150,7 +157,8 @@ def main(words: Sequence[str] | None = None) -> None:
         result = prove(arguments)
         if arguments.reverse:
             say("the other way round")
-            turned = {"train": arguments.test, "test": arguments.train}
+            own = [arm for arm in arguments.arms if arm in REVERSE_ARMS]
+            turned = {"train": arguments.test, "test": arguments.train, "arms": own}
             result["reverse"] = prove(argparse.Namespace(**{**vars(arguments), **turned}))
     except UserError as error:
         raise SystemExit(f"error: {error}") from None

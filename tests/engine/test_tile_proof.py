@@ -153,6 +153,23 @@ def test_every_arm_is_repeated_for_every_seed_and_amount():
     ]  # fmt: skip
 
 
+def test_arms_at_the_side_have_the_first_repetitions_alone():
+    found = runs_of(["hybrid", "placebo"], [1], list(range(10)))
+    assert [run.seed for run in found if run.arm == "hybrid"] == list(range(10))
+    assert [run.seed for run in found if run.arm == "placebo"] == list(range(5))
+
+
+def test_gains_are_of_the_repetitions_that_both_arms_have(tmp_path: Path):
+    tiles = load_tiles(write_folder(tmp_path / "a", range(16)))
+    none, random = np.zeros((16, 4), np.int64), np.random.RandomState(3)
+    before = {seed: Scores(none, none, random.rand(16)) for seed in range(4)}
+    after = {seed: Scores(none, none, random.rand(16)) for seed in range(2)}
+    known: dict = {}
+    paired_gain(before, dict.fromkeys(range(4), after[0]), tiles, draws=20, known=known)
+    found = paired_gain(before, after, tiles, draws=20, known=known)
+    assert found == paired_gain({seed: before[seed] for seed in after}, after, tiles, draws=20)
+
+
 def test_the_proof_of_fake_tiles_finds_what_is_there_and_keeps_its_results(tmp_path: Path):
     """Synthetic spots like the real ones help alone; a second proof only reads what the first left."""
     train, test = write_folder(tmp_path / "a", range(16)), write_folder(tmp_path / "b", range(100, 116))
