@@ -12,7 +12,8 @@ import pytest
 import yaml
 from PIL import Image
 
-from engine.collect.ingest import IngestRequest, ingest, taxonomy_of
+from engine.collect.classes import taxonomy_of
+from engine.collect.ingest import IngestRequest, ingest
 from engine.dataset.__main__ import main
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
