@@ -26,6 +26,7 @@ from engine import __version__
 from engine.errors import UserError, WriteFailed
 from engine.lineage.ledger import append
 from engine.lineage.node import NODE, ModelRef, RunNode, State, dataset_ref, plain_value, read_node, sealed
+from engine.write.begin import HEADER
 from engine.write.files import hash_file, refusals_named, sync
 from engine.write.record import FileFact, json_bytes
 
@@ -190,6 +191,8 @@ def _begun(
     if isinstance(datasets, str | os.PathLike) or not datasets:
         raise UserError("datasets: expected a list of at least one dataset folder")
     folder, paths = folder.absolute(), [Path(dataset).absolute() for dataset in datasets]
+    if any((place / HEADER).is_file() for place in (folder, *folder.parents)):
+        raise UserError(f"{folder} lies in a dataset, whose files are all in its manifest; choose a folder beside it")
     node = RunNode(
         kind, "started", folder.name, tuple(dataset_ref(path) for path in paths), model,
         plain_value(settings or {}, "settings"), __version__, _now(),

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from engine._layout import data_root
 from engine.collect.intent import Ingest
 from engine.config import compose
 from engine.dataset.__main__ import main
@@ -106,9 +105,9 @@ def test_laws_are_said_in_words(law: dict[str, object], words: str) -> None:
     assert law_in_words(law) == words
 
 
-def test_all_randomisers_of_the_shipped_scenes_can_be_said() -> None:
+def test_all_randomisers_of_shipped_scenes_can_be_said() -> None:
     """No law of them falls back to its raw form."""
-    scenes = sorted(path.name.partition(".")[0] for path in (data_root() / "conf/scene").iterdir())
+    scenes = ("tile", "warehouse")
     for scene in scenes:
         recipe, _ = compose(f"+scene={scene}")
         for entry in to_plain(recipe)["randomize"].values():

@@ -160,6 +160,8 @@ def test_what_is_no_complete_dataset_is_refused_before_anything_is_written(datas
         training_run(tmp_path / "a", datasets=[dataset, tmp_path])
     with pytest.raises(UserError, match="expected a list"):
         training_run(tmp_path / "a", datasets=str(dataset))
+    with pytest.raises(UserError, match="lies in a dataset"):
+        training_run(dataset / "runs/a", datasets=[dataset])
     assert not (tmp_path / "a").exists()
 
 
