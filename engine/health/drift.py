@@ -185,23 +185,32 @@ def _of_class(sides: tuple[_Side, ...], key: str) -> list[Drift]:
     rows = []
     for source, shapes, table in ((INSTANCES, SHAPES, "instances"), (DEFECTS, DEFECT_SHAPES, "defects")):
         columns = [columns_of(side.connection, table) for side in sides]
-        for measure, sql in shapes.items():
-            if not all(known and (measure in known or measure in SHAPES) for known in columns):
-                continue
-            taken = [_values(side, source, sql, key) for side in sides]
-            if any(len(values) for values, _ in taken):
-                rows.append(_row(key, measure, taken))
+        measures = [name for name in shapes if all(known and (name in known or name in SHAPES) for known in columns)]
+        if not measures:
+            continue
+        taken = [_values(side, source, [shapes[name] for name in measures], key) for side in sides]
+        for at, measure in enumerate(measures):
+            samples = [_known(values[:, at], groups) for values, groups in taken]
+            if any(len(values) for values, _ in samples):
+                rows.append(_row(key, measure, samples))
     return rows
 
 
-def _values(side: _Side, source: str, sql: str, key: str) -> tuple[Array, NDArray[Any]]:
+def _known(values: Array, groups: NDArray[Any]) -> tuple[Array, NDArray[Any]]:
+    finite = np.isfinite(values)
+    return values[finite], groups[finite]
+
+
+def _values(side: _Side, source: str, measures: Sequence[str], key: str) -> tuple[Array, NDArray[Any]]:
+    """Return measures [instance, measure], NaN where unknown, and the group of each instance."""
+    asked = ", ".join(f"({sql})::DOUBLE" for sql in measures)
     question = (
-        f"SELECT x, g FROM (SELECT {sql} AS x, {quoted(side.group)} AS g FROM {source} WHERE i.class = ? "  # noqa: S608
-        f"ORDER BY hash({quoted(side.group)}, frame_id) LIMIT {MOST_INSTANCES}) WHERE isfinite(x::DOUBLE)"
+        f"SELECT {quoted(side.group)}::VARCHAR, {asked} FROM {source} WHERE i.class = ? "  # noqa: S608
+        f"ORDER BY hash({quoted(side.group)}, frame_id) LIMIT {MOST_INSTANCES}"
     )
     rows = ask(side.connection, question, where=key, values=[key])
-    values = np.array([row[0] for row in rows], np.float64)
-    _, groups = np.unique(np.array([str(row[1]) for row in rows], np.str_), return_inverse=True)
+    values = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), len(measures))
+    _, groups = np.unique(np.array([str(row[0]) for row in rows], np.str_), return_inverse=True)
     return values, groups
 
 
