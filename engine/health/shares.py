@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,6 +33,10 @@ class Share:
     needs: tuple[str, ...] = ()  # columns of the source
     values: tuple[Any, ...] = ()  # for the question marks of `holds`
 
+    def fits(self, columns: Collection[str]) -> bool:
+        """Return whether a source with these columns has what it needs."""
+        return all(name in columns for name in self.needs)
+
 
 def make_views(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> None:
     """Make the tables that checks ask: frames with what is labelled in them, boxes of things, labels of classes."""
@@ -60,30 +64,48 @@ def shares(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy, limits: Li
     """Return all checks that are shares."""
     wanted = [*_of_frames(limits.measures), *_of_boxes(limits.measures, taxonomy)]
     wanted += _outliers(connection, limits.measures)
-    return [_ask_share(connection, share, limits) for share in wanted]
+    counts: dict[str, tuple[int, int]] = {}
+    for source in OF:
+        there = columns_of(connection, source)
+        counts |= _count(connection, source, [each for each in wanted if each.source == source and each.fits(there)])
+    return [_check(connection, share, counts.get(share.name), limits) for share in wanted]
 
 
-def _ask_share(connection: duckdb.DuckDBPyConnection, share: Share, limits: Limits) -> Check:
+def _count(connection: duckdb.DuckDBPyConnection, source: str, wanted: list[Share]) -> dict[str, tuple[int, int]]:
+    """Return how many rows are at fault, and of how many it is known, in one pass."""
+    if not wanted:
+        return {}
+    columns = ", ".join(f"({share.holds}) AS h{at}" for at, share in enumerate(wanted))
+    counted = ", ".join(f"count(*) FILTER (h{at}), count(h{at})" for at in range(len(wanted)))
+    values = [value for share in wanted for value in share.values]
+    question = f"SELECT {counted} FROM (SELECT {columns} FROM {source})"  # noqa: S608
+    (row,) = ask(connection, question, where=OF[source], values=values)
+    return {share.name: (int(row[2 * at]), int(row[2 * at + 1])) for at, share in enumerate(wanted)}
+
+
+def _check(
+    connection: duckdb.DuckDBPyConnection, share: Share, counted: tuple[int, int] | None, limits: Limits
+) -> Check:
     bound = limits.bounds[share.name]
-    missing = [name for name in share.needs if name not in columns_of(connection, share.source)]
-    if missing:
-        return judged(share.name, share.about, "share", None, bound, note=f"there is no column {missing[0]}")
-    source = f"(SELECT *, ({share.holds}) AS at_fault, ({share.shown}) AS shown FROM {share.source})"  # noqa: S608
-    ((count, of),) = ask(
-        connection, f"SELECT count(*) FILTER (at_fault), count(at_fault) FROM {source}",  # noqa: S608
-        where=share.name, values=share.values,
-    )  # fmt: skip
+    if counted is None:
+        note = f"there is no column {' or '.join(share.needs)}"
+        return judged(share.name, share.about, "share", None, bound, note=note)
+    count, of = counted
     if not of:
         return judged(share.name, share.about, "share", None, bound, note=f"known of none of the {OF[share.source]}")
-    rows = ask(
-        connection, f"SELECT frame_id, health_path, shown FROM {source} WHERE at_fault "  # noqa: S608
-        f"QUALIFY row_number() OVER (PARTITION BY frame_id ORDER BY {share.worst}) = 1 "
-        f"ORDER BY {share.worst}, frame_id LIMIT {MOST_OFFENDERS}", where=share.name, values=share.values,
-    ) if count else []  # fmt: skip
+    rows = _worst(connection, share) if count else []
     offenders = tuple(Offender(int(frame), str(at), str(what)) for frame, at, what in rows)
-    return judged(
-        share.name, share.about, "share", count / of, bound, count=int(count), of=int(of), offenders=offenders
+    return judged(share.name, share.about, "share", count / of, bound, count=count, of=of, offenders=offenders)
+
+
+def _worst(connection: duckdb.DuckDBPyConnection, share: Share) -> list[tuple[Any, ...]]:
+    source = f"(SELECT *, ({share.holds}) AS at_fault, ({share.shown}) AS shown FROM {share.source})"  # noqa: S608
+    question = (
+        f"SELECT frame_id, health_path, shown FROM {source} WHERE at_fault "  # noqa: S608
+        f"QUALIFY row_number() OVER (PARTITION BY frame_id ORDER BY {share.worst}) = 1 "
+        f"ORDER BY {share.worst}, frame_id LIMIT {MOST_OFFENDERS}"
     )
+    return ask(connection, question, where=share.name, values=share.values)
 
 
 def _of_frames(m: Measures) -> list[Share]:
