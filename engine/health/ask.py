@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import UserError, near_matches
-from engine.query import TABLES
+from engine.query import TABLES, open_index
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,6 +20,31 @@ INSTANCES = (  # what one over labelled instances sees
 )
 QUALIFIED = re.compile(r"\b[A-Za-z_]\w*\.([A-Za-z_]\w*)")
 MISSING = re.compile(r'column "?([^"]+?)"? (?:not found|does not exist)|not have a column named "([^"]+)"')
+
+
+def open_labels(out: Path) -> duckdb.DuckDBPyConnection:
+    """Return a connection to the tables of a complete dataset, and to `labels`: labelled instances and defects alike.
+
+    `labels` has frame_id, world, step, camera, label_id, class_id, class, bbox, area_px, edge_dist_px, truncation and
+    is_defect; near-misses are none. What a table does not know is null.
+
+    Raises:
+        UserError: If there is no index at `out`.
+    """
+    connection = open_index(out)
+    parts = []
+    for table, where, number in (("instances", "", "inst_id"), ("defects", " AND NOT near_miss", "defect_id")):
+        there = columns_of(connection, table)
+        if not there:
+            continue
+        known = ", ".join(name if name in there else f"NULL AS {name}" for name in ("edge_dist_px", "truncation"))
+        parts.append(
+            f"SELECT frame_id, world, step, camera, {number} AS label_id, class_id, class, bbox::DOUBLE[] AS bbox, "  # noqa: S608
+            f"area_px, {known}, {table == 'defects'} AS is_defect FROM {table} WHERE class_id <> 0{where}"
+        )
+    if parts:
+        connection.execute(f"CREATE TEMP VIEW labels AS {' UNION ALL '.join(parts)}")
+    return connection
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
@@ -69,7 +95,7 @@ def quoted(column: str) -> str:
 def reason_of(connection: duckdb.DuckDBPyConnection, error: Exception, question: str) -> str:
     """Return in one line what DuckDB has against a question; a column that is not there with the near ones."""
     text = " ".join(str(error).split("\nLINE ")[0].split())
-    known = tuple(sorted({column for table in TABLES for column in columns_of(connection, table)}))
+    known = tuple(sorted({column for table in (*TABLES, "labels") for column in columns_of(connection, table)}))
     found = MISSING.search(text)
     name = (found[1] or found[2]) if found is not None else None
     if "Referenced table" in text:  # said of an alias, where a subquery asks it for a column that is not there

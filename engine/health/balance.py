@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 
 from engine._layout import conf_folder
 from engine.errors import UserError
-from engine.health.ask import FRAMES, INSTANCES, ask, expression, quoted
+from engine.health.ask import FRAMES, INSTANCES, ask, columns_of, expression, open_labels, quoted
 from engine.health.groups import group_column
 from engine.health.limits import read_yaml
 from engine.plain import from_plain
-from engine.query import open_index
 from engine.suite.check import wilson
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def check_balance(out: Path, spec: Balance, where: str) -> BalanceReport:
     Raises:
         UserError: If it asks for what the index has not, or nothing is left to count.
     """
-    connection = open_index(out)
+    connection = open_labels(out)
     known = dict(_columns(connection))
     group = None if spec.group is None else group_column(out, known, spec.group)
     found = [_axis(connection, spec, name, group, where) for name in spec.axes]
@@ -164,8 +163,6 @@ def check_balance(out: Path, spec: Balance, where: str) -> BalanceReport:
 
 
 def _columns(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str]:
-    from engine.health.ask import columns_of
-
     return {**columns_of(connection, "frames"), **columns_of(connection, "worlds")}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,17 +21,16 @@ MOST_NAMED = 12
 MOST_IN_MATRIX = 40
 
 
-def count_classes(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> Classes:
+def count_classes(connection: duckdb.DuckDBPyConnection, surfaces: Collection[str]) -> Classes:
     """Return labels by class, and the matrix of frames with two classes."""
-    question = "SELECT class, count(*), count(DISTINCT frame_id) FROM health_labels GROUP BY class ORDER BY 3 DESC, 1"
+    question = "SELECT class, count(*), count(DISTINCT frame_id) FROM labels GROUP BY class ORDER BY 3 DESC, 1"
     rows = ask(connection, question, where="classes")
-    stuff = set(taxonomy.stuff)
-    keys = tuple(key for key, _, _ in rows if key not in stuff)[:MOST_IN_MATRIX]
+    keys = tuple(key for key, _, _ in rows if key not in surfaces)[:MOST_IN_MATRIX]
     place = {key: at for at, key in enumerate(keys)}
     matrix = np.zeros((len(keys), len(keys)), np.int64)
     pairs = ask(
         connection,
-        "WITH seen AS (SELECT DISTINCT frame_id, class FROM health_labels) SELECT a.class, b.class, count(*) "
+        "WITH seen AS (SELECT DISTINCT frame_id, class FROM labels) SELECT a.class, b.class, count(*) "
         "FROM seen a JOIN seen b USING (frame_id) GROUP BY ALL",
         where="co_occurrence",
     )
@@ -44,12 +43,14 @@ def count_classes(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> 
     )  # fmt: skip
 
 
-def check_classes(classes: Classes, taxonomy: Taxonomy, frames: int, limits: Limits) -> list[Check]:
+def check_classes(
+    classes: Classes, taxonomy: Taxonomy, frames: int, limits: Limits, surfaces: Collection[str]
+) -> list[Check]:
     """Return the checks of classes."""
     bounds, rare = limits.bounds, limits.measures.rare
-    parents, stuff = {c.parent for c in taxonomy.classes}, set(taxonomy.stuff)
+    parents = {c.parent for c in taxonomy.classes}
     unseen = [c.key for c in taxonomy.classes if c.key not in classes.instances and c.key not in parents]
-    counts = {key: count for key, count in classes.instances.items() if key not in stuff}
+    counts = {key: count for key, count in classes.instances.items() if key not in surfaces}
     few = {key: count for key, count in sorted(counts.items(), key=lambda pair: pair[1]) if count < rare}
     least, most = (min(counts, key=counts.__getitem__), max(counts, key=counts.__getitem__)) if counts else ("", "")
     several = len(counts) > 1

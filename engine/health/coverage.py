@@ -8,11 +8,10 @@ from pathlib import Path
 
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
-from engine.health.ask import FRAMES, ask, columns_of, expression, quoted
+from engine.health.ask import FRAMES, ask, columns_of, expression, open_labels, quoted
 from engine.health.groups import group_column
 from engine.health.limits import read_yaml
 from engine.plain import from_plain
-from engine.query import open_index
 from engine.suite.check import wilson
 from engine.suite.config import Suite, read_suite
 from engine.write.begin import MANIFEST
@@ -158,7 +157,7 @@ def cover(folders: Sequence[Path], wanted: dict[str, Wanted], where: str) -> tup
         twins = [folders[i] for i in range(at) if _same(manifests[i], manifest)]
         if twins:
             raise UserError(f"{folders[at]} and {twins[0]} are of one recipe: their worlds are the same; name one")
-    connections = [open_index(out) for out in folders]
+    connections = [open_labels(out) for out in folders]
     covers = []
     for name, one in wanted.items():
         counted = []

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.health.ask import INSTANCES, ask, columns_of, quoted
+from engine.health.ask import ask, columns_of, open_labels, quoted
 from engine.health.groups import group_column
-from engine.query import open_index
 from engine.scene.taxonomy import Taxonomy
 from engine.write.begin import TAXONOMY, read_taxonomy
 
@@ -33,9 +32,10 @@ SHAPES = {  # what is measured of an instance, in SQL; `bbox` is x, y, width, he
     "extent": "i.area_px / nullif(i.bbox[3] * i.bbox[4], 0)",  # share of its box that it fills
 }
 DEFECT_SHAPES = {
-    "area_share": "i.area_px / (f.width * f.height)::DOUBLE", "contrast": "abs(i.contrast)", "cnr": "abs(i.cnr)",
+    "contrast": "abs(i.contrast)", "cnr": "abs(i.cnr)",
     "length_m": "i.length_m", "width_m": "i.width_m",
 }  # fmt: skip
+LABELS = "labels i JOIN frames f USING (frame_id, world, step, camera) JOIN worlds w USING (world, step)"
 DEFECTS = (
     "(SELECT * FROM defects WHERE class_id <> 0) i JOIN frames f USING (frame_id, world, step, camera) "
     "JOIN worlds w USING (world, step)"
@@ -165,43 +165,47 @@ def effective_size(values: Array, groups: NDArray[Any], places: Array) -> float:
 
 
 def _side(out: Path, group: str | None) -> _Side:
-    connection = open_index(out)
+    connection = open_labels(out)
     known = {**columns_of(connection, "frames"), **columns_of(connection, "worlds")}
     chosen = group_column(out, known, group)
     return _Side(connection, read_taxonomy(out / TAXONOMY), chosen)
 
 
 def _classes(side: _Side) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for table in ("instances", "defects"):
-        if columns_of(side.connection, table):
-            question = f"SELECT class, count(*) FROM {table} WHERE class_id <> 0 GROUP BY class"  # noqa: S608
-            found |= dict(ask(side.connection, question, where=table))
-    return found
+    return dict(ask(side.connection, "SELECT class, count(*) FROM labels GROUP BY class", where="labels"))
 
 
 def _of_class(sides: tuple[_Side, ...], key: str) -> list[Drift]:
-    """Return the tests of a class; as instances, or as defects where both have it there."""
+    """Return the tests of a class; of contrast where both have it among their defects."""
     rows = []
-    for source, shapes, table in ((INSTANCES, SHAPES, "instances"), (DEFECTS, DEFECT_SHAPES, "defects")):
+    for source, shapes, table in ((LABELS, SHAPES, "labels"), (DEFECTS, DEFECT_SHAPES, "defects")):
         columns = [columns_of(side.connection, table) for side in sides]
-        for measure, sql in shapes.items():
-            if not all(known and (measure in known or measure in SHAPES) for known in columns):
-                continue
-            taken = [_values(side, source, sql, key) for side in sides]
-            if any(len(values) for values, _ in taken):
-                rows.append(_row(key, measure, taken))
+        measures = [name for name in shapes if all(known and (name in known or name in SHAPES) for known in columns)]
+        if not measures:
+            continue
+        taken = [_values(side, source, [shapes[name] for name in measures], key) for side in sides]
+        for at, measure in enumerate(measures):
+            samples = [_known(values[:, at], groups) for values, groups in taken]
+            if any(len(values) for values, _ in samples):
+                rows.append(_row(key, measure, samples))
     return rows
 
 
-def _values(side: _Side, source: str, sql: str, key: str) -> tuple[Array, NDArray[Any]]:
+def _known(values: Array, groups: NDArray[Any]) -> tuple[Array, NDArray[Any]]:
+    finite = np.isfinite(values)
+    return values[finite], groups[finite]
+
+
+def _values(side: _Side, source: str, measures: Sequence[str], key: str) -> tuple[Array, NDArray[Any]]:
+    """Return measures [instance, measure], NaN where unknown, and the group of each instance."""
+    asked = ", ".join(f"({sql})::DOUBLE" for sql in measures)
     question = (
-        f"SELECT x, g FROM (SELECT {sql} AS x, {quoted(side.group)} AS g FROM {source} WHERE i.class = ? "  # noqa: S608
-        f"ORDER BY hash({quoted(side.group)}, frame_id) LIMIT {MOST_INSTANCES}) WHERE isfinite(x::DOUBLE)"
+        f"SELECT {quoted(side.group)}::VARCHAR, {asked} FROM {source} WHERE i.class = ? "  # noqa: S608
+        f"ORDER BY hash({quoted(side.group)}, frame_id) LIMIT {MOST_INSTANCES}"
     )
     rows = ask(side.connection, question, where=key, values=[key])
-    values = np.array([row[0] for row in rows], np.float64)
-    _, groups = np.unique(np.array([str(row[1]) for row in rows], np.str_), return_inverse=True)
+    values = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), len(measures))
+    _, groups = np.unique(np.array([str(row[0]) for row in rows], np.str_), return_inverse=True)
     return values, groups
 
 

@@ -9,14 +9,13 @@ import numpy as np
 
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
-from engine.health.ask import FRAMES, ask, columns_of, quoted
+from engine.health.ask import FRAMES, ask, columns_of, open_labels, quoted
 from engine.health.classes import check_classes, count_classes
 from engine.health.groups import group_column
 from engine.health.limits import Limits
 from engine.health.model import MOST_OFFENDERS, Check, HealthReport, Offender, judged
 from engine.health.near import near_duplicates
 from engine.health.shares import MEASURED, make_views, null_columns, shares
-from engine.query import open_index
 from engine.write.begin import MANIFEST, TAXONOMY, read_taxonomy
 
 if TYPE_CHECKING:
@@ -34,19 +33,20 @@ def inspect(out: Path, limits: Limits) -> HealthReport:
     """
     if not (out / MANIFEST).is_file():
         raise UserError(f"{out} is no complete dataset: it has no {MANIFEST}")
-    connection, taxonomy = open_index(out), read_taxonomy(out / TAXONOMY)
+    connection, taxonomy = open_labels(out), read_taxonomy(out / TAXONOMY)
+    surfaces = {*taxonomy.stuff, *limits.ignore}
     known = {**columns_of(connection, "frames"), **columns_of(connection, "worlds")}
-    make_views(connection, taxonomy)
+    make_views(connection, surfaces)
     ((frames, instances),) = ask(
-        connection, "SELECT (SELECT count(*) FROM frames), (SELECT count(*) FROM health_labels)", where="frames"
+        connection, "SELECT (SELECT count(*) FROM frames), (SELECT count(*) FROM labels)", where="frames"
     )
-    classes = count_classes(connection, taxonomy)
+    classes = count_classes(connection, surfaces)
     sizes = _sizes(connection)
     checks = [
         *shares(connection, taxonomy, limits),
         _near(connection, limits, group_column(out, known)),
         _labelled_pixels(connection, limits),
-        *check_classes(classes, taxonomy, frames, limits),
+        *check_classes(classes, taxonomy, frames, limits, surfaces),
         _most_instances(connection, limits),
         judged("image_sizes", "sizes of pictures", "number", float(len(sizes)), limits.bounds["image_sizes"],
                note=", ".join(f"{size} {count}" for size, count in list(sizes.items())[:MOST_SIZES])),

@@ -88,6 +88,7 @@ class Limits:
 
     measures: Measures = Measures()
     bounds: dict[str, Bound] = dataclasses.field(default_factory=lambda: dict(BOUNDS))
+    ignore: tuple[str, ...] = ()  # keys of classes whose boxes and counts say nothing, like those of stuff
 
 
 def read_limits(path: Path | None) -> Limits:
@@ -102,8 +103,8 @@ def read_limits(path: Path | None) -> Limits:
         return Limits()
     data = read_yaml(path)
     for key in data:
-        if key not in ("measures", "limits"):
-            raise UserError(f"{path}: unknown key '{key}'; known keys: measures, limits")
+        if key not in ("measures", "limits", "ignore"):
+            raise UserError(f"{path}: unknown key '{key}'; known keys: measures, limits, ignore")
     measures = from_plain(Measures, data.get("measures") or {}, f"{path}: measures")
     bounds, given = dict(BOUNDS), data.get("limits") or {}
     if not isinstance(given, dict):
@@ -114,7 +115,7 @@ def read_limits(path: Path | None) -> Limits:
                 f"{path}: limits: there is no check '{name}'; near: {near_matches(str(name), tuple(BOUNDS))}"
             )
         bounds[name] = _bound(name, value, f"{path}: limits.{name}")
-    return Limits(measures, bounds)
+    return Limits(measures, bounds, from_plain(tuple[str, ...], data.get("ignore") or [], f"{path}: ignore"))
 
 
 def read_yaml(path: Path) -> dict[str, object]:

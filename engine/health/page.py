@@ -136,7 +136,7 @@ def _matrix(classes: Classes) -> str:
         for other, count in enumerate(classes.together[at]):
             share = count / own
             title = f"{count} of {own} frames with {key} have {classes.keys[other]}"
-            ink = "#121418" if share > 0.55 else "#eceef2"
+            ink = "#121418" if share > 0.7 else "#eceef2"
             text = "" if not count or other == at else f"{100 * share:.0f}"
             cells.append(
                 f'<td><svg width="22" height="22"><title>{escape(title)}</title>'

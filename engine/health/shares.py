@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,25 +33,32 @@ class Share:
     needs: tuple[str, ...] = ()  # columns of the source
     values: tuple[Any, ...] = ()  # for the question marks of `holds`
 
+    def fits(self, columns: Collection[str]) -> bool:
+        """Return whether a source with these columns has what it needs."""
+        return all(name in columns for name in self.needs)
 
-def make_views(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy) -> None:
-    """Make the tables that checks ask: frames with what is labelled in them, boxes of things, labels of classes."""
+
+def make_views(connection: duckdb.DuckDBPyConnection, surfaces: Collection[str]) -> None:
+    """Make the tables that checks ask: frames with what is labelled in them, instances, boxes of things.
+
+    Args:
+        connection: Of `open_labels`.
+        surfaces: Keys of classes whose boxes say nothing.
+    """
     frames = columns_of(connection, "frames")
     path = "coalesce(f.image, 'frame ' || f.frame_id)" if "image" in frames else "'frame ' || f.frame_id"
-    stuff = ", ".join(_text(key) for key in taxonomy.stuff)
-    labels = "SELECT frame_id, class, class_id FROM instances WHERE class_id <> 0"
-    if columns_of(connection, "defects"):
-        labels += " UNION ALL SELECT frame_id, class, class_id FROM defects WHERE class_id <> 0 AND NOT near_miss"
-    with_frame = f"SELECT i.*, {path} AS health_path, f.width, f.height "
-    with_frame += "FROM instances i JOIN frames f USING (frame_id)"
+    out = ", ".join(["''", *map(_text, surfaces)])
+    gap = "least(bbox[1], bbox[2], f.width - bbox[1] - bbox[3], f.height - bbox[2] - bbox[4])"
+    size = f"{path} AS health_path, f.width, f.height"
     for view in (
-        f"health_labels AS {labels}",
         f"""health_frames AS SELECT f.*, {path} AS health_path, coalesce(n.labelled, 0) AS labelled,
             least(coalesce(n.labelled_px, 0) / (f.width * f.height), 1.0) AS labelled_share
             FROM frames f LEFT JOIN (SELECT frame_id, count(*) AS labelled, sum(area_px)::DOUBLE AS labelled_px
             FROM instances WHERE class_id <> 0 GROUP BY frame_id) n USING (frame_id)""",  # noqa: S608
-        f"health_instances AS {with_frame}",
-        f"health_boxes AS SELECT * FROM health_instances WHERE class_id <> 0 AND class NOT IN ({stuff})",  # noqa: S608
+        f"health_instances AS SELECT i.*, {size} FROM instances i JOIN frames f USING (frame_id)",  # noqa: S608
+        f"health_boxes AS SELECT l.* EXCLUDE edge_dist_px, {size}, "  # noqa: S608
+        f"coalesce(l.edge_dist_px, floor({gap})::INTEGER) AS edge_dist_px "
+        f"FROM labels l JOIN frames f USING (frame_id) WHERE class NOT IN ({out})",
     ):
         connection.execute(f"CREATE TEMP VIEW {view}")
 
@@ -60,30 +67,48 @@ def shares(connection: duckdb.DuckDBPyConnection, taxonomy: Taxonomy, limits: Li
     """Return all checks that are shares."""
     wanted = [*_of_frames(limits.measures), *_of_boxes(limits.measures, taxonomy)]
     wanted += _outliers(connection, limits.measures)
-    return [_ask_share(connection, share, limits) for share in wanted]
+    counts: dict[str, tuple[int, int]] = {}
+    for source in OF:
+        there = columns_of(connection, source)
+        counts |= _count(connection, source, [each for each in wanted if each.source == source and each.fits(there)])
+    return [_check(connection, share, counts.get(share.name), limits) for share in wanted]
 
 
-def _ask_share(connection: duckdb.DuckDBPyConnection, share: Share, limits: Limits) -> Check:
+def _count(connection: duckdb.DuckDBPyConnection, source: str, wanted: list[Share]) -> dict[str, tuple[int, int]]:
+    """Return how many rows are at fault, and of how many it is known, in one pass."""
+    if not wanted:
+        return {}
+    columns = ", ".join(f"({share.holds}) AS h{at}" for at, share in enumerate(wanted))
+    counted = ", ".join(f"count(*) FILTER (h{at}), count(h{at})" for at in range(len(wanted)))
+    values = [value for share in wanted for value in share.values]
+    question = f"SELECT {counted} FROM (SELECT {columns} FROM {source})"  # noqa: S608
+    (row,) = ask(connection, question, where=OF[source], values=values)
+    return {share.name: (int(row[2 * at]), int(row[2 * at + 1])) for at, share in enumerate(wanted)}
+
+
+def _check(
+    connection: duckdb.DuckDBPyConnection, share: Share, counted: tuple[int, int] | None, limits: Limits
+) -> Check:
     bound = limits.bounds[share.name]
-    missing = [name for name in share.needs if name not in columns_of(connection, share.source)]
-    if missing:
-        return judged(share.name, share.about, "share", None, bound, note=f"there is no column {missing[0]}")
-    source = f"(SELECT *, ({share.holds}) AS at_fault, ({share.shown}) AS shown FROM {share.source})"  # noqa: S608
-    ((count, of),) = ask(
-        connection, f"SELECT count(*) FILTER (at_fault), count(at_fault) FROM {source}",  # noqa: S608
-        where=share.name, values=share.values,
-    )  # fmt: skip
+    if counted is None:
+        note = f"there is no column {' or '.join(share.needs)}"
+        return judged(share.name, share.about, "share", None, bound, note=note)
+    count, of = counted
     if not of:
         return judged(share.name, share.about, "share", None, bound, note=f"known of none of the {OF[share.source]}")
-    rows = ask(
-        connection, f"SELECT frame_id, health_path, shown FROM {source} WHERE at_fault "  # noqa: S608
-        f"QUALIFY row_number() OVER (PARTITION BY frame_id ORDER BY {share.worst}) = 1 "
-        f"ORDER BY {share.worst}, frame_id LIMIT {MOST_OFFENDERS}", where=share.name, values=share.values,
-    ) if count else []  # fmt: skip
+    rows = _worst(connection, share) if count else []
     offenders = tuple(Offender(int(frame), str(at), str(what)) for frame, at, what in rows)
-    return judged(
-        share.name, share.about, "share", count / of, bound, count=int(count), of=int(of), offenders=offenders
+    return judged(share.name, share.about, "share", count / of, bound, count=count, of=of, offenders=offenders)
+
+
+def _worst(connection: duckdb.DuckDBPyConnection, share: Share) -> list[tuple[Any, ...]]:
+    source = f"(SELECT *, ({share.holds}) AS at_fault, ({share.shown}) AS shown FROM {share.source})"  # noqa: S608
+    question = (
+        f"SELECT frame_id, health_path, shown FROM {source} WHERE at_fault "  # noqa: S608
+        f"QUALIFY row_number() OVER (PARTITION BY frame_id ORDER BY {share.worst}) = 1 "
+        f"ORDER BY {share.worst}, frame_id LIMIT {MOST_OFFENDERS}"
     )
+    return ask(connection, question, where=share.name, values=share.values)
 
 
 def _of_frames(m: Measures) -> list[Share]:
@@ -117,27 +142,27 @@ def _of_boxes(m: Measures, taxonomy: Taxonomy) -> list[Share]:
     undersized = (
         "CASE class " + " ".join("WHEN ? THEN area_px < ?" for _ in rules) + " END" if rules else "NULL::BOOLEAN"
     )
-    who = "class || ' ' || inst_id || ': '"
+    who = "class || ' ' || label_id || ': '"
     return [
-        Share("tiny_boxes", f"instances of less than {m.tiny_area_px:g} px", "health_boxes", "area_px < ?",
+        Share("tiny_boxes", f"labels of less than {m.tiny_area_px:g} px", "health_boxes", "area_px < ?",
               f"{who} || area_px || ' px'", "area_px", (), (m.tiny_area_px,)),
-        Share("undersized", "instances smaller than the taxonomy wants them labelled", "health_boxes", undersized,
+        Share("undersized", "labels smaller than the taxonomy wants them labelled", "health_boxes", undersized,
               f"{who} || area_px || ' px'", "area_px", (), tuple(value for rule in rules for value in rule)),
-        Share("truncated_boxes", f"instances of which more than {m.truncated:.0%} lies outside of the frame",
+        Share("truncated_boxes", f"labels of which more than {m.truncated:.0%} lies outside of the frame",
               "health_boxes", "truncation > ?", f"{who} || format('{{:.0f}} % outside', 100 * truncation)",
               "-truncation", ("truncation",), (m.truncated,)),
-        Share("border_boxes", f"instances whose box is within {m.border_px:g} px of the border", "health_boxes",
+        Share("border_boxes", f"labels whose box is within {m.border_px:g} px of the border", "health_boxes",
               "edge_dist_px <= ?", f"{who} || edge_dist_px || ' px'", "edge_dist_px", (), (m.border_px,)),
-        Share("large_boxes", f"instances whose box fills at least {m.large_box:.0%} of the frame", "health_boxes",
+        Share("large_boxes", f"labels whose box fills at least {m.large_box:.0%} of the frame", "health_boxes",
               "bbox[3] * bbox[4] / (width * height) >= ?",
               f"{who} || format('{{:.0f}} % of the frame', 100 * bbox[3] * bbox[4] / (width * height))",
               "-bbox[3] * bbox[4]", (), (m.large_box,)),
-        Share("broken_boxes", "instances whose box is empty or reaches beyond the frame", "health_boxes",
+        Share("broken_boxes", "labels whose box is empty or reaches beyond the frame", "health_boxes",
               "NOT coalesce(isfinite(bbox[1] + bbox[2] + bbox[3] + bbox[4]) AND least(bbox[3], bbox[4]) > 0 AND "
               "least(bbox[1], bbox[2]) >= -0.5 AND bbox[1] + bbox[3] <= width + 0.5 AND "
               "bbox[2] + bbox[4] <= height + 0.5, false)", f"{who} || bbox::VARCHAR", "frame_id"),
-        Share("double_labels", "instances with class and box of another one in the frame", "health_boxes",
-              "row_number() OVER (PARTITION BY frame_id, class, bbox ORDER BY inst_id) > 1",
+        Share("double_labels", "labels with class and box of another one in the frame", "health_boxes",
+              "row_number() OVER (PARTITION BY frame_id, class, bbox ORDER BY label_id) > 1",
               f"{who} || bbox::VARCHAR", "frame_id"),
         Share("unlabelled_instances", "instances without a class", "health_instances", "class_id = 0",
               "coalesce(prim_path, '')", "-area_px"),

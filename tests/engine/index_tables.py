@@ -104,3 +104,14 @@ def put(rows: list[int], *values: Any) -> Callable[[Any], list[Any]]:
         return out
 
     return edit
+
+
+def as_defects(instances: Columns) -> tuple[Columns, Columns]:
+    """Return the floors as instances, and all other rows as defects on them."""
+    is_floor = np.array(instances["class"]) == "floor"
+    bearers = {name: [v for v, keep in zip(values, is_floor) if keep] for name, values in instances.items()}
+    rest = {name: [v for v, keep in zip(values, is_floor) if not keep] for name, values in instances.items()}
+    names = ("frame_id", "world", "step", "camera", "class_id", "class", "bbox", "area_px")
+    count = len(rest["frame_id"])
+    extra = {"defect_id": list(range(1000, 1000 + count)), "near_miss": [False] * count}
+    return bearers, {name: rest[name] for name in names} | extra

@@ -16,7 +16,7 @@ from engine.dataset.__main__ import main
 from engine.errors import UserError
 from engine.health.balance import Balance, BalanceReport, check_balance, chi_square, read_balance
 from engine.plain import from_plain
-from tests.engine.index_tables import clean_frames, clean_instances, edited, write_index
+from tests.engine.index_tables import as_defects, clean_frames, clean_instances, edited, write_index
 
 FRAMES = 60
 BRIGHT = np.repeat([0.1, 0.3, 0.7], 20)  # 20 frames a bin; surfaces are six frames each
@@ -82,6 +82,14 @@ def test_instances_are_counted_with_their_frame_and_world(dataset: Path) -> None
     assert {cell.value: cell.count for cell in axis.cells} == {
         "carton": wanted.count("carton"), "pallet": wanted.count("pallet"), "(other)": wanted.count("forklift"),
     }  # fmt: skip
+
+
+def test_labels_are_instances_and_defects_alike(dataset: Path, tmp_path: Path) -> None:
+    has = "EXISTS (SELECT 1 FROM labels l WHERE l.frame_id = f.frame_id AND l.class = 'pallet')"
+    spec = {"axes": {"pallet": {"of": has, "targets": {"true": 0.7, "false": 0.3}, "tolerance": 0.2}}}
+    bearers, defects = as_defects(clean_instances(FRAMES))
+    other = write_index(tmp_path / "other", clean_frames(FRAMES), bearers, defects=defects)
+    assert found(dataset, spec) == found(other, spec)
 
 
 def test_groups_are_one_observation_each(dataset: Path) -> None:

@@ -17,7 +17,7 @@ from engine.health.inspect import inspect
 from engine.health.limits import BOUNDS, Limits, Measures, read_limits
 from engine.health.model import Check
 from engine.health.near import near_duplicates
-from tests.engine.index_tables import Columns, clean_frames, clean_instances, edited, put, write_index
+from tests.engine.index_tables import Columns, as_defects, clean_frames, clean_instances, edited, put, write_index
 from tests.engine.toy_dataset import make_toy, toy_plan
 
 FRAMES = 120
@@ -207,6 +207,30 @@ ALSO = {  # what a fault is beside
 }  # fmt: skip
 
 
+def test_defects_are_checked_as_instances_are(folder: Path) -> None:
+    """The same boxes as defects: tiny ones are found, those on the border by their place; near-misses are nobody's."""
+    frames, instances = things_with(0.3, area_px=12)()
+    bearers, defects = as_defects(instances)
+    out = write_index(folder / "data", frames, bearers, defects=defects)
+    found = {check.name: check for check in inspect(out, Limits()).checks}
+    tiny, boxes = found["tiny_boxes"], len(defects["frame_id"])
+    assert (tiny.verdict, tiny.of, found["border_boxes"].count) == ("broken", boxes, 0)
+    assert found["class_entropy"].value == pytest.approx(1.0, abs=0.01)
+    near_misses = write_index(folder / "other", frames, bearers, defects=defects | {"near_miss": [True] * boxes})
+    assert {check.name: check for check in inspect(near_misses, Limits()).checks}["tiny_boxes"].value is None
+
+
+def test_classes_that_are_to_be_ignored_break_no_limit_of_boxes(folder: Path) -> None:
+    frames, instances = clean()
+    rows = [row for row, key in enumerate(instances["class"]) if key == "pallet"]
+    belt = edited(instances, bbox=put(rows, [0.0, 0.0, 640.0, 480.0]))
+    assert checks(folder, (frames, belt))["large_boxes"].verdict == "broken"
+    (folder / "ignore.yaml").write_text("ignore: [pallet]\n")
+    report = inspect(folder / "data", read_limits(folder / "ignore.yaml"))
+    assert {check.name: check for check in report.checks}["large_boxes"].value == 0.0
+    assert "pallet" not in report.classes.keys
+
+
 def test_frames_of_one_group_may_look_alike(folder: Path) -> None:
     """Six exposures of a surface have one hash; of another surface the same hash is a near duplicate."""
     frames = edited(clean_frames(FRAMES), phash=lambda column: np.repeat(column[::6], 6))
@@ -255,7 +279,7 @@ def test_entropy_and_correlation_are_those_of_others() -> None:
         ("limits: {empty_frames: soon}", "limits.empty_frames: expected a mapping with keys least, most"),
         ("measures: {tiny_area: 3}", "measures: unknown key 'tiny_area'"),
         ("measures: {near_bits: 40}", "near_bits must be at most 16"),
-        ("limit: {}", "unknown key 'limit'; known keys: measures, limits"),
+        ("limit: {}", "unknown key 'limit'; known keys: measures, limits, ignore"),
         ("- 1", "expected a mapping"),
     ],
 )

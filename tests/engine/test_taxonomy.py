@@ -21,7 +21,7 @@ from engine.health.drift import LEAST_GROUPS, Drift, compare_samples, compare_sh
 from engine.health.groups import group_of
 from engine.scene.taxonomy import Taxonomy, taxonomy_from_json
 from engine.scene.taxonomy_changes import check_successor, check_taxonomy, mapping_between, steps_between
-from tests.engine.index_tables import CLASSES, clean_frames, clean_instances, edited, write_index
+from tests.engine.index_tables import CLASSES, as_defects, clean_frames, clean_instances, edited, write_index
 from tests.engine.toy_dataset import TAXONOMY, make_toy, toy_plan
 
 ONE: dict[str, Any] = {
@@ -357,6 +357,7 @@ def test_drift_of_the_contrast_of_defects_is_found(tmp_path: Path) -> None:
             key: rows[key] for key in ("frame_id", "world", "step", "camera", "class_id", "class", "bbox", "area_px")
         }
         count = len(defects["frame_id"])
+        defects["defect_id"] = range(1000, 1000 + count)
         defects |= {
             "near_miss": [False] * count,
             "contrast": -random.normal(contrast, 0.05, count),
@@ -367,6 +368,17 @@ def test_drift_of_the_contrast_of_defects_is_found(tmp_path: Path) -> None:
     found = compare_shapes(folders[0], folders[2]).drifted
     assert {row.measure for row in found} == {"contrast"}
     assert {row.key for row in found} == {"carton", "floor", "forklift", "pallet"}
+
+
+def test_labelled_instances_of_one_are_held_against_defects_of_the_other(tmp_path: Path) -> None:
+    """Real pictures have defects as instances, rendered ones on their bearers."""
+    real = tables(tmp_path, "real", 0)
+    for name, seed, scale in (("same", 1, 1.0), ("smaller", 2, 0.5)):
+        bearers, defects = as_defects(clean_instances(120, seed))
+        defects["area_px"] = [int(area * scale) for area in defects["area_px"]]
+        rendered = write_index(tmp_path / name, clean_frames(120, seed), bearers, defects=defects)
+        found = {row.measure for row in compare_shapes(real, rendered).drifted if row.key == "pallet"}
+        assert found == (set() if scale == 1.0 else {"area_share", "extent"})
 
 
 def test_no_drift_is_called_where_definitions_or_numbers_do_not_allow_it(tmp_path: Path) -> None:
