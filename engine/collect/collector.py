@@ -138,6 +138,7 @@ class Collector:
             self.header = begin_folder(self.out, header, plan.intent.to_json(), plan.taxonomy, plan.tables)
             recover(self.out)
         self._log = CommitLog(self.out)
+        self._present = self._log.worlds()  # at the beginning, and what was added; twins meet when they publish
 
     def __enter__(self) -> Collector:
         return self
@@ -147,7 +148,7 @@ class Collector:
 
     def wants(self, worlds: Iterable[int]) -> bool:
         """Return whether some of the worlds do not exist yet."""
-        return not set(worlds) <= self._log.worlds()
+        return not self._present.issuperset(worlds)
 
     def add(self, cell: Cell) -> Outcome:
         """Commit the frames of a cell.
@@ -170,7 +171,9 @@ class Collector:
                         pending.write(placed.fact, placed.data)
                 for name, table in cell.tables.items():
                     pending.write_rows(name, [table])
-                return pending.publish(self._record(pending, cell))
+                outcome = pending.publish(self._record(pending, cell))
+                self._present.update(() if outcome is Outcome.LOST else cell.worlds)
+                return outcome
         finally:
             pending.close()
 

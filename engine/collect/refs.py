@@ -84,7 +84,7 @@ def add_ref(store: Path, name: str, folder: Path, version: str | None = None) ->
                     f"{name}@{version} is {refs[version]}, and stays that; {folder} is {number}: give it a version of "
                     "its own with --as, or leave it out for the next one"
                 )
-            latest = refs[LATEST] if version in refs else version
+            latest = refs.get(LATEST, version) if version in refs else version
             publish(store, home / PLACES, [json_bytes({**places, number: _relative(store, folder)})])
             publish(store, home / REFS, [json_bytes({**refs, version: number, LATEST: latest})])
     return Ref(name, version, number, folder, version == latest)

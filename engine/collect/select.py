@@ -55,14 +55,14 @@ def select(request: SelectRequest, update: Callable[[int], None]) -> Manifest:
         request.placement, parent.scene_tables(),
     )  # fmt: skip
     grid = parent.grid
-    worlds = np.unique(wanted // (grid.steps * grid.cameras))
+    worlds = set((wanted // (grid.steps * grid.cameras)).tolist())
     with Collector(request.out, plan) as collector:
         for commit in parent.commits:
-            members = worlds[np.isin(worlds, commit.worlds)].tolist()
+            members = worlds.intersection(commit.worlds)
             if members and collector.wants(members) and (piece := take_frames(parent, commit, wanted)):
                 collector.add(Cell(piece.worlds, piece.tables, piece.files))
             update(commit.frames)
-        return collector.finish(worlds.tolist())
+        return collector.finish(worlds)
 
 
 def chosen_frames(request: SelectRequest) -> NDArray[np.int64]:

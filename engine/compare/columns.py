@@ -59,9 +59,16 @@ class Index:
         self._cached: tuple[str, pa.ChunkedArray] | None = None
 
     def schema(self, table: str) -> pa.Schema | None:
-        """Return the columns of a table; None if there is no such table."""
+        """Return the columns of a table; None if there is no such table.
+
+        Raises:
+            UserError: If the file is damaged.
+        """
         path = self._path(table)
-        return pq.read_schema(path) if path.is_file() else None
+        try:
+            return pq.read_schema(path) if path.is_file() else None
+        except (OSError, pa.ArrowException) as error:
+            raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}; `verify` says more") from error
 
     def read(self, table: str, name: str) -> pa.ChunkedArray:
         """Return a column of a table.

@@ -12,6 +12,7 @@ from engine.compare.distributions import Tests, compare_distributions, compare_n
 from engine.compare.files import compare_files
 from engine.compare.model import LEVELS, Difference, sorted_by_weight
 from engine.compare.parameters import compare_parameters
+from engine.compare.statistics import LEAST_ROWS
 from engine.compare.taxonomies import compare_taxonomies
 from engine.dataset.manifest import Counts, Manifest, read_manifest
 from engine.errors import UserError
@@ -41,12 +42,13 @@ class Diff:
         if self.is_equal:
             return [f"equal: {names}"]
         lines = [f"{names} differ in {len(self.found)} points", *map(str, self.found)]
-        if self.tests is not None and self.tests.tested:
+        if self.tests is not None:
             differ = sum(one.level == "distribution" and "p_holm" in one.facts for one in self.found)
             groups = " and ".join(dict.fromkeys(self.tests.groups))
             lines.append(
                 f"{len(self.tests.tested) - differ} of {len(self.tests.tested)} tests of shared columns find no "
-                f"difference (Holm, 0.05; groups: {groups}); {len(self.tests.too_few)} columns were too few or names"
+                f"difference (Holm, 0.05; groups: {groups}); {len(self.tests.too_few)} columns not tested: "
+                f"fewer than {LEAST_ROWS} rows on a side, or names of things"
             )
         return lines
 

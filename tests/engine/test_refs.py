@@ -57,7 +57,7 @@ def test_the_same_dataset_keeps_its_version(made: Path, store: Path) -> None:
 
 def test_a_version_is_never_another_dataset(made: Path, store: Path) -> None:
     add_ref(store, "toy", made / "one", "2026-11")
-    with pytest.raises(UserError, match="toy@2026-11 is ds_.* and stays that"):
+    with pytest.raises(UserError, match=r"toy@2026-11 is ds_.* and stays that"):
         add_ref(store, "toy", made / "two", "2026-11")
     assert resolve_ref(store, "toy@2026-11").place == made / "one"
 
