@@ -1,4 +1,4 @@
-"""Open a dataset in FiftyOne: `python examples/fiftyone_loader.py DIR`. Needs: pip install fiftyone (it brings MongoDB)."""
+"""Open a dataset in FiftyOne: `python examples/fiftyone_loader.py DIR`. Needs: pip install fiftyone."""
 
 import sys
 from pathlib import Path
