@@ -44,9 +44,8 @@ def main() -> None:
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     shutil.rmtree(folder)
     print(f"whole page, without previews  {per_thousand * whole_s:6.2f} s per 1,000 frames")
-    print(
-        f"size {per_thousand * size / 1e6:.1f} MB per 1,000 frames; peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3:.0f} MB"
-    )
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    print(f"size {per_thousand * size / 1e6:.1f} MB per 1,000 frames; peak {peak_mb:.0f} MB")
 
 
 def decode(path: Path) -> None:

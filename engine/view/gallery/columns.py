@@ -95,6 +95,7 @@ def values_of(
     for begin in range(0, len(columns), ASKED_AT_ONCE):
         asked = columns[begin : begin + ASKED_AT_ONCE]
         plain = [column for column in asked if column.of is None]
+        found: Iterator[Any] = iter(())
         if plain:
             listed = ", ".join(f"{column.sql} AS v{number}" for number, column in enumerate(plain))
             query = f"SELECT {listed} FROM frames f JOIN worlds w USING (world, step) ORDER BY f.frame_id"  # noqa: S608
