@@ -10,6 +10,8 @@ from importlib import import_module
 from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
+    "assets",
+    "duplicates",
     "export",
     "info",
     "ingest",

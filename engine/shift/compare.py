@@ -141,7 +141,7 @@ def _scores(
         a, b = one.sample(cue, rows), two.sample(cue, other_rows)
         told = told_apart(a, b, seed)
         distances = distances_of(a.values, b.values)
-        found[cue] = Scores(told and told.auc, mean_discrepancy(*distances), nearness(*distances))
+        found[cue] = Scores(None if told is None else told.auc, mean_discrepancy(*distances), nearness(*distances))
     return found
 
 

@@ -61,7 +61,11 @@ KERNEL_IMPORTS = ("__future__", "dataclasses", "enum", "math", "pathlib", "typin
 HEAVY = {"numpy", "warp", "pxr", "pyarrow", "hydra", "omegaconf", "pydantic", "PIL", "imageio", "scipy", "OpenImageIO"}
 
 OWN_PACKAGES = ("engine", "kernels")
-EXTRA_PROVIDERS = {"cupy": "cupy-cuda13x", "MaterialX": "materialx"}  # an extra that need not be installed here
+EXTRA_PROVIDERS = {
+    "cupy": "cupy-cuda13x",
+    "MaterialX": "materialx",
+    "sklearn": "scikit-learn",
+}  # an extra that need not be installed here
 
 FORBIDDEN_MODULES = ("pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib")
 FORBIDDEN_CALLS = {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}
@@ -217,6 +221,7 @@ def declared_requirements() -> list[str]:
         *extras["slurm"],
         *extras["materialx"],
         *extras["settle"],
+        *extras["shift"],
     ]
 
 
