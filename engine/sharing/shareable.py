@@ -43,13 +43,13 @@ def check_shareable(dataset: Path, plan: SharePlan) -> dict[str, Any]:
     if table.unknown and not plan.accept_unknown_licences:
         row = table.unknown[0]
         raise UserError(
-            f"{dataset} cannot be shared: {len(table.unknown)} of {len(table.rows)} assets have no known licence, such as "
-            f"{row.path} ({row.said_by}); write a LICENCES.yaml beside it, or --accept-unknown-licences"
+            f"{dataset} cannot be shared: {len(table.unknown)} of {len(table.rows)} assets have no known licence, "
+            f"such as {row.path} ({row.said_by}); write a LICENCES.yaml beside it, or --accept-unknown-licences"
         )
     photographs = [row.path for row in table.rows if row.photograph]
     if photographs and not plan.accept_photographs:
         raise UserError(
-            f"{dataset} cannot be shared: the asset {photographs[0]} is a photograph, whose pixels show in the pictures; "
+            f"{dataset} cannot be shared: the asset {photographs[0]} is a photograph, whose pixels show; "
             "render without it, or --accept-photographs"
         )
     compared = [_check_against(dataset, real, plan.threshold_bits) for real in plan.against]
