@@ -78,7 +78,7 @@ def compare_crops(
     seed: int,
     update: Callable[[int], None] = lambda _: None,
     *,
-    halves: int = HALVES,
+    halves: int | None = None,
 ) -> KindResult:
     """Return what tells the crops of a dataset from those of a reference.
 
@@ -88,7 +88,7 @@ def compare_crops(
         reference: Twice as many, since halves of them are compared.
         seed: Decides halves, folds and trees.
         update: Told of finished parts, `STEPS` in all.
-        halves: Splits of the reference.
+        halves: Splits of the reference; None: eight.
     """
     side, other = Side.of(reference), Side.of(dataset)
     classes = tuple(dataset.by_class)
@@ -96,7 +96,7 @@ def compare_crops(
     if min(other.groups, side.groups // 2) < 2 or min(len(dataset), len(reference) // 2) < 10:
         update(STEPS)
         return KindResult(kind, *counts, classes, (), "", (), (), _too_few(other.groups, side.groups))
-    splits = _halves(side, len(dataset), seed, halves)
+    splits = _halves(side, len(dataset), seed, HALVES if halves is None else halves)
     rows = np.arange(len(dataset))
     null: list[dict[str, Scores]] = []
     for number, (first, second) in enumerate(splits):

@@ -71,9 +71,14 @@ def median_of_nine(values: Array) -> Array:
 
 
 def _derivatives(even: Array) -> tuple[Array, Array]:
-    from scipy.ndimage import sobel
+    """Return Sobel's derivatives of every crop by itself: `scipy.ndimage.sobel` would smooth from crop to crop."""
+    from scipy.ndimage import correlate1d
 
-    return sobel(even, axis=2), sobel(even, axis=1)
+    step, smooth = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)
+    return (
+        correlate1d(correlate1d(even, step, axis=2), smooth, axis=1),
+        correlate1d(correlate1d(even, step, axis=1), smooth, axis=2),
+    )
 
 
 def _spectrum(even: Array) -> Array:

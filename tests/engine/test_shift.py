@@ -1,4 +1,4 @@
-"""The command `shift`: real against real is not told apart, artefacts are found where they were planted and only there."""
+"""The command `shift`: real against real is not told apart; artefacts are found where planted, and only there."""
 
 from __future__ import annotations
 
@@ -151,18 +151,14 @@ def test_the_command_says_what_tells_apart_and_never_vetoes(tmp_path: Path, caps
     assert again["kinds"] == report["kinds"]
 
 
-def test_real_against_real_is_seldom_told_apart(tmp_path: Path) -> None:
-    """Two sets of surfaces of one kind, six times: a cue is called different at most once, of thirty-six."""
-    false = 0
-    for seed in range(3):
-        one, two = (open_pictures(of_surfaces(tmp_path / f"{seed}{name}", 10 * seed + number))
-                    for number, name in enumerate("ab"))  # fmt: skip
-        for dataset, reference in ((one, two), (two, one)):
-            crops = cut_crops(dataset, CropPlan("random", 40, 48, seed))
-            pool = cut_crops(reference, CropPlan("random", 80, 48, seed))
-            found = compare.compare_crops("random", crops, pool, seed, halves=4)
-            false += sum(cue.verdict == "told apart" for cue in found.cues)
-    assert false <= 2
+def test_real_against_real_is_not_told_apart(tmp_path: Path) -> None:
+    """Two sets of other surfaces of one kind, by any cue."""
+    one, two = (open_pictures(of_surfaces(tmp_path / name, seed)) for name, seed in (("one", 4), ("two", 5)))
+    crops = cut_crops(one, CropPlan("random", 60, 48, 0))
+    pool = cut_crops(two, CropPlan("random", 120, 48, 0))
+    found = compare.compare_crops("random", crops, pool, 0, halves=4)
+    assert [cue.verdict for cue in found.cues] == ["not told apart"] * 6
+    assert all(cue.auc.value >= 0.5 for cue in found.cues)
 
 
 def test_crops_depend_on_dataset_and_seed_alone_and_lie_on_instances(tmp_path: Path) -> None:
