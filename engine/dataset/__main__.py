@@ -11,10 +11,12 @@ from pathlib import Path
 from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
+    "assets",
     "balance",
     "card",
     "coverage",
     "diff",
+    "duplicates",
     "export",
     "health",
     "info",

@@ -74,6 +74,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="drop instances of which more lies outside of the frame",
     )
     parser.add_argument("--copy", action="store_true", help="copy images; otherwise they are hard links where possible")
+    parser.add_argument("--shareable", action="store_true", help="refuse real pictures and assets of unknown licence")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="refuse near duplicates of this dataset",
+    )
+    parser.add_argument("--accept-unknown-licences", action="store_true", help="share assets that nobody licensed")
+    parser.add_argument(
+        "--accept-photographs", action="store_true", help="share pictures that show photographed assets"
+    )
+    parser.add_argument("--scenes", type=Path, action="append", default=[], metavar="DIR", help="where licences lie")
     parser.add_argument(
         "--option", action="append", default=[], metavar="KEY=VALUE", help="of the format, see --list; may be repeated"
     )
@@ -104,7 +118,12 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     request = ExportRequest(
         chosen, out, parse_options(arguments.option), arguments.classes, plan, Filters(*limits), arguments.copy,
     )  # fmt: skip
+<<<<<<< HEAD
     relabelled, facts = _with_taxonomy(source, read_manifest(dataset / MANIFEST), arguments.taxonomy)
+=======
+    source = open_dataset(dataset)
+    facts = {"dataset_id": read_manifest(dataset / MANIFEST).dataset_id, **_shareable(dataset, arguments)}
+>>>>>>> w8_shift
     with Progress() as progress:
         report = export(relabelled, request, facts=facts, clock=progress)
     _log(dataset, chosen.name, out, say)
@@ -119,6 +138,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     return 0
 
 
+<<<<<<< HEAD
 def _with_taxonomy(source: IndexSource, manifest: Manifest, expected: Path | None) -> tuple[Source, dict[str, Any]]:
     """Return the frames under the classes that a trainer expects, and what export.json says of them."""
     from engine.formats.expected import Reclassed, expected_classes, read_expected
@@ -157,6 +177,26 @@ def split_plan(arguments: argparse.Namespace, dataset: Path, say: Callable[[str]
     elif len(fractions) > 1 and groups and by not in groups:
         say(f"warning: split by {by} tears the groups {', '.join(groups)} apart; what is learned leaks into the test")
     return SplitPlan(fractions, by, seed, only_class)
+=======
+def _shareable(dataset: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what is noted about sharing; nothing where nobody asked.
+
+    Raises:
+        UserError: If the dataset must not be shared.
+    """
+    from engine.dataset.assets import scene_folders
+    from engine.sharing.shareable import SharePlan, check_shareable
+
+    if not arguments.shareable:
+        if arguments.against or arguments.accept_unknown_licences or arguments.accept_photographs:
+            raise UserError("--against and --accept-... belong to --shareable")
+        return {}
+    plan = SharePlan(
+        scene_folders(arguments.scenes), tuple(path.absolute() for path in arguments.against),
+        accept_unknown_licences=arguments.accept_unknown_licences, accept_photographs=arguments.accept_photographs,
+    )  # fmt: skip
+    return {"shareable": check_shareable(dataset, plan)}
+>>>>>>> w8_shift
 
 
 def list_formats(say: Callable[[str], None]) -> None:

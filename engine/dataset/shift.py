@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group",
         metavar="COLUMN",
-        help="of the frames or worlds index: equal values are one observation (default: what the ingest named, else world)",
+        help="whose equal values are one observation (default: what the ingest named, else world)",
     )
     parser.add_argument("--crops", choices=("random", "instance", "both"), default="both", help="default: %(default)s")
     parser.add_argument("--classes", metavar="KEY,...", help="of instances to crop (default: those that both have)")
@@ -78,7 +78,7 @@ def check_outside(file: Path | None, *datasets: Path) -> None:
     """
     for dataset in datasets:
         if file is not None and file.resolve().is_relative_to(dataset.resolve()):
-            raise UserError(f"{file} lies in the dataset {dataset}, whose files are all in its manifest; write it beside")
+            raise UserError(f"{file} lies in the dataset {dataset}; write it beside, as its manifest lists all files")
 
 
 def write_report(file: Path, data: bytes) -> None:

@@ -115,10 +115,11 @@ def repeating_textures(dataset: list[FrameFacts], reference: list[FrameFacts], s
     found_inside = inside > _limit(null_inside) + MORE_ALIKE
     found_across = across > _limit(null_across) + MORE_ALIKE
     shared = _shared(dataset)
-    key: Callable[[int], float] = lambda index: -max(  # noqa: E731 - said once
-        dataset[index].similarity if found_inside or not found_across else 0.0,
-        shared[index].correlation if index in shared and found_across else 0.0,
-    )
+
+    def key(index: int) -> float:
+        alike = dataset[index].similarity if found_inside or not found_across else 0.0
+        return -max(alike, shared[index].correlation if index in shared and found_across else 0.0)
+
     worst = [
         Worst(dataset[index].frame_id, -key(index), shared[index].box if index in shared and found_across else None)
         for index in sorted(range(len(dataset)), key=key)[:SHOWN]
@@ -146,8 +147,9 @@ def narrow_light_priors(dataset: list[FrameFacts], reference: list[FrameFacts], 
         return _nothing(name, f"no power: {len(dataset)} pictures, and {len(reference)} of the reference")
     light, other = _light(dataset), _light(reference)
     which, ratio = narrowest(light, other)
-    null = [narrowest(_light(a), _light(b))[1] for first, second in halves for a, b in ((first, second), (second, first))]
-    limit = min(NARROW, min(null))
+    both_ways = [pair for halved in halves for pair in (halved, halved[::-1])]
+    null = [narrowest(_light(one), _light(two))[1] for one, two in both_ways]
+    limit = min(NARROW, *null)
     found = ratio < limit
     shown: tuple[Worst, ...] = ()
     if which in NAMES:  # those nearest to what all have
@@ -165,9 +167,7 @@ def narrow_light_priors(dataset: list[FrameFacts], reference: list[FrameFacts], 
     )
 
 
-def _nothing(
-    name: str, words: str, statistic: float | None = None, shown: tuple[Worst, ...] = ()
-) -> ArtefactResult:
+def _nothing(name: str, words: str, statistic: float | None = None, shown: tuple[Worst, ...] = ()) -> ArtefactResult:
     return ArtefactResult(name, False, False, statistic, None, None, words, shown)
 
 
@@ -185,7 +185,7 @@ def _halves(facts: list[FrameFacts], seed: int) -> list[tuple[list[FrameFacts], 
 
 
 def _limit(null: list[float]) -> float:
-    return max(max(null), float(np.mean(null)) + DEVIATIONS * float(np.std(null, ddof=1)))
+    return max(*null, float(np.mean(null)) + DEVIATIONS * float(np.std(null, ddof=1)))
 
 
 def _sharpest(fact: FrameFacts) -> BorderFact:

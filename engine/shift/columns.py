@@ -29,9 +29,15 @@ def compare_columns(dataset: Pictures, reference: Pictures) -> tuple[ColumnResul
     adjusted = holm([float(test.pvalue) for test in tests.values()])
     return tuple(
         ColumnResult(
-            name, float(test.statistic), p, p < SIGNIFICANCE, float(np.median(pairs[name][0])),
-            float(np.median(pairs[name][1])), len(pairs[name][0]), len(pairs[name][1]),
-        )  # fmt: skip
+            name,
+            float(test.statistic),
+            p,
+            p < SIGNIFICANCE,
+            float(np.median(pairs[name][0])),
+            float(np.median(pairs[name][1])),
+            len(pairs[name][0]),
+            len(pairs[name][1]),
+        )
         for (name, test), p in zip(tests.items(), adjusted, strict=True)
     )
 

@@ -72,7 +72,13 @@ class Scores:
 
 
 def compare_crops(
-    kind: str, dataset: Crops, reference: Crops, seed: int, update: Callable[[int], None] = lambda _: None
+    kind: str,
+    dataset: Crops,
+    reference: Crops,
+    seed: int,
+    update: Callable[[int], None] = lambda _: None,
+    *,
+    halves: int | None = None,
 ) -> KindResult:
     """Return what tells the crops of a dataset from those of a reference.
 
@@ -82,6 +88,7 @@ def compare_crops(
         reference: Twice as many, since halves of them are compared.
         seed: Decides halves, folds and trees.
         update: Told of finished parts, `STEPS` in all.
+        halves: Splits of the reference; None: eight.
     """
     side, other = Side.of(reference), Side.of(dataset)
     classes = tuple(dataset.by_class)
@@ -89,7 +96,7 @@ def compare_crops(
     if min(other.groups, side.groups // 2) < 2 or min(len(dataset), len(reference) // 2) < 10:
         update(STEPS)
         return KindResult(kind, *counts, classes, (), "", (), (), _too_few(other.groups, side.groups))
-    splits = _halves(side, len(dataset), seed)
+    splits = _halves(side, len(dataset), seed, HALVES if halves is None else halves)
     rows = np.arange(len(dataset))
     null: list[dict[str, Scores]] = []
     for number, (first, second) in enumerate(splits):
@@ -119,16 +126,16 @@ def _too_few(groups: int, reference_groups: int) -> str:
     )
 
 
-def _halves(side: Side, count: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+def _halves(side: Side, count: int, seed: int, halves: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Return rows of two halves of the reference by group, each at most `count`, several times."""
     random = np.random.default_rng([seed, 1])
     groups = np.unique(side.crops.group)
     splits = []
-    for _ in range(HALVES):
+    for _ in range(halves):
         chosen = random.permutation(groups)[: len(groups) // 2]
         inside = np.isin(side.crops.group, chosen)
-        halves = (random.permutation(np.flatnonzero(rows)) for rows in (inside, ~inside))
-        first, second = (np.sort(rows[:count]) for rows in halves)
+        both = (random.permutation(np.flatnonzero(rows)) for rows in (inside, ~inside))
+        first, second = (np.sort(rows[:count]) for rows in both)
         splits.append((first, second))
     return splits
 
@@ -141,7 +148,7 @@ def _scores(
         a, b = one.sample(cue, rows), two.sample(cue, other_rows)
         told = told_apart(a, b, seed)
         distances = distances_of(a.values, b.values)
-        found[cue] = Scores(told and told.auc, mean_discrepancy(*distances), nearness(*distances))
+        found[cue] = Scores(None if told is None else told.auc, mean_discrepancy(*distances), nearness(*distances))
     return found
 
 

@@ -19,6 +19,7 @@ SECTOR_RAD = 0.4  # to either side of a direction
 LOCAL_SIGMA = 10.0 / 64.0  # of the side: over how much a crop is divided by its brightness
 SHADING_SIGMA = 8.0 / 64.0  # of the side: what is slower is light, not surface
 DARK = 0.03  # added to brightness before dividing by it
+WHITE = 254.5 / 255.0
 ORIENTATIONS = 8
 BLOCK = 64  # crops worked on at once
 EXCHANGES = (  # pairs to sort one after another, after which the fifth of nine is the median
@@ -42,7 +43,7 @@ def _measure(luma: Array) -> dict[str, Array]:
     from scipy.ndimage import gaussian_filter
 
     side = luma.shape[-1]
-    sigma = LOCAL_SIGMA * side
+    sigma, slow = LOCAL_SIGMA * side, SHADING_SIGMA * side
     even = luma / (gaussian_filter(luma, (0, sigma, sigma)) + DARK)  # so that dark and bright crops compare
     residual = even - median_of_nine(even)
     across, down = _derivatives(even)
@@ -51,7 +52,7 @@ def _measure(luma: Array) -> dict[str, Array]:
         "spectrum": _spectrum(even),
         "noise": _noise(residual, luma),
         "edge": _edge(even, steep),
-        "illumination": _illumination(luma, even, gaussian_filter(luma, (0, SHADING_SIGMA * side, SHADING_SIGMA * side))),
+        "illumination": _illumination(luma, even, gaussian_filter(luma, (0, slow, slow))),
         "texture": _texture(across, down, steep),
     }  # fmt: skip
 
@@ -70,9 +71,14 @@ def median_of_nine(values: Array) -> Array:
 
 
 def _derivatives(even: Array) -> tuple[Array, Array]:
-    from scipy.ndimage import sobel
+    """Return Sobel's derivatives of every crop by itself: `scipy.ndimage.sobel` would smooth from crop to crop."""
+    from scipy.ndimage import correlate1d
 
-    return sobel(even, axis=2), sobel(even, axis=1)
+    step, smooth = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)
+    return (
+        correlate1d(correlate1d(even, step, axis=2), smooth, axis=1),
+        correlate1d(correlate1d(even, step, axis=1), smooth, axis=2),
+    )
 
 
 def _spectrum(even: Array) -> Array:
@@ -85,7 +91,7 @@ def _spectrum(even: Array) -> Array:
     radius, angle = np.hypot(fx, fy), np.arctan2(np.abs(fy), np.abs(fx))
     sectors = (angle < SECTOR_RAD, angle > np.pi / 2 - SECTOR_RAD, np.abs(angle - np.pi / 4) < SECTOR_RAD / 2)
     return np.stack(
-        [power[:, (radius >= low) & (radius < high) & sector].mean(axis=1) for low, high in BANDS for sector in sectors],
+        [power[:, (radius >= low) & (radius < high) & part].mean(axis=1) for low, high in BANDS for part in sectors],
         axis=1,
     )  # fmt: skip
 
@@ -127,12 +133,13 @@ def _illumination(luma: Array, even: Array, shading: Array) -> Array:
     ramp = np.linspace(-1.0, 1.0, side)
     flat = luma.reshape(len(luma), -1)
     norm = (ramp**2).sum() * side
-    slopes = [(luma * ramp[None, None, :]).sum(axis=(1, 2)) / norm, (luma * ramp[None, :, None]).sum(axis=(1, 2)) / norm]
+    slopes = [
+        (luma * ramp[None, None, :]).sum(axis=(1, 2)) / norm,
+        (luma * ramp[None, :, None]).sum(axis=(1, 2)) / norm,
+    ]
     details = np.quantile(even.reshape(len(even), -1), (0.01, 0.05, 0.95, 0.99), axis=1)
-    return np.stack(
-        [flat.mean(axis=1), flat.std(axis=1), shading.std(axis=(1, 2)), (flat >= 0.996).mean(axis=1), *slopes, *details],
-        axis=1,
-    )  # fmt: skip
+    overall = [flat.mean(axis=1), flat.std(axis=1), shading.std(axis=(1, 2)), (flat >= WHITE).mean(axis=1)]
+    return np.stack([*overall, *slopes, *details], axis=1)
 
 
 def _texture(across: Array, down: Array, steep: Array) -> Array:
@@ -144,4 +151,5 @@ def _texture(across: Array, down: Array, steep: Array) -> Array:
     cell = direction + ORIENTATIONS * (half[:, None] * 2 + half[None])
     cells = ORIENTATIONS * 4
     number = (np.arange(len(steep))[:, None, None] * cells + cell).ravel()
-    return np.bincount(number, share.ravel(), len(steep) * cells).reshape(len(steep), cells)
+    histogram: Array = np.bincount(number, share.ravel(), len(steep) * cells).astype(np.float64)
+    return histogram.reshape(len(steep), cells)

@@ -21,7 +21,8 @@ body{font:15px/1.45 system-ui,sans-serif;max-width:72rem;margin:2rem auto;paddin
 table{border-collapse:collapse;margin:.6rem 0}th,td{text-align:left;padding:.25rem .7rem;border-bottom:1px solid #ddd}
 td.n{font-variant-numeric:tabular-nums}.yes{color:#a40000;font-weight:600}.dead{color:#666}
 figure{display:inline-block;margin:.4rem;vertical-align:top}figcaption{font-size:12px;color:#555;max-width:240px}
-.bar{position:relative;width:14rem;height:1rem;background:#f1f1f1}.bar i{position:absolute;top:0;bottom:0;background:#b9cfe8}
+.bar{position:relative;width:14rem;height:1rem;background:#f1f1f1}
+.bar i{position:absolute;top:0;bottom:0;background:#b9cfe8}
 .bar b{position:absolute;top:-2px;bottom:-2px;width:3px;background:#222}
 @media(prefers-color-scheme:dark){body{background:#161616;color:#ddd}th,td{border-color:#444}.yes{color:#ff8a7a}
 .bar{background:#333}.bar i{background:#35506e}.bar b{background:#eee}figcaption,.dead{color:#aaa}}
@@ -52,7 +53,8 @@ def page(title: str, body: Iterable[str]) -> bytes:
     """Return a page."""
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style><main>{"".join(body)}</main></html>\n'
+        f'<meta name="viewport" content="width=device-width"><style>{STYLE}</style>'
+        f"<main>{''.join(body)}</main></html>\n"
     ).encode()
 
 
@@ -72,7 +74,8 @@ def thumbnail(
 
 def figure(picture: str, caption: str) -> str:
     """Return a picture with words below it."""
-    return f'<figure><img src="{picture}" alt="{html.escape(caption)}"><figcaption>{html.escape(caption)}</figcaption></figure>'
+    words = html.escape(caption)
+    return f'<figure><img src="{picture}" alt="{words}"><figcaption>{words}</figcaption></figure>'
 
 
 def _pictures(pictures: Pictures, frame_ids: set[int]) -> Mapping[int, tuple[NDArray[np.uint8], tuple[int, int]]]:
@@ -141,7 +144,8 @@ def _cell(measure: Measure, digits: int) -> str:
 def _columns(columns: tuple[ColumnResult, ...]) -> str:
     rows = "".join(
         f'<tr><td>{html.escape(c.column)}</td><td class="{"yes" if c.differs else ""}">'
-        f"{'differs' if c.differs else 'does not differ'}</td><td class=n>{c.distance:.2f}</td><td class=n>{c.p:.2g}</td>"
+        f"{'differs' if c.differs else 'does not differ'}</td><td class=n>{c.distance:.2f}</td>"
+        f"<td class=n>{c.p:.2g}</td>"
         f"<td class=n>{c.median:.3g}</td><td class=n>{c.reference_median:.3g}</td></tr>"
         for c in columns
     )

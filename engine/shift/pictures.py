@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -21,14 +21,26 @@ from engine.errors import UserError
 from engine.formats.from_rows import frame_of, is_exported
 from engine.formats.index import IndexSource, open_dataset
 from engine.formats.record import Frame
+from engine.recipe import Recipe
 from engine.write.begin import MANIFEST, RECIPE
 from engine.write.merge import plain_rows, rows_path, tables_of
 from engine.write.rows import DEFECTS
 
 IMAGE = "image"
 WORLD = "world"
-GROUP_OPTIONS = ("groups", "group")  # of the intent of an ingest: columns whose equal values are one observation
+GROUPS = "groups"  # option of an ingest: columns whose equal values are one observation
+USUAL_GROUPS = ("surface", "sequence", "scene")  # columns that are groups in whatever was not rendered
 WHITE = 255.0
+
+
+class Clock(Protocol):
+    """What is told of finished work; see `engine.progress.Progress`."""
+
+    def begin(self, total_frames: int) -> None:
+        """Start."""
+
+    def update(self, frames: int) -> None:
+        """Add."""
 
 
 @dataclass(frozen=True)
@@ -168,13 +180,11 @@ def _group_column(out: Path, group: str | None) -> str:
     if group is not None and group in known:
         return group
     intent = read_intent(out / RECIPE)
-    options = intent.options if isinstance(intent, Ingest) else {}
-    for option in GROUP_OPTIONS:
-        named = options.get(option)
-        for name in [named] if isinstance(named, str) else named or []:
-            if name in known:
-                return str(name)
-    return WORLD
+    if isinstance(intent, Recipe):
+        return WORLD
+    named = intent.options.get(GROUPS, ()) if isinstance(intent, Ingest) else ()
+    named = [named] if isinstance(named, str) else [*named]
+    return next((str(name) for name in (*named, *USUAL_GROUPS) if name in known), WORLD)
 
 
 def check_group(group: str | None, *sets: Pictures) -> None:

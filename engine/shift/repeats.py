@@ -82,7 +82,9 @@ def corner_patches(luma: NDArray[np.float32]) -> Patches:
     cut = [smooth[y : y + PATCH_PX, x : x + PATCH_PX] for x, y in corners.tolist()]
     keep = [index for index, patch in enumerate(cut) if patch.std() > LEAST_STD]
     if not keep:
-        return Patches(np.zeros((0, PATCH_PX, PATCH_PX), np.float32), np.zeros(0, np.uint64), np.zeros((0, 2), np.int64))
+        return Patches(
+            np.zeros((0, PATCH_PX, PATCH_PX), np.float32), np.zeros(0, np.uint64), np.zeros((0, 2), np.int64)
+        )
     patches = np.stack([cut[index] for index in keep])
     patches = patches - patches.mean(axis=(1, 2), keepdims=True)
     low = dctn(patches, axes=(1, 2))[:, :8, :8].reshape(len(patches), 64)

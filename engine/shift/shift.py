@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from engine.errors import UserError
 from engine.shift.artefacts import FRAMES, artefacts, look_at
 from engine.shift.columns import compare_columns
 from engine.shift.compare import STEPS, compare_crops
 from engine.shift.crops import CropPlan, Kind, cut_crops, instance_classes
-from engine.shift.pictures import Pictures
-from engine.shift.report import Compared, KindResult, ShiftReport
+from engine.shift.pictures import Clock, Pictures
+from engine.shift.report import ArtefactResult, Compared, KindResult, ShiftReport
 from engine.shift.scores import check_learner
 
 Which = Literal["random", "instance", "both"]
 SMALLEST_SIDE_PX = 16
 FEWEST_CROPS = 20
 PART = 20  # what a step of the comparison counts for in the progress, in crops
-
-
-class Clock(Protocol):
-    """What is told of finished work; see `engine.progress.Progress`."""
-
-    def begin(self, total_frames: int) -> None:
-        """Start."""
-
-    def update(self, frames: int) -> None:
-        """Add."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +53,12 @@ def compare_datasets(dataset: Pictures, reference: Pictures, plan: ShiftPlan, cl
     check_learner()
     for pictures in (dataset, reference):
         if not (pictures.size.min(axis=1) >= plan.side_px).any():
-            raise UserError(f"{pictures.out} has no picture of {plan.side_px} x {plan.side_px} px; choose a lower --side")
+            raise UserError(f"{pictures.out} has no picture of {plan.side_px} px a side; choose a lower --side")
     looked = min(plan.artefact_frames, len(dataset.frame_id)) + min(plan.artefact_frames, len(reference.frame_id))
     clock.begin(len(plan.kinds) * (3 * plan.count + STEPS * PART) + (looked if plan.artefacts else 0))
     kinds = tuple(_compare_kind(dataset, reference, kind, plan, clock) for kind in plan.kinds)
     columns = compare_columns(dataset, reference)
-    found = ()
+    found: tuple[ArtefactResult, ...] = ()
     if plan.artefacts:
         facts = [look_at(p, plan.seed, clock.update, frames=plan.artefact_frames) for p in (dataset, reference)]
         found = artefacts(facts[0], facts[1], plan.seed)
@@ -77,9 +67,7 @@ def compare_datasets(dataset: Pictures, reference: Pictures, plan: ShiftPlan, cl
     )  # fmt: skip
 
 
-def _compare_kind(
-    dataset: Pictures, reference: Pictures, kind: Kind, plan: ShiftPlan, clock: Clock
-) -> KindResult:
+def _compare_kind(dataset: Pictures, reference: Pictures, kind: Kind, plan: ShiftPlan, clock: Clock) -> KindResult:
     classes: tuple[str, ...] | None = None
     note = ""
     if kind == "instance":
