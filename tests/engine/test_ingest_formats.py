@@ -30,12 +30,18 @@ DontCare -1 -1 -10 30.25 2 39 9.5 -1 -1 -1 -1000 -1000 -1000 -10
 
 def compared(frames: list[Frame]) -> list[object]:
     """Return what two readings of a format must agree in; keypoints are kept as 32-bit numbers."""
-    return [
-        (f.files["image"].read_bytes(), f.width, f.height, f.row.get("split"),
-         [(i.category, np.round(i.box, 6).tolist(), i.mask, np.round(i.keypoints, 2).tolist() if i.keypoints is not None
-           else None, np.round(i.oriented_box, 6).tolist() if i.oriented_box is not None else None) for i in f.instances])
-        for f in frames
-    ]  # fmt: skip
+
+    def rounded(values: np.ndarray | None, decimals: int) -> object:
+        return None if values is None else np.round(values, decimals).tolist()
+
+    found: list[object] = []
+    for frame in frames:
+        seen = [
+            (i.category, np.round(i.box, 6).tolist(), i.mask, rounded(i.keypoints, 2), rounded(i.oriented_box, 6))
+            for i in frame.instances
+        ]
+        found.append((frame.files["image"].read_bytes(), frame.width, frame.height, frame.row.get("split"), seen))
+    return found
 
 
 @pytest.mark.parametrize("task", ["detect", "seg", "obb", "pose"])
