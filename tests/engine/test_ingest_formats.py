@@ -80,6 +80,18 @@ def test_boxes_may_stand_among_polygons(tmp_path: Path) -> None:
     assert frame.instances[0].box == pytest.approx((0.4 * WIDTH, 0.3 * HEIGHT, 0.2 * WIDTH, 0.4 * HEIGHT))
 
 
+def test_a_split_may_be_a_list_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As COCO comes for YOLO; a line that leads out of the folder is refused."""
+    folder = yolo(tmp_path / "in", "0 0.5 0.5 0.2 0.4\n", train="./train.txt")
+    (folder / "train.txt").write_text("./images/train/a.png\n")
+    assert take_in(folder, tmp_path / "out", file_format="yolo") == 0
+    (frame,) = open_dataset(tmp_path / "out").frames()
+    assert (frame.row["split"], len(frame.instances)) == ("train", 1)
+    (folder / "train.txt").write_text("../../x.png\n")
+    assert take_in(folder, tmp_path / "other", file_format="yolo") == 2
+    assert "train.txt:1" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
