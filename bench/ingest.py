@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -125,7 +124,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.child is not None:
         take_in(arguments.child, arguments.child.with_name(f"{arguments.child.name}-out"))
-        sys.stdout.write(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}\n")
+        status = Path("/proc/self/status").read_text(encoding="ascii")  # rusage would count the process that began it
+        sys.stdout.write(f"{1024 * int(status.split('VmHWM:')[1].split()[0])}\n")
         return
     report("ingest", "cpu", measure(arguments.pictures), store=arguments.store)
 

@@ -88,10 +88,7 @@ class _Job:
     types: Types
     roles: tuple[str, ...]  # of other files than the picture
 
-    @property
-    def key_of(self) -> Mapping[str, str | None]:
-        """What becomes of the classes of the source."""
-        return {c.key: c.key for c in self.source.categories} | dict(self.request.key_of)
+    key_of: Mapping[str, str | None]  # what becomes of the classes of the source
 
 
 def ingest(source: PictureSource | Records, request: IngestRequest, update: Callable[[int], None]) -> Manifest:
@@ -128,7 +125,8 @@ def _prepare(source: PictureSource, request: IngestRequest, pool: ThreadPoolExec
     roles = tuple(sorted({role for picture in pictures for role in picture.files}))
     numbers = range(len(pictures))
     hashed = list(pool.map(lambda world: _hash(pictures[world], world, skip_damaged=request.skip_damaged), numbers))
-    return _Job(source, request, pictures, hashed, types, roles)
+    key_of = {c.key: c.key for c in source.categories} | dict(request.key_of)
+    return _Job(source, request, pictures, hashed, types, roles, key_of)
 
 
 def _said(picture: Picture, groups: Mapping[str, Any], request: IngestRequest) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.collect.source import Labelled, Picture
+from engine.collect.source import Labelled, Picture, file_inside
 from engine.errors import UserError
 from engine.formats.folders import categories_named, read_text
 from engine.formats.kitti_kept import ROLES, UP_FROM_READ
@@ -74,6 +74,9 @@ def open_kitti(folder: Path) -> KittiPictures:
         lines = _lines(root, stem)
         names |= {label.name for label in lines if label.name != DONT_CARE}
         pictures.append(_picture(root, path, regions_of(lines), splits.get(stem)))
+    for picture in pictures:
+        for path in (picture.path, *picture.files.values()):
+            file_inside(folder, path.relative_to(folder).as_posix(), picture.name)
     labels = {
         f"{kind}/{stem}.txt": path for stem in found for kind in ("label_2", "calib")
         if (path := root / kind / f"{stem}.txt").is_file()

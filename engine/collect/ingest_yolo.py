@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.collect.source import Labelled, Picture
+from engine.collect.source import Labelled, Picture, check_links
 from engine.errors import UserError
 from engine.formats.folders import read_text
 from engine.formats.record import Category, Instance
@@ -68,6 +68,7 @@ def open_yolo_pictures(folder: Path, task: str | None = None) -> YoloPictures:
     if task is None:
         task = task_of(source)
     source = open_yolo(folder, task)
+    check_links(folder, (image for _, image in source.images))
     labels = {_label_name(folder, path): path for _, image in source.images if (path := label_of(image)).is_file()}
     data = data_file(folder)
     pictures = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -121,8 +121,21 @@ def file_inside(folder: Path, name: object, where: str) -> Path:
         raise UserError(f"{where}: names a file outside of {folder}: {why}; name a file in the folder") from error
 
 
+def check_links(folder: Path, files: Iterable[Path]) -> None:
+    """Refuse files of a folder that are links to elsewhere, unless the user allowed where they lead.
+
+    Raises:
+        UserError: If one is.
+    """
+    for path in files:
+        if path.is_symlink():
+            name = path.relative_to(folder).as_posix()
+            file_inside(folder, name, name)
+
+
 def pictures_below(folder: Path) -> list[Path]:
     """Return the pictures below a folder by their endings, sorted by their relative paths; hidden ones are left out."""
     found = [path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file()]
     own = [path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    check_links(folder, own)
     return sorted(own, key=lambda path: path.relative_to(folder).as_posix())

@@ -118,12 +118,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     request = ExportRequest(
         chosen, out, parse_options(arguments.option), arguments.classes, plan, Filters(*limits), arguments.copy,
     )  # fmt: skip
-<<<<<<< HEAD
     relabelled, facts = _with_taxonomy(source, read_manifest(dataset / MANIFEST), arguments.taxonomy)
-=======
-    source = open_dataset(dataset)
-    facts = {"dataset_id": read_manifest(dataset / MANIFEST).dataset_id, **_shareable(dataset, arguments)}
->>>>>>> w8_shift
+    facts |= _shareable(dataset, arguments)
     with Progress() as progress:
         report = export(relabelled, request, facts=facts, clock=progress)
     _log(dataset, chosen.name, out, say)
@@ -138,7 +134,6 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     return 0
 
 
-<<<<<<< HEAD
 def _with_taxonomy(source: IndexSource, manifest: Manifest, expected: Path | None) -> tuple[Source, dict[str, Any]]:
     """Return the frames under the classes that a trainer expects, and what export.json says of them."""
     from engine.formats.expected import Reclassed, expected_classes, read_expected
@@ -177,7 +172,8 @@ def split_plan(arguments: argparse.Namespace, dataset: Path, say: Callable[[str]
     elif len(fractions) > 1 and groups and by not in groups:
         say(f"warning: split by {by} tears the groups {', '.join(groups)} apart; what is learned leaks into the test")
     return SplitPlan(fractions, by, seed, only_class)
-=======
+
+
 def _shareable(dataset: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what is noted about sharing; nothing where nobody asked.
 
@@ -196,7 +192,6 @@ def _shareable(dataset: Path, arguments: argparse.Namespace) -> dict[str, Any]:
         accept_unknown_licences=arguments.accept_unknown_licences, accept_photographs=arguments.accept_photographs,
     )  # fmt: skip
     return {"shareable": check_shareable(dataset, plan)}
->>>>>>> w8_shift
 
 
 def list_formats(say: Callable[[str], None]) -> None:

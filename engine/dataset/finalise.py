@@ -49,8 +49,10 @@ from engine.write.rows import MASK_COLUMNS
 from engine.write.tables import parquet_chunks
 
 
-def find_complete(out: Path, wanted: Iterable[int]) -> Manifest | None:
+def find_complete(out: Path, wanted: Iterable[int], log: CommitLog | None = None) -> Manifest | None:
     """Return the manifest of `out` if it is complete and holds the wanted worlds; writes nothing.
+
+    `log` is that of `out`, if it was opened already: records are read once.
 
     Views are hashed, committed files have to be there with their size; whether their bytes are right, `verify` tells.
 
@@ -63,7 +65,7 @@ def find_complete(out: Path, wanted: Iterable[int]) -> Manifest | None:
         manifest = read_manifest(path)
     except UserError:
         return None
-    commits = CommitLog(out).commits()
+    commits = (log or CommitLog(out)).commits()
     if [commit.id for commit in commits] != [shard.id for shard in manifest.shards]:
         return None
     if not set(wanted) <= {world for commit in commits for world in commit.worlds}:
@@ -85,21 +87,22 @@ def finalise(out: Path, wanted: Iterable[int], job: JobFacts) -> Manifest | None
         WriteFailed: If the disk refuses.
     """
     out, wanted = out.absolute(), set(wanted)
-    if manifest := find_complete(out, wanted):
+    log = CommitLog(out)
+    if manifest := find_complete(out, wanted, log):
         return manifest
-    if not wanted <= CommitLog(out).worlds():
+    if not wanted <= log.worlds():
         return None
     with refusals_named(out), _alone(out):
         recover(out)
         while True:
-            if manifest := find_complete(out, wanted):  # made by who had the lock before us
+            if manifest := find_complete(out, wanted, log):  # made by who had the lock before us
                 return manifest
-            commits = CommitLog(out).commits()
+            commits = log.commits()
             manifest = _complete(out, commits, job)
             log_event(out, "complete", dataset=manifest.dataset_id, worlds=manifest.counts.worlds)
             root, worlds = manifest.content_root, manifest.counts.worlds
             note(out, "complete", dataset_id=manifest.dataset_id, content_root=root, worlds=worlds)
-            if CommitLog(out).commits() == commits:  # else someone extends it: what we wrote is already old
+            if log.commits() == commits:  # else someone extends it: what we wrote is already old
                 return manifest
 
 

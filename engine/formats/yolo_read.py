@@ -12,12 +12,13 @@ import yaml
 from numpy.typing import NDArray
 
 from engine.errors import UserError
-from engine.formats.folders import picture_size
+from engine.formats.folders import picture_size, read_text
 from engine.formats.masks import box_of, encode, filled
 from engine.formats.record import Category, Frame, Instance
 from engine.formats.registry import Records
 
 IMAGES = "images"
+LIST = ".txt"  # of a split that a file lists
 BOX, CORNERS = 4, 8  # values of a box, and of four corners
 LARGEST = 2.0  # value of a row: no share is above 1, which `validate` tells, and a keypoint's third number is 2
 IMAGE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -161,6 +162,9 @@ def _splits(folder: Path, data: dict[str, Any]) -> Iterator[tuple[str, list[Path
         if key in NOT_SPLITS or not values or not all(isinstance(one, str) for one in values):
             continue
         for one in values:
+            if one.endswith(LIST) and (listed := _listed(folder, one)) is not None:
+                yield key, listed
+                continue
             images = _folder_of(folder, data.get("path"), one)
             if images is None:
                 raise UserError(f"{folder / 'data.yaml'}: {key}: {one} is not a folder in it")
@@ -169,6 +173,25 @@ def _splits(folder: Path, data: dict[str, Any]) -> Iterator[tuple[str, list[Path
             seen.add(images)
             name = key if images.name == IMAGES else images.name  # `train/images` is that of train
             yield name, sorted(path for path in images.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS)
+
+
+def _listed(folder: Path, name: str) -> list[Path] | None:
+    """Return the pictures that a text file names, one a line, relative to it; None: there is no such file.
+
+    Raises:
+        UserError: If a line names something outside of the folder.
+    """
+    path = (folder / name.removeprefix("./")).resolve()
+    if not path.is_file() or not path.is_relative_to(folder.resolve()):
+        return None
+    found = []
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if line.strip():
+            image = (path.parent / line.strip()).resolve()
+            if not image.is_relative_to(folder.resolve()):
+                raise UserError(f"{path}:{number}: '{line[:60]}' is not in {folder}; name a picture in it")
+            found.append(image)
+    return sorted(found)
 
 
 def _folder_of(folder: Path, root: object, value: str) -> Path | None:

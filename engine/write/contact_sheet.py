@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
@@ -21,6 +23,7 @@ from engine.write.rows import DEFECTS, RLE_COLUMN
 
 FRAMES = 16
 COLUMNS = 4
+TALLEST = 1.5  # height over width of a tile: that of a portrait
 TILE_WIDTH_PX = 400
 GAP_PX = 8
 HEAD_PX = 44
@@ -49,11 +52,10 @@ class _Marked:
 
 def draw_contact_sheet(rows: MergedRows, title: str) -> bytes:
     """Return the sheet as PNG, drawn from the files; what has no class or fills the frame is not marked."""
-    tiles = []
-    for marked in _first_frames(rows):
-        height = max(1, round(TILE_WIDTH_PX * marked.frame["height"] / marked.frame["width"]))
-        tiles.append(Tile(_draw_tile(rows.out, marked, (TILE_WIDTH_PX, height)), _caption(marked)))
-    return lay_out(tiles, title)
+    shown = _shown_frames(rows)
+    first = shown[0].frame
+    size = TILE_WIDTH_PX, max(1, round(TILE_WIDTH_PX * min(first["height"] / first["width"], TALLEST)))
+    return lay_out([Tile(_fitted(_draw_tile(rows.out, one, size), size), _caption(one)) for one in shown], title)
 
 
 def lay_out(tiles: list[Tile], title: str) -> bytes:
@@ -79,16 +81,55 @@ def class_color(class_id: int) -> tuple[int, int, int]:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def _first_frames(rows: MergedRows) -> list[_Marked]:
-    frames = list(islice(rows.rows("frames"), FRAMES))
+def _shown_frames(rows: MergedRows) -> list[_Marked]:
+    frames = _first_frames(rows) if _are_rendered(rows) else _spread_frames(rows)
     wanted = {frame["frame_id"] for frame in frames}
+    last = max(wanted)
     seen: dict[Any, list[dict[str, Any]]] = {}
     for table in ("instances", DEFECTS):
         for frame_id, group in groupby(rows.rows(table), key=lambda row: row["frame_id"]):
-            if frame_id not in wanted:
+            if frame_id > last:
                 break  # rows are in the order of the frames
-            seen.setdefault(frame_id, []).extend(_drawn(row) for row in group if row["class_id"])
+            if frame_id in wanted:
+                seen.setdefault(frame_id, []).extend(_drawn(row) for row in group if row["class_id"])
     return [_Marked(frame, seen.get(frame["frame_id"], [])) for frame in frames]
+
+
+def _are_rendered(rows: MergedRows) -> bool:
+    return "origin" not in next(rows.tables("frames")).column_names
+
+
+def _first_frames(rows: MergedRows) -> list[dict[str, Any]]:
+    return list(islice(rows.rows("frames"), FRAMES))
+
+
+def _spread_frames(rows: MergedRows) -> list[dict[str, Any]]:
+    """Return frames from everywhere in a dataset that has pictures of others, those with labels if there are enough.
+
+    Its first frames may all be of one burst, and rendered ones differ anyway.
+    """
+    number, labelled = [], []
+    for table in rows.tables("frames"):
+        number.append(table["frame_id"].to_numpy())
+        labelled.append(table["n_instances"].to_numpy() > 0)
+    ids, has_labels = np.concatenate(number), np.concatenate(labelled)
+    pool = ids[has_labels] if has_labels.sum() >= min(FRAMES, len(ids)) else ids
+    chosen = set(pool[np.linspace(0, len(pool) - 1, min(FRAMES, len(pool))).astype(np.int64)].tolist())
+    return [row for table in rows.tables("frames") for row in _rows_of(table, chosen)]
+
+
+def _rows_of(table: pa.Table, chosen: set[int]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = table.filter(pc.is_in(table["frame_id"], pa.array(sorted(chosen)))).to_pylist()
+    return rows
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return a picture in the middle of a tile of this size."""
+    if picture.size == size:
+        return picture
+    tile = Image.new("RGB", size, PAPER)
+    tile.paste(picture, ((size[0] - picture.width) // 2, (size[1] - picture.height) // 2))
+    return tile
 
 
 def _drawn(row: dict[str, Any]) -> dict[str, Any]:
@@ -115,13 +156,17 @@ def _counts(rows: list[dict[str, Any]]) -> str:
     return ", ".join(f"{count} {name}" for count, name in shown)
 
 
-def _draw_tile(out: Path, tile: _Marked, size: tuple[int, int]) -> Image.Image:
+def _draw_tile(out: Path, tile: _Marked, most: tuple[int, int]) -> Image.Image:
+    """Return a frame with its labels, as large as fits."""
+    scale_px = min(most[0] / tile.frame["width"], most[1] / tile.frame["height"])
+    own = (max(1, round(tile.frame[side] * scale_px)) for side in ("width", "height"))
+    size = most if _fits(tile.frame, most) else (next(own), next(own))
     image = Image.fromarray(_background(out, tile.frame)).resize(size, Image.Resampling.LANCZOS)
     scale = size[0] / tile.frame["width"], size[1] / tile.frame["height"]
     frame_px = tile.frame["width"] * tile.frame["height"]
     marked = [row for row in tile.instances if row["bbox"][2] * row["bbox"][3] < LARGEST_MARKED * frame_px]
-    if tile.frame.get("instance_map") is not None:
-        ids = Image.fromarray(_with_defects(read_instance_map(out, tile.frame), marked))
+    if (painted := _ids_of(out, tile.frame, marked)) is not None:
+        ids = Image.fromarray(painted)
         ids = ids.resize(size, Image.Resampling.NEAREST)
         image = Image.fromarray(_tint(np.array(image), np.array(ids), marked))
     draw = ImageDraw.Draw(image)
@@ -137,6 +182,26 @@ def _draw_tile(out: Path, tile: _Marked, size: tuple[int, int]) -> Image.Image:
         draw.rectangle(place, fill=class_color(row["class_id"]))
         draw.text((place[0] + 2, place[1] + 1), row["class"], (0, 0, 0), font=font)
     return image
+
+
+def _fits(frame: dict[str, Any], size: tuple[int, int]) -> bool:
+    """Return whether a frame as wide as a tile is as high, so that all of a rendered dataset have one size."""
+    return max(1, round(size[0] * frame["height"] / frame["width"])) == size[1]
+
+
+def _ids_of(out: Path, frame: dict[str, Any], rows: list[dict[str, Any]]) -> NDArray[np.int32] | None:
+    """Return which instance a pixel shows, 0: none; None: no mask is known."""
+    from pycocotools import mask as coco_mask
+
+    if frame.get("instance_map") is not None:
+        return _with_defects(read_instance_map(out, frame), rows)
+    masked = [row for row in rows if row.get(RLE_COLUMN) is not None and "defect_id" not in row]
+    if frame.get("origin") is None or not masked:
+        return None
+    ids = np.zeros((frame["height"], frame["width"]), np.int32)
+    for row in sorted(masked, key=lambda row: (-row["area_px"], row["inst_id"])):
+        ids[coco_mask.decode({"size": list(ids.shape), "counts": row[RLE_COLUMN]}).astype(np.bool_)] = row["inst_id"]
+    return _with_defects(ids, rows)
 
 
 def _with_defects(ids: NDArray[np.int32], rows: list[dict[str, Any]]) -> NDArray[np.int32]:

@@ -84,6 +84,27 @@ def inside(out: Path, path: Any) -> Path:
     return out / path
 
 
+class Inside:
+    """`inside` for many files of one dataset: a folder is looked at once, a file only whether it is a link."""
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._folders: set[str] = set()
+
+    def __call__(self, path: str) -> Path:
+        """Return where a file is.
+
+        Raises:
+            UserError: If it leads elsewhere.
+        """
+        folder = path.rpartition("/")[0]
+        place = self._out / path
+        if folder not in self._folders or place.is_symlink():
+            inside(self._out, path)
+            self._folders.add(folder)
+        return place
+
+
 def temporary_path(out: Path, what: str) -> Path:
     """Return a new path below `.tmp/`: `<what>.<host>.<pid>.<random>`."""
     return out / TEMPORARY / f"{what}.{host_tag()}.{os.getpid()}.{secrets.token_hex(4)}"

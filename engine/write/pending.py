@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from enum import Enum
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 
@@ -91,11 +91,11 @@ class PendingCommit:
         named = temporary_path(self.out, f"{commit.id}-{commit.content_sha256[:16]}")
         self._folder.rename(named)
         self._folder = named
-        folders = {named}
         for fact in commit.files:
             if fact.path not in self._placed:
                 sync(named / fact.path)
-            folders.update(p for p in (named / fact.path).parents if p.is_relative_to(named))
+        nearest = {PurePosixPath(fact.path).parent for fact in commit.files}
+        folders = {named / folder for path in nearest for folder in (path, *path.parents)}
         for folder in sorted(folders, key=lambda p: len(p.parts), reverse=True):
             sync(folder)
         sync(self.out / TEMPORARY)

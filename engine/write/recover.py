@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.write.files import TEMPORARY, abandoned, hash_file, host_tag, inside, make_folder, remove_tree, sync
+from engine.write.files import TEMPORARY, Inside, abandoned, hash_file, host_tag, inside, make_folder, remove_tree, sync
 from engine.write.merge import COMMITS
 from engine.write.names import name_commit
 from engine.write.record import Commit, FileFact, read_commit
@@ -46,10 +46,12 @@ class CommitLog:
 
 def move_files(folder: Path, out: Path, commit: Commit) -> None:
     """Move the synced files of a committed shard from its temporary folder to their places."""
-    changed = set()
+    changed: set[Path] = set()
+    place_of = Inside(out)
     for fact in commit.files:
-        place = inside(out, fact.path)
-        make_folder(place.parent, out=out)
+        place = place_of(fact.path)
+        if place.parent not in changed:
+            make_folder(place.parent, out=out)
         try:
             (folder / fact.path).rename(place)
         except FileNotFoundError:
@@ -82,7 +84,8 @@ def recover(out: Path) -> None:
 
 def misplaced_files(out: Path, commits: list[Commit]) -> list[FileFact]:
     """Return the committed files that are missing or have another size."""
-    return [fact for commit in commits for fact in commit.files if not _in_place(inside(out, fact.path), fact)]
+    place_of = Inside(out)
+    return [fact for commit in commits for fact in commit.files if not _in_place(place_of(fact.path), fact)]
 
 
 def _commit_of(folder: Path, out: Path) -> Commit | None:

@@ -62,12 +62,7 @@ HEAVY = {"numpy", "warp", "pxr", "pyarrow", "hydra", "omegaconf", "pydantic", "P
 
 OWN_PACKAGES = ("engine", "kernels")
 # Of an extra that need not be installed here.
-EXTRA_PROVIDERS = {"cupy": "cupy-cuda13x", "MaterialX": "materialx", "torch": "torch"}
-EXTRA_PROVIDERS = {
-    "cupy": "cupy-cuda13x",
-    "MaterialX": "materialx",
-    "sklearn": "scikit-learn",
-}  # an extra that need not be installed here
+EXTRA_PROVIDERS = {"cupy": "cupy-cuda13x", "MaterialX": "materialx", "sklearn": "scikit-learn", "torch": "torch"}
 
 FORBIDDEN_MODULES = ("pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib")
 FORBIDDEN_CALLS = {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}

@@ -226,3 +226,18 @@ def test_a_broken_mask_never_reaches_the_decoder() -> None:
     for counts in ("", "0", "~", "P", "oooooooo"):
         with pytest.raises(ValueError, match="mask"):
             check_segmentation({"size": [30, 40], "counts": counts}, (40, 30))
+
+
+@pytest.mark.parametrize("file_format", ["coco", "folder"])
+def test_a_link_to_elsewhere_is_not_followed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file_format: str
+) -> None:
+    """A folder of a stranger cannot put a picture of yours into a dataset."""
+    folder = coco_folder(tmp_path / "in")
+    private = picture(tmp_path / "private/me.png")
+    (folder / "s1/a_01.png").unlink()
+    (folder / "s1/a_01.png").symlink_to(private)
+    assert take_in(folder, tmp_path / "out", file_format=file_format) == 2
+    told = capsys.readouterr().err
+    assert "through a link" in told
+    assert told.count("\n") == 1

@@ -30,12 +30,18 @@ DontCare -1 -1 -10 30.25 2 39 9.5 -1 -1 -1 -1000 -1000 -1000 -10
 
 def compared(frames: list[Frame]) -> list[object]:
     """Return what two readings of a format must agree in; keypoints are kept as 32-bit numbers."""
-    return [
-        (f.files["image"].read_bytes(), f.width, f.height, f.row.get("split"),
-         [(i.category, np.round(i.box, 6).tolist(), i.mask, np.round(i.keypoints, 2).tolist() if i.keypoints is not None
-           else None, np.round(i.oriented_box, 6).tolist() if i.oriented_box is not None else None) for i in f.instances])
-        for f in frames
-    ]  # fmt: skip
+
+    def rounded(values: np.ndarray | None, decimals: int) -> object:
+        return None if values is None else np.round(values, decimals).tolist()
+
+    found: list[object] = []
+    for frame in frames:
+        seen = [
+            (i.category, np.round(i.box, 6).tolist(), i.mask, rounded(i.keypoints, 2), rounded(i.oriented_box, 6))
+            for i in frame.instances
+        ]
+        found.append((frame.files["image"].read_bytes(), frame.width, frame.height, frame.row.get("split"), seen))
+    return found
 
 
 @pytest.mark.parametrize("task", ["detect", "seg", "obb", "pose"])
@@ -72,6 +78,18 @@ def test_boxes_may_stand_among_polygons(tmp_path: Path) -> None:
     (frame,) = open_dataset(tmp_path / "out").frames()
     assert [(i.category, i.mask is None) for i in frame.instances] == [("x", True), ("y", False)]
     assert frame.instances[0].box == pytest.approx((0.4 * WIDTH, 0.3 * HEIGHT, 0.2 * WIDTH, 0.4 * HEIGHT))
+
+
+def test_a_split_may_be_a_list_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As COCO comes for YOLO; a line that leads out of the folder is refused."""
+    folder = yolo(tmp_path / "in", "0 0.5 0.5 0.2 0.4\n", train="./train.txt")
+    (folder / "train.txt").write_text("./images/train/a.png\n")
+    assert take_in(folder, tmp_path / "out", file_format="yolo") == 0
+    (frame,) = open_dataset(tmp_path / "out").frames()
+    assert (frame.row["split"], len(frame.instances)) == ("train", 1)
+    (folder / "train.txt").write_text("../../x.png\n")
+    assert take_in(folder, tmp_path / "other", file_format="yolo") == 2
+    assert "train.txt:1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
