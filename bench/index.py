@@ -6,8 +6,7 @@ and one by the instances in it), each with a connection of its own, once by scan
 and once by loading the tables first, as it did. Of two smaller ones, which differ in a tenth of their pictures and in
 one column: `diff` without its bookkeeping files, whose size does not grow with frames. A time is that of a process of
 its own; `peak` is its largest resident memory over that with all libraries loaded, `tenth_peak` that of an index of a
-tenth
-of the size.
+tenth of the size.
 
 Targets: a slice of 10^6 frames in less than 1 s, `diff` of two datasets of 10^5 frames in less than 30 s.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +19,9 @@ from engine.recipe import Recipe
 from engine.scene.taxonomy import Taxonomy
 from engine.write.begin import HEADER, MANIFEST, RECIPE, TAXONOMY, read_taxonomy
 from engine.write.files import inside
-from engine.write.merge import rows_path, tables_of
+from engine.write.merge import COMMITS, rows_path, tables_of
 from engine.write.names import FrameGrid
-from engine.write.record import Commit, Header, read_header
-from engine.write.recover import CommitLog
+from engine.write.record import Commit, Header, read_commit, read_header
 from engine.write.tables import read_parquet
 
 IMAGE = "image"
@@ -38,7 +37,7 @@ class Parent:
     intent: Intent
     taxonomy: Taxonomy
     manifest: Manifest
-    commits: tuple[Commit, ...]  # with frames, sorted by id
+    commits: tuple[Commit, ...]  # with frames, sorted by id; of their files, those with rows
     skipping: tuple[Commit, ...]  # whose worlds were all skipped
 
     @property
@@ -105,7 +104,7 @@ def open_parent(out: Path) -> Parent:
         raise UserError(f"{out} is not a dataset: it has no {HEADER}")
     if not (out / MANIFEST).is_file():
         raise UserError(f"{out} is not complete; run the command that makes it again")
-    commits = CommitLog(out).commits()
+    commits = [_without_files(read_commit(path)) for path in sorted((out / COMMITS).glob("*.json"))]
     parent = Parent(
         out, read_header(out / HEADER), read_intent(out / RECIPE), read_taxonomy(out / TAXONOMY),
         read_manifest(out / MANIFEST), tuple(commit for commit in commits if commit.frames),
@@ -161,7 +160,7 @@ def files_of(parent: Parent, commit: Commit, frames: pa.Table) -> tuple[Placed, 
     Raises:
         UserError: If a row names a file that the commit does not have, or one outside of the dataset.
     """
-    facts = {fact.path: fact for fact in commit.files}
+    facts = {fact.path: fact for fact in read_commit(parent.out / COMMITS / f"{commit.id}.json").files}
     placed = []
     for role in file_roles(frames.column_names):
         for path in frames[role].to_pylist():
@@ -171,6 +170,11 @@ def files_of(parent: Parent, commit: Commit, frames: pa.Table) -> tuple[Placed, 
                 raise UserError(f"{parent.out}: a frame of commit {commit.id} names {path}, which is none of its files")
             placed.append(Placed(facts[path], inside(parent.out, path)))
     return tuple(placed)
+
+
+def _without_files(commit: Commit) -> Commit:
+    """Return a record that names its rows alone: those of all files of a large dataset take a lot of memory."""
+    return replace(commit, files=tuple(fact for fact in commit.files if fact.path.startswith(f"{COMMITS}/")))
 
 
 def file_roles(columns: Sequence[str]) -> list[str]:

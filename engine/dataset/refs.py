@@ -23,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     resolve = actions.add_parser("resolve", help="say where a dataset lies")
     resolve.add_argument("ref", help="name@version; without a version the latest")
     for action in (add, every, resolve):
-        action.add_argument("--store", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="see the head command")
+        action.add_argument(
+            "--store", type=Path, default=argparse.SUPPRESS, metavar="DIR", help="OMMATIDIA_STORE, or store/"
+        )
     every.add_argument("--json", action="store_true", help="as JSON, refs/1")
 
 
