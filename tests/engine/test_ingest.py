@@ -18,6 +18,7 @@ from engine.formats.index import open_dataset
 from engine.formats.record import Frame
 from engine.scene.taxonomy import Taxonomy
 from engine.write.begin import read_taxonomy
+from engine.write.measure import measure_rgb
 from tests.engine.ingest_samples import coco_data, coco_folder, command, picture, take_in
 
 
@@ -225,3 +226,20 @@ def test_sub_folders_are_labels_of_pictures(tmp_path: Path) -> None:
     assert command("verify", tmp_path / "out") == 0
     assert take_in(tmp_path / "in", tmp_path / "none", "--label-by", "none", file_format="folder") == 0
     assert "label" not in frames_of(tmp_path / "none")[0]
+
+
+@pytest.mark.parametrize("height", [3, 63, 64, 65, 66, 126, 127, 128, 190])
+def test_what_is_measured_does_not_depend_on_how_rows_are_cut(height: int) -> None:
+    """Sharpness, noise and glare are those of plain NumPy over the whole picture, for any number of rows."""
+    rgb = np.random.default_rng(height).integers(0, 256, (height, 37, 3), dtype=np.uint8)
+    luma = np.asarray(Image.fromarray(rgb).convert("L"), np.float64)
+    across = luma[1:-1, :-2] - 2 * luma[1:-1, 1:-1] + luma[1:-1, 2:]
+    down = luma[:-2, 1:-1] - 2 * luma[1:-1, 1:-1] + luma[2:, 1:-1]
+    kernel = np.outer([1, -2, 1], [1, -2, 1])
+    both = sum(
+        kernel[y, x] * luma[y : luma.shape[0] - 2 + y, x : luma.shape[1] - 2 + x] for y in range(3) for x in range(3)
+    )
+    found = measure_rgb(rgb)
+    assert found["blur_lap"] == pytest.approx((across + down).var() / 255**2, rel=1e-12)
+    assert found["noise_sigma"] == pytest.approx(np.sqrt(np.pi / 2) / 6 * np.abs(both).mean() / 255, rel=1e-12)
+    assert found["sat_frac"] == (rgb == 255).any(axis=2).mean()
