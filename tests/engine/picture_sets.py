@@ -63,8 +63,9 @@ INSTANCE_TYPES = {
 
 
 def _tables(frames: list[dict[str, Any]], instances: list[dict[str, Any]]) -> dict[str, pa.Table]:
-    types = {"world": pa.int64(), "step": pa.int32(), "camera": pa.int32(), "phash": pa.uint64(), "frame_id": pa.int64(),
-             "k": pa.list_(pa.float64(), 9), "world_from_camera": pa.list_(pa.float64(), 16)}  # fmt: skip
+    matrices = {"k": pa.list_(pa.float64(), 9), "world_from_camera": pa.list_(pa.float64(), 16)}
+    types = {name: INSTANCE_TYPES[name] for name in ("frame_id", "world", "step", "camera")}
+    types |= {"phash": pa.uint64(), **matrices}
     columns = {name: pa.array([row[name] for row in frames], types.get(name)) for name in frames[0]}
     seen = {name: pa.array([row.get(name) for row in instances], kind) for name, kind in INSTANCE_TYPES.items()}
     worlds = {"world": columns["world"], "step": columns["step"]}

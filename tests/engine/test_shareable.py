@@ -1,4 +1,4 @@
-"""`export --shareable` refuses real pixels, copies of them, and assets that nobody licensed; `assets` lists licences."""
+"""`export --shareable` refuses real pixels, copies of them, and assets that nobody licensed."""
 
 from __future__ import annotations
 
