@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image
 from pycocotools import mask as coco_mask
 
 from engine.collect.collector import Cell, Collector, CollectPlan, Placed
 from engine.collect.intent import Ingest
-from engine.collect.rows import tables_of
 from engine.scene.taxonomy import ObjectClass, Taxonomy
 from engine.write.measure import measure_rgb
 from engine.write.record import FileFact
@@ -49,9 +49,27 @@ def picture_set(
     plan = CollectPlan(intent, TAXONOMY, shard_worlds=len(rows))
     worlds = tuple(range(len(rows)))
     with Collector(out, plan) as collector:
-        collector.add(Cell(worlds, tables_of(rows, instances), tuple(files)))
+        collector.add(Cell(worlds, _tables(rows, instances), tuple(files)))
         collector.finish(worlds)
     return out
+
+
+INSTANCE_TYPES = {
+    "frame_id": pa.int64(), "world": pa.int64(), "step": pa.int32(), "camera": pa.int32(), "inst_id": pa.int32(),
+    "class_id": pa.int32(), "class": pa.string(), "prim_path": pa.string(), "stable_id": pa.uint64(),
+    "bbox": pa.list_(pa.float64(), 4), "area_px": pa.int32(), "edge_dist_px": pa.int32(), "depth_m": pa.float32(),
+    "is_crowd": pa.bool_(), "source_id": pa.int64(), "rle": pa.binary(),
+}  # fmt: skip
+
+
+def _tables(frames: list[dict[str, Any]], instances: list[dict[str, Any]]) -> dict[str, pa.Table]:
+    matrices = {"k": pa.list_(pa.float64(), 9), "world_from_camera": pa.list_(pa.float64(), 16)}
+    types = {name: INSTANCE_TYPES[name] for name in ("frame_id", "world", "step", "camera")}
+    types |= {"phash": pa.uint64(), **matrices}
+    columns = {name: pa.array([row[name] for row in frames], types.get(name)) for name in frames[0]}
+    seen = {name: pa.array([row.get(name) for row in instances], kind) for name, kind in INSTANCE_TYPES.items()}
+    worlds = {"world": columns["world"], "step": columns["step"]}
+    return {"worlds": pa.table(worlds), "frames": pa.table(columns), "instances": pa.table(seen)}
 
 
 def _instance_row(world: int, mask: np.ndarray) -> dict[str, Any]:
