@@ -20,7 +20,7 @@ async function openFrame(index) {
   const at = chosen.order.indexOf(index);
   grid.active = at >= 0 ? at : grid.active;
   element("place").textContent = at >= 0 ? `${at + 1} / ${chosen.order.length}` : `not chosen / ${chosen.order.length}`;
-  element("caption").textContent = `frame ${frame.row.frame_id}   world ${frame.row.world}   step ${frame.row.step}   camera ${frame.row.camera}   ${frame.size.join(" x ")} px   ${frame.things.length} labels`;
+  element("caption").textContent = `frame ${frame.row.frame_id}   world ${frame.row.world}   step ${frame.row.step}   camera ${frame.row.camera}   ${frame.size.join(" x ")} px   ${frame.things.length} label${frame.things.length === 1 ? "" : "s"}`;
   if (stage.role !== "image" && !frame.previews[stage.role]) stage.role = "image";
   fillRoles(); fillOverlays(); fillClasses(); fillFacts(frame); fillThings(frame); fillThing(frame, null); showPictures();
 }
