@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.collect.collector import Placed
+from engine.collect.holdout import opened
 from engine.collect.intent import DatasetRef, Intent, read_intent, scene_tables, title_of
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
@@ -104,6 +105,7 @@ def open_parent(out: Path) -> Parent:
         raise UserError(f"{out} is not a dataset: it has no {HEADER}")
     if not (out / MANIFEST).is_file():
         raise UserError(f"{out} is not complete; run the command that makes it again")
+    opened(out, "another dataset is made from it")
     commits = [_without_files(read_commit(path)) for path in sorted((out / COMMITS).glob("*.json"))]
     parent = Parent(
         out, read_header(out / HEADER), read_intent(out / RECIPE), read_taxonomy(out / TAXONOMY),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.collect.holdout import opened
 from engine.collect.intent import DatasetRef, read_intent
 from engine.compare.columns import Index
 from engine.compare.distributions import Tests, compare_distributions, compare_names
@@ -70,6 +71,8 @@ def diff(one: Path, two: Path) -> Diff:
     """
     folders = one.absolute(), two.absolute()
     manifests = [_manifest(folder) for folder in folders]
+    for folder in folders:
+        opened(folder, "diff")
     refs = [_ref(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
     if manifests[0].dataset_id == manifests[1].dataset_id:
         return Diff(refs[0], refs[1], (), None)

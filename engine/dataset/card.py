@@ -20,12 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Run the command; return 0, or 2 if the dataset is not complete."""
+    from engine.collect.holdout import opened
     from engine.lineage.changes import changes, read_version
     from engine.lineage.document import markdown, page
     from engine.lineage.pages import card_of, contact_sheet, write_page
     from engine.lineage.search import search
 
     out: Path = arguments.dataset.absolute()
+    opened(out, "card")
     version = read_version(out)
     befores = [read_version(arguments.since.absolute())] if arguments.since is not None else []
     if version.manifest.parents:

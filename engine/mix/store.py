@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.ipc as ipc
 from numpy.typing import NDArray
 
+from engine.collect.holdout import opened
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.formats.index import open_dataset
@@ -60,6 +61,7 @@ class LabelStore:
     def __init__(self, dataset: Path) -> None:
         self.dataset = dataset.absolute()
         self.manifest = _manifest_of(self.dataset)
+        opened(self.dataset, "mixed for training")
         self._open()
 
     def __len__(self) -> int:

@@ -113,7 +113,7 @@ def test_reads_of_a_holdout_are_on_record(tmp_path: Path, capsys: pytest.Capture
     out = locked(tmp_path)
     assert command("export", out, "--format", "coco", "--out", tmp_path / "back") == 0
     open_index(out, "slices of recall")
-    events = [(entry.event, entry.facts.get("why")) for entry in read_entries(out)]
+    events = [(e.event, e.facts.get("why")) for e in read_entries(out) if e.event.startswith("holdout.")]
     assert events == [
         ("holdout.lock", "final test"),
         ("holdout.read", f"export as coco to {tmp_path / 'back'}"),
@@ -161,7 +161,7 @@ def test_unlocking_needs_a_reason_and_is_noted(tmp_path: Path, capsys: pytest.Ca
     assert "--why" in capsys.readouterr().err
     assert command("lock", out, "--unlock", "--why", "labels were wrong") == 0
     assert find_lock(out) is None
-    assert [entry.event for entry in read_entries(out)] == ["holdout.lock", "holdout.unlock"]
+    assert [entry.event for entry in read_entries(out)] == ["complete", "holdout.lock", "holdout.unlock"]
     assert command("lock", out, "--show") == 1
     assert command("lock", out, "--as", "holdout") == 0
 
@@ -188,23 +188,50 @@ def test_a_dataset_that_is_damaged_cannot_be_locked(tmp_path: Path, capsys: pyte
 
 # Commands that show nothing of pictures or labels, and why.
 WITHOUT_A_READ = {
+    "assets": "lists the files of the scene in the recipe",
     "info": "says counts of the manifest",
     "ingest": "makes a dataset",
+    "lineage": "follows ids in recipes, manifests and ledgers",
     "lock": "is the lock",
+    "refs": "names versions",
+    "tamper-check": "checks hashes",
+    "taxonomy": "says classes; its conversions and drifts come by the doors, below",
     "validate": "checks labels by arithmetic and names faults alone",
     "verify": "checks hashes and names faults alone",
     "world": "draws a world again from its recipe",
 }
-ARGUMENTS = {"export": ("--format", "coco", "--out", "{out}"), "view": ("--out", "{out}"), "laws": ("--json",)}
+ARGUMENTS = {
+    "balance": ("{toy}", "--spec", "{spec}"),
+    "coverage": ("{toy}", "--require", "{require}"),
+    "diff": ("{toy}", "{other}"),
+    "export": ("{toy}", "--format", "coco", "--out", "{out}"),
+    "laws": ("{toy}", "--json"),
+    "merge": ("{toy}", "{other}", "--out", "{out}"),
+    "mix": ("{mix}",),
+    "select": ("{toy}", "--where", "true", "--out", "{out}"),
+    "shift": ("{toy}", "--real", "{toy}", "--n", "20", "--crops", "random", "--side", "16"),
+    "view": ("{toy}", "--out", "{out}"),
+}
 
 
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - set(WITHOUT_A_READ)))
-def test_no_command_reads_a_holdout_unseen(tmp_path: Path, name: str) -> None:
+def test_no_command_reads_a_holdout_unseen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A new command is run here as `COMMAND DIR`; it stands in ARGUMENTS if it needs more, or says why it reads not."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     make_toy(tmp_path / "toy", range(2), toy_plan())
+    make_toy(tmp_path / "other", range(2), toy_plan(seed=8))
     assert command("lock", tmp_path / "toy", "--as", "holdout") == 0
-    more = [word.format(out=tmp_path / "result") for word in ARGUMENTS.get(name, ())]
-    assert command(name, tmp_path / "toy", *more) in (0, 1)
+    written = {
+        "spec": "axes: {size: {of: width, targets: even, tolerance: 0.5}}\n",
+        "require": "slices: {all: {where: 'true', count: 1}}\n",
+        "mix": "sources: {toy: {dataset: toy}}\n",
+    }
+    places = {what: tmp_path / f"{what}.yaml" for what in written}
+    for what, path in places.items():
+        path.write_text(written[what])
+    words = ARGUMENTS.get(name, ("{toy}",))
+    known = {"toy": tmp_path / "toy", "other": tmp_path / "other", "out": tmp_path / "result", **places}
+    assert command(name, *[word.format(**known) for word in words]) in (0, 1)
     assert "holdout.read" in [entry.event for entry in read_entries(tmp_path / "toy")]
 
 
