@@ -25,8 +25,8 @@ def compare_columns(dataset: Pictures, reference: Pictures) -> tuple[ColumnResul
     """
     from scipy.stats import ks_2samp
 
-    pairs = {name: (one, two) for name, one in _values(dataset).items()
-             if (two := others.get(name)) is not None}  # fmt: skip
+    own, other = _values(dataset), _values(reference)
+    pairs = {name: (values, other[name]) for name, values in own.items() if name in other}
     tests = {name: ks_2samp(one, two) for name, (one, two) in pairs.items()}
     adjusted = holm([float(test.pvalue) for test in tests.values()])
     return tuple(
