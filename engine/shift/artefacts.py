@@ -5,8 +5,8 @@ Each has a statistic of the dataset, that of halves of the reference by group, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,9 +42,14 @@ class FrameFacts:
 
 
 def look_at(
-    pictures: Pictures, seed: int, update: Callable[[int], None] = lambda _: None, *, frames: int = FRAMES
+    pictures: Pictures,
+    seed: int,
+    update: Callable[[int], None] = lambda _: None,
+    *,
+    frames: int = FRAMES,
+    classes: Collection[str] | None = None,
 ) -> list[FrameFacts]:
-    """Return facts of some pictures, spread over the groups."""
+    """Return facts of some pictures, spread over the groups; of borders of these classes, None: of all."""
     random = generator(pictures.dataset_id, seed, "artefacts")
     large = np.flatnonzero(pictures.size.min(axis=1) >= SMALLEST_PX)
     order = random.permutation(large)
@@ -59,6 +64,8 @@ def look_at(
     facts = []
     for frame in read_frames(pictures, group_of):
         luma = read_luma(frame)
+        if classes is not None:
+            frame = replace(frame, instances=tuple(i for i in frame.instances if i.category in classes))  # noqa: PLW2901
         own = generator(pictures.dataset_id, seed, f"edges {frame.id}")
         facts.append(FrameFacts(
             frame.id, group_of[frame.id], measure_borders(frame, luma, own), self_similarity(luma),

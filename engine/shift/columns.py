@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,7 @@ from engine.shift.report import ColumnResult
 Array = NDArray[np.float64]
 
 FRAME_COLUMNS = ("lum_mean", "lum_std", "sat_frac", "blur_lap", "noise_sigma")
-AREA_SHARE = "area_share"  # of an instance in its frame; `area_share.<class>` where both datasets have the class
+AREA_SHARE = "area_share"  # of an instance or defect in its frame: `area_share.<class>`
 SIGNIFICANCE = 0.05  # after Holm
 
 
@@ -23,8 +25,8 @@ def compare_columns(dataset: Pictures, reference: Pictures) -> tuple[ColumnResul
     """
     from scipy.stats import ks_2samp
 
-    pairs = {name: (one, two) for name, one in _values(dataset).items()
-             if (two := _values(reference).get(name)) is not None}  # fmt: skip
+    own, other = _values(dataset), _values(reference)
+    pairs = {name: (values, other[name]) for name, values in own.items() if name in other}
     tests = {name: ks_2samp(one, two) for name, (one, two) in pairs.items()}
     adjusted = holm([float(test.pvalue) for test in tests.values()])
     return tuple(
@@ -60,18 +62,29 @@ def _values(pictures: Pictures) -> dict[str, Array]:
     found = {
         name: _group_means(table[name].to_numpy().astype(np.float64), pictures.group) for name in table.column_names
     }
-    if "area_px" in column_names(pictures.out, "instances"):
-        rows = read_columns(pictures.out, "instances", ("frame_id", "class_id", "class", "area_px"))
-        rows = rows.filter(rows["class_id"].to_numpy() != 0)
-        at = np.searchsorted(pictures.frame_id, rows["frame_id"].to_numpy())
-        share = rows["area_px"].to_numpy() / pictures.size[at].prod(axis=1)
-        names = np.array(rows["class"].to_pylist(), np.str_)
-        for name in np.unique(names):
-            of_class = names == name
-            found[f"{AREA_SHARE}.{name}"] = _group_means(share[of_class], pictures.group[at[of_class]])
-        if len(share):
-            found[AREA_SHARE] = _group_means(share, pictures.group[at])
+    of_class: dict[str, list[tuple[Array, NDArray[np.int64]]]] = {}
+    for kind in ("instances", "defects"):
+        if "area_px" in column_names(pictures.out, kind):
+            for name, share, at in _area_shares(pictures, kind):
+                of_class.setdefault(name, []).append((share, pictures.group[at]))
+    for name, parts in of_class.items():
+        shares, groups = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        found[f"{AREA_SHARE}.{name}"] = _group_means(shares, groups)
     return {name: values for name, values in found.items() if len(values) > 1}
+
+
+def _area_shares(pictures: Pictures, table: str) -> Iterator[tuple[str, Array, NDArray[np.int64]]]:
+    """Yield for every class the shares of its instances in their frames, and the row of the frame of each."""
+    rows = read_columns(pictures.out, table, ("frame_id", "class_id", "class", "area_px", "near_miss"))
+    keep = rows["class_id"].to_numpy() != 0
+    if "near_miss" in rows.column_names:
+        keep &= ~rows["near_miss"].to_numpy(zero_copy_only=False)
+    rows = rows.filter(keep)
+    at = np.searchsorted(pictures.frame_id, rows["frame_id"].to_numpy())
+    share = rows["area_px"].to_numpy() / pictures.size[at].prod(axis=1)
+    names = np.array(rows["class"].to_pylist(), np.str_)
+    for name in np.unique(names).tolist():
+        yield name, share[names == name], at[names == name]
 
 
 def _group_means(values: Array, group: NDArray[np.int64]) -> Array:

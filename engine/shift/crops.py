@@ -102,7 +102,7 @@ def _labelled(pictures: Pictures, table: str) -> tuple[NDArray[np.int64], list[s
     frame_id, class_id = rows["frame_id"].to_numpy(), rows["class_id"].to_numpy()
     keep = class_id != 0
     if "near_miss" in rows.column_names:
-        keep &= ~rows["near_miss"].to_numpy()
+        keep &= ~rows["near_miss"].to_numpy(zero_copy_only=False)
     keep &= np.isin(frame_id, pictures.frame_id)
     return frame_id[keep], rows.filter(keep)["class"].to_pylist()
 

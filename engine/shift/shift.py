@@ -60,7 +60,11 @@ def compare_datasets(dataset: Pictures, reference: Pictures, plan: ShiftPlan, cl
     columns = compare_columns(dataset, reference)
     found: tuple[ArtefactResult, ...] = ()
     if plan.artefacts:
-        facts = [look_at(p, plan.seed, clock.update, frames=plan.artefact_frames) for p in (dataset, reference)]
+        both = instance_classes(dataset) & instance_classes(reference)  # borders of other things are no fair match
+        facts = [
+            look_at(p, plan.seed, clock.update, frames=plan.artefact_frames, classes=both or None)
+            for p in (dataset, reference)
+        ]
         found = artefacts(facts[0], facts[1], plan.seed)
     return ShiftReport(
         _compared(dataset), _compared(reference), plan.seed, plan.side_px, kinds, columns, found

@@ -24,8 +24,8 @@ BLUR = 1.2
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many trees and halves as plain differences need."""
-    monkeypatch.setattr(scores, "TREES", 8)
-    monkeypatch.setattr(compare, "HALVES", 3)
+    monkeypatch.setattr(scores, "TREES", 5)
+    monkeypatch.setattr(compare, "HALVES", 2)
 
 
 def with_defect(random: np.random.Generator, *, pasted: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -125,16 +125,19 @@ def test_light_that_hardly_varies_is_narrow(tmp_path: Path) -> None:
 
 
 def test_the_command_says_what_tells_apart_and_never_vetoes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Noisier pictures: exit code 0, 1 with --fail-above; JSON and a page; the same numbers again."""
+    """Noisier pictures: exit code 1 with --fail-above alone; JSON, and a page without scripts."""
 
     def noisier(index: int, picture: np.ndarray) -> np.ndarray:
         return picture + 0.05 * np.random.default_rng(index).normal(size=picture.shape)
 
     real, noisy = of_surfaces(tmp_path / "real", 1), of_surfaces(tmp_path / "noisy", 2, noisier)
     command = ["shift", str(noisy), "--real", str(real), "--crops", "random", "--n", "60", "--side", "48"]
-    assert main([*command, "--json", str(tmp_path / "r.json"), "--html", str(tmp_path / "r.html")]) == 0
+    assert (
+        main([*command, "--json", str(tmp_path / "r.json"), "--html", str(tmp_path / "r.html"), "--fail-above", "0.8"])
+        == 1
+    )
     said = capsys.readouterr().out
-    assert "told apart by noise (" in said
+    assert "  told apart by noise (" in said
     assert "realistic" not in said
     assert "column noise_sigma differs" in said
     report = json.loads((tmp_path / "r.json").read_text())
@@ -146,9 +149,9 @@ def test_the_command_says_what_tells_apart_and_never_vetoes(tmp_path: Path, caps
     page = (tmp_path / "r.html").read_text()
     assert "<script" not in page
     assert "data:image/jpeg" in page
-    assert main([*command, "--no-artefacts", "--fail-above", "0.8", "--json", str(tmp_path / "again.json")]) == 1
-    again = json.loads((tmp_path / "again.json").read_text())
-    assert again["kinds"] == report["kinds"]
+    instances = [word if word != "random" else "instance" for word in command]
+    assert main([*instances, "--no-artefacts"]) == 0
+    assert "no class has instances in both" in capsys.readouterr().out
 
 
 def test_real_against_real_is_not_told_apart(tmp_path: Path) -> None:
@@ -156,8 +159,9 @@ def test_real_against_real_is_not_told_apart(tmp_path: Path) -> None:
     one, two = (open_pictures(of_surfaces(tmp_path / name, seed)) for name, seed in (("one", 4), ("two", 5)))
     crops = cut_crops(one, CropPlan("random", 60, 48, 0))
     pool = cut_crops(two, CropPlan("random", 120, 48, 0))
-    found = compare.compare_crops("random", crops, pool, 0, halves=4)
-    assert [cue.verdict for cue in found.cues] == ["not told apart"] * 6
+    found = compare.compare_crops("random", crops, pool, 0, halves=3)
+    assert not any(cue.verdict == "told apart" for cue in found.cues)
+    assert any(cue.verdict == "not told apart" for cue in found.cues)  # and not for want of power
     assert all(cue.auc.value >= 0.5 for cue in found.cues)
 
 

@@ -146,7 +146,7 @@ def test_holm_is_the_textbook_example() -> None:
 @pytest.fixture
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many as plain differences need."""
-    monkeypatch.setattr(scores, "TREES", 8)
+    monkeypatch.setattr(scores, "TREES", 5)
 
 
 @pytest.mark.usefixtures("few_trees")
@@ -154,7 +154,7 @@ def test_noise_tells_apart_and_is_named_as_the_strongest_cue() -> None:
     """More noise alone: the noise cue reaches nearly all of the difference; blurring removes some of it."""
     random = np.random.default_rng(8)
     reference, dataset = crops_of(random, 24, 6), crops_of(random, 12, 6, noise=0.035)
-    found = compare_crops("random", dataset, reference, 0, halves=3)
+    found = compare_crops("random", dataset, reference, 0, halves=2)
     of_cue = {cue.cue: cue for cue in found.cues}
     assert of_cue["noise"].verdict == "told apart"
     assert of_cue["noise"].words.startswith("told apart by noise (")
