@@ -104,21 +104,23 @@ def write_page(path: Path, result: Mapping[str, Any]) -> None:
 
 def _section(result: Mapping[str, Any]) -> list[str]:
     """Return the figures of one direction, its gains and what they say."""
-    lines = [_amount(result["facts"]), "", *_arms(result["arms"]), "", *_gains(result), ""]
+    lines = [_amount(result), "", *_arms(result["arms"]), "", *_gains(result), ""]
     return [*lines, *_verdict(result), ""]
 
 
-def _amount(facts: Mapping[str, Any]) -> str:
+def _amount(result: Mapping[str, Any]) -> str:
+    facts = result["facts"]
     return (
         f"{facts['real_defects']} real images with defects and {facts['normals']} without to train on, "
         f"{facts['test']} of {facts['surfaces']} surfaces to test; {facts['synthetic']} rendered images; "
-        f"{len(facts['seeds'])} repetitions{_few(facts)}. Mean over repetitions, standard deviation in brackets."
+        f"{len(facts['seeds'])} repetitions{_few(result)}. Mean over repetitions, standard deviation in brackets."
     )
 
 
-def _few(facts: Mapping[str, Any]) -> str:
+def _few(result: Mapping[str, Any]) -> str:
     """Say which arms have fewer repetitions."""
-    return f", {SIDE_SEEDS} of {', '.join(SIDE_ARMS)}" if len(facts["seeds"]) > SIDE_SEEDS else ""
+    own = [arm for arm in SIDE_ARMS if any(name.partition("@")[0] == arm for name in result["arms"])]
+    return f", {SIDE_SEEDS} of {', '.join(own)}" if own and len(result["facts"]["seeds"]) > SIDE_SEEDS else ""
 
 
 def _arms(arms: Mapping[str, Any]) -> Iterator[str]:
