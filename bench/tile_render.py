@@ -25,7 +25,7 @@ from engine.factory import Factory, build_factory, load_recipe_scene
 from engine.provenance import source_sha256
 
 EXPORT_VERSION = 2  # of what this file does with frames
-WORLDS = {"blowhole": 92, "break": 116, "crack": 92, FREE: 64}  # images of each class; learners draw from 80
+WORLDS = {"blowhole": 92, "break": 92, "crack": 96, FREE: 64}  # images of each class; learners draw from 80
 WORLDS_APART = 10_000  # no two classes show the same segment
 PAIR_WORLDS = 26  # of a class, rendered with and without their defects
 BATCH = 6  # worlds a launch
