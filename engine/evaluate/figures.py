@@ -24,6 +24,17 @@ class Part:
     image: Flags  # [image]
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Of a part, with an overlap of 0.5."""
+
+    instances: int
+    found: int
+    hits: int  # predictions that found something
+    alarms: int  # and those that found nothing
+    most_in_image: int  # instances of the fullest picture
+
+
 class Curves:
     """The predictions of a part, sorted once, so that figures under many weights of its pictures are cheap.
 
@@ -63,6 +74,15 @@ class Curves:
         """Return how many predictions with at least this score found nothing, a picture; `images` are weights."""
         own = images[self._found_image] * (self._score >= score)
         return _share(own[self._miss[:, LOOSE]].sum(), images.sum())
+
+    def counts(self, score: float) -> Counts:
+        """Return whole numbers of instances and of predictions with at least this score."""
+        sure = self._score >= score
+        return Counts(
+            len(self._truth), int((self.matches.truth_score[self._truth, LOOSE] >= score).sum()),
+            int((self._hit[:, LOOSE] & sure).sum()), int((self._miss[:, LOOSE] & sure).sum()),
+            int(np.bincount(self._truth_image).max(initial=0)),
+        )  # fmt: skip
 
     def average_precision(self, weights: Floats | None = None, *, loose: bool = False) -> float:
         """Return the average precision over classes, and over overlaps of 0.5 .. 0.95, or of 0.5 alone.
