@@ -99,14 +99,21 @@ def _rows(truth: Any, evaluation: Any) -> Matches:
     rows = [row_of.get(annotation, -1) for annotation in match_ids.ravel().tolist()]
     found_truth = np.array(rows, np.int64).reshape(-1, count)
     score = np.array(founds["score"], np.float64)
-    ignored = np.array(truths["ignored"], np.bool_)
     truth_score = np.full((len(row_of), count), np.nan)
     for column in range(count):
         hit = found_truth[:, column] >= 0
         truth_score[found_truth[hit, column], column] = score[hit]
     return Matches(
-        image_ids, {int(c["id"]): str(c["name"]) for c in truth.dataset["categories"]},
-        *(np.array(truths[name], np.int64) for name in ("image", "id", "class")), ignored, truth_score,
-        *(np.array(founds[name], np.int64) for name in ("image", "class")), score, found_truth,
-        np.array(founds["ignored"], np.bool_).reshape(-1, count),
-    )  # fmt: skip
+        image_ids=image_ids,
+        categories={int(c["id"]): str(c["name"]) for c in truth.dataset["categories"]},
+        truth_image=np.array(truths["image"], np.int64),
+        truth_id=np.array(truths["id"], np.int64),
+        truth_class=np.array(truths["class"], np.int64),
+        truth_ignored=np.array(truths["ignored"], np.bool_),
+        truth_score=truth_score,
+        found_image=np.array(founds["image"], np.int64),
+        found_class=np.array(founds["class"], np.int64),
+        found_score=score,
+        found_truth=found_truth,
+        found_ignored=np.array(founds["ignored"], np.bool_).reshape(-1, count),
+    )
