@@ -242,7 +242,9 @@ BELOW = {  # modules that read tables for others, who came by a door, that write
     "engine/write/view.py", "engine/dataset/contents.py", "engine/dataset/finalise.py", "engine/dataset/health.py",
     "engine/dataset/check_pixels.py", "engine/dataset/check_rows.py", "engine/dataset/check_defects.py",
     "engine/dataset/check_geometry.py", "engine/dataset/regenerate.py", "engine/dataset/verify.py",
-    "engine/dataset/ingest.py", "engine/formats/huggingface.py",
+    "engine/dataset/ingest.py", "engine/formats/huggingface.py", "engine/collect/merge.py",
+    "engine/compare/columns.py", "engine/lineage/measures.py", "engine/sharing/shareable.py",
+    "engine/view/gallery/columns.py",
 }  # fmt: skip
 
 
