@@ -167,7 +167,10 @@ def _expand(
     if within:
         same = a == b
         sizes = np.where(same, own.count[a] * (own.count[a] - 1) // 2, sizes)
-    firsts, seconds, bits, listed = [], [], [], 0
+    single = (sizes == 1) & ((a != b) if within else True)  # most are: no need to go through them one by one
+    i, j = own.order[own.start[a[single]]], other.order[other.start[b[single]]]
+    firsts, seconds, bits = [np.minimum(i, j) if within else i], [np.maximum(i, j) if within else j], [distance[single]]
+    a, b, distance, listed = a[~single], b[~single], distance[~single], 0
     for one, two, far in zip(a, b, distance):
         if listed >= limit:
             break
@@ -178,9 +181,8 @@ def _expand(
         seconds.append(j)
         bits.append(np.full(len(i), far))
         listed += len(i)
-    none = np.zeros(0, np.int64)
-    first, second, far = (np.concatenate([none, *parts]) for parts in (firsts, seconds, bits))
-    order = np.lexsort((second, first, far))
+    first, second, far = (np.concatenate(parts) for parts in (firsts, seconds, bits))
+    order = np.lexsort((second, first, far))[:limit]
     return NearPairs(first[order], second[order], far[order], int(sizes.sum()))
 
 
