@@ -50,7 +50,8 @@ other, k = 1, one repetition each; `copypaste` reaches an AP of 0.240 and an AUR
 | that, bars before the ends off | 0.368, 0.931 | |
 
 Most false alarms lie at dark ends and corners of clean segments, which real lines show more raggedly than ours; the
-views from above the ends were meant for them. Rules between the last two were judged as trial 10, `hybrid` at k = 1:
+views from above the ends were meant for them. Rules between the last two were judged as trial 10, which was stopped
+early, `hybrid` at k = 1:
 
 | direction | repetitions | trial 9 | trial 10 |
 | --- | --- | --- | --- |
