@@ -86,7 +86,7 @@ def prove(
     result["facts"] = {
         "real_defects": len(defects), "normals": len(normals), "test": len(tested), "synthetic": len(synthetic),
         "surfaces": len({tile.surface for tile in tested}), "k": list(counts), "seeds": list(seeds),
-        "recipes": json.loads((folder / "annotations.json").read_text(encoding="utf-8"))["info"].get("recipes"),
+        "recipes": json.loads((folder / "annotations.json").read_text(encoding="utf-8")).get("info", {}).get("recipes"),
     }  # fmt: skip
     return result
 

@@ -42,7 +42,7 @@ def write_folder(folder: Path, surfaces: range, *, spot: float = 0.3) -> Path:
         if mask.any():
             annotations.append(_annotation(mask, number, labels.index(label) + 1, len(annotations) + 1))
     categories = [{"id": k + 1, "name": label} for k, label in enumerate(labels[:3])]
-    data = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+    data = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "annotations.json").write_text(json.dumps(data))
     return folder
 
