@@ -32,6 +32,7 @@ class Measured:
 
     name: str
     where: str
+    about: str
     of_instances: bool  # its condition chooses instances, not pictures
     images: int
     groups: int
@@ -86,7 +87,7 @@ def measure(
     found = matches.truth_score[counted, 0] >= settings.score
     enough = len(groups) >= own.min_support and bool(part.image.any())
     return Measured(
-        name, own.where, of_instances, int(part.image.sum()), len(groups), int(counted.sum()),
+        name, own.where, own.about, of_instances, int(part.image.sum()), len(groups), int(counted.sum()),
         int(counted.sum() - found.sum()), own.risk_weight, own.min_support,
         _figures(curves, part, truth, settings) if enough else {},
     )  # fmt: skip
