@@ -35,7 +35,8 @@ th { color: var(--faint); font-weight: 500; white-space: nowrap; } td p { max-wi
 .open { color: var(--faint); } svg.bar { display: block; } .axis { stroke: var(--line); stroke-width: 2; }
 .spread { stroke: #5aa9ff; stroke-width: 5; opacity: 0.55; }
 .value { fill: #eceef2; }
-.worst { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 14px; }
+.worst { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 14px;
+  align-items: start; }
 figure { margin: 0; padding: 8px; background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
   font-size: 12px; color: var(--faint); overflow-wrap: anywhere; }
 .picture { position: relative; margin-bottom: 6px; } .picture img { display: block; width: 100%; }
