@@ -20,7 +20,7 @@ from engine.errors import UserError
 from engine.formats.masks import encode
 from engine.formats.record import Category, Frame, Instance
 from engine.formats.registry import Records
-from engine.mix.draw import Sequences, draw_epoch, interleave, quotas, systematic_counts
+from engine.mix.draw import Draws, Sequences, draw_epoch, interleave, quotas, systematic_counts
 from engine.mix.mixed import Mixed
 from engine.mix.plan import plan_of
 from engine.mix.store import LabelStore
@@ -67,6 +67,23 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def mix(folder: Path, **more: object) -> Mixed:
     sources = {"real": {"dataset": "real", "share": 1}, "toy": {"dataset": "toy", "share": 3}}
     return Mixed(plan_of({"sources": sources, "epoch_frames": 40} | more, folder))
+
+
+@pytest.mark.parametrize("counts", [(20, 20), (30, 10), (12, 12, 12)])
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_every_rank_has_the_shares_of_the_epoch_all_along(counts: tuple[int, ...], ranks: int) -> None:
+    """Two equal sources alternate: every second frame would be of one of them alone."""
+    source = interleave(np.array(counts))
+    draws = Draws(source, np.arange(len(source)))
+    parts = [draws.of_rank(rank, ranks) for rank in range(ranks)]
+    kept = len(source) - len(source) % ranks
+    assert sorted(np.concatenate([part.frame for part in parts]).tolist()) == list(range(kept))
+    shares = np.array(counts) / sum(counts)
+    for part in parts:
+        assert (np.diff(part.frame) > 0).all()
+        for end in range(1, len(part.source) + 1):
+            seen = np.bincount(part.source[:end], minlength=len(counts))
+            assert (np.abs(seen - shares * end) <= 2.0).all()
 
 
 def test_systematic_counts_add_up_and_are_right_on_average() -> None:
