@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from sklearn.metrics import roc_auc_score
 
 from engine.evaluate.__main__ import main
 from engine.evaluate.images import Ranked
+from engine.evaluate.truth import _groups
 from tests.engine.test_mix import make_real
 
 COUNT = 60  # pictures: each shows a nail, every third a screw; picture n has the luma n
@@ -142,6 +144,15 @@ def test_one_group_has_figures_and_no_interval(dataset: Path, tmp_path: Path) ->
     assert report["groups"] == 1
     assert by_name(report)["x"]["figures"]["recall"] == {"value": pytest.approx(53 / 80), "low": None, "high": None}
     assert "interval unknown" in (tmp_path / "found-report/evaluation.html").read_text()
+
+
+def test_frames_without_a_group_are_observations_of_their_own(tmp_path: Path) -> None:
+    """Three frames of one surface, and three whose surface nobody knows: four groups, not two."""
+    (tmp_path / "index").mkdir()
+    columns = {"frame_id": [0, 1, 2, 3, 4, 5], "world": [0, 1, 2, 3, 4, 5], "surface": [7, 7, 7, None, None, -1]}
+    pq.write_table(pa.table(columns), tmp_path / "index/frames.parquet")
+    group, by = _groups(tmp_path, np.arange(6), "surface")
+    assert (group.tolist(), by) == ([0, 0, 0, 1, 2, 3], "surface")
 
 
 def test_the_page_pictures_the_worst_frames(dataset: Path, tmp_path: Path) -> None:
