@@ -19,7 +19,7 @@ from engine.evaluate.figures import Part
 from engine.evaluate.images import measure_images
 from engine.evaluate.match import Matches, match
 from engine.evaluate.page import write_evaluation_page
-from engine.evaluate.predictions import Predictions, Task, read_predictions
+from engine.evaluate.predictions import read_predictions
 from engine.evaluate.report import default_out, match_table, plain_report, prediction_table, table_lines
 from engine.evaluate.slices import SliceReader, read_slices
 from engine.evaluate.truth import Truth, read_truth
@@ -67,7 +67,11 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if out.resolve().is_relative_to(arguments.dataset.resolve()):
         raise UserError(f"--out {out} is in the dataset; reports go beside it")
     truth = read_truth(arguments.dataset.absolute(), arguments.group)
-    predictions, matches = _matched(truth, arguments.predictions)
+    predictions = read_predictions(arguments.predictions, truth.image_ids, truth.categories)
+    others = None
+    if arguments.against is not None:
+        others = read_predictions(arguments.against, truth.image_ids, truth.categories)
+    matches = match(truth.labels, predictions, None if others is None else others.task)
     truth = truth.in_order(matches.truth_id)
     settings = Measurement(arguments.score, arguments.replicates, arguments.seed)
     slices = {} if arguments.slices is None else read_slices(arguments.slices)
@@ -75,8 +79,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     parts = {name: (own, *reader.part(name, own)) for name, own in slices.items()}
     measured = measure_slices(truth, matches, parts, settings)
     compared: list[Compared] = []
-    if arguments.against is not None:
-        _, other = _matched(truth, arguments.against, matches.task)
+    if others is not None:
+        other = match(truth.labels, others, matches.task)
         if other.task != matches.task:
             raise UserError(f"--against has instances compared as {other.task}, the predictions as {matches.task}")
         whole = Part(np.ones(len(matches.truth_id), np.bool_), np.ones(len(matches.image_ids), np.bool_))
@@ -101,11 +105,6 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         say(f"pictures: {scores.positive} of {scores.images} show something; {', '.join(words)}")
     say(f"intervals: 90 %, over {report['groups']} groups by {truth.group_by}; risk {report['risk']}; written to {out}")
     return 0
-
-
-def _matched(truth: Truth, path: Path, task: Task | None = None) -> tuple[Predictions, Matches]:
-    predictions = read_predictions(path, truth.image_ids, truth.categories)
-    return predictions, match(truth.labels, predictions, task)
 
 
 def _write(out: Path, truth: Truth, matches: Matches, files: Mapping[str, Iterable[bytes]]) -> None:

@@ -20,6 +20,7 @@ from engine.evaluate.__main__ import main
 from engine.evaluate.images import Ranked
 from engine.evaluate.truth import _groups
 from tests.engine.test_mix import make_real
+from tests.engine.toy_dataset import make_toy, toy_plan
 
 COUNT = 60  # pictures: each shows a nail, every third a screw; picture n has the luma n
 
@@ -107,6 +108,17 @@ def test_two_models_are_compared_in_pairs(dataset: Path, tmp_path: Path) -> None
     assert recall["value"] == pytest.approx(16 / 80)
     assert 0.1 < recall["low"] < recall["high"] < 0.3
     assert recall["verdict"] == "better"
+
+
+def test_a_model_that_finds_nothing_is_compared_by_what_the_other_finds(tmp_path: Path) -> None:
+    """With masks: none at all is no reason to compare boxes."""
+    dataset = tmp_path / "toy"
+    make_toy(dataset, range(2), toy_plan())
+    masks = [perfect(a) | {"segmentation": a["segmentation"]} for a in labels_of(dataset)]
+    (tmp_path / "other.json").write_text(json.dumps(masks))
+    report = evaluate(dataset, tmp_path, [], {"x": {"where": "true"}}, "--against", str(tmp_path / "other.json"))
+    assert report["compared_by"] == "masks"
+    assert report["against"][0]["recall"]["value"] == -1.0
 
 
 def test_scores_of_pictures_are_those_of_scikit_learn(dataset: Path, tmp_path: Path) -> None:
