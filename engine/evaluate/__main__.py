@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,17 +14,20 @@ from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
 from engine.evaluate.compare import Compared, compare
 from engine.evaluate.evaluate import Measurement, measure_slices
+from engine.evaluate.failures import failures_of
 from engine.evaluate.figures import Part
 from engine.evaluate.images import measure_images
 from engine.evaluate.match import Matches, match
-from engine.evaluate.predictions import Predictions, read_predictions
+from engine.evaluate.page import write_evaluation_page
+from engine.evaluate.predictions import read_predictions
 from engine.evaluate.report import default_out, match_table, plain_report, prediction_table, table_lines
 from engine.evaluate.slices import SliceReader, read_slices
 from engine.evaluate.truth import Truth, read_truth
 from engine.write.files import TEMPORARY, publish, remove_tree
 from engine.write.tables import parquet_bytes
 
-REPORT, MATCHES, PREDICTIONS = "evaluation.json", "matches.parquet", "predictions.parquet"
+REPORT, PAGE, MATCHES, PREDICTIONS = "evaluation.json", "evaluation.html", "matches.parquet", "predictions.parquet"
+MOST_PICTURED = 500
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -44,6 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--group", metavar="COLUMN", help="column of independent groups (default: of the ingest, or world)"
     )
     parser.add_argument("--replicates", type=int, default=500, metavar="N", help="of the bootstrap (%(default)s)")
+    parser.add_argument("--worst", type=int, default=24, metavar="N", help="pictures on the page (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
     chosen = parser.parse_args(arguments)
     try:
@@ -57,8 +61,17 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Evaluate and write the report; return 0 once it is there."""
     if arguments.replicates < 50 or arguments.seed < 0:
         raise UserError("--replicates must be at least 50, --seed 0 or more")
+    if not 0 <= arguments.worst <= MOST_PICTURED:
+        raise UserError(f"--worst must be in 0..{MOST_PICTURED}, got {arguments.worst}")
+    out = (arguments.out or default_out(arguments.predictions)).absolute()
+    if out.resolve().is_relative_to(arguments.dataset.resolve()):
+        raise UserError(f"--out {out} is in the dataset; reports go beside it")
     truth = read_truth(arguments.dataset.absolute(), arguments.group)
-    predictions, matches = _matched(truth, arguments.predictions)
+    predictions = read_predictions(arguments.predictions, truth.image_ids, truth.categories)
+    others = None
+    if arguments.against is not None:
+        others = read_predictions(arguments.against, truth.image_ids, truth.categories)
+    matches = match(truth.labels, predictions, None if others is None else others.task)
     truth = truth.in_order(matches.truth_id)
     settings = Measurement(arguments.score, arguments.replicates, arguments.seed)
     slices = {} if arguments.slices is None else read_slices(arguments.slices)
@@ -66,8 +79,10 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     parts = {name: (own, *reader.part(name, own)) for name, own in slices.items()}
     measured = measure_slices(truth, matches, parts, settings)
     compared: list[Compared] = []
-    if arguments.against is not None:
-        _, other = _matched(truth, arguments.against)
+    if others is not None:
+        other = match(truth.labels, others, matches.task)
+        if other.task != matches.task:
+            raise UserError(f"--against has instances compared as {other.task}, the predictions as {matches.task}")
         whole = Part(np.ones(len(matches.truth_id), np.bool_), np.ones(len(matches.image_ids), np.bool_))
         cases = {"all": whole} | {name: part for name, (_, part, _) in parts.items()}
         enough = {one.name for one in measured if one.is_sufficient}
@@ -77,9 +92,12 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if predictions.image_scores:
         shown = np.bincount(matches.truth_image[~matches.truth_ignored], minlength=len(matches.image_ids)) > 0
         scores = measure_images(truth, shown, predictions.image_scores, settings)
-    out = (arguments.out or default_out(arguments.predictions)).absolute()
-    report = plain_report(truth, measured, compared, scores, settings)
-    _write(out, report, truth, matches)
+    failures = failures_of(truth, matches, predictions, arguments.worst, settings.score)
+    report = plain_report(truth, matches.task, measured, compared, scores, settings, failures)
+    _write(out, truth, matches, {
+        REPORT: [(json.dumps(report, indent=1) + "\n").encode()],
+        PAGE: write_evaluation_page(truth, report, failures, arguments.predictions.name),
+    })  # fmt: skip
     for line in table_lines(measured, compared):
         say(line)
     if scores is not None:
@@ -89,16 +107,14 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     return 0
 
 
-def _matched(truth: Truth, path: Path) -> tuple[Predictions, Matches]:
-    predictions = read_predictions(path, truth.image_ids, truth.categories)
-    return predictions, match(truth.labels, predictions)
-
-
-def _write(out: Path, report: dict[str, object], truth: Truth, matches: Matches) -> None:
+def _write(out: Path, truth: Truth, matches: Matches, files: Mapping[str, Iterable[bytes]]) -> None:
+    """Write the tables, then the files, the report last."""
+    tables = {MATCHES: match_table(truth, matches), PREDICTIONS: prediction_table(truth, matches)}
     try:
-        publish(out, out / MATCHES, [parquet_bytes(match_table(truth, matches))])
-        publish(out, out / PREDICTIONS, [parquet_bytes(prediction_table(truth, matches))])
-        publish(out, out / REPORT, [(json.dumps(report, indent=1) + "\n").encode()])
+        for name, table in tables.items():
+            publish(out, out / name, [parquet_bytes(table)])
+        for name in sorted(files, key=lambda name: name == REPORT):
+            publish(out, out / name, files[name])
     finally:
         remove_tree(out / TEMPORARY)
 

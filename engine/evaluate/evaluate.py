@@ -14,6 +14,7 @@ from engine.evaluate.match import Matches
 from engine.evaluate.slices import ALL, Slice
 from engine.evaluate.truth import Truth
 
+RULE_OF_THREE = 3.0  # -ln 0.05: what is seen in none of n is with 95 % rarer than this / n
 FIGURES = ("recall", "precision", "AP", "AP50", "false_alarms")
 
 
@@ -32,6 +33,7 @@ class Measured:
 
     name: str
     where: str
+    about: str
     of_instances: bool  # its condition chooses instances, not pictures
     images: int
     groups: int
@@ -86,7 +88,7 @@ def measure(
     found = matches.truth_score[counted, 0] >= settings.score
     enough = len(groups) >= own.min_support and bool(part.image.any())
     return Measured(
-        name, own.where, of_instances, int(part.image.sum()), len(groups), int(counted.sum()),
+        name, own.where, own.about, of_instances, int(part.image.sum()), len(groups), int(counted.sum()),
         int(counted.sum() - found.sum()), own.risk_weight, own.min_support,
         _figures(curves, part, truth, settings) if enough else {},
     )  # fmt: skip
@@ -112,25 +114,29 @@ def figure_values(curves: Curves, weights: Floats, score: float) -> dict[str, fl
 
 
 def _figures(curves: Curves, part: Part, truth: Truth, settings: Measurement) -> dict[str, Figure]:
-    """Return the figures with intervals: of the bootstrap over groups, or Wilson's where it has no spread to show.
+    """Return the figures with intervals: of the bootstrap over groups, or others where it has no spread to show.
 
-    Wilson's are those of shares where every group is one picture with one instance at most, and, of as many trials
-    as there are groups, where nothing or everything is right: there, every replicate says the same.
+    Wilson's are those of recall where every group is one picture with one instance at most, and, of as many trials
+    as there are groups, of shares where nothing or everything is right: there, every replicate says the same. No
+    false alarms in n groups are at most 3 / n a picture. One group alone says nothing of others: NaN.
+    Source of the rule of three: Hanley, Lippman-Hand, If nothing goes wrong, is everything all right? JAMA 249, 1983.
     """
     values = figure_values(curves, part.image.astype(np.float64), settings.score)
+    groups = len(np.unique(truth.group[part.image]))
+    if groups < 2:
+        return {name: Figure(value, math.nan, math.nan) for name, value in values.items()}
     replicates = [figure_values(curves, own, settings.score) for own in replicate_weights(part, truth, settings)]
     found = {name: Figure(value, *interval(_column(replicates, name))) for name, value in values.items()}
-    counts, groups = curves.counts(settings.score), len(np.unique(truth.group[part.image]))
-    alone = groups == int(part.image.sum()) and counts.most_in_image <= 1
-    shares = {"recall": (counts.found, counts.instances), "precision": (counts.hits, counts.hits + counts.alarms)}
-    for name, (right, trials) in shares.items():
-        value = values[name]
-        if math.isnan(value):
-            continue
-        if alone and name == "recall":
-            found[name] = Figure(value, *wilson(right, trials))
-        elif value in (0.0, 1.0):
-            found[name] = Figure(value, *wilson(value * min(trials, groups), min(trials, groups)))
+    counts = curves.counts(settings.score)
+    trials = {"precision": counts.hits + counts.alarms}
+    for name in ("recall", "precision", "AP", "AP50"):
+        value, most = values[name], min(trials.get(name, counts.instances), groups)
+        if value in (0.0, 1.0):
+            found[name] = Figure(value, *wilson(value * most, most))
+    if groups == int(part.image.sum()) and counts.most_in_image <= 1 and counts.instances:
+        found["recall"] = Figure(values["recall"], *wilson(counts.found, counts.instances))
+    if values["false_alarms"] == 0.0:
+        found["false_alarms"] = Figure(0.0, 0.0, RULE_OF_THREE / groups)
     return found
 
 

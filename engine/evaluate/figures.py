@@ -22,6 +22,7 @@ class Part:
 
     truth: Flags  # [truth]
     image: Flags  # [image]
+    of_classes: bool = False  # predictions of classes that none of these instances has do not count
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,16 @@ class Curves:
         wanted = np.zeros(len(matches.truth_id) + 1, np.bool_)
         wanted[self._truth] = True
         order = np.argsort(-matches.found_score, kind="mergesort")
+        self.classes = np.unique(self._truth_class)
         order = order[part.image[matches.found_image[order]]]
+        if part.of_classes:
+            order = order[np.isin(matches.found_class[order], self.classes)]
         hit = matches.found_truth[order]
         self._hit = (hit >= 0) & wanted[hit]
         self._miss = (hit < 0) & ~matches.found_ignored[order]
         self._score = matches.found_score[order]
         self._found_image = matches.found_image[order]
         self._found_class = matches.found_class[order]
-        self.classes = np.unique(self._truth_class)
 
     def recall(self, weights: Floats | None = None, *, score: float = -math.inf) -> float:
         """Return the share of instances that are found with an overlap of 0.5 and at least this score."""
@@ -110,7 +113,7 @@ class Curves:
             misses = np.cumsum(own * self._miss[rows, column])
             precision = np.where(hits + misses > 0.0, hits / np.maximum(hits + misses, np.spacing(1)), 0.0)
             envelope = np.maximum.accumulate(precision[::-1])[::-1]
-            at = np.searchsorted(hits / total, RECALLS - 1e-12, side="left")
+            at = np.searchsorted(hits / total, RECALLS, side="left")
             values.append(np.where(at < len(rows), np.append(envelope, 0.0)[np.minimum(at, len(rows))], 0.0).mean())
         return float(np.mean(values))
 

@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UserError
-from engine.evaluate.predictions import Predictions
+from engine.evaluate.predictions import Predictions, Task
+from engine.evaluate.shapes import check_shapes, keypoint_sigmas
 
 THRESHOLDS = np.linspace(0.5, 0.95, 10)  # of the overlap, as COCO averages over
-MOST_DETECTIONS = 100  # of a class in a picture; the surest
+MOST_DETECTIONS: Mapping[Task, int] = {"bbox": 100, "segm": 100, "keypoints": 20}  # of a class in a picture, as COCO's
 
 
 @dataclass(frozen=True)
 class Matches:
     """Every instance and every prediction of a dataset. Images are positions in `image_ids`."""
 
+    task: Task  # what instances were compared by
     image_ids: NDArray[np.int64]  # [image], sorted
     categories: Mapping[int, str]  # id -> key
     truth_image: NDArray[np.int64]  # [truth]
@@ -35,33 +37,72 @@ class Matches:
     found_score: NDArray[np.float64]
     found_truth: NDArray[np.int64]  # [prediction, threshold], row of the instance that it found; -1: none
     found_ignored: NDArray[np.bool_]  # [prediction, threshold], of a crowd
+    found_entry: NDArray[np.int64]  # [prediction], its place in `Predictions.instances`
 
 
-def match(labels: Path, predictions: Predictions) -> Matches:
+def match(labels: Path, predictions: Predictions, task: Task | None = None) -> Matches:
     """Return which instances of a labels/coco.json the predictions found, class by class.
 
     Within a class and picture the surest prediction chooses first, the instance that it overlaps most of those
     that are left, if by the threshold at least. Source: pycocotools' COCOeval.evaluateImg, which does it.
 
+    Args:
+        labels: The ground truth.
+        predictions: What a model said.
+        task: What to compare instances by, where the predictions have no instances to tell.
     Raises:
         UserError: If the labels or predictions cannot be used for the task.
     """
     from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
 
-    task = predictions.task or "bbox"
+    task = predictions.task or task or "bbox"
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             truth = COCO(str(labels))
-            found = _results(truth, predictions)
-            evaluation = COCOeval(truth, found, task)
-            evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
-            evaluation.params.maxDets = [MOST_DETECTIONS]
-            evaluation.params.iouThrs = THRESHOLDS
-            evaluation.evaluate()
+            check_shapes(predictions, truth.imgs, truth.cats)
+            _check_truth(truth, task)
+            cells = _cells(truth, _results(truth, predictions), task)
     except (KeyError, TypeError, ValueError, AssertionError, IndexError) as error:
         raise UserError(f"the predictions cannot be compared as {task}: {type(error).__name__}: {error}") from error
-    return _rows(truth, evaluation)
+    return _rows(task, truth, cells)
+
+
+def _check_truth(truth: Any, task: Task) -> None:
+    """Raise if instances have no mask to be compared by; those without keypoints are ignored, as COCO does."""
+    annotations = truth.dataset["annotations"]
+    if task == "segm":
+        without = sum("segmentation" not in one for one in annotations)
+        if without:
+            raise UserError(
+                f"{without} of {len(annotations)} instances of the dataset have a box alone; leave `segmentation` out "
+                "of the predictions to compare boxes"
+            )
+    if task == "keypoints":
+        count_of = {number: len(sigmas) for number, sigmas in keypoint_sigmas(truth.cats).items()}
+        for one in annotations:
+            if "keypoints" not in one:
+                one |= {"keypoints": [0] * (3 * count_of.get(one["category_id"], 0)), "num_keypoints": 0}
+
+
+def _cells(truth: Any, found: Any, task: Task) -> list[Any]:
+    """Return what COCOeval says of every class and picture; keypoints are compared by the sigmas of their class."""
+    from pycocotools.cocoeval import COCOeval
+
+    parts: list[tuple[list[int], list[float]]] = [(truth.getCatIds(), [])]
+    if task == "keypoints":
+        parts = [([number], sigmas) for number, sigmas in keypoint_sigmas(truth.cats).items()]
+    cells: list[Any] = []
+    for category_ids, sigmas in parts:
+        evaluation = COCOeval(truth, found, task)
+        evaluation.params.catIds = category_ids
+        evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+        evaluation.params.maxDets = [MOST_DETECTIONS[task]]
+        evaluation.params.iouThrs = THRESHOLDS
+        if sigmas:
+            evaluation.params.kpt_oks_sigmas = np.array(sigmas)
+        evaluation.evaluate()
+        cells += evaluation.evalImgs
+    return cells
 
 
 def _results(truth: Any, predictions: Predictions) -> Any:
@@ -75,12 +116,12 @@ def _results(truth: Any, predictions: Predictions) -> Any:
     return nothing
 
 
-def _rows(truth: Any, evaluation: Any) -> Matches:
+def _rows(task: Task, truth: Any, cells: list[Any]) -> Matches:
     image_ids = np.array(sorted(truth.imgs), np.int64)
     position = {int(image): number for number, image in enumerate(image_ids)}
     truths: dict[str, list[Any]] = {name: [] for name in ("image", "id", "class", "ignored")}
-    founds: dict[str, list[Any]] = {name: [] for name in ("image", "class", "score", "match", "ignored")}
-    for cell in evaluation.evalImgs:
+    founds: dict[str, list[Any]] = {name: [] for name in ("image", "class", "score", "match", "ignored", "entry")}
+    for cell in cells:
         if cell is None:
             continue
         image, category = position[int(cell["image_id"])], int(cell["category_id"])
@@ -91,6 +132,7 @@ def _rows(truth: Any, evaluation: Any) -> Matches:
         founds["image"] += [image] * len(cell["dtIds"])
         founds["class"] += [category] * len(cell["dtIds"])
         founds["score"] += cell["dtScores"]
+        founds["entry"] += [int(i) - 1 for i in cell["dtIds"]]  # loadRes counts from 1
         founds["match"] += list(np.asarray(cell["dtMatches"], np.int64).T)
         founds["ignored"] += list(np.asarray(cell["dtIgnore"], np.bool_).T)
     row_of = {annotation: row for row, annotation in enumerate(truths["id"])}
@@ -104,6 +146,7 @@ def _rows(truth: Any, evaluation: Any) -> Matches:
         hit = found_truth[:, column] >= 0
         truth_score[found_truth[hit, column], column] = score[hit]
     return Matches(
+        task=task,
         image_ids=image_ids,
         categories={int(c["id"]): str(c["name"]) for c in truth.dataset["categories"]},
         truth_image=np.array(truths["image"], np.int64),
@@ -116,4 +159,5 @@ def _rows(truth: Any, evaluation: Any) -> Matches:
         found_score=score,
         found_truth=found_truth,
         found_ignored=np.array(founds["ignored"], np.bool_).reshape(-1, count),
+        found_entry=np.array(founds["entry"], np.int64),
     )

@@ -8,7 +8,7 @@ Source: COCO results format, https://cocodataset.org/#format-results.
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,25 +50,24 @@ def read_predictions(path: Path, image_ids: set[int], category_ids: Mapping[int,
     for number, entry in enumerate(data):
         where = f"{path}, entry {number}"
         image = entry.get("image_id")
-        if image not in image_ids or isinstance(image, bool):
+        if not _is_id(image) or image not in image_ids:
             raise UserError(
                 f"{where}: image_id {image!r} is no picture of the dataset; ids are those of labels/coco.json"
             )
         score = entry.get("score")
-        if not isinstance(score, int | float) or isinstance(score, bool) or not math.isfinite(score):
+        if not is_finite(score):
             raise UserError(f"{where}: score {score!r} is not a number")
         if "category_id" not in entry:
             if image in scores:
                 raise UserError(f"{where}: image {image} has a second score of the picture; one is enough")
             scores[image] = float(score)
             continue
-        if entry["category_id"] not in category_ids:
+        if not _is_id(entry["category_id"]) or entry["category_id"] not in category_ids:
             known = ", ".join(f"{key} {name}" for key, name in sorted(category_ids.items()))
             raise UserError(f"{where}: category_id {entry['category_id']!r} is no class of the dataset: {known}")
         instances.append(entry)
     task = _task_of(instances, path)
-    if task == "bbox":
-        _check_boxes(instances, path)
+    _check_boxes([entry for entry in instances if task == "bbox" or "bbox" in entry], path)
     return Predictions(task, tuple(instances), scores)
 
 
@@ -86,9 +85,20 @@ def _task_of(instances: list[dict[str, Any]], path: Path) -> Task | None:
     raise UserError(f"{path}: instances have none of {', '.join(SHAPES.values())}")
 
 
+def is_finite(value: Any) -> bool:
+    """Return whether a value of a JSON file is a number that a float can hold."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max  # NaN is not
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _check_boxes(instances: list[dict[str, Any]], path: Path) -> None:
     for number, entry in enumerate(instances):
         box = entry["bbox"]
-        is_box = isinstance(box, list) and len(box) == 4 and all(isinstance(v, int | float) for v in box)
-        if not is_box or not all(map(math.isfinite, box)) or min(box[2:]) < 0:
+        is_box = isinstance(box, list) and len(box) == 4 and all(map(is_finite, box))
+        if not is_box or min(box[2:]) < 0:
             raise UserError(f"{path}, instance {number}: bbox {box!r} is not [x, y, width, height] in pixels")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +12,29 @@ import pyarrow as pa
 
 from engine.evaluate.compare import Compared
 from engine.evaluate.evaluate import FIGURES, Figure, Measured, Measurement
+from engine.evaluate.failures import Failure
 from engine.evaluate.figures import LOOSE
 from engine.evaluate.images import ImageScores
 from engine.evaluate.match import Matches
+from engine.evaluate.predictions import Task
 from engine.evaluate.truth import Truth
 from engine.plain import to_plain
 
 SCHEMA = "evaluation/1"
 DIGITS = 6
 INSUFFICIENT = "insufficient"
+COMPARED_BY: Mapping[Task, str] = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
 
 
 def plain_report(
-    truth: Truth, measured: Sequence[Measured], compared: Sequence[Compared], scores: ImageScores | None,
-    settings: Measurement,
+    truth: Truth, task: Task, measured: Sequence[Measured], compared: Sequence[Compared],
+    scores: ImageScores | None, settings: Measurement, failures: Sequence[Failure],
 ) -> dict[str, Any]:  # fmt: skip
     """Return the report as plain data; what is not known is null."""
     return {
         "schema": SCHEMA, "dataset_id": truth.manifest.dataset_id, "content_root": truth.manifest.content_root,
-        "group_by": truth.group_by, "images": len(truth.frame_id), "groups": int(truth.group.max(initial=-1)) + 1,
+        "compared_by": COMPARED_BY[task], "group_by": truth.group_by,
+        "images": len(truth.frame_id), "groups": int(truth.group.max(initial=-1)) + 1,
         "settings": to_plain(settings), "risk": _number(sum(one.risk for one in measured[1:])),
         "slices": [_plain(one) for one in measured],
         "image_scores": None if scores is None else _plain_scores(scores),
@@ -38,6 +42,10 @@ def plain_report(
             {"slice": one.name} | {name: _figure(figure) | {"verdict": one.verdict(name)}
              for name, figure in one.differences.items()}
             for one in compared
+        ],
+        "worst": [
+            {"frame_id": int(truth.frame_id[one.image]), "path": one.path, "missed": one.missed, "alarms": one.alarms}
+            for one in failures
         ],
     }  # fmt: skip
 
@@ -87,21 +95,6 @@ def prediction_table(truth: Truth, matches: Matches) -> pa.Table:
     })  # fmt: skip
 
 
-def worst_frames(truth: Truth, matches: Matches, count: int, score: float) -> list[dict[str, Any]]:
-    """Return the frames with the most misses and sure false alarms, the worst first."""
-    missed = (~(matches.truth_score[:, LOOSE] >= score) & ~matches.truth_ignored).astype(float)
-    alarm = (matches.found_truth[:, LOOSE] < 0) & ~matches.found_ignored[:, LOOSE] & (matches.found_score >= score)
-    images = len(matches.image_ids)
-    misses = np.bincount(matches.truth_image, missed, images)
-    alarms = np.bincount(matches.found_image, alarm * matches.found_score, images)
-    order = np.argsort(-(misses + alarms), kind="stable")[:count]
-    return [
-        {"image": int(i), "frame_id": int(truth.frame_id[i]), "path": truth.path[i], "missed": int(misses[i]),
-         "alarms": int(np.bincount(matches.found_image[alarm], minlength=images)[i])}
-        for i in order.tolist() if misses[i] + alarms[i] > 0.0
-    ]  # fmt: skip
-
-
 def default_out(predictions: Path) -> Path:
     """Return where a report goes: beside the predictions."""
     return predictions.with_name(f"{predictions.stem}-report")
@@ -110,9 +103,10 @@ def default_out(predictions: Path) -> Path:
 def _plain(one: Measured) -> dict[str, Any]:
     figures: dict[str, Any] = {name: _figure(figure) for name, figure in one.figures.items()}
     return {
-        "name": one.name, "where": one.where, "of": "instances" if one.of_instances else "images",
+        "name": one.name, "where": one.where, "about": one.about, "of": "instances" if one.of_instances else "images",
         "images": one.images, "groups": one.groups, "instances": one.instances, "missed": one.missed,
-        "risk_weight": one.risk_weight, "min_support": one.min_support, "risk": _number(one.risk),
+        "risk_weight": one.risk_weight, "min_support": one.min_support,
+        "risk": _number(one.risk) if one.is_sufficient else None,
         "verdict": None if one.is_sufficient else INSUFFICIENT, "figures": figures,
     }  # fmt: skip
 

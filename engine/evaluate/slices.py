@@ -5,14 +5,15 @@
     rare_crack:  {where: "i.class = 'crack' AND i.cnr < 2"}
 
 A condition over the frame `f` and its world chooses pictures, with everything in them. One that names the instance `i`
-chooses instances: rows of the index of instances, or of defects, with the columns of their frame beside them.
+chooses instances: rows of the index of instances, or of defects, with the columns of their frame beside them. False
+alarms of such a slice are those of its classes, in its pictures.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import yaml
@@ -23,9 +24,6 @@ from engine.evaluate.figures import Part
 from engine.evaluate.truth import Truth
 from engine.plain import from_plain
 from engine.query import open_index
-
-if TYPE_CHECKING:
-    pass
 
 LARGEST_RISK = 1e6
 ALL = "all"
@@ -125,7 +123,7 @@ class SliceReader:
         wanted = set(keys)
         chosen = np.array([key in wanted for key in truth.instance], np.bool_)
         image = np.isin(truth.frame_id, np.array([key[0] for key in truth.instance], np.int64)[chosen])
-        return Part(chosen, image)
+        return Part(chosen, image, of_classes=True)
 
 
 def _refused(name: str, own: Slice, error: Exception) -> UserError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engine.collect.groups import group_columns
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.write.begin import MANIFEST
 from engine.write.coco import Coco
 from engine.write.record import read_json
 
+WORLD = "world"
 DEFECT_MARK = "handling_step"  # a column that annotations of defects have and others have not
 
 
@@ -53,7 +54,7 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
 
     Args:
         dataset: The folder.
-        group: Column of the frames index whose values are independent; None: that of the dataset's ingest, else worlds.
+        group: Column of the frames index whose values are independent; None: those that the dataset names.
     Raises:
         UserError: If the dataset is not complete, has no labels/coco.json, or no such column.
     """
@@ -80,20 +81,22 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
 
 
 def _groups(dataset: Path, frame_id: NDArray[np.int64], group: str | None) -> tuple[NDArray[np.int64], str]:
+    """Return the group of every picture and the column that says it; a frame without a value is of its world's group.
+
+    A negative number is no value, as for engine.shift.
+    """
     path = dataset / "index" / "frames.parquet"
     names = pq.read_schema(path).names
-    column = group or _own_group(dataset) or "world"
+    column = group or next((name for name in group_columns(dataset) if name in names), WORLD)
     if column not in names:
         raise UserError(f"--group {column}: no column of index/frames.parquet; there are {', '.join(names)}")
-    table = pq.read_table(path, columns=sorted({"frame_id", column}))
-    value_of = dict(zip(table["frame_id"].to_pylist(), table[column].to_pylist(), strict=True))
-    values = [value_of[frame] for frame in frame_id.tolist()]
-    number_of: dict[Any, int] = {}
-    return np.array([number_of.setdefault(json.dumps(value), len(number_of)) for value in values], np.int64), column
+    table = pq.read_table(path, columns=sorted({"frame_id", WORLD, column}))
+    rows = zip(table["frame_id"].to_pylist(), table[WORLD].to_pylist(), table[column].to_pylist(), strict=True)
+    value_of = {frame: (WORLD, world) if _is_unknown(value) else (column, value) for frame, world, value in rows}
+    number_of: dict[str, int] = {}
+    values = [repr(value_of[frame]) for frame in frame_id.tolist()]
+    return np.array([number_of.setdefault(value, len(number_of)) for value in values], np.int64), column
 
 
-def _own_group(dataset: Path) -> str | None:
-    """Return the first group column of a dataset that was taken in."""
-    recipe = read_json(dataset / "recipe.json")
-    groups = recipe.get("options", {}).get("groups") if isinstance(recipe, dict) else None
-    return str(groups[0]) if isinstance(groups, list) and groups else None
+def _is_unknown(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and value < 0)

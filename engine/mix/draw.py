@@ -4,7 +4,8 @@ Every source has an endless sequence of frames: cycle after cycle of as many dra
 order. In a cycle a frame comes as often as its weight says, rounded so that the counts of a cycle add up and their mean
 over cycles is exact: with equal weights, once. An epoch takes the next n frames of every sequence, n being its share of
 the epoch by largest remainders, so that over epochs no frame is left out. Sources are interleaved evenly: from the
-start of an epoch to any place of it each has its share to within one frame. Ranks take every R-th of that order.
+start of an epoch to any place of it each has its share to within one frame. Ranks are dealt the frames of every source
+in turn, so that each has the shares of the epoch, too: every R-th of the order could be of one source alone.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ class Draws:
     frame: Integers  # [draw], position in its source
 
     def of_rank(self, rank: int, ranks: int) -> Draws:
-        """Return every `ranks`-th draw, as many for every rank: up to `ranks` - 1 at the end are left out."""
+        """Return every `ranks`-th draw of every source, as many for every rank: up to `ranks` - 1 are left out."""
         if not 0 <= rank < ranks:
             raise ValueError(f"rank {rank} is not one of {ranks}")
         end = len(self.source) - len(self.source) % ranks
-        return Draws(self.source[rank:end:ranks], self.frame[rank:end:ranks])
+        by_source = np.argsort(self.source[:end], kind="stable")
+        own = np.sort(by_source[rank::ranks])
+        return Draws(self.source[own], self.frame[own])
 
 
 class Sequences:

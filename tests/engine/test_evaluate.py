@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -15,7 +18,9 @@ from sklearn.metrics import roc_auc_score
 
 from engine.evaluate.__main__ import main
 from engine.evaluate.images import Ranked
+from engine.evaluate.truth import _groups
 from tests.engine.test_mix import make_real
+from tests.engine.toy_dataset import make_toy, toy_plan
 
 COUNT = 60  # pictures: each shows a nail, every third a screw; picture n has the luma n
 
@@ -32,6 +37,10 @@ def labels_of(dataset: Path) -> list[dict[str, Any]]:
 
 def perfect(annotation: dict[str, Any], score: float = 0.9) -> dict[str, Any]:
     return {name: annotation[name] for name in ("image_id", "category_id", "bbox")} | {"score": score}
+
+
+def mask_of(segmentation: Any) -> dict[str, Any]:
+    return {"image_id": 1, "category_id": 1, "score": 1, "segmentation": segmentation}
 
 
 def evaluate(dataset: Path, folder: Path, predictions: list[Any], slices: dict[str, Any], *more: str) -> dict[str, Any]:
@@ -101,6 +110,17 @@ def test_two_models_are_compared_in_pairs(dataset: Path, tmp_path: Path) -> None
     assert recall["verdict"] == "better"
 
 
+def test_a_model_that_finds_nothing_is_compared_by_what_the_other_finds(tmp_path: Path) -> None:
+    """With masks: none at all is no reason to compare boxes."""
+    dataset = tmp_path / "toy"
+    make_toy(dataset, range(2), toy_plan())
+    masks = [perfect(a) | {"segmentation": a["segmentation"]} for a in labels_of(dataset)]
+    (tmp_path / "other.json").write_text(json.dumps(masks))
+    report = evaluate(dataset, tmp_path, [], {"x": {"where": "true"}}, "--against", str(tmp_path / "other.json"))
+    assert report["compared_by"] == "masks"
+    assert report["against"][0]["recall"]["value"] == -1.0
+
+
 def test_scores_of_pictures_are_those_of_scikit_learn(dataset: Path, tmp_path: Path) -> None:
     """Weighted, with ties; where every picture shows something there is nothing to tell apart."""
     random = np.random.default_rng(2)
@@ -116,6 +136,74 @@ def test_scores_of_pictures_are_those_of_scikit_learn(dataset: Path, tmp_path: P
     assert ranked.figures(weights[order])[0] == pytest.approx(referee, abs=1e-12)
 
 
+def test_false_alarms_of_a_slice_of_instances_are_those_of_its_classes(dataset: Path, tmp_path: Path) -> None:
+    """A false nail beside every screw says nothing of how screws are found; of the pictures it does."""
+    found = [perfect(a) for a in labels_of(dataset)]
+    screws = {a["image_id"] for a in labels_of(dataset) if a["category_id"] == 2}
+    found += [{"image_id": n, "category_id": 1, "bbox": [30, 20, 5, 5], "score": 0.5} for n in screws]
+    slices = {"screws": {"where": "i.class = 'screw'"}, "pictures": {"where": "n_instances = 2"}}
+    told = by_name(evaluate(dataset, tmp_path, found, slices))
+    assert told["screws"]["figures"]["precision"]["value"] == 1.0
+    assert told["screws"]["figures"]["false_alarms"] == {"value": 0.0, "low": 0.0, "high": 3 / 20}
+    assert told["pictures"]["figures"]["precision"]["value"] == pytest.approx(40 / 60)
+
+
+def test_one_group_has_figures_and_no_interval(dataset: Path, tmp_path: Path) -> None:
+    """All pictures show the same thing: however many they are, they are one observation."""
+    found = [perfect(a) for a in labels_of(dataset) if a["image_id"] > 20]
+    slices = {"x": {"where": "true", "min_support": 1}}
+    report = evaluate(dataset, tmp_path, found, slices, "--group", "step")
+    assert report["groups"] == 1
+    assert by_name(report)["x"]["figures"]["recall"] == {"value": pytest.approx(53 / 80), "low": None, "high": None}
+    assert "interval unknown" in (tmp_path / "found-report/evaluation.html").read_text()
+
+
+def test_frames_without_a_group_are_observations_of_their_own(tmp_path: Path) -> None:
+    """Three frames of one surface, and three whose surface nobody knows: four groups, not two."""
+    (tmp_path / "index").mkdir()
+    columns = {"frame_id": [0, 1, 2, 3, 4, 5], "world": [0, 1, 2, 3, 4, 5], "surface": [7, 7, 7, None, None, -1]}
+    pq.write_table(pa.table(columns), tmp_path / "index/frames.parquet")
+    group, by = _groups(tmp_path, np.arange(6), "surface")
+    assert (group.tolist(), by) == ([0, 0, 0, 1, 2, 3], "surface")
+
+
+def test_the_page_pictures_the_worst_frames(dataset: Path, tmp_path: Path) -> None:
+    """Two misses and a false alarm in picture 7 come first, with all that was seen; words of data are words."""
+    found = [perfect(a) for a in labels_of(dataset) if a["image_id"] != 7]
+    found.append({"image_id": 7, "category_id": 2, "bbox": [30.5, 20, 5, 6], "score": 0.75})
+    slices = {"<script>": {"where": "lum_mean < 0.9", "about": "<b>dim</b>"}}
+    report = evaluate(dataset, tmp_path, found, slices, "--worst", "3")
+    assert report["worst"] == [{"frame_id": 6, "path": "images/000/000006.png", "missed": 2, "alarms": 1}]
+    page = (tmp_path / "found-report/evaluation.html").read_text()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    style = base64.b64encode(hashlib.sha256(page.split("<style>")[1].split("</style>")[0].encode()).digest()).decode()
+    assert policy is not None
+    assert policy[1] == (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
+    )
+    assert "<script" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;" in page
+    assert page.count("<figure>") == page.count('<img src="data:image/jpeg') == 1
+    drawn = re.findall(r"<title>([^<]+)</title><rect class=\"shape (\w+)[^>]+ x=\"([\d.]+)\" y=\"([\d.]+)\"", page)
+    assert drawn == [
+        ("nail, missed", "missed", "2.00", "5.00"), ("screw, missed", "missed", "10.00", "10.00"),
+        ("screw 0.75, false alarm", "alarm", "30.50", "20.00"),
+    ]  # fmt: skip
+
+
+def test_a_report_leaves_the_dataset_alone_and_masks_are_compared_with_masks(dataset, tmp_path, capsys) -> None:
+    labels = labels_of(dataset)
+    masks = [perfect(a) | {"segmentation": a["segmentation"]} for a in labels if "segmentation" in a]
+    for name, found in (("boxes", [perfect(labels[0])]), ("masks", masks)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(found))
+    files = [str(dataset), str(tmp_path / "boxes.json"), "--replicates", "60"]
+    assert main([*files, "--out", str(dataset / "report")]) == 2
+    assert "is in the dataset" in capsys.readouterr().err
+    assert main([str(dataset), str(tmp_path / "masks.json"), "--replicates", "60"]) == 2
+    assert "20 of 80 instances of the dataset have a box alone" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("predictions", "message"),
     [
@@ -126,6 +214,13 @@ def test_scores_of_pictures_are_those_of_scikit_learn(dataset: Path, tmp_path: P
         ([{"image_id": 1, "category_id": 1, "bbox": [0, 0, -1, 1], "score": 1}], r"bbox \[0, 0, -1, 1\]"),
         ([{"image_id": 1, "category_id": 1, "score": 1}], "have none of"),
         ([{"image_id": 1, "score": 1}, {"image_id": 1, "score": 1}], "a second score"),
+        ([{"image_id": [1], "category_id": 1, "bbox": [0, 0, 1, 1], "score": 1}], r"image_id \[1\] is no picture"),
+        ([{"image_id": 1, "category_id": [1], "bbox": [0, 0, 1, 1], "score": 1}], r"category_id \[1\] is no class"),
+        ([{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1], "score": 10**400}], "is not a number"),
+        ([mask_of([[0, 0, 9, 0, 9, 9]])], r"is not \{size, counts\}"),
+        ([mask_of({"size": [32, 40], "counts": "5"})], r"has the size \[32, 40\], its picture \[30, 40\]"),
+        ([mask_of({"size": [30, 40], "counts": "5"})], "do not fill 30 x 40 pixels"),
+        ([{"image_id": 1, "category_id": 1, "keypoints": [1, 2, 2], "score": 1}], "of a class that has none"),
         ([{"image_id": 1, "score": 1}], "59 of 60 pictures have no score"),
     ],
 )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from pycocotools.mask import encode
 
 from engine.evaluate.figures import Curves, Part
 from engine.evaluate.intervals import bootstrap, group_weights, interval, wilson
@@ -18,6 +19,7 @@ from engine.evaluate.match import match
 from engine.evaluate.predictions import read_predictions
 
 CATEGORIES = {3: "nail", 8: "screw", 9: "bolt"}
+SIGMAS = {3: [0.05, 0.1, 0.2, 0.1], 8: [0.03 + 0.01 * n for n in range(17)], 9: [0.05, 0.05]}
 
 
 def make_labels(folder: Path, seed: int, images: int = 40) -> tuple[Path, Path]:
@@ -79,6 +81,64 @@ def test_the_whole_set_has_the_figures_of_pycocotools(tmp_path: Path, seed: int)
     counts = np.array([(matches.truth_class[~matches.truth_ignored] == c).sum() for c in CATEGORIES])
     known = recall > -1
     assert curves.recall() == pytest.approx((recall * counts)[known].sum() / counts[known].sum(), abs=1e-12)
+
+
+def with_shapes(labels: Path, results: Path, task: str) -> None:
+    """Give all boxes of both files masks (the box, rounded) or keypoints (four or seventeen places in it)."""
+    truth, found = (json.loads(path.read_text()) for path in (labels, results))
+    random = np.random.default_rng(7)
+    for one in truth["annotations"] + found:
+        x, y, w, h = one["bbox"]
+        if task == "segm":
+            mask = np.zeros((128, 128), np.uint8, order="F")
+            mask[round(y) : round(y + h) + 1, round(x) : round(x + w) + 1] = 1
+            rle = encode(mask)
+            one["segmentation"] = {"size": rle["size"], "counts": rle["counts"].decode()}
+            continue
+        count = len(SIGMAS[one["category_id"]])
+        places = np.linspace(0.1, 0.9, count)
+        seen = random.integers(0, 3, count) * (random.random() > 0.1) if "id" in one else np.full(count, 2)
+        one["keypoints"] = np.stack([x + w * places, y + h * places, seen], axis=1).ravel().tolist()
+        if "id" in one:
+            one["num_keypoints"] = int((seen > 0).sum())
+    if task == "keypoints":
+        for category in truth["categories"]:
+            sigmas = SIGMAS[category["id"]]
+            category |= {"keypoints": [f"k{n}" for n in range(len(sigmas))], "skeleton": [], "sigmas": sigmas}
+        first = truth["annotations"][0]
+        more = [one for one in found if one["category_id"] == first["category_id"]]
+        found += [one | {"image_id": first["image_id"]} for one in more[:30]]
+    for path, data in zip((labels, results), (truth, found), strict=True):
+        path.write_text(json.dumps(data))
+
+
+@pytest.mark.parametrize("task", ["segm", "keypoints"])
+@pytest.mark.parametrize("seed", range(3))
+def test_masks_and_keypoints_have_the_figures_of_pycocotools(tmp_path: Path, seed: int, task: str) -> None:
+    """Keypoints class by class, since pycocotools knows one set of sigmas; 20 predictions of a class in a picture."""
+    labels, results = make_labels(tmp_path, seed)
+    with_shapes(labels, results, task)
+    images = {image["id"] for image in json.loads(labels.read_text())["images"]}
+    predictions = read_predictions(results, images, CATEGORIES)
+    assert predictions.task == task
+    matches = match(labels, predictions)
+    stats = []
+    for classes in [[c] for c in CATEGORIES] if task == "keypoints" else [[*CATEGORIES]]:
+        with contextlib.redirect_stdout(io.StringIO()):
+            truth = COCO(str(labels))
+            referee = COCOeval(truth, truth.loadRes(str(results)), task)
+            referee.params.catIds = classes
+            if task == "keypoints":
+                referee.params.kpt_oks_sigmas = np.array(SIGMAS[classes[0]])
+            referee.evaluate()
+            referee.accumulate()
+            referee.summarize()
+        stats += [referee.stats[:2]] if referee.stats[0] > -1.0 else []
+    curves = Curves(matches, Part(np.ones(len(matches.truth_id), bool), np.ones(len(matches.image_ids), bool)))
+    wanted = np.mean(stats, axis=0)
+    assert 0.05 < wanted[0] < 0.95
+    assert curves.average_precision() == pytest.approx(wanted[0], abs=1e-9)
+    assert curves.average_precision(loose=True) == pytest.approx(wanted[1], abs=1e-9)
 
 
 def test_weights_are_as_good_as_copies_of_pictures(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from engine.errors import UserError
 from engine.formats.masks import encode
 from engine.formats.record import Category, Frame, Instance
 from engine.formats.registry import Records
-from engine.mix.draw import Sequences, draw_epoch, interleave, quotas, systematic_counts
+from engine.mix.draw import Draws, Sequences, draw_epoch, interleave, quotas, systematic_counts
 from engine.mix.mixed import Mixed
 from engine.mix.plan import plan_of
 from engine.mix.store import LabelStore
@@ -69,6 +69,23 @@ def mix(folder: Path, **more: object) -> Mixed:
     return Mixed(plan_of({"sources": sources, "epoch_frames": 40} | more, folder))
 
 
+@pytest.mark.parametrize("counts", [(20, 20), (30, 10), (12, 12, 12)])
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_every_rank_has_the_shares_of_the_epoch_all_along(counts: tuple[int, ...], ranks: int) -> None:
+    """Two equal sources alternate: every second frame would be of one of them alone."""
+    source = interleave(np.array(counts))
+    draws = Draws(source, np.arange(len(source)))
+    parts = [draws.of_rank(rank, ranks) for rank in range(ranks)]
+    kept = len(source) - len(source) % ranks
+    assert sorted(np.concatenate([part.frame for part in parts]).tolist()) == list(range(kept))
+    shares = np.array(counts) / sum(counts)
+    for part in parts:
+        assert (np.diff(part.frame) > 0).all()
+        for end in range(1, len(part.source) + 1):
+            seen = np.bincount(part.source[:end], minlength=len(counts))
+            assert (np.abs(seen - shares * end) <= 2.0).all()
+
+
 def test_systematic_counts_add_up_and_are_right_on_average() -> None:
     weights = np.array([1.0, 0.25, 4.0, 2.5, 1.0])
     all_counts = np.array([systematic_counts(weights, offset) for offset in (np.arange(2000) + 0.5) / 2000])
@@ -114,8 +131,8 @@ def test_ranks_share_an_epoch_without_overlap() -> None:
     whole = draw_epoch(sequences, counts, 3)
     parts = [whole.of_rank(rank, 3) for rank in range(3)]
     assert [len(part.frame) for part in parts] == [13, 13, 13]
-    woven = np.stack([part.frame for part in parts], axis=1).ravel()
-    np.testing.assert_array_equal(woven, whole.frame[:39])
+    dealt = [pair for part in parts for pair in zip(part.source.tolist(), part.frame.tolist(), strict=True)]
+    assert Counter(dealt) == Counter(zip(whole.source[:39].tolist(), whole.frame[:39].tolist(), strict=True))
 
 
 def test_epochs_go_on_where_the_last_ended(folder: Path) -> None:
