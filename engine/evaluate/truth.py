@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engine.collect.groups import WORLD, independent_column
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.write.begin import MANIFEST
@@ -53,7 +54,7 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
 
     Args:
         dataset: The folder.
-        group: Column of the frames index whose values are independent; None: that of the dataset's ingest, else worlds.
+        group: Column of the frames index whose values are independent; None: see `independent_column`.
     Raises:
         UserError: If the dataset is not complete, has no labels/coco.json, or no such column.
     """
@@ -82,18 +83,11 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
 def _groups(dataset: Path, frame_id: NDArray[np.int64], group: str | None) -> tuple[NDArray[np.int64], str]:
     path = dataset / "index" / "frames.parquet"
     names = pq.read_schema(path).names
-    column = group or _own_group(dataset) or "world"
-    if column not in names:
-        raise UserError(f"--group {column}: no column of index/frames.parquet; there are {', '.join(names)}")
-    table = pq.read_table(path, columns=sorted({"frame_id", column}))
-    value_of = dict(zip(table["frame_id"].to_pylist(), table[column].to_pylist(), strict=True))
+    column = independent_column(dataset, names, group)
+    table = pq.read_table(path, columns=sorted({"frame_id", WORLD, column}))
+    worlds = [f"{WORLD} {world}" for world in table[WORLD].to_pylist()]
+    known = (world if value is None else value for value, world in zip(table[column].to_pylist(), worlds, strict=True))
+    value_of = dict(zip(table["frame_id"].to_pylist(), known, strict=True))
     values = [value_of[frame] for frame in frame_id.tolist()]
     number_of: dict[Any, int] = {}
     return np.array([number_of.setdefault(json.dumps(value), len(number_of)) for value in values], np.int64), column
-
-
-def _own_group(dataset: Path) -> str | None:
-    """Return the first group column of a dataset that was taken in."""
-    recipe = read_json(dataset / "recipe.json")
-    groups = recipe.get("options", {}).get("groups") if isinstance(recipe, dict) else None
-    return str(groups[0]) if isinstance(groups, list) and groups else None
