@@ -142,7 +142,7 @@ def read_balance(path: Path) -> Balance:
         UserError: If it cannot be read, or is no such definition.
     """
     shipped = conf_folder() / "balance" / f"{path}.yaml"
-    return from_plain(Balance, read_yaml(shipped if not path.exists() and shipped.is_file() else path), str(path))
+    return from_plain(Balance, read_yaml(shipped if not path.is_file() and shipped.is_file() else path), str(path))
 
 
 def check_balance(out: Path, spec: Balance, where: str) -> BalanceReport:
