@@ -7,17 +7,19 @@ group over the picture's name. Splits and intervals of a dataset respect its gro
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.collect.columns import OWN
-from engine.collect.intent import Ingest, Mixture, Selection, read_intent
+from engine.collect.intent import Ingest, read_intent
 from engine.collect.source import Picture
 from engine.errors import UserError, near_matches
+from engine.recipe import Recipe
 from engine.write.begin import RECIPE
 
 FOLDER = "folder"
+WORLD = "world"
 NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 LONGEST_RULE = 200  # characters
 LONGEST_SUBJECT = 255  # characters of a name that a rule is tried on
@@ -70,19 +72,40 @@ def group_values(pictures: Sequence[Picture], rules: Mapping[str, str]) -> list[
 def group_columns(dataset: Path) -> tuple[str, ...]:
     """Return the columns of frames whose values must not be torn apart by a split, the first the most important.
 
-    Those that an ingest was told; of selections and mixtures, the usual ones (`surface`, `sequence`, `scene`) that
-    are there. Rendered worlds are independent: none.
+    Those that an ingest was told; of what was made from other datasets, the usual ones (`surface`, `sequence`,
+    `scene`) that are there. Rendered worlds are independent: none.
     """
     intent = read_intent(dataset / RECIPE)
     if isinstance(intent, Ingest):
-        return tuple(str(name) for name in intent.options.get(OPTION, ()))
+        named = intent.options.get(OPTION, ())
+        return (named,) if isinstance(named, str) else tuple(str(name) for name in named)
     frames = dataset / "index" / "frames.parquet"
-    if isinstance(intent, Selection | Mixture) and frames.is_file():
+    if not isinstance(intent, Recipe) and frames.is_file():
         import pyarrow.parquet as pq
 
         names = pq.read_schema(frames).names
         return tuple(name for name in USUAL if name in names)
     return ()
+
+
+def independent_column(dataset: Path, known: Collection[str], wanted: str | None = None) -> str:
+    """Return the column whose values are independent observations, for intervals and for what looks alike by nature.
+
+    Args:
+        dataset: The folder.
+        known: Its columns of frames and worlds.
+        wanted: What a user says; None: the first of `group_columns` or, where nothing was rendered, of the usual ones;
+            else the world. Frames without a value are grouped by world.
+    Raises:
+        UserError: If the dataset has no such column.
+    """
+    if wanted is not None and wanted not in known:
+        near = near_matches(wanted, tuple(known))
+        raise UserError(f"group {wanted}: {dataset.name} has no such column; near: {near}")
+    if wanted is not None:
+        return wanted
+    usual = () if isinstance(read_intent(dataset / RECIPE), Recipe) else USUAL
+    return next((name for name in (*group_columns(dataset), *usual) if name in known), WORLD)
 
 
 def _value(picture: Picture, rule: str, expression: re.Pattern[str] | None) -> Any:

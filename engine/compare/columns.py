@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engine.collect.groups import group_columns
 from engine.collect.parent import HASH_SUFFIX
 from engine.errors import UserError
 from engine.write.files import inside
@@ -100,9 +101,9 @@ class Index:
 
     @cached_property
     def group_name(self) -> str:
-        """What groups are called: the column of frames that says so, else the world."""
+        """What groups are called: the column of frames that an ingest named or that says so, else the world."""
         schema = self.schema("frames")
-        for name in GROUPS:
+        for name in (*group_columns(self.out), *GROUPS):
             if schema is not None and name in schema.names and not self.read("frames", name).null_count:
                 return name
         return "world"

@@ -11,38 +11,41 @@ from pathlib import Path
 from engine.errors import UserError, WriteFailed
 
 COMMANDS = (
-    "assets",
-    "balance",
-    "card",
-    "coverage",
-    "diff",
-    "duplicates",
-    "export",
-    "health",
     "info",
-    "ingest",
-    "laws",
-    "lineage",
-    "lock",
-    "merge",
-    "mix",
-    "refs",
-    "select",
-    "shift",
-    "tamper-check",
-    "taxonomy",
-    "validate",
     "verify",
     "view",
+    "laws",
     "world",
-)  # modules of this package with HELP, add_arguments(parser) and run(arguments, say) -> int
+    "ingest",
+    "lock",
+    "health",
+    "balance",
+    "coverage",
+    "shift",
+    "duplicates",
+    "assets",
+    "select",
+    "merge",
+    "refs",
+    "diff",
+    "taxonomy",
+    "mix",
+    "lineage",
+    "card",
+    "tamper-check",
+    "export",
+    "validate",
+)  # in the order of docs/datasets.md; modules with HELP, add_arguments(parser) and run(arguments, say) -> int
 COMPARED = frozenset({"against", "compare", "holdout", "reference"})  # options that name a dataset
 PIPE_CLOSED = 128 + 13  # as a shell reports SIGPIPE
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m engine.dataset", description="Look at datasets and check them.")
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.dataset",
+        description="Look at datasets, take pictures in, check, compare, mix, trace and export them.",
+    )
     parser.add_argument(
         "--store", type=Path, default=None, metavar="DIR",
         help="where name@version, which may stand for any dataset, is looked up (default: OMMATIDIA_STORE, or store/)",

@@ -21,12 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Run the command; return 1 if the licence of an asset is unknown, else 0."""
-    from engine.dataset.shift import check_outside, write_report
     from engine.sharing.assets import asset_table
     from engine.write.record import json_bytes
+    from engine.write.reports import check_place, write_report
 
     dataset = arguments.dataset.absolute()
-    check_outside(arguments.json, dataset)
+    if arguments.json is not None:
+        check_place(arguments.json)
     table = asset_table(dataset, scene_folders(arguments.scenes))
     for row in table.rows:
         photograph = ", a photograph" if row.photograph else ""
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if table.unknown:
         say(f"{len(table.unknown)} of {len(table.rows)} have no known licence")
     if arguments.json is not None:
-        write_report(arguments.json, json_bytes(table))
+        write_report(arguments.json, [json_bytes(table)])
     return UNKNOWN if table.unknown else 0
 
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Run the command; return 0 if every share is what was asked."""
     from engine.health.balance import check_balance, read_balance, to_json
-    from engine.health.report import write_json
+    from engine.write.reports import write_json
 
     report = check_balance(arguments.dataset.absolute(), read_balance(arguments.spec), str(arguments.spec))
     for axis in report.axes:

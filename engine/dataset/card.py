@@ -23,8 +23,9 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.collect.holdout import opened
     from engine.lineage.changes import changes, read_version
     from engine.lineage.document import markdown, page
-    from engine.lineage.pages import card_of, contact_sheet, write_page
+    from engine.lineage.pages import card_of, contact_sheet
     from engine.lineage.search import search
+    from engine.write.reports import write_report
 
     out: Path = arguments.dataset.absolute()
     opened(out, "card")
@@ -39,6 +40,6 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         say(markdown(blocks).rstrip("\n"))
         return 0
     title = f"{out.name}: {version.manifest.dataset_id}"
-    write_page(arguments.html, page(title, [*blocks[:1], *contact_sheet(out), *blocks[1:]]))
+    write_report(arguments.html, [page(title, [*blocks[:1], *contact_sheet(out), *blocks[1:]]).encode()])
     say(f"written to {arguments.html}")
     return 0

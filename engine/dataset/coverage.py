@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Run the command; return 0 if nothing is missing."""
     from engine.health.coverage import cover, read_requirements
     from engine.health.missing import commands
-    from engine.health.report import write_json
+    from engine.write.reports import write_json
 
     wanted = read_requirements(arguments.require, arguments.config_dir)
     covers = cover([out.absolute() for out in arguments.datasets], wanted, str(arguments.require))

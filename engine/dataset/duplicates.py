@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Run the command; return 1 if a pair crosses datasets, else 0."""
-    from engine.dataset.shift import check_outside, write_report
     from engine.shift.duplicates import duplicates_page, find_duplicates
     from engine.shift.pictures import open_pictures
+    from engine.write.reports import check_place, write_report
 
     if not 0 <= arguments.threshold <= MOST_BITS:
         raise UserError(f"--threshold {arguments.threshold}: from 0, equal hashes, to {MOST_BITS} bits of 64")
@@ -38,8 +38,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     sets = [open_pictures(folder) for folder in folders]
     holdout = None if arguments.holdout is None else open_pictures(arguments.holdout.absolute())
     everything = [*sets, *([] if holdout is None else [holdout])]
-    for file in (arguments.json, arguments.html):
-        check_outside(file, *(pictures.out for pictures in everything))
+    for file in filter(None, (arguments.json, arguments.html)):
+        check_place(file)
     with Progress() as progress:
         report = find_duplicates(sets, holdout, arguments.threshold, progress)
     for part in report.searched:
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if arguments.json is not None:
         from engine.write.record import json_bytes
 
-        write_report(arguments.json, json_bytes(report))
+        write_report(arguments.json, [json_bytes(report)])
     if arguments.html is not None:
-        write_report(arguments.html, duplicates_page(report, everything))
+        write_report(arguments.html, [duplicates_page(report, everything)])
         say(f"look at {arguments.html}")
     return LEAK if report.leaks else 0

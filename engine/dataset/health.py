@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.health.inspect import inspect
     from engine.health.limits import read_limits
     from engine.health.page import write_health_page
-    from engine.health.report import write_beside, write_json
     from engine.plain import to_plain
+    from engine.write.reports import write_json, write_report
 
     dataset: Path = arguments.dataset.absolute()
     limits = read_limits(arguments.limits)
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if arguments.json is not None:
         write_json(arguments.json, {"schema": "health/1", "measures": to_plain(limits.measures), **to_plain(report)})
     if arguments.html is not None:
-        write_beside(arguments.html, write_health_page(dataset, report))
+        write_report(arguments.html, write_health_page(dataset, report))
         say(f"look at {arguments.html}")
     return 1 if report.broken else 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,11 +26,14 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Run the command; return 0, or 2 if the folder is neither a dataset nor a run."""
     from engine.lineage.drawing import draw
     from engine.lineage.graph import build
-    from engine.lineage.pages import drawing_page, write_page
+    from engine.lineage.pages import drawing_page
     from engine.lineage.prov import openlineage_events, prov_json
     from engine.lineage.search import search
     from engine.lineage.tree import tree_lines
+    from engine.write.reports import check_place, write_json, write_report
 
+    for file in filter(None, (arguments.json, arguments.svg, arguments.html)):
+        check_place(file)
     folder: Path = arguments.folder.absolute()
     places = [folder.parent, *(path.absolute() for path in arguments.search)]
     for place in places:
@@ -44,9 +46,9 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         say(f"note: {note}")
     if arguments.json is not None:
         plain = prov_json(graph) if arguments.format == "prov" else openlineage_events(graph)
-        write_page(arguments.json, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+        write_json(arguments.json, plain)
     if arguments.svg is not None:
-        write_page(arguments.svg, draw(graph))
+        write_report(arguments.svg, [draw(graph).encode()])
     if arguments.html is not None:
-        write_page(arguments.html, drawing_page(graph))
+        write_report(arguments.html, [drawing_page(graph).encode()])
     return 0

@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.shift.pictures import check_group, open_pictures
     from engine.shift.report import lines
     from engine.shift.shift import ShiftPlan, compare_datasets
+    from engine.write.reports import check_place, write_report
 
     limit: float | None = arguments.fail_above
     if limit is not None and not 0.5 <= limit <= 1.0:
@@ -45,8 +46,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     folders = arguments.dataset.absolute(), arguments.real.absolute()
     dataset, reference = (open_pictures(folder, group=arguments.group) for folder in folders)
     check_group(arguments.group, dataset, reference)
-    for file in (arguments.json, arguments.html):
-        check_outside(file, *folders)
+    for file in filter(None, (arguments.json, arguments.html)):
+        check_place(file)
     plan = ShiftPlan(
         arguments.crops, arguments.n, arguments.side, arguments.seed,
         tuple(filter(None, (arguments.classes or "").split(","))), not arguments.no_artefacts,
@@ -58,45 +59,13 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if arguments.json is not None:
         from engine.write.record import json_bytes
 
-        write_report(arguments.json, json_bytes(report))
+        write_report(arguments.json, [json_bytes(report)])
     if arguments.html is not None:
         from engine.shift.page import shift_page
 
-        write_report(arguments.html, shift_page(report, dataset))
+        write_report(arguments.html, [shift_page(report, dataset)])
         say(f"look at {arguments.html}")
     if limit is not None and report.highest_auc() > limit:
         say(f"AUC {report.highest_auc():.2f} is above --fail-above {limit:g}")
         return TOLD_APART
     return 0
-
-
-def check_outside(file: Path | None, *datasets: Path) -> None:
-    """Refuse a report inside of a dataset, whose files are all in its manifest.
-
-    Raises:
-        UserError: If it would lie in one.
-    """
-    for dataset in datasets:
-        if file is not None and file.resolve().is_relative_to(dataset.resolve()):
-            raise UserError(f"{file} lies in the dataset {dataset}; write it beside, as its manifest lists all files")
-
-
-def write_report(file: Path, data: bytes) -> None:
-    """Write a file as a whole or not at all.
-
-    Raises:
-        WriteFailed: If the disk refuses.
-    """
-    import os
-    import secrets
-
-    from engine.write.files import refusals_named
-
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    with refusals_named(file):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(data)
-            temporary.rename(file)
-        finally:
-            temporary.unlink(missing_ok=True)

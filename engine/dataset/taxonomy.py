@@ -163,7 +163,7 @@ def _drift(arguments: argparse.Namespace, say: Say) -> int:
     for line in _drift_lines(report):
         say(line)
     if arguments.json is not None:
-        from engine.health.report import write_json
+        from engine.write.reports import write_json
 
         plain: dict[str, Any] = {"schema": "taxonomy-drift/1", **to_plain(report)}
         write_json(arguments.json, plain | {"alpha": arguments.alpha, "effect": arguments.effect})

@@ -11,14 +11,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from engine.collect.groups import group_columns
+from engine.collect.groups import WORLD, independent_column
+from engine.collect.holdout import opened
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.write.begin import MANIFEST
 from engine.write.coco import Coco
 from engine.write.record import read_json
 
-WORLD = "world"
 DEFECT_MARK = "handling_step"  # a column that annotations of defects have and others have not
 
 
@@ -54,7 +54,7 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
 
     Args:
         dataset: The folder.
-        group: Column of the frames index whose values are independent; None: those that the dataset names.
+        group: Column of the frames index whose values are independent; None: see `independent_column`.
     Raises:
         UserError: If the dataset is not complete, has no labels/coco.json, or no such column.
     """
@@ -63,6 +63,7 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
     labels = dataset / Coco.PATH
     if not labels.is_file():
         raise UserError(f"{dataset} has no {Coco.PATH}; make it with write=[coco]")
+    opened(dataset, "evaluate")
     data = read_json(labels)
     annotation: dict[int, tuple[int, bool, int]] = {}
     try:
@@ -87,9 +88,7 @@ def _groups(dataset: Path, frame_id: NDArray[np.int64], group: str | None) -> tu
     """
     path = dataset / "index" / "frames.parquet"
     names = pq.read_schema(path).names
-    column = group or next((name for name in group_columns(dataset) if name in names), WORLD)
-    if column not in names:
-        raise UserError(f"--group {column}: no column of index/frames.parquet; there are {', '.join(names)}")
+    column = independent_column(dataset, names, group)
     table = pq.read_table(path, columns=sorted({"frame_id", WORLD, column}))
     rows = zip(table["frame_id"].to_pylist(), table[WORLD].to_pylist(), table[column].to_pylist(), strict=True)
     value_of = {frame: (WORLD, world) if _is_unknown(value) else (column, value) for frame, world, value in rows}

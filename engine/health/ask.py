@@ -87,6 +87,13 @@ def expression(text: str, where: str) -> str:
     return f"({' '.join(text.split())})"
 
 
+def group_of(column: str) -> str:
+    """Return the SQL of a frame's group as text: its world where it has no value of the column."""
+    return (
+        quoted(column) + "::VARCHAR" if column == "world" else f"coalesce({quoted(column)}::VARCHAR, 'world ' || world)"
+    )
+
+
 def quoted(column: str) -> str:
     """Return a column's name as SQL."""
     return '"' + column.replace('"', '""') + '"'

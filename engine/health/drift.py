@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.health.ask import ask, columns_of, open_labels, quoted
-from engine.health.groups import group_column
+from engine.collect.groups import independent_column
+from engine.compare.statistics import holm
+from engine.health.ask import ask, columns_of, group_of, open_labels
 from engine.scene.taxonomy import Taxonomy
 from engine.write.begin import TAXONOMY, read_taxonomy
 
@@ -115,13 +116,7 @@ def compare_shapes(
 def judge(rows: Sequence[Drift], *, alpha: float, effect: float) -> tuple[Drift, ...]:
     """Return rows with p adjusted by Holm over all of them, and verdicts."""
     tested = [row for row in rows if row.verdict != "insufficient"]
-    order = np.argsort([row.p for row in tested], kind="stable")
-    adjusted = np.zeros(len(tested))
-    largest = 0.0
-    for rank, at in enumerate(order):
-        largest = max(largest, min(1.0, tested[at].p * (len(tested) - rank)))
-        adjusted[at] = largest
-    values = iter(adjusted.tolist())
+    values = iter(holm(np.array([row.p for row in tested])).tolist())
     out = []
     for row in rows:
         p = row.p if row.verdict == "insufficient" else next(values)
@@ -167,7 +162,7 @@ def effective_size(values: Array, groups: NDArray[Any], places: Array) -> float:
 def _side(out: Path, group: str | None) -> _Side:
     connection = open_labels(out)
     known = {**columns_of(connection, "frames"), **columns_of(connection, "worlds")}
-    chosen = group_column(out, known, group)
+    chosen = independent_column(out, known, group)
     return _Side(connection, read_taxonomy(out / TAXONOMY), chosen)
 
 
@@ -200,8 +195,8 @@ def _values(side: _Side, source: str, measures: Sequence[str], key: str) -> tupl
     """Return measures [instance, measure], NaN where unknown, and the group of each instance."""
     asked = ", ".join(f"({sql})::DOUBLE" for sql in measures)
     question = (
-        f"SELECT {quoted(side.group)}::VARCHAR, {asked} FROM {source} WHERE i.class = ? "  # noqa: S608
-        f"ORDER BY hash({quoted(side.group)}, frame_id) LIMIT {MOST_INSTANCES}"
+        f"SELECT {group_of(side.group)}, {asked} FROM {source} WHERE i.class = ? "  # noqa: S608
+        f"ORDER BY hash({group_of(side.group)}, frame_id) LIMIT {MOST_INSTANCES}"
     )
     rows = ask(side.connection, question, where=key, values=[key])
     values = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), len(measures))

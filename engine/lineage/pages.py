@@ -1,15 +1,12 @@
-"""Pages that people asked for by name, outside of datasets: written whole or not at all."""
+"""Cards and drawings of a history as blocks of a document."""
 
 from __future__ import annotations
 
 import base64
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 from engine.dataset.manifest import CONTACT_SHEET
-from engine.errors import UserError
 from engine.lineage.card import LICENCES, CardFacts, card_blocks
 from engine.lineage.changes import Version
 from engine.lineage.document import Block, Heading, Picture, Points, Table, page
@@ -17,32 +14,10 @@ from engine.lineage.drawing import draw
 from engine.lineage.graph import Graph, Node
 from engine.lineage.in_words import number
 from engine.write.begin import HEADER, TAXONOMY, read_taxonomy
-from engine.write.files import inside, refusals_named
+from engine.write.files import inside
 from engine.write.record import read_header
 
 LARGEST_SHEET = 16 * 2**20  # bytes of a contact sheet that a page takes in
-
-
-def write_page(path: Path, text: str) -> None:
-    """Write a file beside its place, then put it there.
-
-    Raises:
-        UserError: If the place lies in a dataset, whose files are all in its manifest, or its folder is missing.
-        WriteFailed: If the disk refuses.
-    """
-    path = path.absolute()
-    if any((folder / HEADER).is_file() for folder in path.parents):
-        raise UserError(f"{path} lies in a dataset, whose files are all in its manifest; choose a place beside it")
-    if not path.parent.is_dir() or path.is_dir():
-        raise UserError(f"{path}: {'is a folder' if path.is_dir() else 'its folder does not exist'}; name a file")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    with refusals_named(path):
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            temporary.rename(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
 
 
 def card_of(version: Version, changed: Sequence[tuple[Version, Sequence[str]]]) -> list[Block]:

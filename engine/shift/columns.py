@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.compare.statistics import holm
 from engine.shift.pictures import Pictures, column_names, read_columns
 from engine.shift.report import ColumnResult
 
@@ -28,7 +29,7 @@ def compare_columns(dataset: Pictures, reference: Pictures) -> tuple[ColumnResul
     own, other = _values(dataset), _values(reference)
     pairs = {name: (values, other[name]) for name, values in own.items() if name in other}
     tests = {name: ks_2samp(one, two) for name, (one, two) in pairs.items()}
-    adjusted = holm([float(test.pvalue) for test in tests.values()])
+    adjusted = holm(np.array([test.pvalue for test in tests.values()])).tolist()
     return tuple(
         ColumnResult(
             name,
@@ -42,18 +43,6 @@ def compare_columns(dataset: Pictures, reference: Pictures) -> tuple[ColumnResul
         )
         for (name, test), p in zip(tests.items(), adjusted, strict=True)
     )
-
-
-def holm(p: list[float]) -> list[float]:
-    """Return p-values adjusted for their number.
-
-    Source: Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scand. J. Statistics, 1979.
-    """
-    adjusted, highest = [0.0] * len(p), 0.0
-    for rank, index in enumerate(sorted(range(len(p)), key=lambda index: p[index])):
-        highest = max(highest, min(1.0, (len(p) - rank) * p[index]))
-        adjusted[index] = highest
-    return adjusted
 
 
 def _values(pictures: Pictures) -> dict[str, Array]:

@@ -15,21 +15,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from engine.collect.intent import Ingest, read_intent
+from engine.collect.groups import WORLD, independent_column
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
 from engine.formats.from_rows import frame_of, is_exported
 from engine.formats.index import IndexSource, open_dataset
 from engine.formats.record import Frame
-from engine.recipe import Recipe
-from engine.write.begin import MANIFEST, RECIPE
+from engine.write.begin import MANIFEST
 from engine.write.merge import plain_rows, rows_path, tables_of
 from engine.write.rows import DEFECTS
 
 IMAGE = "image"
-WORLD = "world"
-GROUPS = "groups"  # option of an ingest: columns whose equal values are one observation
-USUAL_GROUPS = ("surface", "sequence", "scene")  # columns that are groups in whatever was not rendered
 WHITE = 255.0
 
 
@@ -177,14 +173,7 @@ def _by_frame(rows: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]
 
 def _group_column(out: Path, group: str | None) -> str:
     known = {*column_names(out, "frames"), *column_names(out, "worlds")}
-    if group is not None and group in known:
-        return group
-    intent = read_intent(out / RECIPE)
-    if isinstance(intent, Recipe):
-        return WORLD
-    named = intent.options.get(GROUPS, ()) if isinstance(intent, Ingest) else ()
-    named = [named] if isinstance(named, str) else [*named]
-    return next((str(name) for name in (*named, *USUAL_GROUPS) if name in known), WORLD)
+    return independent_column(out, known, group if group in known else None)
 
 
 def check_group(group: str | None, *sets: Pictures) -> None:

@@ -164,3 +164,10 @@ def test_shipped_definitions_can_be_asked(dataset: Path, name: str) -> None:
 
 def test_chi_square_leaves_out_what_was_neither_wanted_nor_seen() -> None:
     assert chi_square(np.array([10, 0]), np.array([1.0, 0.0])) == (0.0, 0)
+
+
+def test_a_folder_does_not_hide_a_shipped_definition(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where datasets lie, one may be called as its scene, and so as the definition."""
+    (tmp_path / "tile").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert read_balance(Path("tile")).axes

@@ -25,6 +25,7 @@ from engine.dataset.__main__ import main
 from engine.dataset.manifest import Counts
 from engine.errors import UserError
 from engine.scene.taxonomy import ObjectClass, Taxonomy
+from engine.write.record import json_bytes
 from tests.engine.toy_dataset import TAXONOMY, make_toy, toy_plan, toy_recipe
 
 SUN = {"kind": "sun_angle", "elevation_deg": {"law": "uniform", "low": 2, "high": 8}, "azimuth_deg": 3}
@@ -132,6 +133,7 @@ def test_counts_that_differ_are_said_with_their_share() -> None:
 def write_index(out: Path, frames: dict[str, Any], **tables: dict[str, Any]) -> Path:
     """Write an index of these columns; worlds and instances as given or with what has to be there."""
     (out / "index").mkdir(parents=True)
+    (out / "recipe.json").write_bytes(json_bytes(Mixture("set", "0" * 64, (), True, ())))
     count = len(next(iter(frames.values())))
     number = np.arange(count)
     frames = {"frame_id": number, "world": number, "step": np.zeros(count, np.int32), **frames}
@@ -281,7 +283,7 @@ def test_the_command_says_what_differs_and_how_it_ends(tmp_path: Path, capsys: p
     assert any(line.startswith("counts       frames: 3 -> 4") for line in printed)
     assert len({test["subject"] for test in report["tests"]} | set(report["not_tested"])) > 20
     assert main(["diff", one, str(tmp_path)]) == 2
-    assert main(["diff", one, two, "--json", str(tmp_path / "none/diff.json")]) == 2
+    assert main(["diff", one, two, "--json", str(tmp_path / "one/diff.json")]) == 2  # its manifest names all its files
     assert capsys.readouterr().err.count("\n") == 2
 
 

@@ -13,7 +13,6 @@ import pytest
 from engine.dataset.__main__ import main
 from engine.errors import UserError
 from engine.health.drift import LEAST_GROUPS, Drift, compare_samples, compare_shapes, judge
-from engine.health.groups import group_of
 from engine.scene.taxonomy import Taxonomy
 from tests.engine.index_tables import CLASSES, as_defects, clean_frames, clean_instances, edited, write_index
 
@@ -53,13 +52,6 @@ def test_p_is_adjusted_over_all_measures() -> None:
     assert judge(rows, alpha=0.035, effect=0.6)[1].verdict == "same"
 
 
-def test_groups_of_an_ingest_are_found_by_name() -> None:
-    known = {"surface": "BIGINT", "world": "BIGINT"}
-    assert group_of({"groups": ["line", "surface"]}, known) == "surface"
-    assert group_of({"groups": "surface"}, known) == "surface"
-    assert group_of({}, known) is None
-
-
 def tables(folder: Path, name: str, seed: int, scale: float = 1.0, frames: int = 120, **more: Any) -> Path:
     """Write an index in which cartons are so many times as large as they are by law."""
     instances = clean_instances(frames, seed)
@@ -73,7 +65,7 @@ def test_the_command_names_the_class_that_drifted(tmp_path: Path, capsys: pytest
     """Two datasets of one law have no drift; cartons that fill half as much of their boxes are found, they alone."""
     first, second, third = (tables(tmp_path, f"d{seed}", seed, scale) for seed, scale in ((0, 1), (1, 1), (2, 0.5)))
     assert main(["taxonomy", "drift", str(first), str(second)]) == 0
-    assert "0 of 12 measures drifted; independent are values of world" in capsys.readouterr().out
+    assert "0 of 12 measures drifted; independent are values of surface" in capsys.readouterr().out
     report = tmp_path / "drift.json"
     assert main(["taxonomy", "drift", str(first), str(third), "--json", str(report)]) == 1
     assert "drifted      carton" in capsys.readouterr().out

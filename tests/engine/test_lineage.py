@@ -237,7 +237,7 @@ def test_the_command_prints_and_writes_what_was_asked(
     assert files[2].read_text().count("<svg") == 1
     capsys.readouterr()
     assert main(["lineage", str(story.mixed), "--svg", str(story.mixed / "graph.svg")]) == 2
-    assert "lies in a dataset" in capsys.readouterr().err
+    assert "lies in the dataset" in capsys.readouterr().err
     assert main(["lineage", str(tmp_path)]) == 2
     assert "neither a dataset nor a run" in capsys.readouterr().err
 

@@ -186,7 +186,7 @@ def test_crops_depend_on_dataset_and_seed_alone_and_lie_on_instances(tmp_path: P
         (["--n", "3"], "compare at least"),
         (["--side", "500"], "no picture of 500 px"),
         (["--fail-above", "2"], "between 0.5 and 1"),
-        (["--json", "real/index/r.json"], "write it beside"),
+        (["--json", "real/index/r.json"], "choose a place beside it"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(

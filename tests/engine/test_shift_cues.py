@@ -8,7 +8,6 @@ from scipy.ndimage import gaussian_filter, median_filter
 from sklearn.metrics import roc_auc_score
 
 from engine.shift import scores
-from engine.shift.columns import holm
 from engine.shift.compare import compare_crops
 from engine.shift.crops import Crops
 from engine.shift.cues import CUES, measure_cues, median_of_nine
@@ -136,11 +135,6 @@ def test_precision_recall_density_and_coverage_of_samples_that_can_be_counted() 
     assert precision > 0.9
     assert 0.3 < recall < 0.6
     assert 0.3 < coverage < 0.55
-
-
-def test_holm_is_the_textbook_example() -> None:
-    """Four hypotheses; adjusted values never fall below an earlier one."""
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
 @pytest.fixture

@@ -130,12 +130,15 @@ function drawPoints(pen, frame, thing, at, path, ratio) {
   }
 }
 
+function titleOf(frame, thing) { return `${thing.kind === "near miss" ? "not " : ""}${nameOf(frame, thing)}`; }
+
 function drawName(pen, frame, thing, at, always, taken) {
   const [x, y, w, h] = thing.row.bbox, ratio = window.devicePixelRatio || 1, size = 11 * ratio;
-  const text = (thing.kind === "near miss" ? `not ${nameOf(frame, thing)}` : nameOf(frame, thing)).slice(0, 40);
+  const text = titleOf(frame, thing).slice(0, 40);
   pen.font = `600 ${size}px system-ui, sans-serif`;
   const wide = pen.measureText(text).width + 8 * ratio, high = size + 5 * ratio;
-  if (!always && (wide > w * at.scale * 1.3 || high * 2 > h * at.scale)) return;
+  const isSmall = wide > w * at.scale * 1.3 || high * 2 > h * at.scale; // defects are, and it is them who are looked for
+  if (!always && thing.kind === "instance" && isSmall) return;
   const left = at.x + x * at.scale, above = at.y + y * at.scale, top = above > high ? above - high : above;
   if (taken.some(([l, t, r, b]) => left < r && l < left + wide && top < b && t < top + high)) return;
   taken.push([left, top, left + wide, top + high]);

@@ -147,7 +147,7 @@ function classesChanged() {
 }
 
 function hover(thing, pane, x, y) {
-  element("pointer").textContent = pane ? `x ${x.toFixed(1)}  y ${y.toFixed(1)}${thing ? `  ${nameOf(pane.frame, thing)}` : ""}` : "";
+  element("pointer").textContent = pane ? `x ${x.toFixed(1)}  y ${y.toFixed(1)}${thing ? `  ${titleOf(pane.frame, thing)}` : ""}` : "";
   if (stage.hover === thing) return;
   stage.hover = thing;
   if (!stage.held) { fillThing(pane ? pane.frame : stage.frame, thing); drawPanes(); }

@@ -1,6 +1,7 @@
 "use strict";
 // The columns: a list of names, each of which opens to a histogram or to words with counts, by which frames are filtered.
-const GROUPS = ["measured", "drawn", "instances", "instances by class", "defects", "defects by class", "frame", "world"];
+// Drawn values come last: a scene may have thousands.
+const GROUPS = ["measured", "instances", "instances by class", "defects", "defects by class", "frame", "world", "drawn"];
 const FIRST_OPEN = ["class", "lum_mean", "instances count"];
 const open = new Map(); // name -> the function that draws it anew
 

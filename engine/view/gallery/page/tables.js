@@ -1,7 +1,7 @@
 "use strict";
 // What is known of a frame, and of the thing that is held or pointed at: all columns, as text.
 const THING_COLUMNS = [
-  ["class", (frame, thing) => nameOf(frame, thing)], ["id", (frame, { row }) => row.inst_id ?? row.defect_id],
+  ["class", (frame, thing) => titleOf(frame, thing)], ["id", (frame, { row, kind }) => kind === "instance" ? row.inst_id : row.defect_id],
   ["pixels", (frame, { row }) => row.area_px], ["depth m", (frame, { row }) => row.depth_m == null ? null : row.depth_m.toFixed(2)],
   ["hidden", (frame, { row }) => percent(row.occlusion)], ["cut", (frame, { row }) => percent(row.truncation)],
 ];
