@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.collect.columns import OWN
-from engine.collect.intent import Ingest, Mixture, Selection, read_intent
+from engine.collect.intent import Ingest, read_intent
 from engine.collect.source import Picture
 from engine.errors import UserError, near_matches
+from engine.recipe import Recipe
 from engine.write.begin import RECIPE
 
 FOLDER = "folder"
@@ -70,14 +71,14 @@ def group_values(pictures: Sequence[Picture], rules: Mapping[str, str]) -> list[
 def group_columns(dataset: Path) -> tuple[str, ...]:
     """Return the columns of frames whose values must not be torn apart by a split, the first the most important.
 
-    Those that an ingest was told; of selections and mixtures, the usual ones (`surface`, `sequence`, `scene`) that
-    are there. Rendered worlds are independent: none.
+    Those that an ingest was told; of what was made of datasets, the usual ones (`surface`, `sequence`, `scene`) that
+    are there, null in a mixture where a frame was rendered. Rendered worlds are independent: none.
     """
     intent = read_intent(dataset / RECIPE)
     if isinstance(intent, Ingest):
         return tuple(str(name) for name in intent.options.get(OPTION, ()))
     frames = dataset / "index" / "frames.parquet"
-    if isinstance(intent, Selection | Mixture) and frames.is_file():
+    if not isinstance(intent, Recipe) and frames.is_file():
         import pyarrow.parquet as pq
 
         names = pq.read_schema(frames).names

@@ -12,12 +12,14 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engine.collect.groups import group_columns
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.write.begin import MANIFEST
 from engine.write.coco import Coco
 from engine.write.record import read_json
 
+WORLD = "world"
 DEFECT_MARK = "handling_step"  # a column that annotations of defects have and others have not
 
 
@@ -53,7 +55,8 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
 
     Args:
         dataset: The folder.
-        group: Column of the frames index whose values are independent; None: that of the dataset's ingest, else worlds.
+        group: Column of the frames index whose values are independent; None: that of the ingest that
+            it comes from, else worlds.
     Raises:
         UserError: If the dataset is not complete, has no labels/coco.json, or no such column.
     """
@@ -82,18 +85,14 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
 def _groups(dataset: Path, frame_id: NDArray[np.int64], group: str | None) -> tuple[NDArray[np.int64], str]:
     path = dataset / "index" / "frames.parquet"
     names = pq.read_schema(path).names
-    column = group or _own_group(dataset) or "world"
+    column = group or next((name for name in group_columns(dataset) if name in names), WORLD)
     if column not in names:
         raise UserError(f"--group {column}: no column of index/frames.parquet; there are {', '.join(names)}")
-    table = pq.read_table(path, columns=sorted({"frame_id", column}))
-    value_of = dict(zip(table["frame_id"].to_pylist(), table[column].to_pylist(), strict=True))
+    table = pq.read_table(path, columns=sorted({"frame_id", WORLD, column}))
+    value_of = {
+        frame: [column, value] if value is not None else [WORLD, world]  # of a mixture: rendered frames have none
+        for frame, value, world in zip(*(table[name].to_pylist() for name in ("frame_id", column, WORLD)), strict=True)
+    }
     values = [value_of[frame] for frame in frame_id.tolist()]
     number_of: dict[Any, int] = {}
     return np.array([number_of.setdefault(json.dumps(value), len(number_of)) for value in values], np.int64), column
-
-
-def _own_group(dataset: Path) -> str | None:
-    """Return the first group column of a dataset that was taken in."""
-    recipe = read_json(dataset / "recipe.json")
-    groups = recipe.get("options", {}).get("groups") if isinstance(recipe, dict) else None
-    return str(groups[0]) if isinstance(groups, list) and groups else None

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from engine._layout import conf_folder
 from engine.errors import UserError
-from engine.health.ask import FRAMES, INSTANCES, ask, columns_of, expression, open_labels, quoted
-from engine.health.groups import group_column
+from engine.health.ask import FRAMES, INSTANCES, ask, columns_of, expression, open_labels
+from engine.health.groups import group_column, group_sql
 from engine.health.limits import read_yaml
 from engine.plain import from_plain
 from engine.suite.check import wilson
@@ -142,7 +142,7 @@ def read_balance(path: Path) -> Balance:
         UserError: If it cannot be read, or is no such definition.
     """
     shipped = conf_folder() / "balance" / f"{path}.yaml"
-    return from_plain(Balance, read_yaml(shipped if not path.exists() and shipped.is_file() else path), str(path))
+    return from_plain(Balance, read_yaml(shipped if not path.is_file() and shipped.is_file() else path), str(path))
 
 
 def check_balance(out: Path, spec: Balance, where: str) -> BalanceReport:
@@ -172,7 +172,7 @@ def _axis(connection: duckdb.DuckDBPyConnection, spec: Balance, name: str, group
     value = expression(axis.of, f"{where}: axes.{name}.of")
     which = expression(spec.where, f"{where}: where")
     cell = _cell_of(axis, value)
-    by = "0" if group is None else quoted(group)
+    by = "0" if group is None else group_sql(group)
     rows = ask(
         connection, f"SELECT {by}::VARCHAR AS g, {cell} AS cell, count(*) FROM {source} WHERE {which} GROUP BY ALL "  # noqa: S608
         "ORDER BY ALL", where=f"{where}: axes.{name}",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
-from engine.health.ask import FRAMES, ask, columns_of, expression, open_labels, quoted
-from engine.health.groups import group_column
+from engine.health.ask import FRAMES, ask, columns_of, expression, open_labels
+from engine.health.groups import group_column, group_sql
 from engine.health.limits import read_yaml
 from engine.plain import from_plain
 from engine.suite.check import wilson
@@ -164,7 +164,7 @@ def cover(folders: Sequence[Path], wanted: dict[str, Wanted], where: str) -> tup
         for out, connection in zip(folders, connections, strict=True):
             known = {**columns_of(connection, "frames"), **columns_of(connection, "worlds")}
             try:
-                group = quoted(group_column(out, known, one.slice.group))
+                group = group_sql(group_column(out, known, one.slice.group))
                 counted.append(_count(out, connection, one, group, f"{where}: slices.{name}"))
             except UserError as error:
                 counted.append(Counted(out.name, out, 0, 0, 0, 0, 0, str(error)))

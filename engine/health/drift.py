@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.health.ask import ask, columns_of, open_labels, quoted
-from engine.health.groups import group_column
+from engine.health.ask import ask, columns_of, open_labels
+from engine.health.groups import group_column, group_sql
 from engine.scene.taxonomy import Taxonomy
 from engine.write.begin import TAXONOMY, read_taxonomy
 
@@ -200,8 +200,8 @@ def _values(side: _Side, source: str, measures: Sequence[str], key: str) -> tupl
     """Return measures [instance, measure], NaN where unknown, and the group of each instance."""
     asked = ", ".join(f"({sql})::DOUBLE" for sql in measures)
     question = (
-        f"SELECT {quoted(side.group)}::VARCHAR, {asked} FROM {source} WHERE i.class = ? "  # noqa: S608
-        f"ORDER BY hash({quoted(side.group)}, frame_id) LIMIT {MOST_INSTANCES}"
+        f"SELECT {group_sql(side.group)}::VARCHAR, {asked} FROM {source} WHERE i.class = ? "  # noqa: S608
+        f"ORDER BY hash({group_sql(side.group)}, frame_id) LIMIT {MOST_INSTANCES}"
     )
     rows = ask(side.connection, question, where=key, values=[key])
     values = np.array([row[1:] for row in rows], np.float64).reshape(len(rows), len(measures))

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.collect.intent import Ingest, read_intent
+from engine.collect.groups import group_columns
 from engine.errors import UserError, near_matches
-from engine.write.begin import RECIPE
+from engine.health.ask import quoted
 
 WORLD = "world"
 
@@ -19,19 +19,16 @@ def group_column(out: Path, known: Mapping[str, Any], wanted: str | None = None)
     Args:
         out: The dataset.
         known: Its columns of frames and worlds.
-        wanted: What a user says; None: what the ingest said, else the world.
+        wanted: What a user says; None: what the ingest said, also of what was made of it, else the world.
     Raises:
         UserError: If the dataset has no such column.
     """
-    intent = read_intent(out / RECIPE)
-    chosen = wanted or group_of(intent.options if isinstance(intent, Ingest) else {}, known) or WORLD
+    chosen = wanted or next((name for name in group_columns(out) if name in known), WORLD)
     if chosen not in known:
         raise UserError(f"group {chosen}: {out.name} has no such column; near: {near_matches(chosen, tuple(known))}")
     return chosen
 
 
-def group_of(options: Mapping[str, Any], known: Mapping[str, Any]) -> str | None:
-    """Return the column that the options of an ingest name for its groups, if the index has it."""
-    named = options.get("groups")
-    names = [named] if isinstance(named, str) else list(named) if isinstance(named, list | tuple | dict) else []
-    return next((name for name in names if name in known), None)
+def group_sql(column: str) -> str:
+    """Return the group of a frame as SQL: without a value, as rendered ones of a mixture, its world."""
+    return quoted(column) if column == WORLD else f"COALESCE({quoted(column)}::VARCHAR, 'world ' || world)"

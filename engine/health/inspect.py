@@ -9,9 +9,9 @@ import numpy as np
 
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
-from engine.health.ask import FRAMES, ask, columns_of, open_labels, quoted
+from engine.health.ask import FRAMES, ask, columns_of, open_labels
 from engine.health.classes import check_classes, count_classes
-from engine.health.groups import group_column
+from engine.health.groups import group_column, group_sql
 from engine.health.limits import Limits
 from engine.health.model import MOST_OFFENDERS, Check, HealthReport, Offender, judged
 from engine.health.near import near_duplicates
@@ -73,7 +73,7 @@ def _near(connection: duckdb.DuckDBPyConnection, limits: Limits, group: str) -> 
     if "phash" not in columns_of(connection, "frames"):
         return judged(name, about, "share", None, bound, note="there is no column phash")
     rows = connection.execute(
-        f"SELECT frame_id, dense_rank() OVER (ORDER BY {quoted(group)}) AS g, phash "  # noqa: S608
+        f"SELECT frame_id, dense_rank() OVER (ORDER BY {group_sql(group)}) AS g, phash "  # noqa: S608
         f"FROM {FRAMES} WHERE phash IS NOT NULL ORDER BY frame_id"
     ).fetchnumpy()
     phash, of_group = np.asarray(rows["phash"], np.uint64), np.asarray(rows["g"], np.int64)

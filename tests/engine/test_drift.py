@@ -13,7 +13,6 @@ import pytest
 from engine.dataset.__main__ import main
 from engine.errors import UserError
 from engine.health.drift import LEAST_GROUPS, Drift, compare_samples, compare_shapes, judge
-from engine.health.groups import group_of
 from engine.scene.taxonomy import Taxonomy
 from tests.engine.index_tables import CLASSES, as_defects, clean_frames, clean_instances, edited, write_index
 
@@ -51,13 +50,6 @@ def test_p_is_adjusted_over_all_measures() -> None:
     assert [row.p_holm for row in judged] == pytest.approx([0.04, 0.03, 0.5])
     assert [row.verdict for row in judged] == ["same", "drifted", "same"]
     assert judge(rows, alpha=0.035, effect=0.6)[1].verdict == "same"
-
-
-def test_groups_of_an_ingest_are_found_by_name() -> None:
-    known = {"surface": "BIGINT", "world": "BIGINT"}
-    assert group_of({"groups": ["line", "surface"]}, known) == "surface"
-    assert group_of({"groups": "surface"}, known) == "surface"
-    assert group_of({}, known) is None
 
 
 def tables(folder: Path, name: str, seed: int, scale: float = 1.0, frames: int = 120, **more: Any) -> Path:
