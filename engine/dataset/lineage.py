@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.lineage.tree import tree_lines
 
     folder: Path = arguments.folder.absolute()
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; name a dataset or a run")
     places = [folder.parent, *(path.absolute() for path in arguments.search)]
     for place in places:
         if not place.is_dir():

@@ -66,10 +66,10 @@ def collect(out: Path, intent: Ingest | Mixture) -> Path:
         files.append(Placed(fact, source))
         frames.append({
             "frame_id": world, "world": world, "step": 0, "camera": 0, "width": 32, "height": 24, "n_instances": 0,
-            "k": None, "image": fact.path, "image_sha256": bytes.fromhex(fact.sha256), "origin": "real",
+            "k": None, "world_from_camera": None, "image": fact.path, "image_sha256": bytes.fromhex(fact.sha256), "origin": "real",
             **measure_rgb(rgb),
         })  # fmt: skip
     with Collector(out, CollectPlan(intent, TAXONOMY, placement="copy")) as collector:
-        collector.add(Cell((0, 1), tables_of(frames, []), tuple(files)))
+        collector.add(Cell((0, 1), tables_of(frames, [], {}), tuple(files)))
         collector.finish(range(2))
     return out
