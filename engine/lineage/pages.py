@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.collect.intent import Ingest
 from engine.dataset.manifest import CONTACT_SHEET
 from engine.errors import UserError
 from engine.lineage.card import LICENCES, CardFacts, card_blocks
@@ -59,6 +60,16 @@ def card_of(version: Version, changed: Sequence[tuple[Version, Sequence[str]]]) 
         added.append(Heading(f"What changed since {before.folder.name}, {before.manifest.dataset_id}"))
         added.append(Points(lines))
     place = next(i for i, block in enumerate(blocks) if block == Heading(LICENCES))
+    parents = {parent.dataset_id for parent in version.manifest.parents}
+    sources = [
+        f"pictures of {before.folder.name}: {before.intent.licence or 'the licence is not recorded'}; "
+        f"source {before.intent.source or 'not recorded'}"
+        for before, _ in changed
+        if before.manifest.dataset_id in parents and isinstance(before.intent, Ingest)
+    ]
+    if sources:
+        end = next(i for i in range(place + 1, len(blocks)) if isinstance(blocks[i], Heading))
+        blocks[end:end] = [Points(sources)]
     return [*blocks[:place], *added, *blocks[place:]]
 
 

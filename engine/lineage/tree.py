@@ -11,8 +11,8 @@ MOST_ALIKE = 8  # of one kind below one line; more are counted
 SAID = {  # kind -> facts that its line says
     "dataset": ("frames", "origin", "where"), "recipe": ("schema", "seed", "licence", "source", "where"),
     "asset": ("sha256",), "shard": ("frames",), "reason": ("why",), "export": (), "weights": ("sha256",),
-    "make": ("python", "simd"), "training": ("state", "metrics"), "evaluation": ("state", "metrics"),
-    "program": ("commit", "source_sha256"), "taxonomy": (),
+    "report": ("sha256",), "make": ("python", "simd"), "training": ("state", "metrics"),
+    "evaluation": ("state", "metrics"), "program": ("commit", "source_sha256"), "taxonomy": (),
 }  # fmt: skip
 HASHES = {"sha256", "commit", "source_sha256"}
 
