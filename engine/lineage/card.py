@@ -6,8 +6,8 @@ command `card` adds what it finds around: what changed since a parent or an earl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.collect.intent import Conversion, DatasetRef, Ingest, Intent, Mixture, Selection, parents_of, title_of
@@ -46,6 +46,9 @@ class CardFacts:
     intent: Intent
     taxonomy: Taxonomy
     manifest: Manifest
+    licences: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of assets by path, as somebody found them; no recipe says
 
 
 def card_blocks(facts: CardFacts) -> list[Block]:
@@ -207,17 +210,20 @@ def _licences(facts: CardFacts, measures: Measures) -> Iterator[Block]:
     elif not isinstance(intent, Recipe):
         yield Paragraph("Those of the datasets that it was made of; their cards say of rendered ones what assets have.")
         names = {parent.dataset_id: parent.name for parent in intent.parents}
-        rows = [
+        of = [
             (names.get(parent, parent), parent, origin, licence or NOT_RECORDED[origin == "synthetic"], str(frames))
             for (parent, origin, licence), frames in measures.licences.items()
         ]
-        yield from _table(("of", "dataset", "origin", "licence of pictures", "frames"), rows)
+        yield from _table(("of", "dataset", "origin", "licence of pictures", "frames"), of)
     else:
-        licences = [str(getattr(asset, "licence", "") or "not recorded") for asset in intent.assets]
+        licences = [facts.licences.get(asset.path) or NOT_RECORDED[0] for asset in intent.assets]
         rows = [(a.path, licence, a.sha256[:12]) for a, licence in zip(intent.assets, licences, strict=True)]
         yield from _table(("asset", "licence", "sha256"), rows)
-        if "not recorded" in licences:
-            yield Paragraph("Where no licence is recorded, ask whoever made the asset before you share pictures of it.")
+        if NOT_RECORDED[0] in licences:
+            yield Paragraph(
+                "A recipe does not record licences: engine.dataset assets DIR finds those that stand beside the scene. "
+                "Where none does, ask whoever made the asset before you share pictures of it."
+            )
 
 
 def _limits(facts: CardFacts, measures: Measures) -> Iterator[Block]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine.collect.intent import Ingest
@@ -46,7 +46,9 @@ def write_page(path: Path, text: str) -> None:
             raise
 
 
-def card_of(version: Version, changed: Sequence[tuple[Version, Sequence[str]]]) -> list[Block]:
+def card_of(
+    version: Version, changed: Sequence[tuple[Version, Sequence[str]]], licences: Mapping[str, str]
+) -> list[Block]:
     """Return the card of a dataset, with what changed since others before its last two sections.
 
     Raises:
@@ -54,7 +56,7 @@ def card_of(version: Version, changed: Sequence[tuple[Version, Sequence[str]]]) 
     """
     out = version.folder
     header, taxonomy = read_header(out / HEADER), read_taxonomy(out / TAXONOMY)
-    blocks = card_blocks(CardFacts(out, header, version.intent, taxonomy, version.manifest))
+    blocks = card_blocks(CardFacts(out, header, version.intent, taxonomy, version.manifest, licences))
     added: list[Block] = []
     for before, lines in changed:
         added.append(Heading(f"What changed since {before.folder.name}, {before.manifest.dataset_id}"))
