@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -83,3 +84,17 @@ def test_a_shipped_balance_is_found_beside_a_folder_of_its_name(
     monkeypatch.chdir(folder)
     assert main(["balance", "mixed", "--spec", "tile"]) in (0, 1)
     assert "defective" in capsys.readouterr().out
+
+
+def test_coverage_counts_no_frame_twice_and_makes_none_again(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mixture holds its parents; with which seeds they were rendered it does not say, so low ones are left alone."""
+    wanted = tmp_path / "wanted.yaml"
+    wanted.write_text("slices: {all: {where: 'true', run: [+scene=tile], count: 90}}")
+    options = ("--require", str(wanted), "--out", str(tmp_path / "out"))
+    assert main(["coverage", str(folder / "mixed"), str(folder / "rendered"), *options]) == 2
+    assert "mixed was made of" in capsys.readouterr().err
+    assert main(["coverage", str(folder / "mixed"), *options]) == 1
+    (seed,) = re.findall(r"seed=([0-9]+)", capsys.readouterr().out)
+    assert int(seed) >= 1000
