@@ -104,7 +104,10 @@ class Index:
         """What groups are called: the column of frames that an ingest named or that says so, else the world."""
         schema = self.schema("frames")
         for name in (*group_columns(self.out), *GROUPS):
-            if schema is not None and name in schema.names and not self.read("frames", name).null_count:
+            if schema is None or name not in schema.names:
+                continue
+            column = self.read("frames", name)
+            if column.null_count < len(column):
                 return name
         return "world"
 
@@ -112,7 +115,11 @@ class Index:
         """Return the group of every row of a table, 0, 1, ...; drawn values are grouped by world."""
         if table == "worlds" or self.group_name == "world":
             return _codes(self.read(table, "world").to_numpy())
-        codes = _codes(self.read("frames", self.group_name).cast(pa.string()).to_numpy(zero_copy_only=False))
+        named = self.read("frames", self.group_name).cast(pa.string())
+        if named.null_count:  # rendered frames of a mixture
+            worlds = pc.binary_join_element_wise("world", self.read("frames", "world").cast(pa.string()), " ")
+            named = pc.coalesce(named, worlds)
+        codes = _codes(named.to_numpy(zero_copy_only=False))
         if table == "frames":
             return codes
         frame_ids = self.read("frames", "frame_id").to_numpy()  # sorted, as the index is

@@ -16,15 +16,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", type=Path, metavar="DIR", help="an earlier version, to say what changed")
     parser.add_argument("--search", type=Path, action="append", default=[], metavar="DIR",
                         help="where else datasets that it was made from may lie; may be repeated")  # fmt: skip
+    parser.add_argument("--scenes", type=Path, action="append", default=[], metavar="DIR",
+                        help="where scenes lie, for licences of assets, before those shipped")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Run the command; return 0, or 2 if the dataset is not complete."""
     from engine.collect.holdout import opened
+    from engine.dataset.assets import scene_folders
     from engine.lineage.changes import changes, read_version
     from engine.lineage.document import markdown, page
     from engine.lineage.pages import card_of, contact_sheet
     from engine.lineage.search import search
+    from engine.recipe import Recipe
+    from engine.sharing.assets import asset_table
     from engine.write.reports import write_report
 
     out: Path = arguments.dataset.absolute()
@@ -35,7 +40,11 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         found = search([out.parent, *(path.absolute() for path in arguments.search)]).datasets
         ids = [parent.dataset_id for parent in version.manifest.parents]
         befores += [read_version(found[name][0]) for name in ids if name in found]
-    blocks = card_of(version, [(before, list(changes(before, version))) for before in befores])
+    licences = {}
+    if isinstance(version.intent, Recipe):
+        table = asset_table(out, scene_folders(arguments.scenes))
+        licences = {row.path: f"{row.licence}; {row.provenance}" for row in table.rows if row.licence}
+    blocks = card_of(version, [(before, list(changes(before, version))) for before in befores], licences)
     if arguments.html is None:
         say(markdown(blocks).rstrip("\n"))
         return 0

@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     for file in filter(None, (arguments.json, arguments.svg, arguments.html)):
         check_place(file)
     folder: Path = arguments.folder.absolute()
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; name a dataset or a run")
     places = [folder.parent, *(path.absolute() for path in arguments.search)]
     for place in places:
         if not place.is_dir():

@@ -42,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--slices", type=Path, metavar="FILE", help="slices.yaml: conditions by name")
     parser.add_argument("--against", type=Path, metavar="FILE", help="predictions of another model, compared in pairs")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: <predictions>-report)")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="training that made them, to note in the lineage")
     parser.add_argument("--score", type=float, default=0.0, help="predictions below count for AP alone (%(default)s)")
     parser.add_argument(
         "--group", metavar="COLUMN", help="column of independent groups (default: of the ingest, or world)"
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
     chosen = parser.parse_args(arguments)
     try:
-        return run(chosen, say)
+        return _run_noted(chosen)
     except (UserError, WriteFailed) as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
@@ -105,6 +106,16 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         say(f"pictures: {scores.positive} of {scores.images} show something; {', '.join(words)}")
     say(f"intervals: 90 %, over {report['groups']} groups by {truth.group_by}; risk {report['risk']}; written to {out}")
     return 0
+
+
+def _run_noted(arguments: argparse.Namespace) -> int:
+    from engine.evaluate.noted import noted
+
+    out = (arguments.out or default_out(arguments.predictions)).absolute()
+    told = {name: getattr(arguments, name) for name in ("score", "group", "replicates", "seed")}
+    files = {"run": arguments.run, "dataset": arguments.dataset, "predictions": arguments.predictions}
+    with noted(out, settings=told, **files):
+        return run(arguments, say)
 
 
 def _write(out: Path, truth: Truth, matches: Matches, files: Mapping[str, Iterable[bytes]]) -> None:

@@ -209,6 +209,8 @@ def _shown_by(source: Source, plan: SplitPlan) -> Callable[[Frame], list[Hashabl
     def value(frame: Frame) -> list[Hashable]:
         if plan.by in frame.row:
             if frame.row[plan.by] is None:
+                if frame.row.get("parent") is not None:  # of a mixture: its dataset had no such groups
+                    return [("world", frame.world)]
                 raise UserError(f"--split-by {plan.by}: frame {frame.id} has none, so that it may be in any split")
             return [_hashable(frame.row[plan.by])]
         if of_world is not None:

@@ -46,6 +46,7 @@ def frame_of(
         files,
         row["world"], row["step"], row["camera"],
         _matrix(row.get("k"), 3), _matrix(row.get("world_from_camera"), 4), row,
+        stem="" if row.get("parent") is None else f"{row['frame_id']:06d}",  # of mixtures: pictures share names
     )  # fmt: skip
 
 

@@ -157,6 +157,10 @@ def cover(folders: Sequence[Path], wanted: dict[str, Wanted], where: str) -> tup
         twins = [folders[i] for i in range(at) if _same(manifests[i], manifest)]
         if twins:
             raise UserError(f"{folders[at]} and {twins[0]} are of one recipe: their worlds are the same; name one")
+        parents = {parent.dataset_id for parent in manifest.parents}
+        within = [out for out, other in zip(folders, manifests, strict=True) if other.dataset_id in parents]
+        if within:
+            raise UserError(f"{folders[at]} was made of {within[0]}: frames would count twice; name one")
     connections = [open_labels(out) for out in folders]
     covers = []
     for name, one in wanted.items():

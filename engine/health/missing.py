@@ -6,6 +6,7 @@ gone on with, by a larger `count=`; anything else goes into a folder of its own,
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -74,8 +75,9 @@ def commands(
     Raises:
         UserError: If the overrides of a slice are no recipe.
     """
-    rendered = _rendered([each.out for each in covers[0].counted]) if covers else []
-    seed = 1 + max((each.recipe.seed for each in rendered), default=-1)
+    folders = [each.out for each in covers[0].counted] if covers else []
+    rendered = _rendered(folders)
+    seed = 1 + max((each.recipe.seed for each in rendered), default=-1) + _seeds_of_others(folders)
     found: list[Missing] = []
     runs: dict[tuple[str, ...], Command] = {}
     for each in covers:
@@ -180,6 +182,13 @@ def _rendered(folders: Sequence[Path]) -> list[_Rendered]:
         frames_per_world = header.steps * len(header.cameras)
         found.append(_Rendered(out, without_assets(intent), job.count, closed, frames_per_world))
     return found
+
+
+def _seeds_of_others(folders: Sequence[Path]) -> int:
+    """Return how far to stay from low seeds, which mixtures and selections may hold without saying so."""
+    manifests = [read_manifest(out / MANIFEST) for out in folders]
+    ids = sorted(one.dataset_id for one in manifests if one.parents and one.origin != "real")
+    return 1000 + int(hashlib.sha256("".join(ids).encode()).hexdigest()[:6], 16) if ids else 0
 
 
 def _free(folder: Path) -> Path:

@@ -6,11 +6,11 @@ command `card` adds what it finds around: what changed since a parent or an earl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.collect.intent import DatasetRef, Ingest, Intent, Selection, parents_of, title_of
+from engine.collect.intent import Conversion, DatasetRef, Ingest, Intent, Mixture, Selection, parents_of, title_of
 from engine.dataset.manifest import Manifest
 from engine.lineage.document import Block, Heading, Paragraph, Points, Table
 from engine.lineage.in_words import entry_in_words, law_in_words, number
@@ -25,6 +25,7 @@ LICENCES = "Licences and imagery"
 MEBIBYTE = 2**20
 MOST_ROWS = 40  # of a table; more are counted
 MOST_LIMITS = 20
+NOT_RECORDED = ("not recorded", "that of its assets")  # of real pictures, of rendered ones
 EVIDENCE = (
     "The root is evidence only if a copy of it is kept elsewhere, where whoever can write this dataset cannot write, "
     "such as a signed tag: who can change all files here can also make others that fit each other."
@@ -45,6 +46,9 @@ class CardFacts:
     intent: Intent
     taxonomy: Taxonomy
     manifest: Manifest
+    licences: Mapping[str, str] = field(
+        default_factory=dict
+    )  # of assets by path, as somebody found them; no recipe says
 
 
 def card_blocks(facts: CardFacts) -> list[Block]:
@@ -57,7 +61,7 @@ def card_blocks(facts: CardFacts) -> list[Block]:
         *_schema(facts, measures),
         *_contents(facts.manifest, measures),
         *_parents(facts.intent),
-        *_licences(facts),
+        *_licences(facts, measures),
         *_limits(facts, measures),
         Heading("Integrity"),
         Paragraph(f"Content root: {facts.manifest.content_root}"),
@@ -72,7 +76,9 @@ def _head(facts: CardFacts) -> Iterator[Block]:
     yield Heading(f"{title_of(facts.intent)}: {manifest.dataset_id}", 1)
     real = "It contains real imagery." if manifest.contains_real_imagery else "It contains no real imagery."
     yield Paragraph(f"{HOW[manifest.origin]} {real}")
-    grid = f"{facts.header.steps} steps x {len(facts.header.cameras)} cameras"
+    steps, cameras = facts.header.steps, len(facts.header.cameras)
+    most = "" if counts.frames == counts.worlds * steps * cameras else "at most "
+    grid = f"{most}{steps} steps x {cameras} cameras"
     rows = [
         ("frames", f"{counts.frames} of {counts.worlds} worlds, {grid}"),
         ("instances", f"{counts.instances} labelled, {counts.unlabelled} without a class"),
@@ -112,6 +118,13 @@ def _made(facts: CardFacts) -> Iterator[Block]:
             rows += [(f"option {key}", number(value)) for key, value in sorted(intent.options.items())]
         if isinstance(intent, Selection):
             rows.append(("condition", intent.where))
+            rows += [("of those", f"{intent.limit}, drawn with seed {intent.seed}")] if intent.limit is not None else []
+        if isinstance(intent, Mixture):
+            rows += [("of", ", ".join(f"{p.name} ({p.dataset_id}, {p.origin})" for p in intent.parents))]
+            rows += [("columns left out", ", ".join(intent.dropped))] if intent.dropped else []
+        if isinstance(intent, Conversion):
+            moved = [f"{old} to {new or 'nothing'}" for old, new in sorted(intent.classes.items()) if old != new]
+            rows.append(("classes put onto others", ", ".join(moved) or "none"))
     yield Table(("what", "value"), rows)
 
 
@@ -187,7 +200,7 @@ def _parent_row(parent: DatasetRef) -> tuple[str, ...]:
     return parent.dataset_id, parent.name, parent.origin, str(parent.frames), parent.content_root
 
 
-def _licences(facts: CardFacts) -> Iterator[Block]:
+def _licences(facts: CardFacts, measures: Measures) -> Iterator[Block]:
     yield Heading(LICENCES)
     intent = facts.intent
     if isinstance(intent, Ingest):
@@ -195,13 +208,22 @@ def _licences(facts: CardFacts) -> Iterator[Block]:
             f"Pictures: {intent.licence or 'the licence is not recorded'}. Source: {intent.source or 'not recorded'}."
         )
     elif not isinstance(intent, Recipe):
-        yield Paragraph("Those of the datasets that it was made of; see their cards.")
+        yield Paragraph("Those of the datasets that it was made of; their cards say of rendered ones what assets have.")
+        names = {parent.dataset_id: parent.name for parent in intent.parents}
+        of = [
+            (names.get(parent, parent), parent, origin, licence or NOT_RECORDED[origin == "synthetic"], str(frames))
+            for (parent, origin, licence), frames in measures.licences.items()
+        ]
+        yield from _table(("of", "dataset", "origin", "licence of pictures", "frames"), of)
     else:
-        licences = [str(getattr(asset, "licence", "") or "not recorded") for asset in intent.assets]
+        licences = [facts.licences.get(asset.path) or NOT_RECORDED[0] for asset in intent.assets]
         rows = [(a.path, licence, a.sha256[:12]) for a, licence in zip(intent.assets, licences, strict=True)]
         yield from _table(("asset", "licence", "sha256"), rows)
-        if "not recorded" in licences:
-            yield Paragraph("Where no licence is recorded, ask whoever made the asset before you share pictures of it.")
+        if NOT_RECORDED[0] in licences:
+            yield Paragraph(
+                "A recipe does not record licences: engine.dataset assets DIR finds those that stand beside the scene. "
+                "Where none does, ask whoever made the asset before you share pictures of it."
+            )
 
 
 def _limits(facts: CardFacts, measures: Measures) -> Iterator[Block]:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from engine.collect.intent import Ingest, Intent, title_of
+from engine.collect.intent import Ingest, Intent, parents_of, title_of
 from engine.dataset.manifest import INDEX, Manifest
 from engine.write.record import FileFact, json_bytes
 
@@ -77,6 +77,8 @@ def croissant_bytes(out: Path, intent: Intent, manifest: Manifest, files: Iterab
     if isinstance(intent, Ingest):
         plain |= {"license": intent.licence} if intent.licence else {}
         plain |= {"isBasedOn": intent.source} if intent.source else {}
+    if parents := parents_of(intent):
+        plain["isBasedOn"] = [f"{parent.name} ({parent.dataset_id}, {parent.origin})" for parent in parents]
     return json_bytes(plain)
 
 
@@ -122,7 +124,7 @@ def _fields(table: str, schema: pa.Schema, folders: set[str]) -> Iterator[dict[s
             continue
         yield _field(table, column.name, kind, {"extract": {"column": column.name}})
     if joins:  # by the names of the files, which are unique, and text in every reader
-        name = {"extract": {"column": IMAGE}, "transform": {"regex": ".*/([^/]+)$"}}
+        name = {"extract": {"column": IMAGE}, "transform": {"regex": "(?:.*/)?([^/]+)$"}}
         match = {"references": {"fileSet": {"@id": "images"}, "extract": {"fileProperty": "filename"}}}
         yield _field(table, "image_name", {"dataType": "sc:Text", **match}, name)
         content = {"fileSet": {"@id": "images"}, "extract": {"fileProperty": "content"}}

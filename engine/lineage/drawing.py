@@ -19,8 +19,8 @@ MARGIN, HEAD = 28, 74  # [px]
 LETTERS = 27  # of a line in a box
 COLORS = {
     "dataset": "#2f7d5b", "recipe": "#7a5ea8", "asset": "#8a6d3b", "taxonomy": "#8a6d3b", "shard": "#5b8a78",
-    "reason": "#b0526a", "export": "#3c7ea6", "weights": "#3c7ea6", "make": "#6b7280", "training": "#c2631d",
-    "evaluation": "#c2631d", "program": "#6b7280",
+    "reason": "#b0526a", "export": "#3c7ea6", "weights": "#3c7ea6", "report": "#3c7ea6", "make": "#6b7280",
+    "training": "#c2631d", "evaluation": "#c2631d", "program": "#6b7280",
 }  # fmt: skip
 OTHER_COLOR = "#6b7280"
 LEGEND = (("entity", "what there is"), ("activity", "what was done"), ("agent", "by which program"))

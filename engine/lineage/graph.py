@@ -35,7 +35,7 @@ class Node:
 
     id: str  # letters, digits, - and _
     role: Role
-    kind: str  # dataset, recipe, asset, taxonomy, shard, reason, export, weights, make, training, evaluation, program
+    kind: str  # one of engine.lineage.tree.SAID
     title: str
     facts: dict[str, Any] = field(default_factory=dict)
     start: str | None = None
@@ -261,13 +261,13 @@ def _add_run(graph: Graph, found: Found, run: RunNode) -> str:
             graph.join(graph.add(record), "wasGeneratedBy", maker)
             graph.join(name, "used", record.id)
     for fact in run.outputs:
-        _add_weights(graph, name, fact)
+        _add_weights(graph, name, fact, "weights" if run.kind == "training" else "report")
     return name
 
 
-def _add_weights(graph: Graph, maker: str, fact: FileFact) -> str:
+def _add_weights(graph: Graph, maker: str, fact: FileFact, kind: str = "weights") -> str:
     plain = {"sha256": fact.sha256, "bytes": fact.bytes}
-    name = graph.add(Node(f"file_{fact.sha256[:SHORT]}", "entity", "weights", fact.path, plain))
+    name = graph.add(Node(f"file_{fact.sha256[:SHORT]}", "entity", kind, fact.path, plain))
     graph.join(name, "wasGeneratedBy", maker)
     return name
 

@@ -28,6 +28,7 @@ class Measures:
     saturated: int  # pictures with more than 1 % of their pixels at 255
     columns: dict[str, int]  # table -> columns
     picture_sizes: dict[tuple[int, int], int]  # width, height [px] -> frames
+    licences: dict[tuple[str, str, str], int]  # parent, origin, licence of frames that say their origin -> frames
 
 
 def measure(out: Path) -> Measures:
@@ -37,6 +38,7 @@ def measure(out: Path) -> Measures:
     return Measures(
         _sizes(tables["instances"]), _sizes(tables["defects"]) if "defects" in tables else {}, lights, saturated,
         {name: len(file.schema_arrow.names) for name, file in tables.items()}, _picture_sizes(tables["frames"]),
+        _licences(tables["frames"]),
     )  # fmt: skip
 
 
@@ -69,6 +71,18 @@ def _lights(file: pq.ParquetFile) -> tuple[tuple[int, ...] | None, int]:
         counts += np.bincount(place, minlength=len(LIGHTS))
         saturated += int(np.count_nonzero(batch["sat_frac"].to_numpy(zero_copy_only=False) > 0.01))
     return tuple(counts.tolist()), saturated
+
+
+def _licences(file: pq.ParquetFile) -> dict[tuple[str, str, str], int]:
+    names = file.schema_arrow.names
+    if "origin" not in names:
+        return {}
+    columns = [name for name in ("parent", "origin", "licence") if name in names]
+    counted: Counter[tuple[str, str, str]] = Counter()
+    for batch in file.iter_batches(ROWS, columns=columns):
+        rows = ({name: value or "" for name, value in row.items()} for row in batch.to_pylist())
+        counted.update((row.get("parent", ""), row["origin"], row.get("licence", "")) for row in rows)
+    return dict(sorted(counted.items()))
 
 
 def _picture_sizes(file: pq.ParquetFile) -> dict[tuple[int, int], int]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from engine.collect.intent import Ingest
 from engine.dataset.manifest import CONTACT_SHEET
 from engine.lineage.card import LICENCES, CardFacts, card_blocks
 from engine.lineage.changes import Version
@@ -20,7 +21,9 @@ from engine.write.record import read_header
 LARGEST_SHEET = 16 * 2**20  # bytes of a contact sheet that a page takes in
 
 
-def card_of(version: Version, changed: Sequence[tuple[Version, Sequence[str]]]) -> list[Block]:
+def card_of(
+    version: Version, changed: Sequence[tuple[Version, Sequence[str]]], licences: Mapping[str, str]
+) -> list[Block]:
     """Return the card of a dataset, with what changed since others before its last two sections.
 
     Raises:
@@ -28,12 +31,22 @@ def card_of(version: Version, changed: Sequence[tuple[Version, Sequence[str]]]) 
     """
     out = version.folder
     header, taxonomy = read_header(out / HEADER), read_taxonomy(out / TAXONOMY)
-    blocks = card_blocks(CardFacts(out, header, version.intent, taxonomy, version.manifest))
+    blocks = card_blocks(CardFacts(out, header, version.intent, taxonomy, version.manifest, licences))
     added: list[Block] = []
     for before, lines in changed:
         added.append(Heading(f"What changed since {before.folder.name}, {before.manifest.dataset_id}"))
         added.append(Points(lines))
     place = next(i for i, block in enumerate(blocks) if block == Heading(LICENCES))
+    parents = {parent.dataset_id for parent in version.manifest.parents}
+    sources = [
+        f"pictures of {before.folder.name}: {before.intent.licence or 'the licence is not recorded'}; "
+        f"source {before.intent.source or 'not recorded'}"
+        for before, _ in changed
+        if before.manifest.dataset_id in parents and isinstance(before.intent, Ingest)
+    ]
+    if sources:
+        end = next(i for i in range(place + 1, len(blocks)) if isinstance(blocks[i], Heading))
+        blocks[end:end] = [Points(sources)]
     return [*blocks[:place], *added, *blocks[place:]]
 
 

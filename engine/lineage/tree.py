@@ -11,8 +11,8 @@ MOST_ALIKE = 8  # of one kind below one line; more are counted
 SAID = {  # kind -> facts that its line says
     "dataset": ("frames", "origin", "where"), "recipe": ("schema", "seed", "licence", "source", "where"),
     "asset": ("sha256",), "shard": ("frames",), "reason": ("why",), "export": (), "weights": ("sha256",),
-    "make": ("python", "simd"), "training": ("state", "metrics"), "evaluation": ("state", "metrics"),
-    "program": ("commit", "source_sha256"), "taxonomy": (),
+    "report": ("sha256",), "make": ("python", "simd"), "training": ("state", "metrics"),
+    "evaluation": ("state", "metrics"), "program": ("commit", "source_sha256"), "taxonomy": (),
 }  # fmt: skip
 HASHES = {"sha256", "commit", "source_sha256"}
 
@@ -35,13 +35,16 @@ def line_of(node: Node) -> str:
         if value not in (None, "", {}, "here"):
             facts.append(f"{key} {str(value)[:12] if key in HASHES else number(value)}")
     name = node.id if node.kind in ("dataset", "training", "evaluation") else ""
-    words = [node.kind, node.title if node.title != name else "", name, f"({', '.join(facts)})" if facts else ""]
+    kind = "" if node.kind == "make" else node.kind  # "made on cpu"
+    words = [kind, node.title if node.title != name else "", name, f"({', '.join(facts)})" if facts else ""]
     return " ".join(filter(None, words))
 
 
 def _below(graph: Graph, node: str, indent: str, seen: set[str], ahead: bool) -> Iterator[str]:
     edges = graph.ahead(node) if ahead else graph.behind(node)
     ends = list(dict.fromkeys(edge.source if ahead else edge.target for edge in edges))
+    if ahead:  # what was made of a dataset is there itself
+        ends = [end for end in ends if graph.nodes[end].kind != "make"]
     shown: dict[str, int] = {}
     rows: list[tuple[str, str | None]] = []
     for end in ends:

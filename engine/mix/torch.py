@@ -9,6 +9,8 @@
         sampler.set_epoch(epoch)
         for images, targets in loader: ...
 
+`data.folders` and `sampler.realised` are what a training notes in the lineage (engine/lineage/runs.py).
+
 Frames of an epoch depend on (plan, seed, epoch, rank) alone, whatever the number of workers. Images are uint8 tensors
 [3, y, x]; targets are as torchvision's detection models take them, boxes as x0, y0, x1, y1.
 """
@@ -47,6 +49,11 @@ class MixedDataset(Dataset[tuple[torch.Tensor, dict[str, Any]]]):
     ) -> None:
         self.mixed = Mixed(plan if isinstance(plan, MixPlan) else read_plan(Path(plan)))
         self.masks, self.transform = masks, transform
+
+    @property
+    def folders(self) -> list[Path]:
+        """Folders of the datasets, each once."""
+        return list(dict.fromkeys(store.dataset for store in self.mixed.stores))
 
     def __len__(self) -> int:
         return len(self.mixed)
@@ -88,6 +95,7 @@ class MixedSampler(Sampler[int]):
         self.mixed, self.rank, self.ranks = data.mixed, rank, ranks
         self.log = None if log is None else Path(log)
         self.epoch = self._done = 0
+        self.realised: dict[str, list[dict[str, Any]]] = {"epochs": []}  # proportions of those that were drawn
 
     def __len__(self) -> int:
         return self.mixed.epoch_frames // self.ranks
@@ -117,8 +125,9 @@ class MixedSampler(Sampler[int]):
         self._done = 0
 
     def _write(self, proportions: dict[str, Any]) -> None:
+        line = {"epoch": self.epoch, "rank": self.rank, "ranks": self.ranks, **proportions}
+        self.realised["epochs"].append(line)
         if self.log is not None:
-            line = {"epoch": self.epoch, "rank": self.rank, "ranks": self.ranks, **proportions}
             self.log.parent.mkdir(parents=True, exist_ok=True)
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")

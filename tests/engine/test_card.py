@@ -186,3 +186,24 @@ def test_a_table_of_numbers_is_aligned_and_one_of_words_is_not() -> None:
     """A column counts as numbers when all of its cells are."""
     assert page("t", [Table(("n",), [("1",), ("2.5 %",)])]).count('class="number"') == 3
     assert 'class="number"' not in page("t", [Table(("n",), [("1",), ("two",)])])
+
+
+def test_the_card_of_a_mixture_names_parents_origins_and_licences(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """From its own files; the command adds the source of parents that it finds."""
+    make_toy(tmp_path / "toy", range(4), toy_plan())
+    make_toy(tmp_path / "rendered", range(6), toy_plan(seed=3))
+    assert main(["export", str(tmp_path / "toy"), "--format", "coco", "--out", str(tmp_path / "photos")]) == 0
+    said = ("--licence", "CC-BY-4.0", "--source", "https://e.org", "--taxonomy", str(tmp_path / "toy/taxonomy.json"))
+    real = tmp_path / "real"
+    assert main(["ingest", str(tmp_path / "photos"), "--format", "coco", *said, "--out", str(real)]) == 0
+    assert main(["merge", str(real), str(tmp_path / "rendered"), "--out", str(tmp_path / "mixed")]) == 0
+    ids = [read_manifest(path / "manifest.json").dataset_id for path in (real, tmp_path / "rendered")]
+    card = (tmp_path / "mixed" / CARD).read_text()
+    assert f"| real | {ids[0]} | real | CC-BY-4.0 | 4 |" in card
+    assert f"| rendered | {ids[1]} | synthetic | that of its assets | 6 |" in card
+    assert "It contains real imagery." in card
+    capsys.readouterr()
+    assert main(["card", str(tmp_path / "mixed")]) == 0
+    assert "- pictures of real: CC-BY-4.0; source https://e.org" in capsys.readouterr().out

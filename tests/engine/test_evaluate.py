@@ -19,6 +19,8 @@ from sklearn.metrics import roc_auc_score
 from engine.evaluate.__main__ import main
 from engine.evaluate.images import Ranked
 from engine.evaluate.truth import _groups
+from engine.lineage.node import read_node
+from engine.lineage.runs import training_run
 from tests.engine.test_mix import make_real
 from tests.engine.toy_dataset import make_toy, toy_plan
 
@@ -247,3 +249,20 @@ def test_slices_that_do_not_fit_are_named(dataset: Path, tmp_path: Path, capsys,
     assert main([*arguments, "--replicates", "60"]) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "found-report").exists()
+
+
+def test_an_evaluation_names_the_training_that_made_the_predictions(dataset: Path, tmp_path: Path) -> None:
+    with training_run(tmp_path / "runs/a", datasets=[dataset]) as run:
+        (tmp_path / "runs/a/weights.pt").write_bytes(b"weights")
+        trained = run.finish(outputs=["weights.pt"])
+    found = [perfect(a) for a in labels_of(dataset)]
+    evaluate(dataset, tmp_path, found, {"dark": {"where": "lum_mean < 0.1"}}, "--run", str(tmp_path / "runs/a"))
+    node = read_node(tmp_path / "found-report")
+    assert (node.kind, node.state) == ("evaluation", "finished")
+    assert node.model is not None
+    assert node.model.run_id == trained.id
+    assert node.metrics["slices"]["all"]["recall"] == 1.0
+    assert "evaluation.json" in {fact.path for fact in node.outputs}
+    predictions = str(tmp_path / "found.json")
+    assert main([str(dataset), predictions, "--run", str(tmp_path / "none"), "--out", str(tmp_path / "b")]) == 2
+    assert not (tmp_path / "b").exists()

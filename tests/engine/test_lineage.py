@@ -256,3 +256,13 @@ def test_damaged_things_around_are_notes(story: Story, tmp_path: Path) -> None:
     assert "was changed after it was written" in notes
     assert "export.json is not JSON" in notes
     assert "its ledger cannot be read" in notes
+
+
+def test_what_uses_a_dataset_is_said_once(story: Story, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not again by the shards of what was mixed of it; and a folder that is not there is named itself."""
+    assert main(["lineage", str(story.rendered)]) == 0
+    after = capsys.readouterr().out.split("used by\n")[1]
+    assert after.count("dataset mixed") == 1
+    assert "shard" not in after
+    assert main(["lineage", str(story.root / "none/a")]) == 2
+    assert "none/a is not a folder; name a dataset or a run" in capsys.readouterr().err

@@ -51,6 +51,7 @@ def test_pytorch_loads_the_same_epoch_with_any_number_of_workers(plan: Path, tmp
     assert found["target"]["labels"] == ["torch.int64", sample.label.tolist()]
     assert found["masks"] == sample.masks.sum(axis=(1, 2)).tolist()
     assert [(one["epoch"], one["frames"], one["real"]) for one in found["log"]] == [(0, 22, 11), (1, 22, 11)]
+    assert (found["folders"], found["realised"]) == (["real", "toy"], {"epochs": found["log"]})
 
 
 @pytest.mark.parametrize("name", ["webdataset", "huggingface"])

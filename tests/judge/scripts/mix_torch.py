@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader  # noqa: E402
 from engine.mix.torch import MixedDataset, MixedSampler, collate  # noqa: E402
 
 data = MixedDataset(plan)
-found: dict[str, object] = {"length": len(data)}
+found: dict[str, object] = {"length": len(data), "folders": [folder.name for folder in data.folders]}
 for workers in (0, 2):
     sampler = MixedSampler(data, log=log if workers == 0 else None)
     loader = DataLoader(data, batch_size=4, sampler=sampler, num_workers=workers, collate_fn=collate)
@@ -25,6 +25,7 @@ for workers in (0, 2):
         sampler.set_epoch(epoch)
         epochs.append([[(t["source"], t["frame_id"]) for t in targets] for _, targets in loader])
     found[f"workers_{workers}"] = epochs
+    found["realised"] = sampler.realised
 ranks = [MixedSampler(data, rank=rank, ranks=2) for rank in range(2)]
 found["ranks"] = [list(sampler) for sampler in ranks]
 whole = MixedSampler(data)
