@@ -52,6 +52,7 @@ OWN = frozenset(
         "lens_coefficients",
         "batch_id",
         "parent",
+        "parent_frame_id",
         "shard",
     }
 )  # fmt: skip - columns of frames that are ours; all others are the source's

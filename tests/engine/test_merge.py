@@ -163,6 +163,10 @@ def test_real_and_rendered_pictures_mix(shards: Path, tmp_path: Path) -> None:
     assert [row["world"] for row in rows] == [*range(6), *range(258, 264)]  # its cells: 256 worlds
     assert [row["depth"] is None for row in rows] == [True] * 6 + [False] * 6
     assert index(tmp_path / "out", "instances").schema.field("bbox").type == pa.list_(pa.float64(), 4)
+    for path in (*(tmp_path / "out/index").iterdir(), *(tmp_path / "out/commit").glob("*.parquet")):
+        table = pq.read_table(path)  # Arrow 25 and older cannot, if a list of a fixed size is null
+        fixed = [field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)]
+        assert [name for name in fixed if table[name].null_count] == []
     assert verify(tmp_path / "out")[1] == []
     for name in ("coco", "yolo-detect", "webdataset", "huggingface"):
         assert main(["export", str(tmp_path / "out"), "--format", name, "--out", str(tmp_path / name)]) == 0
@@ -309,6 +313,13 @@ def test_columns_that_fit_no_type_are_named_with_the_repair() -> None:
     with pytest.raises(UserError, match=r"worlds\.p\.x is string in a and float in b.*--drop worlds\.p\.x"):
         unify_columns("worlds", schemas)
     assert unify_columns("worlds", schemas, ("worlds.p.x",)).names == ["p.y"]
+
+
+def test_lists_that_a_dataset_has_not_can_be_null() -> None:
+    """Lists of a fixed size cannot in files that Arrow 25 and older read."""
+    both, one = pa.field("p.x", pa.list_(pa.float32(), 2)), pa.field("p.y", pa.list_(pa.float32(), 2))
+    made = unify_columns("worlds", [("a", pa.schema([both, one])), ("b", pa.schema([both]))])
+    assert made == pa.schema([both, ("p.y", pa.list_(pa.float32()))])
 
 
 def test_rows_keep_their_values_in_wider_columns() -> None:
