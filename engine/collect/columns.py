@@ -39,6 +39,7 @@ OWN = frozenset(
         "phash",
         "exif_orientation",
         "n_left_out",
+        "n_outside",
         "velodyne",
         "velodyne_sha256",
         "depth",

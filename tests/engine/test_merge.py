@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +174,26 @@ def test_real_and_rendered_pictures_mix(shards: Path, tmp_path: Path) -> None:
     assert main(["view", str(tmp_path / "out"), "--out", str(tmp_path / "view")]) == 0
     chosen = select(SelectRequest(tmp_path / "out", tmp_path / "chosen", "origin = 'real'", "r"), lambda _: None)
     assert (chosen.counts.frames, verify(tmp_path / "chosen")[1]) == (6, [])
+
+
+def test_exports_of_a_mixture_say_which_pictures_are_real(shards: Path, tmp_path: Path) -> None:
+    """Whichever come first; depth, lens and what kind of depth it is are null where nobody knows them."""
+    make_real(shards / "first", tmp_path / "real")
+    join(tmp_path / "out", shards / "second", tmp_path / "real")
+    for name in ("coco", "huggingface"):
+        assert main(["export", str(tmp_path / "out"), "--format", name, "--out", str(tmp_path / name)]) == 0
+    (shard,) = (tmp_path / "huggingface/data").iterdir()
+    rows = pq.read_table(shard, columns=["origin", "depth", "depth_kind", "lens_model"]).to_pylist()
+    assert [row["origin"] for row in rows] == ["synthetic"] * 6 + ["real"] * 6
+    for name in ("depth", "depth_kind", "lens_model"):
+        assert [row[name] is None for row in rows] == [False] * 6 + [True] * 6
+    card = (tmp_path / "huggingface/README.md").read_text(encoding="utf-8")
+    assert "Real and synthetic pictures" in card
+    images = json.loads((tmp_path / "coco/annotations/instances_train.json").read_bytes())["images"]
+    assert [image["origin"] for image in images] == ["synthetic"] * 6 + ["real"] * 6
+    assert {image["parent"] for image in images} == {
+        read_manifest(path / "manifest.json").dataset_id for path in (shards / "second", tmp_path / "real")
+    }
 
 
 def make_real(source: Path, out: Path) -> None:
