@@ -39,6 +39,7 @@ OWN = frozenset(
         "phash",
         "exif_orientation",
         "n_left_out",
+        "n_outside",
         "velodyne",
         "velodyne_sha256",
         "depth",
@@ -52,6 +53,7 @@ OWN = frozenset(
         "lens_coefficients",
         "batch_id",
         "parent",
+        "parent_frame_id",
         "shard",
     }
 )  # fmt: skip - columns of frames that are ours; all others are the source's

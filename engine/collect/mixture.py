@@ -99,8 +99,7 @@ def plan_mixture(parents: Sequence[Parent], request: MixRequest) -> MixPlan:
     for name in names:
         own = [(t, p.schema(name)) for t, p in zip(titles, parents, strict=True) if name in p.table_names]
         if name == "frames":
-            own.append((request.out.name, pa.schema([(ORIGIN, pa.string()), (PARENT, pa.string()),
-                                                     (PARENT_FRAME, pa.int64())])))  # fmt: skip
+            own = [(title, _schema_with_origin(schema)) for title, schema in own]
         schemas[name] = unify_columns(name, own, drop)
     intent = Mixture(
         request.name, taxonomy.id, tuple(tables), all(parent.has_images for parent in parents),
@@ -179,6 +178,13 @@ def _renumber(table: pa.Table, shift: int, grid: FrameGrid) -> pa.Table:
         number = (world * grid.steps + table["step"].to_numpy()) * grid.cameras + table["camera"].to_numpy()
         table = table.set_column(table.column_names.index("frame_id"), "frame_id", pa.array(number, pa.int64()))
     return table
+
+
+def _schema_with_origin(frames: pa.Schema) -> pa.Schema:
+    for name, kind in ((ORIGIN, pa.string()), (PARENT, pa.string()), (PARENT_FRAME, pa.int64())):
+        if name not in frames.names:
+            frames = frames.append(pa.field(name, kind))
+    return frames
 
 
 def _with_origin(frames: pa.Table, before: pa.Table, parent: Parent) -> pa.Table:

@@ -22,6 +22,9 @@ WIDEST_EXACT = 32  # bits of integers that a float of 64 holds
 def unify_columns(name: str, schemas: Sequence[tuple[str, pa.Schema]], drop: Iterable[str] = ()) -> pa.Schema:
     """Return the columns of a table of several datasets: the first one's, then what each later one adds.
 
+    Lists of a fixed size that some dataset has not become lists of any length: Arrow 25 and older cannot read a file
+    where such a list is null.
+
     Args:
         name: Of the table.
         schemas: What a dataset is called, and its columns.
@@ -33,6 +36,7 @@ def unify_columns(name: str, schemas: Sequence[tuple[str, pa.Schema]], drop: Ite
     if needed := sorted(without & KEPT):
         raise UserError(f"--drop {name}.{needed[0]}: no dataset can be without it")
     types: dict[str, tuple[str, pa.DataType]] = {}
+    everywhere = set.intersection(*(set(schema.names) for _, schema in schemas))
     for title, schema in schemas:
         for field in schema:
             if field.name in without or field.name.removesuffix(HASH_SUFFIX) in without:
@@ -48,7 +52,7 @@ def unify_columns(name: str, schemas: Sequence[tuple[str, pa.Schema]], drop: Ite
                     f"column; leave it out with --drop {name}.{field.name}, or make one of them again"
                 )
             types[field.name] = first, both
-    return pa.schema([(column, kind) for column, (_, kind) in types.items()])
+    return pa.schema([(c, kind if c in everywhere else _any_length(kind)) for c, (_, kind) in types.items()])
 
 
 def unify_types(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
@@ -129,6 +133,10 @@ def _unify_numbers(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
         return max(whole, key=lambda kind: kind.bit_width)
     unsigned = one if pa.types.is_unsigned_integer(one) else two
     return pa.int64() if unsigned.bit_width <= WIDEST_EXACT else None
+
+
+def _any_length(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(kind.value_type) if pa.types.is_fixed_size_list(kind) else kind
 
 
 def _is_number(kind: pa.DataType) -> bool:

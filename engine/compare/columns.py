@@ -87,6 +87,14 @@ class Index:
                 raise UserError(f"{path} cannot be read: {str(error).splitlines()[0]}") from error
         return self._cached[1]
 
+    def list_length(self, table: str, name: str) -> int:
+        """Return the length that all lists of a column have, 0: there is none."""
+        data = self.read(table, name)
+        if pa.types.is_fixed_size_list(data.type):
+            return int(data.type.list_size)
+        ends = pc.min_max(pc.list_value_length(data)).as_py()
+        return ends["max"] if ends["min"] == ends["max"] and ends["max"] is not None else 0
+
     def values(self, column: Column) -> Values:
         """Return what is known of a column."""
         data = self.read(column.table, column.name)
@@ -144,16 +152,16 @@ def shared_columns(one: Index, two: Index, table: str) -> Iterator[Column]:
         elif all(map(_is_word, kinds)):
             yield Column(table, name, is_number=False)
         elif all(_is_list(kind) and _is_number(kind.value_type) for kind in kinds):
-            yield from (Column(table, name, part) for part in _parts(name, kinds))
+            lengths = {index.list_length(table, name) for index in (one, two)}
+            yield from (Column(table, name, part) for part in _parts(name, lengths))
 
 
-def _parts(name: str, kinds: list[pa.DataType]) -> list[str]:
+def _parts(name: str, lengths: set[int]) -> list[str]:
     if name in POSES:
         return list(POSES[name])
     if name in BOXES:
         return ["width", "height", "aspect"]
-    sizes = {kind.list_size if pa.types.is_fixed_size_list(kind) else 0 for kind in kinds}
-    size = sizes.pop() if len(sizes) == 1 else 0
+    size = lengths.pop() if len(lengths) == 1 else 0
     return [f"[{i}]" for i in range(size)] if 0 < size <= LARGEST_LIST else ["[]"]
 
 

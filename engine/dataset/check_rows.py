@@ -51,14 +51,16 @@ def is_same(one: pa.ChunkedArray, two: pa.ChunkedArray) -> bool:
     """Return whether two columns hold the same; what is no number is the same as itself, which Arrow denies."""
     if one.equals(two):
         return True
-    if one.type != two.type or len(one) != len(two) or one.null_count or two.null_count:
+    if one.type != two.type or len(one) != len(two) or not one.is_null().equals(two.is_null()):
         return False
-    flat = [column.combine_chunks() for column in (one, two)]
-    if pa.types.is_fixed_size_list(one.type):
-        flat = [column.flatten() for column in flat]
-    if not pa.types.is_floating(flat[0].type):
+    known = [column.drop_null().combine_chunks() for column in (one, two)]
+    if pa.types.is_list(one.type) and not pc.list_value_length(known[0]).equals(pc.list_value_length(known[1])):
         return False
-    values = [column.to_numpy(zero_copy_only=False) for column in flat]
+    if pa.types.is_list(one.type) or pa.types.is_fixed_size_list(one.type):
+        known = [column.flatten() for column in known]
+    if not pa.types.is_floating(known[0].type):
+        return False
+    values = [column.to_numpy(zero_copy_only=False) for column in known]
     return np.array_equal(values[0], values[1], equal_nan=True)
 
 

@@ -57,11 +57,15 @@ def image_json(frame: Frame, file_name: str) -> dict[str, Any]:
 
 
 def said_json(frame: Frame, plain: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the source of a picture of others said of it; names that COCO gives another meaning are `source_`."""
+    """Return what the source of a picture of others said of it, and of one in a mixture where it comes from.
+
+    Names that COCO gives another meaning are `source_`.
+    """
+    mixed = {name: frame.row[name] for name in ("origin", "parent") if frame.row.get("parent") is not None}
     if frame.row.get("origin") != REAL:
-        return {}
+        return mixed
     said = source_values(frame.row)
-    return {f"source_{name}" if name in plain else name: value for name, value in said.items()}
+    return mixed | {f"source_{name}" if name in plain else name: value for name, value in said.items()}
 
 
 def annotation_json(

@@ -28,6 +28,7 @@ from engine.formats.plain_record import (
     category_from_plain,
     frame_from_plain,
     instance_from_plain,
+    origin_of,
     plain_category,
     plain_frame,
     plain_instance,
@@ -36,6 +37,7 @@ from engine.formats.record import Category, Frame, Source
 from engine.formats.registry import FORMATS, ExportContext, FormatCategory, Records
 from engine.write.encode import encode_png
 from engine.write.readback import read_depth_m
+from engine.write.rows import POLYGONS_COLUMN
 from engine.write.writers import depth_to_mm
 
 BYTES_A_MB = 1_000_000
@@ -51,15 +53,22 @@ OBJECT: dict[str, pa.DataType] = {
     "amodal_segmentation": MASK, "in_frame_px": pa.int64(), "full_px": pa.int64(), "full_is_cut": pa.bool_(),
     "occluder": pa.int64(), "occluder_px": pa.int64(), "world_from_object": NUMBERS, "box_size_m": NUMBERS,
     "box_center_m": NUMBERS, "corners_px": NUMBERS, "asset": pa.string(),
-    **dict.fromkeys(EXTRA_COLUMNS, pa.float64()),
+    **dict.fromkeys(EXTRA_COLUMNS, pa.float64()), POLYGONS_COLUMN: pa.list_(NUMBERS),
 }  # fmt: skip
 FRAME: dict[str, pa.DataType] = {
     "image": PICTURE, "image_id": pa.int64(), "width": pa.int32(), "height": pa.int32(), "world": pa.int64(),
-    "step": pa.int32(), "camera": pa.int32(), "k": NUMBERS, "world_from_camera": NUMBERS, "depth_kind": pa.string(),
-    "lens_model": pa.string(), "lens_coefficients": NUMBERS, "lens_limit": pa.float64(),
+    "step": pa.int32(), "camera": pa.int32(), "origin": pa.string(), "k": NUMBERS, "world_from_camera": NUMBERS,
+    "depth_kind": pa.string(), "lens_model": pa.string(), "lens_coefficients": NUMBERS, "lens_limit": pa.float64(),
     "objects": pa.list_(pa.struct(list(OBJECT.items()))),
 }  # fmt: skip
 DEPTH = "depth"
+REAL, SYNTHETIC = "real", "synthetic"
+MADE = {
+    frozenset({SYNTHETIC}): "Synthetic pictures with exact labels, made by Ommatidia.",
+    frozenset({REAL}): "Real pictures with the labels of their source, collected by Ommatidia.",
+    frozenset({REAL, SYNTHETIC}): "Real and synthetic pictures, collected and made by Ommatidia; `origin` says which.",
+    frozenset(): "",
+}
 
 
 @dataclass(frozen=True)
@@ -114,16 +123,18 @@ def write_huggingface(source: Source, context: ExportContext) -> None:
     if dashed:
         raise UserError(f"huggingface: `datasets` reads no split with a dash, such as {dashed[0]}; write _ for it")
     parts: dict[str, Parts] = {}
+    origins: set[str] = set()
     for frame in source.frames():
         split = context.split_of(frame)
         if split not in parts:
-            has_depth = options.depth and DEPTH in frame.files
+            has_depth = options.depth and (DEPTH in frame.files or DEPTH in frame.row)
             parts[split] = Parts(
                 context.out / "data", split, schema_of(context.categories, has_depth), options.shard_mb
             )
+        origins.add(origin_of(frame))
         parts[split].add(_row(frame, context, DEPTH in parts[split].schema.names))
     counts = {split: parts[split].close() for split in context.splits if split in parts}
-    write_text(context.out / "README.md", _card(source.name, context.categories, counts, options.license))
+    write_text(context.out / "README.md", _card(source.name, context.categories, counts, options.license, origins))
 
 
 class Parts:
@@ -197,7 +208,9 @@ def _row(frame: Frame, context: ExportContext, has_depth: bool) -> dict[str, Any
     picture = frame_file(frame, "image", "huggingface", "write=coco")
     objects = [plain_instance(i, context.category_of[i.category].id) for i in frame.instances]
     row = {"image": {"bytes": picture.read_bytes(), "path": picture.name}, **plain_frame(frame), "objects": objects}
-    if has_depth:
+    if has_depth and DEPTH in frame.row and frame.row[DEPTH] is None:  # of a real picture in a mixture
+        row[DEPTH] = None
+    elif has_depth:
         path = frame_file(frame, DEPTH, "huggingface", "export with depth=false")
         row[DEPTH] = {"bytes": _depth_png(path), "path": f"{path.stem}.png"}
     return row
@@ -209,12 +222,14 @@ def _depth_png(path: Path) -> bytes:
     return encode_png(depth_to_mm(read_depth_m(path).astype(np.float32)))
 
 
-def _card(name: str, categories: tuple[FormatCategory, ...], counts: dict[str, int], license_name: str) -> str:
+def _card(
+    name: str, categories: tuple[FormatCategory, ...], counts: dict[str, int], license_name: str, origins: set[str]
+) -> str:
     files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in counts]
     head = {
         "license": license_name,
         "task_categories": ["object-detection", "image-segmentation", "depth-estimation"],
-        "tags": ["synthetic"],
+        "tags": sorted(origins),
         "pretty_name": name,
         "configs": [{"config_name": "default", "data_files": files}],
     }
@@ -222,7 +237,7 @@ def _card(name: str, categories: tuple[FormatCategory, ...], counts: dict[str, i
     yaml.safe_dump(head, text, sort_keys=False, allow_unicode=True)
     lines = [f"| {split} | {count} |" for split, count in counts.items()]
     return "\n".join([
-        "---", text.getvalue() + "---", "", f"# {name}", "", "Synthetic pictures with exact labels, made by Ommatidia.",
+        "---", text.getvalue() + "---", "", f"# {name}", "", MADE[frozenset(origins)],
         "", "| split | frames |", "| --- | --- |", *lines, "",
         "`objects`: one struct an object. `bbox` is x, y, width, height [px] of the visible pixels, origin in the",
         "image's corner; `area` its pixels; `segmentation` COCO's compressed RLE. `amodal_*`, `in_frame_px` and",

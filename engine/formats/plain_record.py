@@ -97,16 +97,22 @@ def instance_from_plain(plain: Mapping[str, Any], name: str) -> Instance:
 def plain_frame(frame: Frame) -> Json:
     """Return what is known of a frame but its instances and files."""
     limit, bends = frame.row.get("lens_limit"), frame.row.get("lens_coefficients")
+    unsaid = (None, None) if frame.k is None else ("planar", "pinhole")  # nobody knows the camera of a real picture
     return {
         "image_id": frame.id, "width": frame.width, "height": frame.height,
-        "world": frame.world, "step": frame.step, "camera": frame.camera,
+        "world": frame.world, "step": frame.step, "camera": frame.camera, "origin": origin_of(frame),
         "k": None if frame.k is None else _flat(frame.k),
         "world_from_camera": None if frame.world_from_camera is None else _flat(frame.world_from_camera),
-        "depth_kind": str(frame.row.get("depth_kind") or "planar"),
-        "lens_model": str(frame.row.get("lens_model") or "pinhole"),
+        "depth_kind": frame.row.get("depth_kind") or unsaid[0],
+        "lens_model": frame.row.get("lens_model") or unsaid[1],
         "lens_coefficients": None if bends is None else [float(value) for value in bends],
         "lens_limit": float(limit) if limit is not None and math.isfinite(limit) else None,  # None: without
     }  # fmt: skip
+
+
+def origin_of(frame: Frame) -> str:
+    """Return whether a frame is real or synthetic; rendered datasets do not say so of every frame."""
+    return str(frame.row.get("origin") or ("real" if frame.row.get("is_real") else "synthetic"))
 
 
 def frame_from_plain(
@@ -115,6 +121,7 @@ def frame_from_plain(
     """Return the frame."""
     pose = None if plain["world_from_camera"] is None else _array(plain["world_from_camera"], 4, 4)
     known = {name: plain[name] for name in ("depth_kind", "lens_model", "lens_coefficients")}
+    known["origin"] = plain.get("origin")
     known["lens_limit"] = math.inf if plain["lens_limit"] is None else plain["lens_limit"]
     return Frame(
         plain["image_id"], plain["width"], plain["height"], instances, files, plain["world"], plain["step"],

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops
+from PIL import Image
 
 CODE_VALUES = 256
 WHITE = CODE_VALUES - 1
 DARK_QUANTILE = 0.05
 HASH_SIDE, HASH_CANVAS = 8, 32  # frequencies of the hash, and the side of the picture that they are taken of
-ROWS = 64  # of a picture that are measured together, so that they stay in the cache
+ROWS, COLUMNS = 64, 1024  # of a tile that is measured at once: it stays in the cache, its rows' sums below 2^31
+STRIP_PX = 2**15  # of rows that are looked through for glare at once: fresh memory costs more than the work
+HASH_BITS = 22  # of a cosine of the hash: whole numbers are the same on every machine, and their sums stay below 2^63
+RED_GREEN_BLUE = np.array([1, 1, 1, 0], np.uint8).view(np.uint32)  # of four bytes a pixel
 FEWEST_PX = 3  # a side below which there is no second difference
 
 
@@ -40,12 +42,11 @@ def measure_picture(rgb: Image.Image) -> dict[str, float | int]:
     values = np.arange(CODE_VALUES)
     mean = float(histogram @ values) / total
     dark = int(np.searchsorted(np.cumsum(histogram), DARK_QUANTILE * total))
-    brightest = reduce(ImageChops.lighter, rgb.split())  # of the three channels
     return {
         "lum_mean": mean / WHITE,
         "lum_p05": dark / WHITE,
         "lum_std": math.sqrt(max(float(histogram @ (values * values)) / total - mean * mean, 0.0)) / WHITE,
-        "sat_frac": float(brightest.histogram()[WHITE]) / total,
+        "sat_frac": count_saturated(rgb) / total,
         **measure_luma(np.asarray(picture)),
         "phash": perceptual_hash(picture),
     }
@@ -63,18 +64,31 @@ def measure_luma(luma: NDArray[np.integer[Any]]) -> dict[str, float]:
     if min(luma.shape) < FEWEST_PX:
         return {"blur_lap": 0.0, "noise_sigma": 0.0}
     pixels = (luma.shape[0] - 2) * (luma.shape[1] - 2)
-    total = squares = noise = 0.0  # sums of whole numbers, exact in any order
-    for first in range(0, luma.shape[0] - 2, ROWS - 2):
-        laplacian, both = _differences(luma[first : first + ROWS].astype(np.int16))
-        total += float(laplacian.sum(dtype=np.float64))
-        squares += float(np.einsum("ij,ij->", laplacian, laplacian, dtype=np.float64))
-        noise += float(both.sum(dtype=np.float64))
+    total = squares = noise = 0  # exact in any order
+    for top in range(0, luma.shape[0] - 2, ROWS - 2):
+        for left in range(0, luma.shape[1] - 2, COLUMNS - 2):
+            tile = luma[top : top + ROWS, left : left + COLUMNS].astype(np.int16)
+            laplacian, both = _differences(tile)
+            total += int(laplacian.sum())
+            squares += int(np.einsum("ij,ij->i", laplacian, laplacian).sum(dtype=np.int64))
+            noise += int(both.sum(dtype=np.int32))
     mean = total / pixels
     sigma = math.sqrt(0.5 * math.pi) / 6.0 * noise / pixels
     return {"blur_lap": max(squares / pixels - mean * mean, 0.0) / WHITE**2, "noise_sigma": sigma / WHITE}
 
 
-def _differences(luma: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def count_saturated(rgb: Image.Image) -> int:
+    """Return the number of pixels with a channel at 255, of a picture of mode RGB."""
+    rows = max(STRIP_PX // rgb.width, 1)
+    count = 0
+    for top in range(0, rgb.height, rows):
+        strip = rgb.crop((0, top, rgb.width, min(top + rows, rgb.height)))
+        is_white = np.frombuffer(strip.tobytes("raw", "RGBX"), np.uint8) == WHITE
+        count += int(np.count_nonzero(is_white.view(np.uint32) & RED_GREEN_BLUE))
+    return count
+
+
+def _differences(luma: NDArray[np.int16]) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
     """Return the Laplacian of some rows, and the magnitude of the second differences across of those down."""
     middle = luma[:, 1:-1]
     twice = middle << 1
@@ -85,7 +99,7 @@ def _differences(luma: NDArray[np.int16]) -> tuple[NDArray[np.float32], NDArray[
     laplacian += across[1:-1]
     both = across[:-2] + across[2:]
     both -= across[1:-1] << 1
-    return laplacian.astype(np.float32), np.abs(both, out=both).astype(np.float32)
+    return laplacian.astype(np.int32), np.abs(both, out=both)
 
 
 def perceptual_hash(picture: Image.Image) -> int:
@@ -96,9 +110,17 @@ def perceptual_hash(picture: Image.Image) -> int:
 
     Source: Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions, 2010, section 3.2.1.
     """
-    from scipy.fft import dctn
-
-    canvas = picture.convert("L").resize((HASH_CANVAS, HASH_CANVAS), Image.Resampling.BOX)
-    low = dctn(np.asarray(canvas, np.float64))[:HASH_SIDE, :HASH_SIDE].ravel()
-    bits = low > np.median(low)
+    gray = picture if picture.mode == "L" else picture.convert("L")
+    canvas = gray.resize((HASH_CANVAS, HASH_CANVAS), Image.Resampling.BOX)
+    low = (COSINES @ np.asarray(canvas, np.int64) @ COSINES.T).ravel()
+    bits = low > np.sort(low)[low.size // 2 - 1]  # whatever is above the lower one of the middle is above the median
     return int.from_bytes(np.packbits(bits, bitorder="little").tobytes(), "little")
+
+
+def _cosines() -> NDArray[np.int64]:
+    """Return the lowest frequencies of a cosine transform [frequency, position], times 2^HASH_BITS."""
+    turns = np.outer(np.arange(HASH_SIDE), 2 * np.arange(HASH_CANVAS) + 1) / (4.0 * HASH_CANVAS)
+    return np.asarray(np.rint(np.cos(2.0 * np.pi * turns) * 2.0**HASH_BITS), np.int64)
+
+
+COSINES = _cosines()

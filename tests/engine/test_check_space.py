@@ -69,6 +69,13 @@ def test_columns_with_corners_that_are_not_seen_equal_themselves() -> None:
     assert is_same(column([nan, 1.0], [2.0, nan]), pa.chunked_array([column([nan, 1.0], [2.0, nan]).combine_chunks()]))
     assert not is_same(column([nan, 1.0]), column([nan, 1.5]))
     assert not is_same(column([nan, 1.0]), column([0.0, 1.0]))
+    lists, other = (
+        pa.chunked_array([pa.array([[nan, second], None], pa.list_(pa.float64()))]) for second in (1.0, 2.0)
+    )
+    assert is_same(lists, pa.chunked_array([lists[:1].combine_chunks(), lists[1:].combine_chunks()]))
+    assert not is_same(lists, other)
+    assert not is_same(lists, pa.chunked_array([pa.array([None, [nan, 1.0]], lists.type)]))
+    assert not is_same(lists, pa.chunked_array([pa.array([[nan], None], lists.type)]))
     assert is_same(pa.chunked_array([["a", "b"]]), pa.chunked_array([["a"], ["b"]]))
     assert not is_same(pa.chunked_array([["a"]]), pa.chunked_array([["b"]]))
 

@@ -229,9 +229,10 @@ def test_sub_folders_are_labels_of_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("height", [3, 63, 64, 65, 66, 126, 127, 128, 190])
-def test_what_is_measured_does_not_depend_on_how_rows_are_cut(height: int) -> None:
-    """Sharpness, noise and glare are those of plain NumPy over the whole picture, for any number of rows."""
-    rgb = np.random.default_rng(height).integers(0, 256, (height, 37, 3), dtype=np.uint8)
+@pytest.mark.parametrize("width", [37, 1025])
+def test_what_is_measured_does_not_depend_on_how_pictures_are_cut(height: int, width: int) -> None:
+    """Sharpness, noise and glare are those of plain NumPy over the whole picture, for any size."""
+    rgb = np.random.default_rng(height).integers(0, 256, (height, width, 3), dtype=np.uint8)
     luma = np.asarray(Image.fromarray(rgb).convert("L"), np.float64)
     across = luma[1:-1, :-2] - 2 * luma[1:-1, 1:-1] + luma[1:-1, 2:]
     down = luma[:-2, 1:-1] - 2 * luma[1:-1, 1:-1] + luma[2:, 1:-1]

@@ -15,7 +15,7 @@ from engine.formats.kitti_read import read_kitti
 from engine.formats.record import Frame
 from engine.formats.registry import FORMATS, Records
 from engine.formats.splits import SplitPlan, parse_fractions
-from tests.engine.ingest_samples import HEIGHT, WIDTH, command, picture, take_in
+from tests.engine.ingest_samples import HEIGHT, WIDTH, coco_folder, command, picture, take_in
 from tests.engine.toy_records import toy_records
 
 P2 = "721.5377 0 609.5593 44.85728 0 721.5377 172.854 0.2163791 0 0 1 0.002745884"
@@ -61,6 +61,21 @@ def test_yolo_survives(tmp_path: Path, task: str) -> None:
     assert len(one) == 6
     assert sorted(map(repr, one)) == sorted(map(repr, other))
     assert any(frame.instances for frame in first.frames())
+
+
+def test_polygons_and_keypoints_of_others_go_to_hugging_face(tmp_path: Path) -> None:
+    """As they were drawn."""
+    assert take_in(coco_folder(tmp_path / "in"), tmp_path / "out") == 0
+    assert command("export", tmp_path / "out", "--format", "huggingface", "--out", tmp_path / "back") == 0
+    (shard,) = (tmp_path / "back/data").iterdir()
+    rows = pq.read_table(shard).to_pylist()
+    assert [one["polygons"] for row in rows for one in row["objects"] if one["polygons"]] == [
+        [[5.0, 4.0, 25.0, 4.5, 20.0, 14.0, 5.0, 12.0]]
+    ]
+    assert "Real pictures" in (tmp_path / "back/README.md").read_text(encoding="utf-8")
+    form = FORMATS.get("huggingface")
+    assert form.read is not None
+    assert len(list(form.read(tmp_path / "back").frames())) == 3
 
 
 def yolo(folder: Path, rows: str, **more: object) -> Path:

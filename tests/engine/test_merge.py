@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,12 +164,36 @@ def test_real_and_rendered_pictures_mix(shards: Path, tmp_path: Path) -> None:
     assert [row["world"] for row in rows] == [*range(6), *range(258, 264)]  # its cells: 256 worlds
     assert [row["depth"] is None for row in rows] == [True] * 6 + [False] * 6
     assert index(tmp_path / "out", "instances").schema.field("bbox").type == pa.list_(pa.float64(), 4)
+    for path in (*(tmp_path / "out/index").iterdir(), *(tmp_path / "out/commit").glob("*.parquet")):
+        table = pq.read_table(path)  # Arrow 25 and older cannot, if a list of a fixed size is null
+        fixed = [field.name for field in table.schema if pa.types.is_fixed_size_list(field.type)]
+        assert [name for name in fixed if table[name].null_count] == []
     assert verify(tmp_path / "out")[1] == []
     for name in ("coco", "yolo-detect", "webdataset", "huggingface"):
         assert main(["export", str(tmp_path / "out"), "--format", name, "--out", str(tmp_path / name)]) == 0
     assert main(["view", str(tmp_path / "out"), "--out", str(tmp_path / "view")]) == 0
     chosen = select(SelectRequest(tmp_path / "out", tmp_path / "chosen", "origin = 'real'", "r"), lambda _: None)
     assert (chosen.counts.frames, verify(tmp_path / "chosen")[1]) == (6, [])
+
+
+def test_exports_of_a_mixture_say_which_pictures_are_real(shards: Path, tmp_path: Path) -> None:
+    """Whichever come first; depth, lens and what kind of depth it is are null where nobody knows them."""
+    make_real(shards / "first", tmp_path / "real")
+    join(tmp_path / "out", shards / "second", tmp_path / "real")
+    for name in ("coco", "huggingface"):
+        assert main(["export", str(tmp_path / "out"), "--format", name, "--out", str(tmp_path / name)]) == 0
+    (shard,) = (tmp_path / "huggingface/data").iterdir()
+    rows = pq.read_table(shard, columns=["origin", "depth", "depth_kind", "lens_model"]).to_pylist()
+    assert [row["origin"] for row in rows] == ["synthetic"] * 6 + ["real"] * 6
+    for name in ("depth", "depth_kind", "lens_model"):
+        assert [row[name] is None for row in rows] == [False] * 6 + [True] * 6
+    card = (tmp_path / "huggingface/README.md").read_text(encoding="utf-8")
+    assert "Real and synthetic pictures" in card
+    images = json.loads((tmp_path / "coco/annotations/instances_train.json").read_bytes())["images"]
+    assert [image["origin"] for image in images] == ["synthetic"] * 6 + ["real"] * 6
+    assert {image["parent"] for image in images} == {
+        read_manifest(path / "manifest.json").dataset_id for path in (shards / "second", tmp_path / "real")
+    }
 
 
 def make_real(source: Path, out: Path) -> None:
@@ -309,6 +334,13 @@ def test_columns_that_fit_no_type_are_named_with_the_repair() -> None:
     with pytest.raises(UserError, match=r"worlds\.p\.x is string in a and float in b.*--drop worlds\.p\.x"):
         unify_columns("worlds", schemas)
     assert unify_columns("worlds", schemas, ("worlds.p.x",)).names == ["p.y"]
+
+
+def test_lists_that_a_dataset_has_not_can_be_null() -> None:
+    """Lists of a fixed size cannot in files that Arrow 25 and older read."""
+    both, one = pa.field("p.x", pa.list_(pa.float32(), 2)), pa.field("p.y", pa.list_(pa.float32(), 2))
+    made = unify_columns("worlds", [("a", pa.schema([both, one])), ("b", pa.schema([both]))])
+    assert made == pa.schema([both, ("p.y", pa.list_(pa.float32()))])
 
 
 def test_rows_keep_their_values_in_wider_columns() -> None:

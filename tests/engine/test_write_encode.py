@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 from scipy.signal import convolve2d
 
@@ -154,6 +155,9 @@ def test_a_scaled_picture_has_nearly_the_same_hash() -> None:
     bits = perceptual_hash(one)
     assert (bits ^ perceptual_hash(one.resize((160, 120)))).bit_count() <= 4
     assert 16 <= (bits ^ perceptual_hash(other)).bit_count() <= 48
+    canvas = np.asarray(one.resize((32, 32), Image.Resampling.BOX), np.float64)
+    low = dctn(canvas)[:8, :8].ravel()  # SciPy's transform is the referee
+    assert [bits >> number & 1 for number in range(64)] == (low > np.median(low)).tolist()
     assert measure_rgb(np.full((8, 8, 3), 200, np.uint8))["lum_p05"] == pytest.approx(200 / 255)
 
 
