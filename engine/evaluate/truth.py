@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.collect.groups import WORLD, independent_column
+from engine.collect.holdout import opened
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.write.begin import MANIFEST
@@ -60,6 +61,7 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
     """
     if not (dataset / MANIFEST).is_file():
         raise UserError(f"{dataset} is no complete dataset: it has no {MANIFEST}")
+    opened(dataset, "evaluate")
     labels = dataset / Coco.PATH
     if not labels.is_file():
         raise UserError(f"{dataset} has no {Coco.PATH}; make it with write=[coco]")
