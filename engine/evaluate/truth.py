@@ -60,6 +60,7 @@ def read_truth(dataset: Path, group: str | None) -> Truth:
     """
     if not (dataset / MANIFEST).is_file():
         raise UserError(f"{dataset} is no complete dataset: it has no {MANIFEST}")
+    opened(dataset, "evaluate")
     labels = dataset / Coco.PATH
     if not labels.is_file():
         raise UserError(f"{dataset} has no {Coco.PATH}; make it with write=[coco]")

@@ -222,7 +222,7 @@ def test_no_command_reads_a_holdout_unseen(tmp_path: Path, monkeypatch: pytest.M
     make_toy(tmp_path / "other", range(2), toy_plan(seed=8))
     assert command("lock", tmp_path / "toy", "--as", "holdout") == 0
     written = {
-        "spec": "axes: {size: {of: width, targets: {'48': 1.0}, tolerance: 0.5}}\n",
+        "spec": "axes: {size: {of: width, bins: [0, 10000], targets: even, tolerance: 0.5}}\n",
         "require": "slices: {all: {where: 'true', count: 1}}\n",
         "mix": "sources: {toy: {dataset: toy}}\n",
     }
