@@ -208,6 +208,8 @@ def _shown_by(source: Source, plan: SplitPlan) -> Callable[[Frame], list[Hashabl
 
     def value(frame: Frame) -> list[Hashable]:
         if plan.by in frame.row:
+            if frame.row[plan.by] is None and frame.row.get("origin") == "synthetic":
+                return [("world", frame.world)]  # rendered worlds are independent; of a mixture with real pictures
             if frame.row[plan.by] is None:
                 if frame.row.get("parent") is not None:  # of a mixture: its dataset had no such groups
                     return [("world", frame.world)]

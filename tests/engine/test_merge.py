@@ -196,10 +196,26 @@ def test_exports_of_a_mixture_say_which_pictures_are_real(shards: Path, tmp_path
     }
 
 
-def make_real(source: Path, out: Path) -> None:
+def test_a_mixture_is_split_by_the_groups_of_its_real_pictures(shards: Path, tmp_path: Path) -> None:
+    """Rendered pictures are of no surface: those of a world stay together."""
+    make_real(shards / "first", tmp_path / "real", surface=r"([0-9])[_.]")
+    join(tmp_path / "out", tmp_path / "real", shards / "second")
+    words = ("export", str(tmp_path / "out"), "--format", "coco", "--split", "train=0.5,val=0.5")
+    assert main([*words, "--out", str(tmp_path / "coco")]) == 0
+    split_of: dict[object, set[str]] = {}
+    for split in ("train", "val"):
+        for image in json.loads((tmp_path / f"coco/annotations/instances_{split}.json").read_bytes())["images"]:
+            split_of.setdefault(image.get("surface", f"world {image['world']}"), set()).add(split)
+    surfaces = index(tmp_path / "real", "frames")["surface"].to_pylist()
+    assert set(split_of) == {*surfaces, *(f"world {world}" for world in range(258, 264))}
+    assert len(set(surfaces)) > 1
+    assert all(len(splits) == 1 for splits in split_of.values())
+
+
+def make_real(source: Path, out: Path, **groups: str) -> None:
     """Take the pictures of a toy dataset in as if others had made them."""
     categories, frames = read_coco_file(source / "labels/coco.json", source)
-    request = IngestRequest(out, "coco", TAXONOMY, "real")
+    request = IngestRequest(out, "coco", TAXONOMY, "real", groups=groups)
     ingest(Records("real", categories, tuple(frames)), request, lambda _: None)
 
 
