@@ -18,6 +18,7 @@ from engine.validate.rules import Severity
 PROBED = 8  # images that decide which folder their names are relative to
 LABEL_FOLDERS = ("", "annotations", "labels", "train", "valid", "val", "test")
 OTHERS = (
+    "croissant",  # of ours: what the dataset holds, for machines
     "scene_gt",
     "scene_gt_info",
     "scene_camera",
