@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from engine.collect.collector import Cell, Collector, CollectPlan, Placed
-from engine.collect.intent import Conversion, DatasetRef, read_intent, scene_tables, title_of
+from engine.collect.intent import Conversion, read_intent, scene_tables, title_of
+from engine.collect.reference import reference_of
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.formats.index import open_dataset
@@ -91,14 +92,6 @@ def convert(dataset: Path, out: Path, classes: Classes, update: Callable[[int], 
                 collector.add(_cell(dataset, numbers, (part, frames, instances, defects), classes))
             update(frames.num_rows)
         return collector.finish(worlds)
-
-
-def reference_of(dataset: Path, manifest: Manifest) -> DatasetRef:
-    """Return what a dataset made from this one says of it."""
-    return DatasetRef(
-        manifest.dataset_id, manifest.recipe_id, manifest.taxonomy_id, manifest.content_root, manifest.origin,
-        manifest.contains_real_imagery, manifest.counts.frames, dataset.name,
-    )  # fmt: skip
 
 
 def _cells(rows: MergedRows) -> Any:

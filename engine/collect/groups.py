@@ -72,8 +72,8 @@ def group_values(pictures: Sequence[Picture], rules: Mapping[str, str]) -> list[
 def group_columns(dataset: Path) -> tuple[str, ...]:
     """Return the columns of frames whose values must not be torn apart by a split, the first the most important.
 
-    Those that an ingest was told; of what was made from other datasets, the usual ones (`surface`, `sequence`,
-    `scene`) that are there. Rendered worlds are independent: none.
+    Those that an ingest was told; of what was made from other datasets, those of its parents, and the usual ones
+    (`surface`, `sequence`, `scene`) that are there. Rendered worlds are independent: none.
     """
     intent = read_intent(dataset / RECIPE)
     if isinstance(intent, Ingest):
@@ -84,7 +84,8 @@ def group_columns(dataset: Path) -> tuple[str, ...]:
         import pyarrow.parquet as pq
 
         names = pq.read_schema(frames).names
-        return tuple(name for name in USUAL if name in names)
+        told = (name for parent in intent.parents for name in parent.groups)
+        return tuple(name for name in dict.fromkeys((*told, *USUAL)) if name in names)
     return ()
 
 

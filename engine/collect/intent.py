@@ -35,6 +35,7 @@ class DatasetRef:
     contains_real_imagery: bool
     frames: int
     name: str  # of its folder then, for people
+    groups: tuple[str, ...] = ()  # columns of its frames that no split may tear apart
 
 
 @dataclass(frozen=True)

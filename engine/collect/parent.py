@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.collect.collector import Placed
 from engine.collect.holdout import opened
 from engine.collect.intent import DatasetRef, Intent, read_intent, scene_tables, title_of
+from engine.collect.reference import reference_of
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.recipe import Recipe
@@ -49,11 +50,7 @@ class Parent:
     @property
     def ref(self) -> DatasetRef:
         """What the other dataset says of it."""
-        own = self.manifest
-        return DatasetRef(
-            own.dataset_id, own.recipe_id, own.taxonomy_id, own.content_root, own.origin, own.contains_real_imagery,
-            own.counts.frames, self.out.resolve().name,
-        )  # fmt: skip
+        return reference_of(self.out, self.manifest)
 
     @property
     def title(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.collect.holdout import opened
 from engine.collect.intent import DatasetRef, read_intent
+from engine.collect.reference import reference_of
 from engine.compare.columns import Index
 from engine.compare.distributions import Tests, compare_distributions, compare_names
 from engine.compare.files import compare_files
@@ -73,7 +74,7 @@ def diff(one: Path, two: Path) -> Diff:
     manifests = [_manifest(folder) for folder in folders]
     for folder in folders:
         opened(folder, "diff")
-    refs = [_ref(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
+    refs = [reference_of(folder, manifest) for folder, manifest in zip(folders, manifests, strict=True)]
     if manifests[0].dataset_id == manifests[1].dataset_id:
         return Diff(refs[0], refs[1], (), None)
     intents = [read_intent(folder / RECIPE) for folder in folders]
@@ -129,10 +130,3 @@ def _manifest(folder: Path) -> Manifest:
     if not (folder / MANIFEST).is_file():
         raise UserError(f"{folder} is not complete; run the command that makes it again")
     return read_manifest(folder / MANIFEST)
-
-
-def _ref(folder: Path, own: Manifest) -> DatasetRef:
-    return DatasetRef(
-        own.dataset_id, own.recipe_id, own.taxonomy_id, own.content_root, own.origin, own.contains_real_imagery,
-        own.counts.frames, folder.resolve().name,
-    )  # fmt: skip

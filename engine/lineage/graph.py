@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.collect.intent import DatasetRef, Intent, read_intent, title_of
+from engine.collect.reference import reference_of
 from engine.dataset.manifest import Manifest, Origin, read_manifest
 from engine.errors import UserError
 from engine.lineage.ledger import read_entries
 from engine.lineage.node import NODE, RunNode, read_node
-from engine.lineage.search import Found, FoundExport, as_ref
+from engine.lineage.search import Found, FoundExport
 from engine.lineage.tamper import COMPLETE
 from engine.recipe import Recipe
 from engine.write.begin import HEADER, MANIFEST, RECIPE
@@ -117,7 +118,7 @@ def _add_dataset(graph: Graph, found: Found, dataset_id: str) -> str:
     place, manifest = found.datasets[dataset_id]
     if dataset_id in graph.nodes:
         return dataset_id
-    node = graph.add(_dataset_node(as_ref(place, manifest), "here"))
+    node = graph.add(_dataset_node(reference_of(place, manifest), "here"))
     try:
         intent = read_intent(place / RECIPE)
         _add_intent(graph, found, node, intent)

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import rfc8785
 
 from engine.collect.intent import DatasetRef
+from engine.collect.reference import reference_of
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
 from engine.plain import MAX_INTEGER, from_plain, to_plain
@@ -103,11 +104,7 @@ def dataset_ref(dataset: Path) -> DatasetRef:
     """
     if not (dataset / MANIFEST).is_file():
         raise UserError(f"{dataset} is not a complete dataset: it has no {MANIFEST}")
-    manifest = read_manifest(dataset / MANIFEST)
-    return DatasetRef(
-        manifest.dataset_id, manifest.recipe_id, manifest.taxonomy_id, manifest.content_root, manifest.origin,
-        manifest.contains_real_imagery, manifest.counts.frames, dataset.absolute().name,
-    )  # fmt: skip
+    return reference_of(dataset, read_manifest(dataset / MANIFEST))
 
 
 def plain_value(value: object, where: str) -> Any:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.collect.intent import DatasetRef
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
 from engine.formats.export import EXPORT
@@ -93,11 +92,3 @@ def search(folders: Iterable[Path]) -> Found:
             found.notes.append(f"{top}: only {MOST_FOLDERS} folders were looked into; name deeper ones with --search")
             break
     return found
-
-
-def as_ref(folder: Path, manifest: Manifest) -> DatasetRef:
-    """Return what a dataset that was found is known by."""
-    return DatasetRef(
-        manifest.dataset_id, manifest.recipe_id, manifest.taxonomy_id, manifest.content_root, manifest.origin,
-        manifest.contains_real_imagery, manifest.counts.frames, folder.name,
-    )  # fmt: skip

@@ -44,6 +44,17 @@ def test_what_was_made_of_real_frames_has_their_groups(folder: Path) -> None:
     assert [group_columns(folder / name) for name in ("real", "chosen", "mixed")] == [("surface",)] * 3
 
 
+def test_a_group_of_any_name_is_handed_on(folder: Path, tmp_path: Path) -> None:
+    """From the ingest through a selection and a mixture of it to a selection of that."""
+    options = ("--group", "lot=surface", "--taxonomy", str(folder / "toy/taxonomy.json"))
+    assert main(["ingest", str(folder / "source"), "--format", "coco", *options, "--out", str(tmp_path / "real")]) == 0
+    some, mixed, again = (str(tmp_path / name) for name in ("some", "mixed", "again"))
+    assert main(["select", str(tmp_path / "real"), "--where", "lot = 1", "--out", some]) == 0
+    assert main(["merge", some, str(folder / "rendered"), "--out", mixed]) == 0
+    assert main(["select", mixed, "--where", "true", "--out", again]) == 0
+    assert [group_columns(Path(name))[0] for name in (some, mixed, again)] == ["lot"] * 3
+
+
 def test_predictions_on_a_selection_are_judged_by_surface(folder: Path) -> None:
     """Two groups, as in the dataset that was selected from; in the mixture rendered worlds count as one each."""
     found = {name: read_truth(folder / name, None) for name in ("real", "chosen", "mixed")}
