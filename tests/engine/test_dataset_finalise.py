@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import subprocess
@@ -15,7 +16,7 @@ from PIL import Image
 from engine.dataset.finalise import finalise, find_complete
 from engine.dataset.manifest import Manifest, content_root, dataset_id, read_manifest
 from engine.errors import UserError
-from engine.write.record import FileFact
+from engine.write.record import FileFact, json_bytes
 from engine.write.shard import ShardWriter
 from engine.write.tables import ROWS_A_GROUP, parquet_chunks, read_parquet
 from tests.engine.toy_crash import run_shaded, start
@@ -272,3 +273,17 @@ def test_parquet_bytes_depend_on_rows_and_not_on_how_they_came() -> None:
     whole = b"".join(parquet_chunks([table]))
     cuts = [table.slice(0, 7), table.slice(7, ROWS_A_GROUP), table.slice(ROWS_A_GROUP + 7)]
     assert b"".join(parquet_chunks(cuts)) == whole
+
+
+def test_a_manifest_of_an_earlier_version_can_be_read(tmp_path: Path) -> None:
+    """It lacks a field that has a default since; its hash is that of what it holds."""
+    make_toy(tmp_path / "toy", range(2), toy_plan())
+    path = tmp_path / "toy/manifest.json"
+    data = json.loads(path.read_text())
+    del data["parents"], data["sha256"]
+    earlier = json_bytes({**data, "sha256": hashlib.sha256(json_bytes({**data, "sha256": ""})).hexdigest()})
+    path.write_bytes(earlier)
+    assert read_manifest(path).parents == ()
+    path.write_bytes(earlier.replace(b'"frames": 2', b'"frames": 3'))
+    with pytest.raises(UserError, match="does not have the hash that it states"):
+        read_manifest(path)
