@@ -49,14 +49,17 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
             + (f", {part.compared} of which were compared" if part.compared < part.candidates else "")
             + (f"; {part.undecided} too flat to tell" if part.undecided else "")
         )
-    for pair in report.pairs[:LISTED]:
+    telling = report.telling
+    for pair in telling[:LISTED]:
         leak = "LEAK " if pair.crosses else ""
         say(
             f"  {leak}{pair.first} frame {pair.first_frame} - {pair.second} frame {pair.second_frame}: "
             f"{pair.bits} bits, detail {pair.similarity:.2f}"
         )
-    if len(report.pairs) > LISTED:
-        say(f"  and {len(report.pairs) - LISTED} more: --json FILE lists them")
+    if len(telling) > LISTED:
+        say(f"  and {len(telling) - LISTED} more: --json FILE lists them")
+    if alike := len(report.pairs) - len(telling):
+        say(f"  {alike} pairs of one group (surface, drive, world) are alike by nature: --json FILE lists them, too")
     if arguments.json is not None:
         from engine.write.record import json_bytes
 

@@ -42,6 +42,7 @@ class Pair:
     bits: int  # in which the hashes differ
     similarity: float  # correlation of detail; 1 for equal files
     crosses: bool  # from one dataset to another: a leak
+    one_group: bool = False  # both of one surface, drive or world: alike by nature, and no split parts them
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,11 @@ class DuplicateReport:
     searched: tuple[Searched, ...]
     pairs: tuple[Pair, ...]
     schema: Literal["duplicates/1"] = "duplicates/1"
+
+    @property
+    def telling(self) -> tuple[Pair, ...]:
+        """The pairs that are not of one group: what a split could tear apart, or a dataset leak."""
+        return tuple(pair for pair in self.pairs if not pair.one_group)
 
     @property
     def leaks(self) -> int:
@@ -109,12 +115,13 @@ def find_duplicates(
         alike = [(row, value) for row, value in enumerate(found) if value]
         pairs += [
             Pair(names[one], int(everything[one].frame_id[near.first[row]]), names[two],
-                 int(everything[two].frame_id[near.second[row]]), int(near.bits[row]), value, one != two)
+                 int(everything[two].frame_id[near.second[row]]), int(near.bits[row]), value, one != two,
+                 one == two and bool(everything[one].group[near.first[row]] == everything[one].group[near.second[row]]))
             for row, value in alike
         ]  # fmt: skip
         undecided = sum(value is None for value in found)
         searched.append(Searched(names[one], names[two], near.found, len(near), len(alike), undecided))
-    pairs.sort(key=lambda pair: (not pair.crosses, pair.bits, -pair.similarity))
+    pairs.sort(key=lambda pair: (not pair.crosses, pair.one_group, pair.bits, -pair.similarity))
     return DuplicateReport(
         {name: pictures.dataset_id for name, pictures in zip(names, everything, strict=True)},
         names[-1] if holdout is not None else "", bits, tuple(searched), tuple(pairs),
@@ -122,9 +129,9 @@ def find_duplicates(
 
 
 def duplicates_page(report: DuplicateReport, sets: Sequence[Pictures]) -> bytes:
-    """Return a page with the pairs side by side, those that cross datasets first."""
+    """Return a page with the pairs side by side, those that cross datasets first; without those of one group."""
     of_name = dict(zip(_names(sets), sets, strict=True))
-    shown = report.pairs[:SHOWN]
+    shown = report.telling[:SHOWN]
     wanted: dict[str, set[int]] = {name: set() for name in of_name}
     for pair in shown:
         wanted[pair.first].add(pair.first_frame)

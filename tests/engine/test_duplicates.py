@@ -52,6 +52,19 @@ def test_pairs_within_a_set_are_listed_and_no_leak(tmp_path: Path, capsys: pytes
     assert "set frame 1 - set frame 5: 0 bits, detail 1.00" in said
 
 
+def test_pairs_of_one_surface_are_counted_and_not_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two exposures of a surface are alike by nature; the copy on another surface is what a split would leak."""
+    pictures = surfaces(3, 5)
+    out = picture_set(tmp_path / "set", [*pictures, pictures[1], pictures[2]], [0, 1, 2, 3, 4, 1, 9])
+    assert main(["duplicates", str(out), "--json", str(tmp_path / "d.json")]) == 0
+    said = capsys.readouterr().out
+    assert "set frame 2 - set frame 6" in said
+    assert "set frame 1 - set frame 5" not in said
+    assert "1 pairs of one group" in said
+    pairs = json.loads((tmp_path / "d.json").read_text())["pairs"]
+    assert [(pair["first_frame"], pair["one_group"]) for pair in pairs] == [(2, False), (1, True)]
+
+
 def test_flat_pictures_are_not_copies_of_each_other(tmp_path: Path) -> None:
     """Grey ones with the same shading and other exposures have near hashes, and nothing that could be compared."""
     shade = np.linspace(0.4, 0.6, 96)[None] * np.ones((96, 1))
