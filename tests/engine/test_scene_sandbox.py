@@ -121,7 +121,9 @@ def test_the_child_does_not_outlive_the_program(folder: Path, number: signal.Sig
     path = folder / "sleep.usda"
     path.write_text(GOOD)
     code = (
-        "import sys; from engine.scene import SceneOptions, load_scene\nfrom engine.scene.store import sandbox\n"
+        "import signal, sys\nfrom engine.scene import SceneOptions, load_scene\n"
+        "from engine.scene.store import sandbox\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs in the background ignores it
         "sandbox.MODULE = 'tests.engine.hostile_child'\n"
         "load_scene(sys.argv[1], SceneOptions(sandbox='true'))"
     )
