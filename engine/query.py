@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 PATTERN = frozenset("*?[]{}\\")  # characters that make a path a pattern
+WITH_NAN = "SET parquet_can_have_nan = true"  # else DuckDB takes minima and maxima for all that a column holds
 TABLES = ("worlds", "frames", "instances", "defects")  # of index/; the last where the recipe has defects
 
 
@@ -49,6 +50,7 @@ def open_indices(folders: Mapping[str, Path], why: str = "") -> duckdb.DuckDBPyC
     for folder in folders.values():
         opened(folder, why)
     connection = duckdb.connect(":memory:")
+    connection.execute(WITH_NAN)
     scanned: list[str] = []
     for name, (out, path) in _index_files(folders).items():
         place = inside(out, path.relative_to(out).as_posix()).resolve()

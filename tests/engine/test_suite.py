@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -75,6 +76,23 @@ def test_a_condition_reaches_nothing_but_the_index(dataset: Path, condition: str
         frames_where(open_index(dataset), condition, where="here")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("folder", ["plain", "with[brackets]"])
+@pytest.mark.parametrize("condition", ["isnan(x)", "x IS NULL OR isnan(x)", "NOT (x <= 500)", "x = 'nan'::DOUBLE"])
+def test_what_is_no_number_is_found_in_files_as_in_memory(tmp_path: Path, folder: str, condition: str) -> None:
+    """Minima and maxima in a Parquet file leave NaN out, and must not decide what a filter looks at."""
+    x = np.arange(100.0)
+    x[::7] = np.nan
+    keys = {"world": np.arange(100), "step": np.zeros(100, np.int32)}
+    tables = {"worlds": pa.table(keys), "frames": pa.table({"frame_id": np.arange(100), **keys, "x": x})}
+    index = tmp_path / folder / "index"
+    index.mkdir(parents=True)
+    for name, table in tables.items():
+        pq.write_table(table, index / f"{name}.parquet")
+    wanted = [holds for _, holds in frames_where(connect(tables), condition, where="here")]
+    assert wanted == np.isnan(x).tolist()
+    assert [holds for _, holds in frames_where(open_index(tmp_path / folder), condition, where="here")] == wanted
 
 
 def test_configuration_of_the_connection_stays_locked() -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import UserError
-from engine.query import TABLES
+from engine.query import TABLES, WITH_NAN
 from engine.view.gallery.chunks import LARGEST_EXACT, packed, smallest_codes
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ def open_tables(out: Path) -> duckdb.DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect(":memory:")
+    connection.execute(WITH_NAN)
     for name in TABLES:
         path = out / "index" / f"{name}.parquet"
         if path.is_file():
