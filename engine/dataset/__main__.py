@@ -36,7 +36,7 @@ COMMANDS = (
     "export",
     "validate",
 )  # in the order of docs/datasets.md; modules with HELP, add_arguments(parser) and run(arguments, say) -> int
-COMPARED = frozenset({"against", "compare", "holdout", "reference"})  # options that name a dataset
+COMPARED = frozenset({"against", "compare", "holdout", "real", "since"})  # options that name a dataset
 PIPE_CLOSED = 128 + 13  # as a shell reports SIGPIPE
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.collect.refs import dataset_path
 from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
 from engine.evaluate.compare import Compared, compare
@@ -52,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (%(default)s)")
     chosen = parser.parse_args(arguments)
     try:
+        chosen.dataset = dataset_path(chosen.dataset)
         return _run_noted(chosen)
     except (UserError, WriteFailed) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from engine.collect.refs import add_ref, dataset_path, list_refs, resolve_ref
-from engine.dataset.__main__ import main
+from engine.dataset.__main__ import main, named_datasets, resolve_names
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
 from tests.engine.toy_dataset import make_toy, toy_plan
@@ -186,3 +188,25 @@ def test_only_complete_datasets_have_names(store: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="is not a complete dataset"):
         add_ref(store, "toy", tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "option"),
+    [
+        ("shift", ["A", "--real", "toy@v1"], "real"),
+        ("card", ["A", "--since", "toy@v1"], "since"),
+        ("view", ["A", "--compare", "toy@v1"], "compare"),
+        ("duplicates", ["A", "--holdout", "toy@v1"], "holdout"),
+    ],
+)
+def test_options_that_name_a_dataset_take_a_version(
+    made: Path, store: Path, name: str, words: list[str], option: str
+) -> None:
+    add_ref(store, "toy", made / "one")
+    parser = argparse.ArgumentParser()
+    module = import_module(f"engine.dataset.{name}")
+    module.add_arguments(parser)
+    chosen = parser.parse_args(words)
+    chosen.named, chosen.store = named_datasets(parser), store
+    resolve_names(chosen)
+    assert getattr(chosen, option) == made / "one"
