@@ -26,6 +26,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.collect.intent import Selection
+from engine.write.record import json_bytes
 from engine.write.tables import ROWS_A_GROUP, parquet_chunks
 
 INSTANCES_A_FRAME = 4
@@ -41,6 +43,8 @@ KIB_A_MIB = 1024.0
 def write_index(out: Path, frames: int, *, seed: int = 0) -> None:
     """Write the tables of a dataset of so many frames; another seed changes a tenth of the pictures and `lum_mean`."""
     (out / "index").mkdir(parents=True)
+    intent = Selection("bench", "tax_0", (), False, (), "true")  # says which frames are of one group: none
+    (out / "recipe.json").write_bytes(json_bytes(intent))
     tables = {"frames": (_frames, 1), "worlds": (_worlds, 1), "instances": (_instances, INSTANCES_A_FRAME)}
     for name, (make, rows) in tables.items():
         total = frames * rows
