@@ -21,13 +21,22 @@ from engine.evaluate.images import measure_images
 from engine.evaluate.match import Matches, match
 from engine.evaluate.page import write_evaluation_page
 from engine.evaluate.predictions import read_predictions
-from engine.evaluate.report import default_out, match_table, plain_report, prediction_table, table_lines
+from engine.evaluate.report import (
+    MATCHES,
+    PREDICTIONS,
+    REPORT,
+    default_out,
+    match_table,
+    plain_report,
+    prediction_table,
+    table_lines,
+)
 from engine.evaluate.slices import SliceReader, read_slices
 from engine.evaluate.truth import Truth, read_truth
 from engine.write.files import TEMPORARY, publish, remove_tree
 from engine.write.tables import parquet_bytes
 
-REPORT, PAGE, MATCHES, PREDICTIONS = "evaluation.json", "evaluation.html", "matches.parquet", "predictions.parquet"
+PAGE = "evaluation.html"
 MOST_PICTURED = 500
 
 
@@ -97,6 +106,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         scores = measure_images(truth, shown, predictions.image_scores, settings)
     failures = failures_of(truth, matches, predictions, arguments.worst, settings.score)
     report = plain_report(truth, matches.task, measured, compared, scores, settings, failures)
+    report["predictions"] = str(arguments.predictions.absolute())
     _write(out, truth, matches, {
         REPORT: [(json.dumps(report, indent=1) + "\n").encode()],
         PAGE: write_evaluation_page(truth, report, failures, arguments.predictions.name),

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
+from engine.evaluate.report import REPORT
 from engine.lineage.runs import evaluation_run
 from engine.write.files import hash_file
-
-REPORT = "evaluation.json"
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from engine.evaluate.truth import Truth
 from engine.plain import to_plain
 
 SCHEMA = "evaluation/1"
+REPORT, MATCHES, PREDICTIONS = "evaluation.json", "matches.parquet", "predictions.parquet"
 DIGITS = 6
 INSUFFICIENT = "insufficient"
 COMPARED_BY: Mapping[Task, str] = {"bbox": "boxes", "segm": "masks", "keypoints": "keypoints"}
@@ -32,7 +33,8 @@ def plain_report(
 ) -> dict[str, Any]:  # fmt: skip
     """Return the report as plain data; what is not known is null."""
     return {
-        "schema": SCHEMA, "dataset_id": truth.manifest.dataset_id, "content_root": truth.manifest.content_root,
+        "schema": SCHEMA, "dataset": str(truth.dataset),
+        "dataset_id": truth.manifest.dataset_id, "content_root": truth.manifest.content_root,
         "compared_by": COMPARED_BY[task], "group_by": truth.group_by,
         "images": len(truth.frame_id), "groups": int(truth.group.max(initial=-1)) + 1,
         "settings": to_plain(settings), "risk": _number(sum(one.risk for one in measured[1:])),
