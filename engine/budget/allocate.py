@@ -1,0 +1,113 @@
+"""Worlds for every slice: n proportional to risk_weight x gap x learnability, above a floor for all that are open."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from engine.budget.bandit import DRAWS, Normal, belief, pooled, thompson_shares, whole_numbers
+from engine.budget.history import FRAMES, Gain, Gated, holds_in_a_row, latest_of_batches
+from engine.budget.stopping import Standing, State, StopRule
+from engine.budget.wanted import Needs, Wanted
+from engine.errors import UserError
+
+FLOOR = 0.1  # of the budget, evenly over the open slices: what seems hopeless is tried now and then
+MOST_WORLDS = 100_000_000  # as count of a recipe
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What there is to spend, and how."""
+
+    worlds: int
+    frames_per_world: int
+    prior: Normal  # of what a batch of the usual size gains for a slice that nobody tried
+    least_gain: float  # per 1,000 frames; a slice that at best gains no more is given up
+    worlds_left: int | None  # for this round and all later ones; None: nobody knows
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.worlds <= MOST_WORLDS or self.frames_per_world < 1 or self.seed < 0:
+            raise UserError(
+                f"--worlds must be in 1..{MOST_WORLDS}, --frames-per-world at least 1, --seed 0 or more; got "
+                f"{self.worlds}, {self.frames_per_world}, {self.seed}"
+            )
+        if self.worlds_left is not None and self.worlds_left < self.worlds:
+            raise UserError(f"--left {self.worlds_left} is less than --worlds {self.worlds}, which are a part of it")
+        if not math.isfinite(self.prior.mean) or not 0.0 < self.prior.std < math.inf or not self.least_gain >= 0.0:
+            raise UserError(
+                f"--prior needs a mean and a standard deviation above 0, --least-gain 0 or more; got "
+                f"{self.prior.mean:g} {self.prior.std:g}, {self.least_gain:g}"
+            )
+
+    @property
+    def frames(self) -> int:
+        """Frames of this round."""
+        return self.worlds * self.frames_per_world
+
+    @property
+    def rule(self) -> StopRule:
+        """When to stop."""
+        left = None if self.worlds_left is None else self.worlds_left * self.frames_per_world
+        return StopRule(left, self.least_gain)
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a slice gets, and all that it follows from."""
+
+    wanted: Wanted
+    gap: float | None
+    batches: tuple[Gated, ...]  # the last answer about each, oldest first
+    holds: int
+    gain: Gain | None  # per 1,000 frames, of all batches
+    learnability: Normal
+    state: State
+    stopped_because: str
+    share: float  # of the budget
+    worlds: int
+
+    @property
+    def frames_spent(self) -> int:
+        """Frames of its batches so far."""
+        return sum(one.frames for one in self.batches)
+
+
+def allocate(needs: Needs, history: Sequence[Gated], budget: Budget) -> list[Share]:
+    """Return what every slice gets, in the order of the report; the worlds add up to the budget, or to 0 if all stopped."""
+    prior = prior_per_1000(needs, history, budget)
+    shares = [_known(needs, wanted, history, prior, budget.rule) for wanted in needs.slices]
+    opened = [one for one in shares if one.state.is_open]
+    if not opened:
+        return shares
+    worths = [one.wanted.risk_weight * (one.gap or 0.0) for one in opened]
+    drawn = thompson_shares(worths, [one.learnability for one in opened], seed=budget.seed, draws=DRAWS)
+    parts = [FLOOR / len(opened) + (1.0 - FLOOR) * float(share) for share in drawn]
+    counts = iter(zip(parts, whole_numbers(parts, budget.worlds), strict=True))
+    given = [next(counts) if one.state.is_open else (0.0, 0) for one in shares]
+    return [replace(one, share=share, worlds=worlds) for one, (share, worlds) in zip(shares, given, strict=True)]
+
+
+def usual_frames(needs: Needs, history: Sequence[Gated], budget: Budget) -> int:
+    """Return the frames of a batch of the usual size: the median of the history, or of this budget without one."""
+    own = {one.name for one in needs.slices}
+    frames = [one.frames for one in latest_of_batches(one for one in history if one.target in own)]
+    return int(statistics.median_low(frames)) if frames else budget.frames
+
+
+def prior_per_1000(needs: Needs, history: Sequence[Gated], budget: Budget) -> Normal:
+    """Return what is believed of the gain per 1,000 frames of a slice that nobody tried."""
+    scale = FRAMES / usual_frames(needs, history, budget)
+    return Normal(budget.prior.mean * scale, budget.prior.std * scale)
+
+
+def _known(needs: Needs, wanted: Wanted, history: Sequence[Gated], prior: Normal, rule: StopRule) -> Share:
+    own = [one for one in history if one.target == wanted.name]
+    batches = latest_of_batches(own)
+    gains = [one.gain.per_1000(one.frames) for one in batches if one.gain is not None]
+    gain, holds = pooled(gains), holds_in_a_row(own)
+    state, why = rule.state(Standing(wanted.figure, needs.target, gain, len(gains), holds))
+    learnability = belief(prior, gains)
+    return Share(wanted, needs.gap(wanted), tuple(batches), holds, gain, learnability, state, why, 0.0, 0)
