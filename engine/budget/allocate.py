@@ -76,7 +76,7 @@ class Share:
 
 
 def allocate(needs: Needs, history: Sequence[Gated], budget: Budget) -> list[Share]:
-    """Return what every slice gets, in the order of the report; the worlds add up to the budget, or to 0 if all stopped."""
+    """Return what every slice gets, in the report's order; the worlds add up to the budget, or to 0 if all stopped."""
     prior = prior_per_1000(needs, history, budget)
     shares = [_known(needs, wanted, history, prior, budget.rule) for wanted in needs.slices]
     opened = [one for one in shares if one.state.is_open]

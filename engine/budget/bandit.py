@@ -1,7 +1,7 @@
 """Learnability: what a slice gains per 1,000 frames, as a belief that every gated batch sharpens, and draws of it.
 
-A slice is an arm, a batch for it a pull. The belief about its gain per 1,000 frames is normal; an observation is what the
-gate found, its noise is known from the interval. Two things are kept apart: the *reward* is the lower end of the
+A slice is an arm, a batch for it a pull. The belief about its gain per 1,000 frames is normal; an observation is what
+the gate found, its noise is known from the interval. Two things are kept apart: the *reward* is the lower end of the
 interval, so that a slice whose gain is uncertain counts for less until it is measured better; the *gain* that people
 read and that stop rules use is the estimate itself, without a prior.
 
