@@ -74,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--figure", choices=SHARES, default=SHARES[0], help="that gaps are measured in (%(default)s)")
     parser.add_argument("--frames-per-world", type=int, default=1, metavar="N", help="steps x cameras (%(default)s)")
     parser.add_argument(
-        "--least-gain", type=float, default=0.0, metavar="GAIN", help="worth having, per 1,000 frames (%(default)s)"
+        "--least-gain",
+        type=float,
+        metavar="GAIN",
+        help="worth having, per 1,000 frames (default: 0.01 by a usual batch)",
     )
     parser.add_argument(
         "--left", type=int, metavar="N", help="worlds for this round and all later ones (default: open)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +13,7 @@ from engine.budget.wanted import Needs, Wanted
 from engine.errors import UserError
 
 FLOOR = 0.1  # of the budget, evenly over the open slices: what seems hopeless is tried now and then
+LEAST_GAIN = 0.01  # of a figure by a batch of the usual size: what nobody would notice
 MOST_WORLDS = 100_000_000  # as count of a recipe
 
 
@@ -24,7 +24,9 @@ class Budget:
     worlds: int
     frames_per_world: int
     prior: Normal  # of what a batch of the usual size gains for a slice that nobody tried
-    least_gain: float  # per 1,000 frames; a slice that at best gains no more is given up
+    least_gain: (
+        float | None
+    )  # per 1,000 frames; a slice that at best gains no more is given up. None: a hundredth a batch
     worlds_left: int | None  # for this round and all later ones; None: nobody knows
     seed: int
 
@@ -36,22 +38,17 @@ class Budget:
             )
         if self.worlds_left is not None and self.worlds_left < self.worlds:
             raise UserError(f"--left {self.worlds_left} is less than --worlds {self.worlds}, which are a part of it")
-        if not math.isfinite(self.prior.mean) or not 0.0 < self.prior.std < math.inf or not self.least_gain >= 0.0:
+        if not math.isfinite(self.prior.mean) or not 0.0 < self.prior.std < math.inf:
             raise UserError(
-                f"--prior needs a mean and a standard deviation above 0, --least-gain 0 or more; got "
-                f"{self.prior.mean:g} {self.prior.std:g}, {self.least_gain:g}"
+                f"--prior needs a mean and a standard deviation above 0, got {self.prior.mean:g} {self.prior.std:g}"
             )
+        if self.least_gain is not None and not 0.0 <= self.least_gain < math.inf:
+            raise UserError(f"--least-gain must be 0 or more, got {self.least_gain:g}")
 
     @property
     def frames(self) -> int:
         """Frames of this round."""
         return self.worlds * self.frames_per_world
-
-    @property
-    def rule(self) -> StopRule:
-        """When to stop."""
-        left = None if self.worlds_left is None else self.worlds_left * self.frames_per_world
-        return StopRule(left, self.least_gain)
 
 
 @dataclass(frozen=True)
@@ -70,6 +67,11 @@ class Share:
     worlds: int
 
     @property
+    def worth(self) -> float:
+        """Risk weight times gap; 0 where the gap is unknown."""
+        return self.wanted.risk_weight * (self.gap or 0.0)
+
+    @property
     def frames_spent(self) -> int:
         """Frames of its batches so far."""
         return sum(one.frames for one in self.batches)
@@ -77,12 +79,12 @@ class Share:
 
 def allocate(needs: Needs, history: Sequence[Gated], budget: Budget) -> list[Share]:
     """Return what every slice gets, in the report's order; the worlds add up to the budget, or to 0 if all stopped."""
-    prior = prior_per_1000(needs, history, budget)
-    shares = [_known(needs, wanted, history, prior, budget.rule) for wanted in needs.slices]
+    prior, rule = prior_per_1000(needs, history, budget), stop_rule(needs, history, budget)
+    shares = [_known(needs, wanted, history, prior, rule) for wanted in needs.slices]
     opened = [one for one in shares if one.state.is_open]
-    if not opened:
+    if not is_worth_it(opened):
         return shares
-    worths = [one.wanted.risk_weight * (one.gap or 0.0) for one in opened]
+    worths = [one.worth for one in opened]
     drawn = thompson_shares(worths, [one.learnability for one in opened], seed=budget.seed, draws=DRAWS)
     parts = [FLOOR / len(opened) + (1.0 - FLOOR) * float(share) for share in drawn]
     counts = iter(zip(parts, whole_numbers(parts, budget.worlds), strict=True))
@@ -90,11 +92,16 @@ def allocate(needs: Needs, history: Sequence[Gated], budget: Budget) -> list[Sha
     return [replace(one, share=share, worlds=worlds) for one, (share, worlds) in zip(shares, given, strict=True)]
 
 
+def is_worth_it(shares: Sequence[Share]) -> bool:
+    """Return whether there is anything to spend on: a slice below the target, or one that nobody knows."""
+    return any(one.state == State.EXPLORES or (one.state == State.OPEN and one.worth > 0.0) for one in shares)
+
+
 def usual_frames(needs: Needs, history: Sequence[Gated], budget: Budget) -> int:
-    """Return the frames of a batch of the usual size: the median of the history, or of this budget without one."""
+    """Return how many frames a usual batch has: that of the usual frame of the history, or this whole budget."""
     own = {one.name for one in needs.slices}
     frames = [one.frames for one in latest_of_batches(one for one in history if one.target in own)]
-    return int(statistics.median_low(frames)) if frames else budget.frames
+    return round(sum(count**2 for count in frames) / sum(frames)) if frames else budget.frames
 
 
 def prior_per_1000(needs: Needs, history: Sequence[Gated], budget: Budget) -> Normal:
@@ -103,11 +110,18 @@ def prior_per_1000(needs: Needs, history: Sequence[Gated], budget: Budget) -> No
     return Normal(budget.prior.mean * scale, budget.prior.std * scale)
 
 
+def stop_rule(needs: Needs, history: Sequence[Gated], budget: Budget) -> StopRule:
+    """Return when a slice is given up."""
+    left = None if budget.worlds_left is None else budget.worlds_left * budget.frames_per_world
+    least = LEAST_GAIN * FRAMES / usual_frames(needs, history, budget)
+    return StopRule(left, least if budget.least_gain is None else budget.least_gain)
+
+
 def _known(needs: Needs, wanted: Wanted, history: Sequence[Gated], prior: Normal, rule: StopRule) -> Share:
     own = [one for one in history if one.target == wanted.name]
     batches = latest_of_batches(own)
     gains = [one.gain.per_1000(one.frames) for one in batches if one.gain is not None]
     gain, holds = pooled(gains), holds_in_a_row(own)
     state, why = rule.state(Standing(wanted.figure, needs.target, gain, len(gains), holds))
-    learnability = belief(prior, gains)
+    learnability = belief(prior, gain)
     return Share(wanted, needs.gap(wanted), tuple(batches), holds, gain, learnability, state, why, 0.0, 0)

@@ -1,9 +1,9 @@
 """Learnability: what a slice gains per 1,000 frames, as a belief that every gated batch sharpens, and draws of it.
 
-A slice is an arm, a batch for it a pull. The belief about its gain per 1,000 frames is normal; an observation is what
-the gate found, its noise is known from the interval. Two things are kept apart: the *reward* is the lower end of the
-interval, so that a slice whose gain is uncertain counts for less until it is measured better; the *gain* that people
-read and that stop rules use is the estimate itself, without a prior.
+A slice is an arm, a batch for it a pull. The belief about its gain per 1,000 frames is normal; what is seen is the gain
+that the gate found in all its batches, with the noise of the interval. The *reward* is the lower end of that interval,
+so that a slice whose gain is uncertain counts for less until it is measured better; it comes near the gain as batches
+come. People and stop rules read the gain itself, without a prior.
 
 Sources: conjugate normal with known noise, Gelman et al., Bayesian Data Analysis, 3rd ed., 2.5. Drawing from the belief
 and acting on the draw: W. R. Thompson, On the likelihood that one unknown probability exceeds another, Biometrika 25,
@@ -36,15 +36,12 @@ class Normal:
     std: float
 
 
-def belief(prior: Normal, gains: Sequence[Gain]) -> Normal:
-    """Return what is believed of the lower bound of the gain after these, all per 1,000 frames."""
-    precision = 1.0 / prior.std**2
-    total = prior.mean * precision
-    for gain in gains:
-        own = 1.0 / gain.noise**2
-        total += own * gain.low
-        precision += own
-    return Normal(total / precision, math.sqrt(1.0 / precision))
+def belief(prior: Normal, gain: Gain | None) -> Normal:
+    """Return what is believed after a pooled gain, of which the lower bound is what was seen; all per 1,000 frames."""
+    if gain is None:
+        return prior
+    ours, seen = 1.0 / prior.std**2, 1.0 / gain.noise**2
+    return Normal((ours * prior.mean + seen * gain.low) / (ours + seen), math.sqrt(1.0 / (ours + seen)))
 
 
 def pooled(gains: Sequence[Gain]) -> Gain | None:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from engine.budget.allocate import FLOOR, Budget, Share, usual_frames
+from engine.budget.allocate import FLOOR, Budget, Share, is_worth_it, stop_rule, usual_frames
 from engine.budget.bandit import DRAWS
 from engine.budget.history import Gain, Gated
 from engine.budget.stopping import State
@@ -18,8 +18,8 @@ DIGITS = 6
 
 
 def verdict(shares: Sequence[Share]) -> str:
-    """Return spend, or stop where no slice is open."""
-    return SPEND if any(one.state.is_open for one in shares) else STOP
+    """Return spend, or stop where no slice is open, or all that are open are at the target."""
+    return SPEND if is_worth_it(shares) else STOP
 
 
 def plain_budget(needs: Needs, budget: Budget, shares: Sequence[Share], history: Sequence[Gated]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def plain_budget(needs: Needs, budget: Budget, shares: Sequence[Share], history:
         "dataset_id": needs.dataset_id, "figure": needs.figure, "target": _number(needs.target),
         "target_is": "given" if needs.is_target_given else "the whole set", "verdict": verdict(shares),
         "worlds": budget.worlds, "frames_per_world": budget.frames_per_world, "seed": budget.seed,
-        "floor": FLOOR, "draws": DRAWS, "least_gain": budget.least_gain,
+        "floor": FLOOR, "draws": DRAWS, "least_gain": _number(stop_rule(needs, history, budget).least_gain),
         "worlds_left": budget.worlds_left,
         "prior": {
             "mean": budget.prior.mean, "std": budget.prior.std, "of_frames": usual_frames(needs, history, budget),
@@ -46,7 +46,7 @@ def reason(one: Share) -> str:
     if one.state == State.EXPLORES:
         return f"explores, {one.wanted.why_unknown}; more labelled pictures of it say what it needs"
     if not one.gap:
-        return "at the target, but its interval reaches below: the floor"
+        return "at the target, but its interval reaches below: the floor at most"
     if not one.wanted.risk_weight:
         return "a risk_weight of 0: the floor"
     tried = "never tried, the prior" if one.gain is None else f"{len(one.batches)} tried"
@@ -74,7 +74,7 @@ def table_lines(needs: Needs, budget: Budget, shares: Sequence[Share]) -> list[s
         f"{budget.frames_per_world} frame{'' if budget.frames_per_world == 1 else 's'}; intervals: 90 %"
     )
     if verdict(shares) == STOP:
-        lines.append("stop: no slice is open, more worlds of these recipes are not worth their time")
+        lines.append("stop: no open slice is below the target; more worlds for these are not worth their time")
     return lines
 
 

@@ -114,7 +114,7 @@ def suggest(tuning: Tuning, done: Sequence[Trial], seed: int) -> dict[str, float
     spread = {key: _distribution(one) for key, one in tuning.parameters.items()}
     number = hashlib.sha256(f"{seed}|{len(done)}".encode()).digest()
     sampler = optuna.samplers.TPESampler(seed=int.from_bytes(number[:4], "big"), n_startup_trials=FIRST_AT_RANDOM)
-    study = optuna.create_study(direction=tuning.direction.replace("ise", "ize"), sampler=sampler)
+    study = optuna.create_study(direction="maximize" if tuning.sign > 0.0 else "minimize", sampler=sampler)
     complete, fail = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
     for one in done:
         values = {key: int(v) if tuning.parameters[key].integer else v for key, v in one.parameters.items()}
