@@ -91,6 +91,8 @@ def _read(path: Path, figure: str) -> Gated:
     facts = read_facts(path, SCHEMA, MAKER)
     target = ALL if facts.data.get("target", "") is None else facts.text("target")
     batch = facts.facts("batch")
+    if facts.data.get("verdict", "") is None:
+        raise UserError(f"{path}: verdict: null, the gate did not finish; run it to the end, or leave the file out")
     gain, note = _gain(facts, target, figure)
     return Gated(
         path, hash_file(path), _time(facts), target, batch.text("dataset_id"), batch.count("frames", 1),
@@ -104,7 +106,9 @@ def _gain(facts: Facts, target: str, figure: str) -> tuple[Gain | None, str]:
         return None, "the gate measured no gain of it"
     figures = gains.facts(target)
     if figure not in figures.data:
-        known = ", ".join(sorted(figures.data)) or "none"
+        if not figures.data or any(figure in own for own in gains.data.values() if isinstance(own, dict)):
+            return None, "insufficient: the gate could not measure it"
+        known = ", ".join(sorted(figures.data))
         raise UserError(
             f"{facts.path}: gains.{target} has no '{figure}', only {known}; choose one of them with --figure"
         )
@@ -112,8 +116,8 @@ def _gain(facts: Facts, target: str, figure: str) -> tuple[Gain | None, str]:
     value, low, high = (own.number_or_none(key) for key in ("value", "low", "high"))
     if value is None or low is None or high is None:
         return None, "insufficient: the gate could not measure it"
-    if not low <= value <= high:
-        raise own.refuse("value", f"a number within [{low:g}, {high:g}]")
+    if not low <= high:  # a bootstrap may leave the value itself outside
+        raise own.refuse("low", f"a number that is not above high, {high:g}")
     if high - low < 2.0 * Z_90 * FINEST_NOISE:
         half = Z_90 * FINEST_NOISE
         return Gain(value, min(low, value - half), max(high, value + half)), ""
