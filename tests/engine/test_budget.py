@@ -186,7 +186,7 @@ def test_holds_count_in_a_row_and_a_batch_measured_again_counts_once() -> None:
 def test_the_command_writes_a_budget_and_says_what_comes_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The worlds add up, every slice has its reason, the target is the whole set's, a second run gives the same bytes."""
+    """The worlds add up, every slice has a reason, the target is the whole set's, a second run gives the same bytes."""
     report = write_report(tmp_path / "report", {
         "all": {"recall": (0.8, 0.75, 0.85)}, "low light": {"recall": (0.5, 0.4, 0.6), "risk": 2},
         "glare": {"recall": (0.6, 0.5, 0.7)}, "rare": {"recall": None, "groups": 3},

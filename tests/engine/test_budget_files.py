@@ -111,9 +111,9 @@ def test_an_interval_of_no_width_is_not_certainty(tmp_path: Path) -> None:
     ("slices", "options", "said"),
     [
         ({"all": {"recall": (0.8, 0.7, 0.9)}}, [], "has no slices but 'all'"),
-        ({"all": {"recall": None}, "dark": {"recall": (0.5, 0.4, 0.6)}}, [], "give --target"),
-        ({"all": {"recall": (0.8, 0.7, 0.9)}, "dark": {"recall": (0.5, 0.4, 1.6)}}, [], "slices[1].figures.recall.high"),
-        ({"all": {"recall": (0.8, 0.7, 0.9)}, "dark": {"recall": (0.5, 0.4, 0.6), "risk": -1}}, [], "risk_weight"),
+        ({**PLAIN, "all": {"recall": None}}, [], "give --target"),
+        ({**PLAIN, "dark": {"recall": (0.5, 0.4, 1.6)}}, [], "slices[1].figures.recall.high"),
+        ({**PLAIN, "dark": {"recall": (0.5, 0.4, 0.6), "risk": -1}}, [], "slices[1].risk_weight"),
         (PLAIN, ["--target", "1.5"], "--target must be"),
         (PLAIN, ["--figure", "AP"], "figures.AP"),
         (PLAIN, ["--left", "5"], "--left 5 is less"),
