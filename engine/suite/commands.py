@@ -30,7 +30,7 @@ from engine.write.record import json_bytes
 FAILED = 1
 DEFAULT_METRIC: Metric = "recall"
 MIN_SUPPORT = 20  # groups below which the bootstrap is short of spread; docs/evaluate.md
-REPLICATES = 1000
+REPLICATES = 500
 REPORT = "suites.json"
 Say = Callable[[str], None]
 

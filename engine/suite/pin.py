@@ -122,7 +122,7 @@ def _describe(request: PinRequest, folder: Path, checked: Checked, bridges: str)
         nothing = Path(temporary) / "none.json"
         nothing.write_text("[]", encoding="utf-8")
         few = replace(judged.measurement, replicates=2)
-        board = Board(folder, {JUDGED: judged.slice}, few, judged.group or None)
+        board = Board(folder, {JUDGED: judged.slice}, few, judged.group or None, figures=("recall",))
         counted = board.judge(nothing)[JUDGED]
     if not counted.images:
         raise UserError(f"--instances {judged.instances!r}: no frame that satisfies the condition shows such instances")

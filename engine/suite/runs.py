@@ -61,7 +61,10 @@ class Bench:
         self.pinned = read_pinned(place)
         self.dataset = dataset_of(place, self.pinned, dataset)
         judged = self.pinned.judged
-        self._board = Board(self.dataset, {JUDGED: judged.slice}, judged.measurement, judged.group)
+        figures = (self.pinned.rule.metric,)
+        self._board = Board(
+            self.dataset, {JUDGED: judged.slice}, judged.measurement, judged.group, figures=figures
+        )  # fmt: skip
 
     def judge(self, predictions: Path) -> Judged:
         """Return the figures of a model on what is judged.
