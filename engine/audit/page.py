@@ -36,7 +36,8 @@ STYLE = (
 .o { fill: none; stroke-width: 1.6; vector-effect: non-scaling-stroke; }
 .o-failed { stroke: #ff6b6b; } .o-alarm { stroke: #ffb454; stroke-dasharray: 5 3; } .o-own { stroke: #5fd38d; }
 .o-other { stroke: #949cab; stroke-width: 0.8; } .o-square { stroke: #5aa9ff; stroke-dasharray: 2 3; stroke-width: 1; }
-.cues { border-spacing: 0; width: 100%; margin-top: 4px; } .cues td { padding: 0 3px 0 0; font-size: 11px; overflow-wrap: normal; }
+.cues { border-spacing: 0; width: 100%; margin-top: 4px; } .cues td { padding: 0 3px 0 0;
+  font-size: 11px; overflow-wrap: normal; }
 .cues tr { border: 0; } .cues .far td { color: var(--ink); } .cue { fill: #5aa9ff; }
 .reading { color: var(--ink); } .outside { color: #ff6b6b; }
 section { border-top: 1px solid var(--line); margin-top: 26px; } details { margin: 6px 0; }
