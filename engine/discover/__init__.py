@@ -1,1 +1,1 @@
-"""From a report to slices that nobody named: predicates in which a model fails more, found on one half, confirmed on the other."""
+"""From a report to weak slices that nobody named: found on one half of the groups, confirmed on the other."""

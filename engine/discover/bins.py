@@ -1,4 +1,4 @@
-"""Columns as codes: numbers by bins with readable edges, words by the commonest of them; and the SQL of a range of codes."""
+"""Columns as codes: numbers by bins with readable edges, words by the commonest; and the SQL of a range of codes."""
 
 from __future__ import annotations
 

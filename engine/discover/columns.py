@@ -1,4 +1,4 @@
-"""Which columns of an index are searched, by rules that need no table of names for new columns, and why others are not."""
+"""Which columns of an index are searched, by rules that also fit columns to come, and why others are not."""
 
 from __future__ import annotations
 
@@ -37,7 +37,6 @@ LABELS = frozenset(
 )  # fmt: skip - what the label is, not what makes it hard
 BOX = {3: "bbox_width", 4: "bbox_height"}  # the parts of a box that are no place in the picture
 TABLES = {"i": "seen", "f": "frames", "w": "worlds"}
-KEYS = {"misses": "f.frame_id, i.is_defect, i.truth_id", "pictures": "f.frame_id"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def choose(connection: duckdb.DuckDBPyConnection, joined: str, wanted: Wanted) -
     places: list[tuple[Place, pa.DataType]] = []
     left: list[Left] = []
     for alias in tables:
-        schema = connection.execute(f"SELECT * FROM {TABLES[alias]} LIMIT 0").to_arrow_table().schema  # noqa: S608 - ours
+        schema = connection.table(TABLES[alias]).limit(0).to_arrow_table().schema
         for place, kind, why in _places(alias, schema, wanted.group_by):
             if why:
                 left.append(Left(place.label, why))
@@ -86,7 +85,7 @@ def choose(connection: duckdb.DuckDBPyConnection, joined: str, wanted: Wanted) -
     for first in range(0, len(places), CHUNK):
         part = places[first : first + CHUNK]
         names = ", ".join(f"{place.sql} AS c{number}" for number, (place, _) in enumerate(part))
-        table = connection.execute(f"SELECT {names} {joined}").to_arrow_table().take(pa.array(wanted.rows))  # noqa: S608
+        table = connection.sql(f"SELECT {names} {joined}").to_arrow_table().take(pa.array(wanted.rows))
         for number, (place, _) in enumerate(part):
             made = _code(place, table[f"c{number}"].combine_chunks(), wanted)
             why = _useless(made, wanted)
@@ -112,17 +111,9 @@ def _places(alias: str, schema: pa.Schema, group_by: str) -> Iterator[tuple[Plac
             parts = _parts(name, kind)
             for number in parts:
                 title = BOX.get(number, "") if name == "bbox" else ""
+                part = f"i.{title}" if title else f"{label}[{number}]"
                 slug = title or f"{place.name}_{number}"
-                yield (
-                    Place(
-                        f"i.{title}" if title else f"{label}[{number}]",
-                        f"{place.sql}[{number}]",
-                        slug,
-                        _size(kind.value_type),
-                    ),
-                    kind.value_type,
-                    "",
-                )
+                yield Place(part, f"{place.sql}[{number}]", slug, _size(kind.value_type)), kind.value_type, ""
             why = "" if parts else "a list: a pose, an outline, or one number for each of several things"
             if parts:
                 continue

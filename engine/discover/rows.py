@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from engine.discover.columns import Left, Wanted, choose
 from engine.discover.bins import Coded
+from engine.discover.columns import Left, Wanted, choose
 from engine.errors import UserError
 from engine.evaluate.slices import SEEN, SEEN_DEFECTS
 from engine.evaluate.stored import StoredReport
@@ -93,7 +93,7 @@ def read_rows(report: StoredReport, options: Options) -> Rows:
             f"{report.folder} has nothing to search: no {'picture' if options.of == 'alarms' else 'instance'}"
         )
     named = "f.frame_id" if options.of == "alarms" else "f.frame_id, i.is_defect, i.truth_id"
-    found = connection.execute(f"SELECT {named} {joined}").fetchnumpy()  # noqa: S608 - names of ours
+    found = connection.execute(f"SELECT {named} {joined}").fetchnumpy()
     place = _places(keys, np.stack([np.asarray(own, np.int64) for own in found.values()], axis=1), report)
     group = np.unique([group_of[frame] for frame in keys[:, 0].tolist()], return_inverse=True)[1].astype(np.int64)
     order = np.lexsort((place, group))
