@@ -7,15 +7,15 @@ The difference of two rates d = p1 - p0 has the influence of group g
 with M_g rows and K_g failures of the group, m_g and k_g of them in the slice, n1 and n0 rows inside and outside. Its
 variance is the larger of two:
 
-- sum psi_g^2 G / (G - 1): the sandwich of the regression on the slice's indicator, clustered by group. Source: Liang and
-  Zeger, Biometrika 73, 1986; as a ratio of sums over clusters: Rao and Scott, Biometrics 48, 1992.
-- what d would have if nobody failed more than others: s^2 [(1 - r) sum w_i^2 + r sum_g (sum_{i in g} w_i)^2], with s^2 the
-  variance of all outcomes, w_i = 1 / n1 inside and -1 / n0 outside, and r the correlation of two rows of a group, by pairs.
-  Source: Donner and Klar, Design and Analysis of Cluster Randomization Trials, 2000, 6.2. It speaks where the first is
+- sum psi_g^2 G / (G - 1): the sandwich of the regression on the slice's indicator, clustered by group. Source: Liang
+  and Zeger, Biometrika 73, 1986; as a ratio of sums over clusters: Rao and Scott, Biometrics 48, 1992.
+- what d would have if nobody failed more than others: s^2 [(1 - r) sum w_i^2 + r sum_g (sum_{i in g} w_i)^2], with s^2
+  the variance of all outcomes, w_i = 1 / n1 inside and -1 / n0 outside, and r the correlation of two rows of a group, by
+  pairs. Source: Donner and Klar, Design and Analysis of Cluster Randomization Trials, 2000. It speaks where the first is
   silent: all rows of a small slice failed.
 
-t = d / sqrt(variance) is compared with Student's t of one degree of freedom less than there are groups inside or outside,
-whichever are fewer (cautious; Cameron and Miller, J. Human Resources 50, 2015, VI.D).
+t = d / sqrt(variance) is compared with Student's t of one degree of freedom less than there are groups inside or
+outside, whichever are fewer (cautious; Cameron and Miller, J. Human Resources 50, 2015).
 """
 
 from __future__ import annotations

@@ -62,8 +62,8 @@ def _head(plain: Mapping[str, Any]) -> str:
     return (
         f"<p>{escape(plain['dataset_id'])}; groups by {escape(plain['group_by'])}; predictions with a score of "
         f"{plain['score']:g} or more{low}</p>\n<p>{escape('; '.join(words))}</p>\n{note}"
-        f"<p>A dot is the figure, the bar its 90 % interval. What the discovery half says of a slice is flattered by the "
-        f"search; the confirmation half did not choose it. Slices need {settings['support']} groups in the discovery "
+        f"<p>A dot is the figure, the bar its 90 % interval. What the discovery half says of a slice is flattered by "
+        f"the search; the confirmation half did not choose it. Slices need {settings['support']} groups in the discovery "
         f"half, pass there at a rate of {settings['rate']:g} false discoveries, and are confirmed at "
         f"{plain['confirmed_at']:g}, by Holm.</p>\n"
     )
@@ -111,8 +111,8 @@ def _searched(searched: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         f"<tr><td>{escape(one['label'])}</td><td>{escape(one['why'])}</td></tr>\n" for one in searched["left_out"]
     )
     return (
-        f"<h2>What was searched</h2>\n<p>Rate {settings['rate']:g}, in equal parts for every number of conjuncts; p-values "
-        "are corrected for all predicates that there are, reached or not.</p>\n<table><tr>"
+        f"<h2>What was searched</h2>\n<p>Rate {settings['rate']:g}, in equal parts for every number of conjuncts; "
+        "p-values are corrected for all predicates that there are, reached or not.</p>\n<table><tr>"
         + "".join(f'<th class="number">{n}</th>' for n in ("conjuncts", "predicates", "reached", "passed", "largest p"))
         + f"</tr>\n{levels}</table>\n<h2>Columns</h2>\n<table><tr><th>column</th>"
         '<th class="number">predicates</th><th>edges, or values</th><th class="number">rows unknown</th></tr>\n'

@@ -77,10 +77,13 @@ def plain_discovery(found: Discovery, options: Options, report: StoredReport) ->
 def lines_of(found: Discovery, options: Options) -> list[str]:
     """Return what people read."""
     first, second = found.halves
-    share = rate_of(first, np.ones(len(first.outcome), np.bool_), options.seed)
+    rows = found.rows
+    everything = Half.of((), rows.outcome, rows.group, np.ones(len(rows.outcome), np.bool_))
+    share = rate_of(everything, np.ones(len(rows.outcome), np.bool_), options.seed)
     lines = [
-        f"{len(found.rows.outcome)} rows, {WORDS[options.of]} {_rate(share, options)}; searched {len(first.outcome)} in "
-        f"{first.groups} groups, confirmed on {len(second.outcome)} in {second.groups}; {len(found.rows.columns)} columns"
+        f"{len(rows.outcome)} rows in {everything.groups} groups, {WORDS[options.of]} {_rate(share, options)} "
+        f"({_span(share)}); {len(rows.columns)} columns searched in {first.groups} groups, to be confirmed in "
+        f"{second.groups}"
     ]
     for level in found.levels:
         lines.append(

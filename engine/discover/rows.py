@@ -1,4 +1,4 @@
-"""What a report judged, as rows with an outcome each: instances that were missed, false alarms of pictures, low scores."""
+"""What a report judged, as rows with an outcome each: misses, false alarms of pictures, or low scores."""
 
 from __future__ import annotations
 
@@ -89,9 +89,7 @@ def read_rows(report: StoredReport, options: Options) -> Rows:
         joined = f"{INSTANCES} ORDER BY f.frame_id, i.is_defect, i.truth_id"
         keys, outcome, low = _instances(report, options)
     if not len(keys):
-        raise UserError(
-            f"{report.folder} has nothing to search: no {'picture' if options.of == 'alarms' else 'instance'}"
-        )
+        raise UserError(f"{report.folder} has nothing to search: the dataset shows no instance")
     named = "f.frame_id" if options.of == "alarms" else "f.frame_id, i.is_defect, i.truth_id"
     found = connection.execute(f"SELECT {named} {joined}").fetchnumpy()
     place = _places(keys, np.stack([np.asarray(own, np.int64) for own in found.values()], axis=1), report)
