@@ -10,9 +10,9 @@ variance is the larger of two:
 - sum psi_g^2 G / (G - 1): the sandwich of the regression on the slice's indicator, clustered by group. Source: Liang
   and Zeger, Biometrika 73, 1986; as a ratio of sums over clusters: Rao and Scott, Biometrics 48, 1992.
 - what d would have if nobody failed more than others: s^2 [(1 - r) sum w_i^2 + r sum_g (sum_{i in g} w_i)^2], with s^2
-  the variance of all outcomes, w_i = 1 / n1 inside and -1 / n0 outside, and r the correlation of two rows of a group, by
-  pairs. Source: Donner and Klar, Design and Analysis of Cluster Randomization Trials, 2000. It speaks where the first is
-  silent: all rows of a small slice failed.
+  the variance of all outcomes, w_i = 1 / n1 inside and -1 / n0 outside, and r the correlation of two rows of a group,
+  by pairs. Source: Donner and Klar, Design and Analysis of Cluster Randomization Trials, 2000. It speaks where the
+  first is silent: all rows of a small slice failed.
 
 t = d / sqrt(variance) is compared with Student's t of one degree of freedom less than there are groups inside or
 outside, whichever are fewer (cautious; Cameron and Miller, J. Human Resources 50, 2015).

@@ -5,7 +5,7 @@ not. Every level has the same part of the rate of false discoveries: levels of m
 
 A conjunction is tested against the rest and against each of its parents, which have one conjunct less: its p-value is
 the largest (the intersection-union test; Berger, Technometrics 24, 1982). What a parent explains is no discovery. Sums
-over rows alone say what is worth that: what a test that ignores groups does not pass counts as p = 1, which is cautious.
+over rows alone say what is worth that: what a test that ignores groups does not pass counts as p = 1.
 """
 
 from __future__ import annotations

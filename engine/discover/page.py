@@ -63,8 +63,8 @@ def _head(plain: Mapping[str, Any]) -> str:
         f"<p>{escape(plain['dataset_id'])}; groups by {escape(plain['group_by'])}; predictions with a score of "
         f"{plain['score']:g} or more{low}</p>\n<p>{escape('; '.join(words))}</p>\n{note}"
         f"<p>A dot is the figure, the bar its 90 % interval. What the discovery half says of a slice is flattered by "
-        f"the search; the confirmation half did not choose it. Slices need {settings['support']} groups in the discovery "
-        f"half, pass there at a rate of {settings['rate']:g} false discoveries, and are confirmed at "
+        f"the search; the confirmation half did not choose it. Slices need {settings['support']} groups in the "
+        f"discovery half, pass there at a rate of {settings['rate']:g} false discoveries, and are confirmed at "
         f"{plain['confirmed_at']:g}, by Holm.</p>\n"
     )
 
