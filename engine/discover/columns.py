@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHUNK = 16  # columns read at once
 LONGEST_LIST = 4  # numbers of a drawn value that are searched each by itself
 IDENTITIES = (IDS - {"camera"}) | {"frame", "parts"}
-ENDINGS = ("_id", "_sha256", "_json", ".seed", ".instance")
+ENDINGS = ("_id", "_sha256", "_json", ".seed", ".instance", ".item", ".of", ".to")
 LABELS = frozenset(
     {
         "is_crowd",

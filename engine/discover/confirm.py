@@ -19,7 +19,8 @@ CONFIRMED_AT = 0.05  # by Holm: at most this chance that any slice of a run is n
 MOST_CARRIED = 20  # slices that go on to the confirmation half
 NEAR_EQUAL = 0.5  # Jaccard index of two slices that say the same
 MOST_ALIKE = 5
-ONE_QUANTITY = 0.9  # rank correlation of two columns that say the same
+LEAST_ALIKE = 0.4  # Jaccard index of what a slice is said to stand for
+ONE_QUANTITY = 0.8  # rank correlation of two columns that say the same
 LEAST_OF_ITS_OWN = 0.5  # of a slice's effect: what is left of it outside stronger slices
 LEAST_CONFIRMING = 0.5  # of the support: groups of a slice in the confirmation half
 LEVEL = 0.9  # of intervals
@@ -213,6 +214,8 @@ def _meet(one: Conjunct, two: Conjunct) -> bool:
 
 def _note(alike: list[Alike], other: Alike) -> None:
     """Keep the nearest, one over each set of columns."""
+    if other.jaccard < LEAST_ALIKE:
+        return
     columns = [column for column, _, _ in other.predicate]
     same = [n for n, one in enumerate(alike) if [column for column, _, _ in one.predicate] == columns]
     if same and alike[same[0]].jaccard >= other.jaccard:

@@ -230,7 +230,7 @@ def test_a_slice_below_support_is_never_reported() -> None:
 
 
 def test_a_child_that_its_parent_explains_is_left_out() -> None:
-    """The dark fails whatever the class: no slice names the dark and a class, and one stands for all edges of the dark."""
+    """The dark fails whatever the class: no slice names both, and one stands for all its edges."""
     for seed in range(3):
         found = find(seed, lambda v: np.where(v["lum"] < 0.3, 0.8, 0.05))
         assert [one.carried.predicate for one in found.named if len(one.carried.predicate) > 1] == []
