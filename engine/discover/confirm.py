@@ -138,9 +138,13 @@ def effect_of(half: Half, predicate: Predicate, seed: int) -> Effect:
     value, reach = float(whole.difference[0]), math.nan
     if np.isfinite(value) and min(int(whole.groups[0]), int(whole.rest_groups[0])) > 1:
         reach = float(stdtrit(whole.freedom[0], (1.0 + LEVEL) / 2.0) * math.sqrt(float(whole.variance[0])))
+    most = 1.0 if _is_share(half) else math.inf
+    spread = (
+        Rate(value, max(value - reach, -most), min(value + reach, most)) if reach >= 0.0 else Rate(value, reach, reach)
+    )
     return Effect(
         int(held.sum()), int(whole.groups[0]), float(half.outcome[held].sum()), rate_of(half, held, seed),
-        rate_of(half, ~held, seed), Rate(value, value - reach, value + reach), p,
+        rate_of(half, ~held, seed), spread, p,
     )  # fmt: skip
 
 
@@ -154,14 +158,17 @@ def rate_of(half: Half, chosen: Flags, seed: int) -> Rate:
     value = float(outcome.mean())
     if groups < 2:
         return Rate(value, math.nan, math.nan)
-    is_share = bool(np.isin(half.outcome, (0.0, 1.0)).all())
-    if is_share and value in (0.0, 1.0):
+    if _is_share(half) and value in (0.0, 1.0):
         return Rate(value, *wilson(value * groups, groups))
     if value == 0.0:
         return Rate(0.0, 0.0, RULE_OF_THREE / groups)
     sums = np.stack([np.bincount(group, outcome, groups), np.bincount(group, minlength=groups)], axis=1)
     failures, rows = (group_weights(np.arange(groups), seed) @ sums).T
     return Rate(value, *interval(failures / rows))
+
+
+def _is_share(half: Half) -> bool:
+    return bool(np.isin(half.outcome, (0.0, 1.0)).all())
 
 
 def _adds(half: Half, rows: tuple[Flags, Flags], threshold: float, support: int) -> bool:

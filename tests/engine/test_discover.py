@@ -35,16 +35,15 @@ def world(seed: int, groups: int = 500) -> tuple[np.ndarray, Values]:
     return group, values
 
 
-def rows_of(group: np.ndarray, values: Values, failed: np.ndarray, seed: int, support: int = 20) -> Rows:
+def rows_of(group: np.ndarray, values: Values, failed: np.ndarray, seed: int) -> Rows:
     half = first_half(group, seed)
-    bins = min(12, max(len(np.unique(group[half])) // support, 2))
     columns: list[Coded] = []
     for name, own in values.items():
         place = Place(name, f"f.{name}", name, 64)
         if name == "class":
             columns.append(code_words(place, CLASSES, own, np.arange(3)))
         else:
-            columns.append(code_numbers(place, own, learn=half, bins=bins))
+            columns.append(code_numbers(place, own, learn=half, bins=12))
     return Rows(failed.astype(np.float64), group, half, columns, [], True, None)
 
 
@@ -127,7 +126,7 @@ def test_shuffled_outcomes_give_nothing(together: bool) -> None:
         group, values = world(seed, groups=160)
         random = np.random.default_rng([seed, 2])
         chance = random.beta(0.4, 1.6, 160)[group] if together else np.full(len(group), 0.2)
-        rows = rows_of(group, values, random.random(len(group)) < chance, seed, support=15)
+        rows = rows_of(group, values, random.random(len(group)) < chance, seed)
         found += discover(rows, Options(seed=seed, support=15)).confirmed
     assert len(found) <= 1  # CONFIRMED_AT x rate of 24 is 0.12
 
@@ -220,7 +219,7 @@ def test_a_slice_below_support_is_never_reported() -> None:
     values["cnr"] = np.where(group < 30, 0.01, 0.5)
     failed = (group < 30) | (np.random.default_rng(1).random(len(group)) < 0.05)
     for support, count in ((10, 1), (20, 0)):
-        found = discover(rows_of(group, values, failed, 3, support), Options(seed=3, support=support))
+        found = discover(rows_of(group, values, failed, 3), Options(seed=3, support=support))
         weak = [one for one in found.named if "cnr" in one.where]
         assert len([one for one in weak if one.carried.is_confirmed]) == count
         for one in found.named:
