@@ -106,7 +106,7 @@ def _lengths(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schem
     if not names:
         return {}
     asked = ", ".join(f"min(len({quoted(name)})), max(len({quoted(name)}))" for name in names)
-    ends = connection.sql(f"SELECT {asked} FROM {table}").fetchone() or ()  # noqa: S608 - names of the file, quoted
+    ends = connection.execute(f"SELECT {asked} FROM {table}").fetchall()[0]  # noqa: S608 - names of the file, quoted
     pairs = zip(names, ends[::2], ends[1::2], strict=True)
     return {name: low for name, low, high in pairs if low is not None and low == high}
 

@@ -138,13 +138,13 @@ def effect_of(half: Half, predicate: Predicate, seed: int) -> Effect:
     value, reach = float(whole.difference[0]), math.nan
     if np.isfinite(value) and min(int(whole.groups[0]), int(whole.rest_groups[0])) > 1:
         reach = float(stdtrit(whole.freedom[0], (1.0 + LEVEL) / 2.0) * math.sqrt(float(whole.variance[0])))
-    most = 1.0 if _is_share(half) else math.inf
-    spread = (
-        Rate(value, max(value - reach, -most), min(value + reach, most)) if reach >= 0.0 else Rate(value, reach, reach)
-    )
+    if _is_share(half):
+        low, high = np.clip([value - reach, value + reach], -1.0, 1.0).tolist()  # NaN stays
+    else:
+        low, high = value - reach, value + reach
     return Effect(
         int(held.sum()), int(whole.groups[0]), float(half.outcome[held].sum()), rate_of(half, held, seed),
-        rate_of(half, ~held, seed), spread, p,
+        rate_of(half, ~held, seed), Rate(value, low, high), p,
     )  # fmt: skip
 
 
