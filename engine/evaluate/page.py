@@ -79,7 +79,7 @@ def _slices(report: Mapping[str, Any]) -> str:
     for one in report["slices"]:
         about = f"<p>{escape(one['about'])}</p>" if one["about"] else ""
         cells = "".join(
-            f"<td>{_bar(one['figures'][name], 0.0, top.get(name, 1.0))}</td>" for name in LABELS if one["figures"]
+            f"<td>{bar(one['figures'][name], 0.0, top.get(name, 1.0))}</td>" for name in LABELS if one["figures"]
         )
         if one["verdict"]:
             reason = f"{one['groups']} groups, fewer than {one['min_support']}"
@@ -102,7 +102,7 @@ def _image_scores(scores: Mapping[str, Any] | None) -> str:
         return ""
     names = [name for name in scores if name not in ("images", "positive")]
     rows = "\n".join(
-        f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{_bar(scores[name], 0.0, 1.0)}</td></tr>" for name in names
+        f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{bar(scores[name], 0.0, 1.0)}</td></tr>" for name in names
     )
     words = f"<p>{scores['positive']} of {scores['images']} pictures show something</p>"
     return f"<h2>Scores of pictures</h2>\n{words}<table>{rows}</table>\n"
@@ -117,7 +117,7 @@ def _against(compared: Sequence[Mapping[str, Any]]) -> str:
         for name in COMPARED:
             verdict = one[name]["verdict"]
             reach = max(_reach(other[name]) for other in compared)
-            cells += f'<td>{_bar(one[name], -reach, reach)}<span class="{verdict}">{verdict}</span></td>'
+            cells += f'<td>{bar(one[name], -reach, reach)}<span class="{verdict}">{verdict}</span></td>'
         rows.append(f"<tr><td>{escape(one['slice'])}</td>{cells}</tr>")
     head = "".join(f"<th>{escape(LABELS[name])}</th>" for name in COMPARED)
     return (
@@ -163,7 +163,7 @@ def _shape(shape: Shape, radius_px: float) -> str:
     return f"<g><title>{escape(shape.text)}</title>{parts}</g>"
 
 
-def _bar(figure: Mapping[str, Any], low: float, high: float) -> str:
+def bar(figure: Mapping[str, Any], low: float, high: float) -> str:
     """Return a figure as a dot on its interval, on an axis from `low` to `high`, and in numbers."""
     value = figure["value"]
     if value is None:
