@@ -46,9 +46,11 @@ def check_distribution(batch: Path, real: Sequence[Path], crops: int) -> Check:
         return Check("G4", "distribution", "skipped", False, str(error), {"reference": reference.name})
     kinds = {kind.kind: _kind(kind) for kind in report.kinds}
     told = [
-        f"{cue.cue} ({cue.auc.value:.2f})" if kind.kind == "random" else f"{cue.cue} around instances ({cue.auc.value:.2f})"
-        for kind in report.kinds for cue in kind.cues[1:] if cue.verdict == "told apart"
-    ]  # fmt: skip
+        f"{cue.cue}{' around instances' if kind.kind == 'instance' else ''} ({cue.auc.value:.2f})"
+        for kind in report.kinds
+        for cue in kind.cues[1:]
+        if cue.verdict == "told apart"
+    ]
     powerless = all(cue.verdict == "no power" for kind in report.kinds for cue in kind.cues)
     words = f"told apart by {', '.join(told)}" if told else "no cue was found that tells them apart"
     if powerless:

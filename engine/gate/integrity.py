@@ -96,5 +96,3 @@ def _real_frames(batch: Path) -> int:
 
 def _g0(name: str, words: str, *, is_fine: bool = False, **facts: object) -> Check:
     return Check("G0", name, "pass" if is_fine else "fail", True, words, dict(facts))
-
-

@@ -151,5 +151,3 @@ def _scenario(folder: Path) -> str | None:
 def judges_of(holdout: Path, tests: Sequence[Path]) -> list[tuple[str, Pictures]]:
     """Return what models are judged by, with what it is called."""
     return [("holdout", open_pictures(holdout)), *(("test", open_pictures(folder)) for folder in tests)]
-
-

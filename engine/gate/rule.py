@@ -173,10 +173,8 @@ def needed(own: Estimate) -> str:
     if own.value <= 0.0:
         return "no number of seeds shows a gain where none is seen; the batch needs other or more frames"
     seeds = next((n for n in range(own.seeds + 1, MOST_SEEDS + 1) if _shows(own, n, own.groups)), None)
-    groups = next(
-        (own.groups * k // 4 for k in range(5, 4 * MOST_TIMES_GROUPS + 1) if _shows(own, own.seeds, own.groups * k // 4)),
-        None,
-    )  # fmt: skip
+    larger = (own.groups * quarters // 4 for quarters in range(5, 4 * MOST_TIMES_GROUPS + 1))
+    groups = next((count for count in larger if _shows(own, own.seeds, count)), None)
     both = [f"{seeds} seeds in place of {own.seeds}"] if seeds is not None else []
     both += [f"{groups} groups of the holdout in place of {own.groups}"] if groups is not None else []
     if not both:
