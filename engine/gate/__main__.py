@@ -11,10 +11,11 @@ from engine.collect.refs import dataset_path
 from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
 from engine.evaluate.board import NAMES
-from engine.evaluate.slices import ALL, read_slices
+from engine.evaluate.slices import ALL, Slice, read_slices
 from engine.gate.arms import BATCH_SHARE
 from engine.gate.check import EXIT_CODES, PAGE
 from engine.gate.gate import run_gate
+from engine.gate.proposal import read_proposal
 from engine.gate.request import Accepted, Request, Utility
 from engine.gate.rule import DELTA, FEWEST_SEEDS
 from engine.train.models import MODELS, trainer_of
@@ -51,12 +52,19 @@ def request_of(chosen: argparse.Namespace) -> Request:
         chosen.metric, chosen.delta, chosen.seeds, chosen.replicates, chosen.task,
         chosen.trainer or chosen.model or MODEL, settings,
     )  # fmt: skip
+    slices = {} if chosen.slices is None else read_slices(chosen.slices)
+    asked, target = None, chosen.target
+    if chosen.proposal is not None:
+        asked = read_proposal(chosen.proposal, chosen.target)
+        target = asked.name if asked.where is not None or asked.name in slices else ALL
+        if asked.where is not None:
+            slices.setdefault(asked.name, Slice(asked.where))
     return Request(
         batch, tuple(dataset_path(folder).absolute() for folder in chosen.against),
         dataset_path(chosen.holdout).absolute(), (chosen.out or batch.with_name(f"{batch.name}-gate")).absolute(),
         tests=tuple(dataset_path(folder).absolute() for folder in chosen.test),
-        slices={} if chosen.slices is None else read_slices(chosen.slices), target=chosen.target,
-        protect=None if chosen.protect is None else tuple(chosen.protect), proposal=chosen.proposal, utility=utility,
+        slices=slices, target=target,
+        protect=None if chosen.protect is None else tuple(chosen.protect), asked=asked, utility=utility,
         accepted=Accepted(chosen.accept_real_imagery, chosen.accept_unknown_licences), group=chosen.group,
         scenes=tuple(chosen.scenes), crops=chosen.crops,
     )  # fmt: skip

@@ -22,6 +22,7 @@ from engine.gate.check import HOLD, PAGE, REJECT, REPORT, SCHEMA, Check, plain
 from engine.gate.distribution import check_distribution
 from engine.gate.integrity import check_integrity, check_licences, check_privacy, check_taxonomy
 from engine.gate.page import gate_page
+from engine.gate.parts import parts_of
 from engine.gate.purity import check_coverage, check_purity
 from engine.gate.repeats import PixelHashes, check_judges, check_known, check_training, check_within, judges_of
 from engine.gate.request import Request, check_apart, manifest_of, named
@@ -33,6 +34,7 @@ from engine.train.trainer import Trainer
 from engine.write.files import hash_file
 from engine.write.reports import check_place, write_json, write_report
 
+KEPT_CHECKS = "checks"  # folder below `out`
 EVENT = "gate"  # of the ledger, for a check
 Say = Callable[[str], None]
 
@@ -106,7 +108,8 @@ def _checks_before(request: Request) -> Iterator[Check]:
     yield check_integrity(request.batch)
     yield check_taxonomy(request.batch, (*request.against, request.holdout))
     yield check_privacy(request.batch, request.accepted)
-    yield check_licences(request.batch, request.scenes, request.accepted)
+    parts = parts_of(request.batch)
+    yield check_licences(parts, request.scenes, request.accepted)
     batch, judges = open_pictures(request.batch), judges_of(request.holdout, request.tests)
     hashes = PixelHashes()
     check_training(request.against, judges, hashes)
@@ -116,9 +119,10 @@ def _checks_before(request: Request) -> Iterator[Check]:
     if request.target == ALL:
         yield Check("G3", "purity", "skipped", True, "the target is everything")
     else:
-        yield check_purity(request.batch, request.target, request.slices[request.target])
-    yield check_coverage(request.batch)
-    yield check_distribution(request.batch, (*request.against, request.holdout), request.crops)
+        yield check_purity(request.batch, request.target, request.slices[request.target], request.asked)
+    yield check_coverage(parts, request.asked)
+    real = (*request.against, request.holdout)
+    yield check_distribution(request.batch, real, request.crops, request.out / KEPT_CHECKS)
 
 
 def inputs_of(request: Request) -> str:
