@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.collect.refs import dataset_path
+from engine.collect.refs import dataset_path, store_at
 from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
 from engine.evaluate.board import NAMES
@@ -66,6 +66,7 @@ def request_of(chosen: argparse.Namespace) -> Request:
         slices=slices, target=target,
         protect=None if chosen.protect is None else tuple(chosen.protect), asked=asked, utility=utility,
         accepted=Accepted(chosen.accept_real_imagery, chosen.accept_unknown_licences), group=chosen.group,
+        suites=tuple(chosen.suite), store=store_at(chosen.store) if chosen.suite else None,
         scenes=tuple(chosen.scenes), crops=chosen.crops,
     )  # fmt: skip
 
@@ -94,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replicates", type=int, default=500, metavar="N", help="draws of groups (%(default)s)")
     parser.add_argument("--group", metavar="COLUMN", help="independent groups of the holdout (default: of the ingest)")
     parser.add_argument("--proposal", type=Path, metavar="DIR", help="of engine.propose, which asked for the batch")
+    parser.add_argument("--suite", nargs="+", default=[], metavar="NAME", help="pinned suites that must pass")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="where they are (OMMATIDIA_STORE, or store/)"
+    )
     parser.add_argument("--crops", type=int, default=300, metavar="N", help="compared with real ones (%(default)s)")
     parser.add_argument("--scenes", type=Path, action="append", default=[], metavar="DIR",
                         help="where scenes lie, for licences")  # fmt: skip

@@ -68,6 +68,8 @@ class Request:
     utility: Utility = field(default_factory=Utility)
     accepted: Accepted = field(default_factory=Accepted)
     group: str | None = None  # column of the holdout whose values are independent
+    suites: tuple[str, ...] = ()  # pinned ones that models with the batch must pass
+    store: Path | None = None  # where they are
     scenes: tuple[Path, ...] = ()  # where scenes lie, for licences
     crops: int = 300  # of G4, of either kind; 0 leaves it out
     most_repeated: float = 0.1  # share of the batch that may look like another world of it

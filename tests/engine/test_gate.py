@@ -13,9 +13,12 @@ import pytest
 from engine.dataset.__main__ import main as dataset_main
 from engine.errors import UserError
 from engine.evaluate.slices import Slice
-from engine.gate.gate import earlier_holds, run_gate
+from engine.gate.check import ADMIT, Check
+from engine.gate.gate import earlier_holds, run_gate, with_suite
 from engine.gate.request import Accepted, Request, Utility
+from engine.gate.rule import Decision
 from engine.lineage.ledger import append, read_entries
+from engine.suite.__main__ import main as suite_main
 from engine.train.plan import TrainingPlan
 from engine.write.files import hash_file
 from tests.engine.gate_toys import Toy, make_toys, toy_trainer
@@ -133,6 +136,30 @@ def test_a_placebo_is_not_admitted(ask: Ask, tmp_path: Path) -> None:
     report = ask(make_toys(tmp_path / "turned", 40, 6, Toy(dark=1.0, turned=True)), slices={"dark": DARK})
     assert report["verdict"] in ("hold", "reject")
     assert report["checks"][-1]["gate"] == "G5"
+
+
+def test_a_suite_that_fails_rejects_what_would_be_admitted(root: Path, ask: Ask, tmp_path: Path) -> None:
+    """One suite allows a loss that nobody has, the other asks for more than there is."""
+    dataset = make_toys(tmp_path / "day", 24, 10, Toy())
+    labels = json.loads((dataset / "labels/coco.json").read_text())["annotations"]
+    rows = [{key: one[key] for key in ("image_id", "category_id", "bbox")} | {"score": 0.9} for one in labels]
+    (tmp_path / "perfect.json").write_text(json.dumps(rows))
+    store = ["--store", str(tmp_path / "store")]
+    common = ["--where", "lum_mean > 0.3", "--metric", "AP50", "--replicates", "50"]
+    assert suite_main(["pin", "day", str(dataset), *common, "--allow", "0.9", *store]) == 0
+    blessed = ["--predictions", str(tmp_path / "perfect.json"), "--why", "it is the truth"]
+    assert suite_main(["bless", "day", *blessed, *store]) == 0
+    assert suite_main(["pin", "beyond", str(dataset), *common, "--limit", "1.5", *store]) == 0
+    report = ask(
+        root / "good", slices={"dark": DARK}, suites=("day", "beyond"), store=tmp_path / "store", out=tmp_path / "gate"
+    )
+    found = {check["facts"]["suite"]: check["verdict"] for check in report["checks"] if check["gate"] == "G6"}
+    assert found == {"day@v1": "pass", "beyond@v1": "fail"}
+    assert report["verdict"] == "reject"
+    assert report["reasons"][0].startswith("suite beyond@v1: 5 fail")
+    admitted = Decision(ADMIT, ("it gains",))
+    unsure = Check("G6", "suite", "note", True, "day@v1: 3 open, 2 pass", {"word": "open"})
+    assert with_suite(admitted, unsure).verdict == "hold"
 
 
 def test_being_told_from_real_pictures_is_no_veto(
