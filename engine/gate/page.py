@@ -153,11 +153,11 @@ def _cues(checks: Sequence[Mapping[str, Any]]) -> str:
             dot = {"value": auc["value"], "low": None, "high": None}
             rows.append(
                 f"<tr><td>{escape(kind)}</td><td>{escape(cue)}</td><td>{bar(dot, 0.0, 1.0)}</td>"
-                f"<td>{escape(null)}</td><td>{escape(own['verdict'])}</td></tr>"
+                f"<td>{escape(own['verdict'])}</td></tr>"
             )
     return (
-        "<h2>What tells it from real pictures</h2>\n<p>AUC of a classifier on one cue. It names what could be mended "
-        'and decides nothing.</p>\n<div class="scroll"><table>' + "\n".join(rows) + "</table></div>\n"
+        "<h2>What tells it from real pictures</h2>\n<p>AUC of a classifier on one cue; the bar is that of real "
+        'against real. It names what could be mended and decides nothing.</p>\n<div class="scroll"><table>' + "\n".join(rows) + "</table></div>\n"
     )
 
 

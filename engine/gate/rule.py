@@ -221,4 +221,4 @@ def _insufficient(name: str, gain: Gain) -> str:
 
 
 def _in_words(one: Estimate) -> str:
-    return f"{one.value:+.3f} [{one.low():+.3f}, {one.high():+.3f}]"
+    return f"{one.value:+.3f} [{one.low():+.3f}, {one.high():+.3f}] ({one.seeds} seeds, {one.groups} groups)"
