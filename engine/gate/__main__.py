@@ -96,9 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--group", metavar="COLUMN", help="independent groups of the holdout (default: of the ingest)")
     parser.add_argument("--proposal", type=Path, metavar="DIR", help="of engine.propose, which asked for the batch")
     parser.add_argument("--suite", nargs="+", default=[], metavar="NAME", help="pinned suites that must pass")
-    parser.add_argument(
-        "--store", type=Path, metavar="DIR", help="where they are (OMMATIDIA_STORE, or store/)"
-    )
+    parser.add_argument("--store", type=Path, metavar="DIR", help="where they are (OMMATIDIA_STORE, or store/)")
     parser.add_argument("--crops", type=int, default=300, metavar="N", help="compared with real ones (%(default)s)")
     parser.add_argument("--scenes", type=Path, action="append", default=[], metavar="DIR",
                         help="where scenes lie, for licences")  # fmt: skip
