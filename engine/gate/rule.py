@@ -161,6 +161,8 @@ def decide(
     if own.low() <= 0.0:
         reasons.append(f"{target}: {_in_words(own)}; whether it gains is open")
     risks = _at_risk(known.get(overall), guarded, overall, delta)
+    if own.low() <= 0.0:
+        risks.pop(target, None)  # said already
     if reasons or risks:
         open_ones = {name: known[name] for name in risks}
         return Decision(HOLD, (*reasons, *risks.values()), _needed_of(target, own, open_ones, delta))
