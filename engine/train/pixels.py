@@ -76,8 +76,7 @@ class PixelModel:
         parts = range(0, len(table), ROWS_AT_A_TIME)
         share = np.concatenate([self.trees.predict_proba(table[k : k + ROWS_AT_A_TIME]) for k in parts])[:, 1:]
         odds = np.log(np.maximum(share, 1e-9)) - np.log(np.maximum(1.0 - share, 1e-9))
-        out: NDArray[np.float32] = np.clip(odds, LEAST_SHARE = 0.2  # of a class, for an instance to be said to be of it
-LEAST_ODDS, MOST_ODDS).astype(np.float32)
+        out: NDArray[np.float32] = np.clip(odds, LEAST_ODDS, MOST_ODDS).astype(np.float32)
         return out.T.reshape(-1, *bank.shape[:-1])
 
 
@@ -88,7 +87,7 @@ def follow(plan: TrainingPlan, folder: Path) -> None:
         UserError: If settings or pictures cannot be read, or there is nothing to learn.
     """
     settings = from_plain(PixelSettings, {**plan.settings, CLASSES: list(classes_of(plan))}, "settings")
-    from sklearn import ensemble  # before the limit, which is of libraries that are loaded
+    import sklearn.ensemble  # noqa: F401 - before the limit, which is of libraries that are loaded
     from threadpoolctl import threadpool_limits
 
     features = Features(Path(settings.cache) if settings.cache else None)
