@@ -18,10 +18,9 @@ from scipy import ndimage
 
 from engine.errors import UserError
 from engine.plain import from_plain
-from engine.train.components import found_in
+from engine.train.components import entry_of, found_in
 from engine.train.filters import Bank, Features
 from engine.train.labelled import LabelledPicture, classes_of, read_labelled, read_wanted, write_predictions
-from engine.train.masks import rle_of
 from engine.train.plan import TrainingPlan
 from engine.train.prepare import CLASSES
 
@@ -203,14 +202,11 @@ def predict(
     entries: list[dict[str, Any]] = [{"image_id": picture.image_id, "score": highest}]
     for component in found_in(odds):
         full = np.repeat(np.repeat(component.pixels, 2, axis=0), 2, axis=1)[: picture.height, : picture.width]
-        rows, columns = np.flatnonzero(full.any(axis=1)), np.flatnonzero(full.any(axis=0))
-        box = [int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)]
-        shape = {"segmentation": rle_of(full)} if task == "segm" else {}
         shares = model.class_shares(bank[component.pixels])
         for label, share in zip(model.labels.tolist(), shares.tolist(), strict=True):
             if label in category_of and share >= LEAST_SHARE:
-                own = {"category_id": category_of[label], "score": float(_share(component.odds)) * share}
-                entries.append({"image_id": picture.image_id, "bbox": box, **own, **shape})
+                score = float(_share(component.odds)) * share
+                entries.append(entry_of(full, picture.image_id, category_of[label], score, task))
     return entries
 
 
