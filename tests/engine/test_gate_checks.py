@@ -135,7 +135,7 @@ def test_the_command_answers_by_its_exit_code(tmp_path: Path, capsys: pytest.Cap
     for more, said in (
         (["--metric", "AP60"], "--metric AP60 is not known; near: AP50"),
         (["--seeds", "2"], "--seeds 2: at least 5"),
-        (["--model", "pixels"], "--model and --trainer"),
+        (["--set", "shares=[1]"], "--batch-share S says the batch's"),
         (["--batch-share", "2"], "--batch-share 2"),
         (["--out", str(tmp_path / "base/gate")], "lies in the dataset"),
     ):
