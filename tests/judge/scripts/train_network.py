@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from engine.train.plan import read_plan
+from engine.train.plan import read_plan  # noqa: E402
 
 
 def main() -> None:
