@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from engine.evaluate.page import STYLE, bar
+from engine.evaluate.bars import bar
+from engine.evaluate.page import STYLE
 
 WHAT = {
     "misses": "instances that were missed", "alarms": "false alarms of pictures",

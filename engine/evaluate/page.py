@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from engine.evaluate.bars import bar
 from engine.evaluate.failures import COLORS, Failure, Shape, picture_uri
 from engine.evaluate.truth import Truth
 from engine.view.standalone import head
 
-BAR_PX, HEIGHT_PX = 150, 14
 LABELS = {
     "recall": "recall", "precision": "precision", "AP": "AP", "AP50": "AP50", "false_alarms": "false alarms a picture",
 }  # fmt: skip
@@ -161,31 +161,6 @@ def _shape(shape: Shape, radius_px: float) -> str:
     for x, y in shape.points:
         parts += f'<circle class="p-{shape.kind}" cx="{x:.2f}" cy="{y:.2f}" r="{radius_px:.2f}"/>'
     return f"<g><title>{escape(shape.text)}</title>{parts}</g>"
-
-
-def bar(figure: Mapping[str, Any], low: float, high: float) -> str:
-    """Return a figure as a dot on its interval, on an axis from `low` to `high`, and in numbers."""
-    value = figure["value"]
-    if value is None:
-        return '<span class="insufficient">unknown</span>'
-    middle = HEIGHT_PX / 2.0
-    known = figure["low"] is not None
-    spread = ""
-    if known:
-        first, last = (_at(figure[end], low, high) for end in ("low", "high"))
-        spread = f'<path class="spread" d="M{first:.1f} {middle}H{max(last, first + 1.0):.1f}"/>'
-    zero = f'<path class="axis" d="M{_at(0.0, low, high):.1f} 1V{HEIGHT_PX - 1}"/>' if low < 0.0 else ""
-    reach = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else "interval unknown"
-    return (
-        f'<svg class="bar" width="{BAR_PX}" height="{HEIGHT_PX}"><path class="axis" d="M0 {middle}H{BAR_PX}"/>{zero}'
-        f'{spread}<circle class="value" cx="{_at(value, low, high):.1f}" cy="{middle}" r="3.5"/></svg>'
-        f'{value:.3f} <span class="range">{reach}</span> '
-    )
-
-
-def _at(value: float, low: float, high: float) -> float:
-    share = (value - low) / (high - low) if high > low else 0.5
-    return 4.0 + (BAR_PX - 8.0) * min(max(share, 0.0), 1.0)
 
 
 def _high(figure: Mapping[str, Any] | None) -> float:
