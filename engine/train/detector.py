@@ -86,7 +86,7 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> De
         raise UserError(f"the {len(pictures)} pictures to learn from show no instance of {', '.join(settings.classes)}")
     begin(seed)
     random = np.random.Generator(np.random.Philox(seed))
-    net = Detector(len(settings.classes), settings.channels)
+    net = Detector(len(settings.classes), 2 * settings.channels)
     frame = letterbox(settings.long_px, settings.long_px, settings.long_px)
     kept: dict[int, tuple[NDArray[np.float32], Boxes]] = {}
 

@@ -30,11 +30,11 @@ class NetSettings:
     classes: tuple[str, ...]  # names that are learned
     model: str = "unet"
     long_px: int = 320  # length of the longer side that pictures are made to fit in
-    batch: int = 8  # pictures of a step
-    steps: int = 400  # at most
+    batch: int = 4  # pictures of a step
+    steps: int = 300
     seconds: float = 0.0  # of training at most; 0: no limit. A limit makes the result depend on the machine
     rate: float = 2e-3  # of learning, at its highest
-    channels: int = 16  # of the first layer
+    channels: int = 8  # of the first layer
 
     def __post_init__(self) -> None:
         if not 32 <= self.long_px <= 2048 or self.batch < 1 or self.steps < 1 or self.channels < 4:

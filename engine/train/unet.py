@@ -35,7 +35,8 @@ class UNet(nn.Module):
             for before, after in zip((3, *sizes[:-1]), sizes, strict=True)
         )
         self.up = nn.ModuleList(
-            nn.Sequential(block(below + beside, beside)) for below, beside in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
+            nn.Sequential(block(below + beside, beside))
+            for below, beside in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
         )
         self.out = nn.Conv2d(width, classes, 1)
         nn.init.constant_(self.out.bias, -3.0)  # most pixels are of no class
@@ -94,7 +95,9 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> UN
     def one(place: int) -> tuple[torch.Tensor, torch.Tensor]:
         if place not in kept:
             picture = pictures[place]
-            own = type(frame)(frame.width, frame.height, letterbox(picture.width, picture.height, settings.long_px).scale)
+            own = type(frame)(
+                frame.width, frame.height, letterbox(picture.width, picture.height, settings.long_px).scale
+            )
             target = np.zeros((len(settings.classes), frame.height, frame.width), np.float32)
             for shown in picture.shown:
                 covered = own.put_mask(shown.pixels(picture.width, picture.height))
