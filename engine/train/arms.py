@@ -49,6 +49,7 @@ class Experiment:
     test: Path
     counts: tuple[int, ...]  # real pictures of each class
     seeds: tuple[int, ...]
+    free_count: int | None = None  # real pictures without an instance; None: as many as with one
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def trainings(experiment: Experiment) -> list[Trained]:
     for seed in experiment.seeds:
         found.append(Trained(SYNTHETIC, 0, seed, (*others, *asked)))
         for count in experiment.counts:
-            real = Data(experiment.real, few_frames(labels, group_of, classes, count, seed))
+            real = Data(experiment.real, few_frames(labels, group_of, classes, count, seed, experiment.free_count))
             found.append(Trained(REAL, count, seed, (real,)))
             found.append(Trained(BOTH, count, seed, (real, *others, *asked)))
             if batch:
