@@ -68,7 +68,7 @@ def labelled(coco: Path, images: Path, classes: list[str]) -> list[tuple[Path, d
     ]  # fmt: skip
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def predicted(model: torch.nn.Module, coco: Path, images: Path, classes: list[str]) -> list[dict[str, Any]]:
     """Return COCO results: boxes of classes that the file knows, and a score of every picture."""
     data, entries = json.loads(coco.read_text()), []

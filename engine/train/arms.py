@@ -156,7 +156,7 @@ def gain(first: Sequence[Judged], second: Sequence[Judged], figure: str, noise: 
 
 
 def seed_noise(seeds: int, replicates: int, seed: int) -> Floats:
-    """Return draws of Student's t for so many seeds, [replicate], alike for all arms; 0 of one seed, which says nothing.
+    """Return draws of Student's t for so many seeds, [replicate], alike for all arms; 0 for one seed alone.
 
     It is what the mean over seeds is off by, in units of its standard error.
     """

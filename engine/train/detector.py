@@ -136,7 +136,7 @@ def turned_over(
 def targets_of(
     boxes: Boxes, labels: list[int], size: tuple[int, int], classes: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return classes [class, y, x] and distances [4, y, x] in cells; 0 where nothing is said. Small boxes lie on top."""
+    """Return classes [class, y, x] and distances [4, y, x] in cells; 0 where nothing is said. Small boxes win."""
     down, across = (math.ceil(side / CELL_PX) for side in size)
     named, far = np.zeros((classes, down, across), np.float32), np.zeros((4, down, across), np.float32)
     y, x = np.meshgrid(np.arange(down) + 0.5, np.arange(across) + 0.5, indexing="ij")
@@ -154,7 +154,7 @@ def targets_of(
     return named, far
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def found_by(
     net: Detector, picture: LabelledPicture, settings: NetSettings
 ) -> tuple[Boxes, NDArray[np.int64], NDArray[np.float64]]:

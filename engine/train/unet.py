@@ -119,7 +119,7 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> UN
     return net
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def odds_of(net: UNet, picture: LabelledPicture, settings: NetSettings) -> NDArray[np.float32]:
     """Return the log odds of every class at every pixel of a picture, [class, y, x]."""
     frame = letterbox(picture.width, picture.height, settings.long_px)

@@ -12,7 +12,7 @@ import pytest
 from engine.errors import UserError
 from engine.evaluate.board import NAMES, Judged
 from engine.evaluate.evaluate import Measurement
-from engine.train import arms_command, run
+from engine.train import run
 from engine.train.__main__ import main
 from engine.train.arms import compared, gain, seed_noise
 from engine.train.arms_command import numbers
@@ -127,9 +127,3 @@ def test_numbers_that_are_none_are_refused(text: str) -> None:
         numbers(text, "--k", 1)
     assert numbers("3,1,10", "--k", 1) == (1, 3, 10)
     assert numbers("0..4", "--seeds", 0) == (0, 1, 2, 3, 4)
-
-
-def test_the_parser_has_an_end() -> None:
-    assert (
-        arms_command.parser().parse_args(["--real", "a", "--synthetic", "b", "--test", "c", "--out", "d"]).k == "1,3,10"
-    )
