@@ -101,9 +101,11 @@ def read_known(dataset: Path) -> Known:
     return Known(dataset, contents.recipe, contents.manifest, asked, tuple(columns), left_out, labelled_truth(dataset))
 
 
-def labelled_truth(dataset: Path) -> Truth:
+
+
+def labelled_truth(dataset: Path, group: str | None = None) -> Truth:
     """Return the ground truth with every labelled instance, by annotation id."""
-    truth = read_truth(dataset, None)
+    truth = read_truth(dataset, group)
     return truth.in_order(np.array(sorted(truth.annotation), np.int64))
 
 
