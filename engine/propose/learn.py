@@ -161,9 +161,9 @@ def _chosen(
 def _score_test(table: Floats, residual: Floats, group: NDArray[np.int64], weights: Floats) -> Floats:
     """Return how many standard errors the covariance of every feature with the residuals is from 0, by clusters."""
     centered = table - np.average(table, axis=0, weights=weights)
-    groups = int(group.max()) + 1
-    each = np.zeros((groups, table.shape[1]))
-    np.add.at(each, group, centered * residual[:, None])
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.append(True, np.diff(group[order]) != 0))
+    each = np.add.reduceat((centered * residual[:, None])[order], starts, axis=0)
     spread = np.sqrt((each * each).sum(axis=0))
     return np.where(spread > 0.0, each.sum(axis=0) / np.where(spread > 0.0, spread, 1.0), 0.0)
 

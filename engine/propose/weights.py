@@ -10,6 +10,7 @@ q / sum_k n_k q_k (Veach and Guibas, SIGGRAPH 1995). Effective sample size: (sum
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -103,8 +104,28 @@ def marginals(columns: Sequence[Column], rows: Rows, targeted: Floats, sampled: 
         towards = np.bincount(flat, (np.broadcast_to(scale * targeted[:, None] / each, bins.shape))[there], count)
         before = np.bincount(flat, (np.broadcast_to(sampled[:, None] / each, bins.shape))[there], count)
         shares = column.base * (towards + SMOOTHING) / (before + SMOOTHING)
-        found[column.key] = trimmed(shares / shares.sum())
+        shares = shares / shares.sum()
+        if column.kind == "spread":
+            shares = widened(shares, effective_size(targeted * there.any(axis=1), rows.world))
+        found[column.key] = trimmed(shares)
     return found
+
+
+def widened(shares: Floats, size: float) -> Floats:
+    """Return shares of equally probable bins, smoothed by a normal kernel that is reflected at the ends.
+
+    Its bandwidth is Silverman's, 0.9 min(std, IQR / 1.34) n^(-1/5), in places of the law.
+    Source: B. W. Silverman, Density estimation for statistics and data analysis, 1986, eq. 3.31.
+    """
+    count = len(shares)
+    middle = (np.arange(count) + 0.5) / count
+    mean = float(middle @ shares)
+    std = math.sqrt(float(((middle - mean) ** 2) @ shares) + 1.0 / (12.0 * count * count))
+    first, last = np.interp([0.25, 0.75], np.concatenate([[0.0], np.cumsum(shares)]), np.linspace(0.0, 1.0, count + 1))
+    bandwidth = 0.9 * min(std, (last - first) / 1.34) * max(size, 1.0) ** -0.2
+    away = middle[:, None] - np.concatenate([middle, -middle, 2.0 - middle])[None, :]
+    kernel = np.exp(-0.5 * (away / max(bandwidth, 1.0e-6)) ** 2).reshape(count, 3, count).sum(axis=1)
+    return np.asarray((kernel / kernel.sum(axis=0)) @ shares)
 
 
 def trimmed(shares: Floats) -> Floats:
