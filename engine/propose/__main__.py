@@ -14,10 +14,10 @@ from engine.collect.refs import dataset_path
 from engine.dataset.__main__ import say
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError, WriteFailed
-from engine.evaluate.stored import StoredReport, read_report
+from engine.evaluate.stored import read_report
 from engine.propose.from_real import propose_from_real
 from engine.propose.learn import require_sklearn
-from engine.propose.overlay import Command, command_of
+from engine.propose.overlay import command_of
 from engine.propose.preflight import Render, render_by_command
 from engine.propose.propose import Goal, Outcome, Settings, propose
 from engine.propose.reach import Reached
@@ -45,13 +45,17 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m engine.propose", description="Write the next recipe, from what a model got wrong."
     )
     parser.add_argument("report", type=Path, help="folder that engine.evaluate wrote")
-    parser.add_argument("--slices", type=Path, metavar="FILE", help="slices to choose from (default: those of the report)")
+    parser.add_argument(
+        "--slices", type=Path, metavar="FILE", help="slices to choose from (default: those of the report)"
+    )
     parser.add_argument("--slice", action="append", default=[], metavar="NAME", help="target this one; may be repeated (default: all that are worse than the whole)")  # fmt: skip
     parser.add_argument("--using", type=Path, metavar="SYNTHETIC", help="rendered dataset whose recipe is to be changed (default: that of the report)")  # fmt: skip
     parser.add_argument("--low-confidence", type=float, metavar="S", help="found with less counts as a failure, too")
     parser.add_argument("--dataset", type=Path, metavar="DIR", help="where the dataset of the report lies now")
     parser.add_argument("--preflight", type=int, default=PREFLIGHT, metavar="N", help="worlds that are made to see what the laws make; 0: none (%(default)s)")  # fmt: skip
-    parser.add_argument("--run", metavar="LINE", help="overrides of engine.run that made SYNTHETIC, where it does not say")
+    parser.add_argument(
+        "--run", metavar="LINE", help="overrides of engine.run that made SYNTHETIC, where it does not say"
+    )
     parser.add_argument("--config-dir", type=Path, action="append", default=[], metavar="DIR", help="configuration folder that it was made with; may be repeated")  # fmt: skip
     parser.add_argument("--seed", type=int, default=0, help="of folds and intervals (%(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: <report>-proposal)")

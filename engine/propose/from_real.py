@@ -30,7 +30,9 @@ def shown_by_nearness(reached: Reached) -> Predicate:
 
     def shown(dataset: Path, truth: Truth) -> Shown:
         near = reached.near(read_measured(dataset, truth))
-        return near, np.isin(truth.frame_id, np.array([truth.instance[row][0] for row in np.flatnonzero(near)], np.int64))
+        return near, np.isin(
+            truth.frame_id, np.array([truth.instance[row][0] for row in np.flatnonzero(near)], np.int64)
+        )
 
     return shown
 
@@ -55,9 +57,13 @@ def propose_from_real(
     real = read_measured(failures.truth.dataset, failures.truth)
     reached = reach(real, wanted, group, read_measured(known.dataset, known.truth), rows.world)
     counted = f"{int(reached.reachable.sum())} of {int(wanted.sum())} failures"
-    tools[1](f"{target.name}: {counted} can be shown by {known.dataset.name}, compared by {', '.join(reached.columns) or 'nothing'}")
+    tools[1](
+        f"{target.name}: {counted} can be shown by {known.dataset.name}, compared by {', '.join(reached.columns) or 'nothing'}"
+    )
     predicate, is_slice = _predicate(target, known, reached)
-    goal = Goal(target.name, "instances", predicate, np.zeros(0, np.bool_), np.zeros(0, np.bool_), _why(target, failures))
+    goal = Goal(
+        target.name, "instances", predicate, np.zeros(0, np.bool_), np.zeros(0, np.bool_), _why(target, failures)
+    )
     if not reached.reachable.any():
         reason = "not reachable by this scene" if wanted.any() else "nothing fails"
         return Outcome(goal, "refused", reason), reached

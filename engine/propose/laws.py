@@ -94,7 +94,9 @@ def raised(column: Column, rates: Floats, power: float) -> Floats:
     return np.asarray(shares / shares.sum()) if shares.sum() > 0.0 else column.base
 
 
-def presence_of(columns: Sequence[Column], rows: Rows, kinds: Mapping[str, float], satisfied: Flags | Floats, sampled: Floats) -> dict[str, tuple[Column, Floats]]:
+def presence_of(
+    columns: Sequence[Column], rows: Rows, kinds: Mapping[str, float], satisfied: Flags | Floats, sampled: Floats
+) -> dict[str, tuple[Column, Floats]]:
     """Return entries of defects that bear a target of instances.
 
     Args:
@@ -165,4 +167,3 @@ def _correlation(first: Floats, second: Floats, weights: Floats) -> float:
     one, other = (own - np.average(own, weights=weights) for own in (first, second))
     scale = np.sqrt(np.average(one * one, weights=weights) * np.average(other * other, weights=weights))
     return float(np.average(one * other, weights=weights) / scale) if scale > 0.0 else 0.0
-

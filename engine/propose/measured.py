@@ -43,7 +43,9 @@ def read_measured(dataset: Path, truth: Truth) -> Measured:
     at = np.array([frame_row[frame] for frame, _, _ in truth.instance], np.int64).reshape(-1)
     columns = {name: frames[name][at] for name in OF_FRAMES if name in frames}
     names = ("frame_id", "class", "bbox", "oriented_box", "area_px", *OF_INSTANCES)
-    own: dict[str, Any] = {name: np.full(len(truth.instance), np.nan) for name in ("area_share", "elongation", *OF_INSTANCES)}
+    own: dict[str, Any] = {
+        name: np.full(len(truth.instance), np.nan) for name in ("area_share", "elongation", *OF_INSTANCES)
+    }
     classes = np.full(len(truth.instance), "", dtype=object)
     place = {key: number for number, key in enumerate(truth.instance)}
     for file, key, is_defect in (("instances", "inst_id", False), ("defects", "defect_id", True)):

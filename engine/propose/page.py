@@ -77,8 +77,12 @@ def _purity(purity: Mapping[str, Any]) -> str:
         found = purity[key]
         if found is None or found["value"] is None:
             continue
-        detail = f"{found['images']} pictures" if "images" in found else f"{found['effective_worlds']:.1f} effective worlds"
-        rows.append(f"<tr><td>{words}</td><td>{_share(found, purity['asked'])}</td><td>{found['value']:.0%}, {detail}</td></tr>")
+        detail = (
+            f"{found['images']} pictures" if "images" in found else f"{found['effective_worlds']:.1f} effective worlds"
+        )
+        rows.append(
+            f"<tr><td>{words}</td><td>{_share(found, purity['asked'])}</td><td>{found['value']:.0%}, {detail}</td></tr>"
+        )
     return f"<table>{''.join(rows)}</table>\n" if rows else ""
 
 

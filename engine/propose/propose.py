@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import UserError
-from engine.propose.columns import Column, plain_laws
+from engine.propose.columns import plain_laws
 from engine.propose.laws import Laws, laws_towards, presence_of
 from engine.propose.learn import LEAST_AUC, LEAST_GROUPS, Auc, measured_auc
-from engine.propose.overlay import Command, seed_of, slug, spoken, write_overlay
+from engine.propose.overlay import Command, seed_of, slug, write_overlay
 from engine.propose.preflight import LEAST_PURITY, Purity, Render, Shown, fly, look
 from engine.propose.rows import Known, Rows, Unit, read_rows
 from engine.propose.targets import Predicate
@@ -68,7 +66,9 @@ class Outcome:
     command: Command | None = None
 
 
-def propose(known: Known, goal: Goal, command: Command, settings: Settings, tools: tuple[Render, Callable[[str], None]]) -> Outcome:
+def propose(
+    known: Known, goal: Goal, command: Command, settings: Settings, tools: tuple[Render, Callable[[str], None]]
+) -> Outcome:
     """Return the laws that make what a goal wants, checked by a pre-flight.
 
     Args:
@@ -86,7 +86,9 @@ def propose(known: Known, goal: Goal, command: Command, settings: Settings, tool
     if refused:
         return Outcome(goal, "refused", refused, base=base)
     auc = measured_auc(known.columns, rows, wanted, settings.seed)
-    say(f"{goal.name}: what is drawn tells it from the rest with an AUC of {auc.value:.2f} [{auc.low:.2f}, {auc.high:.2f}]")
+    say(
+        f"{goal.name}: what is drawn tells it from the rest with an AUC of {auc.value:.2f} [{auc.low:.2f}, {auc.high:.2f}]"
+    )
     if not auc.tells:
         return Outcome(
             goal, "refused", f"nothing that is drawn tells it from the rest: AUC {auc.value:.2f} "
@@ -100,7 +102,9 @@ def propose(known: Known, goal: Goal, command: Command, settings: Settings, tool
         presences = presence_of(known.columns, now.pictures, now.kinds, now.satisfied, sampled[1])
         return laws_towards(known.columns, now.rows, now.wanted, sampled[0], presences, attempt, settings.seed)
 
-    return attempt_all(known, goal, (unit, start, laws), command, settings, tools, Outcome(goal, "", "", auc, base=base))
+    return attempt_all(
+        known, goal, (unit, start, laws), command, settings, tools, Outcome(goal, "", "", auc, base=base)
+    )
 
 
 @dataclass(frozen=True)
@@ -138,8 +142,12 @@ def attempt_all(known: Known, goal: Goal, by: tuple[Unit, Start, Any], command: 
                 "no condition says which new pictures fail; name a slice, such as one that engine.discover finds")  # fmt: skip
             return replace(outcome, verdict="proposed", reason=f"not verified: {why}")
         out = batch_folder(settings.out, name)
-        say(f"{goal.name}: rendering {settings.preflight} worlds of the pre-flight, attempt {attempt + 1} of at most {ATTEMPTS}")
-        shown = fly(out, on_top.line(f"recipe={name}", conf=settings.out / "conf"), settings.preflight, goal.predicate, render)
+        say(
+            f"{goal.name}: rendering {settings.preflight} worlds of the pre-flight, attempt {attempt + 1} of at most {ATTEMPTS}"
+        )
+        shown = fly(
+            out, on_top.line(f"recipe={name}", conf=settings.out / "conf"), settings.preflight, goal.predicate, render
+        )
         attempts.append((found, shown.purity))
         say(f"{goal.name}: {shown.purity.value:.0%} [{shown.purity.low:.0%}, {shown.purity.high:.0%}] of {shown.purity.images} "
             f"pictures satisfy it, {LEAST_PURITY:.0%} are asked for; {shown.purity.seconds:.0f} s")  # fmt: skip
@@ -182,7 +190,9 @@ def _too_few(goal: Goal, rows: Rows, wanted: Flags, base: Purity | None) -> str:
     if base is not None and base.is_pure:
         return f"{base.value:.0%} of the pictures satisfy it as they are: render more of the recipe as it is"
     if having < LEAST_GROUPS:
-        return f"insufficient: {having} worlds of the rendered dataset show it, {LEAST_GROUPS} are the least to learn from"
+        return (
+            f"insufficient: {having} worlds of the rendered dataset show it, {LEAST_GROUPS} are the least to learn from"
+        )
     if lacking < LEAST_GROUPS:
         return f"insufficient: {lacking} worlds of the rendered dataset lack it, {LEAST_GROUPS} are the least to learn from"
     return ""

@@ -138,7 +138,9 @@ def reach(real: Measured, failing: Flags, group: Ints, synthetic: Measured, worl
             np.add.at(weights, np.flatnonzero(own)[index[row]], 1.0 / count[number[row]] / index.shape[1])
         if inside.any():
             places.append(Place(name, space, queries[inside], limit))
-        missing += _missing(name, space, queries[~inside], group[query][~inside], points, distance[~inside], index[~inside])
+        missing += _missing(
+            name, space, queries[~inside], group[query][~inside], points, distance[~inside], index[~inside]
+        )
     return Reached(weights, tuple(places), reachable, tuple(missing), tuple(sorted(compared)))
 
 
@@ -194,7 +196,11 @@ def telling_columns(columns: Sequence[Column], rows: Rows, accepted: Floats, mos
         there = bins != MISSING
         if not there.any():
             continue
-        part = np.arange(len(column.base)) if column.kind != "spread" else np.arange(len(column.base)) * PARTS // len(column.base)
+        part = (
+            np.arange(len(column.base))
+            if column.kind != "spread"
+            else np.arange(len(column.base)) * PARTS // len(column.base)
+        )
         each = np.maximum(there.sum(axis=1), 1)[:, None]
         counts = [
             np.bincount(part[bins[there]], np.broadcast_to(w[:, None] / each, bins.shape)[there], int(part.max()) + 1)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from engine.evaluate.stored import StoredReport
 from engine.plain import to_plain
 from engine.propose.laws import variation
-from engine.propose.overlay import OURS, seed_of, spoken
+from engine.propose.overlay import seed_of, spoken
 from engine.propose.preflight import LEAST_PURITY, Purity
 from engine.propose.propose import Outcome, Settings, batch_folder
 from engine.propose.reach import Reached
@@ -48,7 +47,9 @@ def lines_of(proposal: dict[str, Any]) -> list[str]:
     lines = []
     for one in proposal["proposals"]:
         failing = one["failing"]
-        lines.append(f"{one['name']}: {failing['failing']} of {failing['instances']} instances fail, in {failing['groups']} groups")
+        lines.append(
+            f"{one['name']}: {failing['failing']} of {failing['instances']} instances fail, in {failing['groups']} groups"
+        )
         lines += [f"  not reachable by this scene: {words}" for words in (m["words"] for m in one["not_reachable"])]
         if one["verdict"] == "refused":
             lines.append(f"  no proposal: {one['reason']}")
@@ -65,7 +66,9 @@ def lines_of(proposal: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _plain(target: Target, outcome: Outcome, reached: Reached | None, known: Known, settings: Settings) -> dict[str, Any]:
+def _plain(
+    target: Target, outcome: Outcome, reached: Reached | None, known: Known, settings: Settings
+) -> dict[str, Any]:
     laws, command = outcome.laws, outcome.command
     proposed = outcome.verdict == "proposed" and laws is not None and command is not None
     plain: dict[str, Any] = {
@@ -151,5 +154,3 @@ def _numbers(plain: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: float) -> float | None:
     return round(value, DIGITS) if math.isfinite(value) else None
-
-

@@ -157,7 +157,9 @@ class Predicted:
     effective_worlds: float
 
 
-def predicted(columns: Sequence[Column], rows: Rows, satisfied: NDArray[np.bool_], shares: Shares, seed: int) -> Predicted:
+def predicted(
+    columns: Sequence[Column], rows: Rows, satisfied: NDArray[np.bool_], shares: Shares, seed: int
+) -> Predicted:
     """Return the share by self-normalised importance sampling, with a 90 % interval of worlds drawn anew.
 
     Source: A. Owen, Monte Carlo theory, methods and examples, 2013, chapter 9.
