@@ -49,7 +49,7 @@ def laws_towards(
     failing: Flags,
     sampled: Floats,
     presences: Mapping[str, tuple[Column, Floats]],
-    attempt: int,
+    goal: float,
     seed: int,
 ) -> Laws:
     """Return laws that make rows like the failing ones.
@@ -61,7 +61,7 @@ def laws_towards(
         sampled: [row], how much each stands for.
         presences: Entries of defects whose probability is raised: the column, and how often pictures without and with
             one satisfy the target.
-        attempt: 0, 1 or 2; later ones are sharper.
+        goal: What the classifier should promise; laws are no sharper than it takes, and those of 0 are not sharpened.
         seed: Of the draws.
     """
     most = MOST_COLUMNS - len(presences)
@@ -82,7 +82,7 @@ def laws_towards(
         )  # fmt: skip
         if best is None or found.promised > best.promised + 0.005:
             best = found
-        if best.promised >= GOALS[attempt]:
+        if best.promised >= goal:
             break
     assert best is not None
     return _with_notes(best, classifier, rows, probability)

@@ -1,4 +1,4 @@
-"""What can be measured on any picture, rendered or not: columns by which failures on real pictures find drawn values."""
+"""What can be measured on any picture, rendered or not: by it failures on real pictures find drawn values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Measured:
 
 
 def read_measured(dataset: Path, truth: Truth) -> Measured:
-    """Return what was measured of every labelled instance, in the order of the truth: sizes are shares of the picture."""
+    """Return what was measured of every labelled instance of the truth; sizes are shares of the picture."""
     opened(dataset, "propose")
     index = dataset / "index"
     frames = _table(index / "frames.parquet", ("frame_id", "width", "height", *OF_FRAMES))

@@ -91,7 +91,7 @@ def write_overlay(
             return command
         problem = f"{', '.join(differs)} differ"
     raise UserError(
-        f"the command '{shlex.join(command.overrides)}' with the new laws does not make the dataset's recipe: {problem}; "
+        f"'{shlex.join(command.overrides)}' with the new laws does not make the dataset's recipe: {problem}; "
         "give the command line that made it with --run, and its folders with --config-dir"
     )
 

@@ -30,7 +30,7 @@ Render = Callable[[Sequence[str]], None]  # is given the arguments of engine.run
 
 @dataclass(frozen=True)
 class Purity:
-    """Which share of pictures satisfies a target; the interval is Wilson's over worlds, each with the share of its own."""
+    """Which share of pictures satisfies a target; the interval is Wilson's over worlds, each with its own share."""
 
     value: float
     low: float

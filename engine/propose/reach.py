@@ -1,9 +1,9 @@
 """From failures on real pictures to what a scene should draw: the rendered instances that measure most like them.
 
 Rejection with summary statistics (approximate Bayesian computation; Beaumont, Zhang, Balding, Genetics 162, 2002): of
-the rendered instances of the class, the `NEAREST` nearest in measured columns are accepted (of few, a tenth). A failure that lies farther
-from all of them than 99 % of rendered instances lie from the nearest one of another world is not reachable: the scene
-cannot show it, whatever its laws say.
+the rendered instances of the class, the `NEAREST` nearest in measured columns are accepted (of few, a tenth). A failure
+that lies farther from all of them than 99 % of rendered instances lie from the nearest one of another world is not
+reachable: the scene cannot show it, whatever its laws say.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Missing:
     def __str__(self) -> str:
         where = f"{self.of_class}, {self.instances} failures in {self.groups} groups"
         if not self.column:
-            return f"{where}: the scene draws no {self.of_class}, or too few to compare; it needs an asset or a rule for it"
+            return f"{where}: the scene draws none, or too few to compare; it needs an asset or a rule for it"
         if self.low <= self.value <= self.high:
             return (
-                f"{where}: {self.column} {self.value:.3g} is in the range of the scene, {self.low:.3g} .. {self.high:.3g}, "
-                "but never together with the rest"
+                f"{where}: {self.column} is {self.value:.3g}, which the scene shows ({self.low:.3g} .. {self.high:.3g}), "
+                "but not together with the rest"
             )
         return f"{where}: {self.column} is {self.value:.3g}, the scene shows {self.low:.3g} .. {self.high:.3g}"
 
