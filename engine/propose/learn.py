@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 MOST_COLUMNS = 6  # that carry the weights
-Z_ENOUGH = 3.0  # a column that says less is not taken after the first
+Z_ENOUGH = 2.5  # a column that says less is not taken after the first
 FOLDS = 5
 PENALTY = 1.0  # scikit-learn's C; features have variance 1
 REPLICATES = 300
