@@ -4,8 +4,8 @@
 part replaced, the other the base blurred, so that neither removes what the other does:
 
     noise       base + fresh Gaussian noise, of the level and the correlation of channels that the whole set has
-    sharpness   base behind a Gaussian + its own fine part
-    light       divided by a surface of third order in log luma: slopes, falling off, vignettes
+    sharpness   base behind a Gaussian + its own fine part, as far as that may be noise
+    light       divided by a surface of second order in log luma: slopes, falling off, vignettes
     contrast    mean of luma, and its standard deviation but for that surface, as the set has them
     color       luma alone
 
@@ -33,6 +33,7 @@ MEDIANS = 2  # of the eight around a pixel, one after the other
 MAD_TO_SIGMA = 1.4826  # of a normal law
 DARKEST = 4.0  # [code values] of light that is divided by at least
 MOST_GAIN = 4.0  # of light and of contrast
+MOST_SIGMAS = 4.0  # of noise: what is finer and stronger is a corner, and would stay sharp
 FLAT = 0.5  # [code values]: a picture with less contrast is left as it is
 
 
@@ -41,7 +42,7 @@ class Removal:
     """How much is removed."""
 
     sigma_px: float = 1.5  # of the Gaussian that blurs edges
-    light_order: int = 3  # of the surface in log luma that is light
+    light_order: int = 2  # of the surface in log luma that is light
 
     def __post_init__(self) -> None:
         if not 0.3 <= self.sigma_px <= 20.0:
@@ -119,7 +120,9 @@ def _without_noise(seen: _Seen) -> Floats:
 def _without_sharpness(seen: _Seen) -> Floats:
     sigma = seen.removal.sigma_px
     blurred = ndimage.gaussian_filter(seen.base, (sigma, sigma, 0.0), mode="nearest")
-    out: Floats = blurred + (seen.picture - seen.base)
+    sigmas = np.sqrt(np.maximum(np.diag(np.array(seen.levels.noise)), 0.0))
+    most = np.maximum(MOST_SIGMAS * sigmas, RANGE).astype(np.float32)
+    out: Floats = blurred + np.clip(seen.picture - seen.base, -most, most)
     return out
 
 

@@ -69,7 +69,7 @@ def flawed(kind: str, random: np.random.Generator) -> tuple[NDArray[np.uint8], N
     elif kind == "checker":
         rgb += np.where(disc, 9.0 * (1 - 2 * ((x + y) % 2)), 0.0)[..., None]
     elif kind == "sharpness":
-        soft = ndimage.gaussian_filter(second.astype(float), 3.0) * second.sum() / (np.pi * RADIUS_PX**2)
+        soft = ndimage.gaussian_filter(second.astype(float), 2.0)
         rgb -= 45.0 * np.maximum(disc, soft)[..., None]
     elif kind == "color":
         rgb += np.where(disc, 1.0, 0.0)[..., None] * np.array([25.0, -10.3, -13.8])
@@ -114,5 +114,5 @@ def _measures(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     steep = ndimage.maximum_filter(ndimage.gaussian_gradient_magnitude(luma, 0.8), 2 * RADIUS_PX - 1)
     hue = ndimage.uniform_filter(values[..., 0] - values[..., 2], 5)
     bright = ndimage.gaussian_filter(flat, 1.0)
-    scaled = (bright / 20.0, hue / 20.0, np.minimum(rough, 8.0) / 4.0, np.minimum(steep, 12.0) / 6.0)
+    scaled = (bright / 20.0, hue / 20.0, np.minimum(rough, 8.0) / 4.0, np.minimum(steep, 20.0) / 8.0)
     return np.stack([*scaled, np.ones_like(luma)], axis=-1)
