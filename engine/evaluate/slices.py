@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from engine.errors import UserError
 from engine.evaluate.figures import Part
 from engine.evaluate.truth import Truth
+from engine.health.ask import open_labels
 from engine.plain import from_plain
-from engine.query import open_index
 
 LARGEST_RISK = 1e6
 ALL = "all"
@@ -86,7 +86,7 @@ class SliceReader:
 
     def __init__(self, dataset: Path, truth: Truth) -> None:
         self._truth = truth
-        self._connection = open_index(dataset)
+        self._connection = open_labels(dataset)
         names = {row[0] for row in self._connection.execute("SHOW TABLES").fetchall()}
         self._connection.execute(SEEN_DEFECTS if "defects" in names else SEEN)
 
