@@ -47,10 +47,9 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
 
         slices = slices_of(spec, report, str(arguments.spec))
         write_report(arguments.slices_out, [yaml_bytes(slices)])
-        group = "" if spec.group is None else f" --group {spec.group}"
-        say(
-            f"{len(slices)} slices: python -m engine.evaluate DATASET PREDICTIONS --slices {arguments.slices_out}{group}"
-        )
+        rest = "" if spec.group is None else f" --group {spec.group}"
+        command = f"python -m engine.evaluate DATASET PREDICTIONS --slices {arguments.slices_out}{rest}"
+        say(f"{len(slices)} slices: {command}")
     off = [axis.name for axis in report.axes if not axis.balanced]
     say("balanced" if not off else f"not balanced: {', '.join(off)}")
     return 0 if report.balanced else 1
