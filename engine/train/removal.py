@@ -63,9 +63,9 @@ class Levels:
 def base_of(picture: Floats) -> Floats:
     """Return a picture without noise, in which edges stand; what is a pixel wide goes.
 
-    Medians are of the eight pixels around each, for a checkerboard is what the median of all nine would keep: of the two
-    in the middle their mean, and at an edge the one that is like the pixel. What is left is a mean over neighbours that
-    are alike there.
+    Medians are of the eight pixels around each, for a checkerboard is what the median of all nine would keep: of the
+    two in the middle their mean, and at an edge the one that is like the pixel. What is left is a mean over neighbours
+    that are alike there.
     Source: Petschnigg et al., Digital Photography with Flash and No-Flash Image Pairs, SIGGRAPH 2004 (joint bilateral).
     """
     guide = picture

@@ -17,7 +17,7 @@ from engine.formats.registry import Records
 from engine.train.components import found_in
 from engine.train.labelled import read_labelled, read_wanted, write_predictions
 from engine.train.masks import rle_of
-from engine.train.plan import TrainingPlan
+from engine.train.plan import TrainingPlan, write_plan
 from engine.train.run import Learner
 from engine.train.trainer import Trainer
 
@@ -30,8 +30,9 @@ CLASSES = (Category(1, "flaw", "flaw"),)
 def make_flawed(out: Path, kind: str, count: int, *, seed: int) -> Path:
     """Take in pictures of a kind, each with a flaw and with something that is none.
 
-    Kinds: `form`, soft bright discs among soft bright bars; `noise`, discs of more noise, `checker`, discs of a fine checkerboard;
-    `sharpness`, dark discs with hard edges among such with soft ones; `color`, discs of another hue and the same luma.
+    Kinds: `form`, soft bright discs among soft bright bars; `noise`, discs of more noise, `checker`, of a fine
+    checkerboard; `sharpness`, dark discs with hard edges among such with soft ones; `color`, discs of another hue and
+    the same luma.
     """
     random = np.random.default_rng([seed, len(kind)])
     pictures = out.with_name(f"{out.name}-pictures")
@@ -86,6 +87,7 @@ class ToyLearner(Learner):
 
 
 def _follow(plan: TrainingPlan, folder: Path) -> None:
+    write_plan(folder, plan)
     tables, labels = [], []
     for picture in read_labelled(plan, folder):
         tables.append(_measures(picture.rgb()).reshape(-1, 5))
