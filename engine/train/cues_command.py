@@ -42,6 +42,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seeds", default="0,1,2", metavar="N,..", help="one training each (%(default)s)")
     made.add_argument("--cues", default=",".join(CUES), metavar="NAME,..", help="what is removed (%(default)s)")
     made.add_argument("--sigma", type=float, default=1.5, metavar="PX", help="of the blur of edges (%(default)s)")
+    made.add_argument(
+        "--light-order", type=int, default=2, metavar="N", help="of the surface that is taken for light (%(default)s)"
+    )
     made.add_argument("--slices", type=Path, metavar="FILE", help="slices.yaml: conditions by name")
     made.add_argument("--metric", choices=METRICS, default="AP50", help="what may fall (%(default)s)")
     made.add_argument("--margin", type=float, default=0.05, help="a fall of less is none (%(default)s)")
@@ -56,9 +59,9 @@ def run(chosen: argparse.Namespace, say: Callable[[str], None]) -> int:
     if chosen.replicates < 50:
         raise UserError(f"--replicates must be at least 50, got {chosen.replicates}")
     try:
-        removal = Removal(sigma_px=chosen.sigma)
+        removal = Removal(chosen.sigma, chosen.light_order)
     except ValueError as error:
-        raise UserError(f"--sigma: {error}") from error
+        raise UserError(f"--sigma, --light-order: {error}") from error
     asked = Study(
         tuple(dataset_path(path) for path in chosen.data), dataset_path(chosen.test),
         tuple(dataset_path(path) for path in chosen.reference), _seeds(chosen.seeds),
