@@ -189,7 +189,7 @@ def judge(
     weak = [who for who, own in zip(("the model", "the reference"), as_is) if own and own.low < LEAST_TO_LOSE * margin]
     fall = f"{metric} falls by {_words(one.fall)}"
     if one.reference is not None:
-        fall += f", that of the reference by {one.reference.value:.2f}: {_words(one.excess)} more"
+        fall += f", that of the reference by {one.reference.value:.3f}: {_words(one.excess)} more"
     if weak:
         return OPEN, f"open: as is, {metric} of {' and '.join(weak)} is too low to fall by {margin:g}; {fall}"
     if adjusted < LEVEL:
@@ -200,7 +200,7 @@ def judge(
 
 
 def _words(one: Change) -> str:
-    return f"{one.value:.2f} [{one.low:.2f},{one.high:.2f}]"
+    return f"{one.value:.3f} [{one.low:.3f},{one.high:.3f}]"
 
 
 def _plain(one: Change | None) -> dict[str, float | None] | None:

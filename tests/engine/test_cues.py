@@ -131,7 +131,7 @@ def test_a_reference_says_what_the_task_needs() -> None:
     much, less, none = (Change(value, 0.015, 30.0, 40) for value in (0.3, 0.28, 0.02))
     needed = judge("noise", Found(good, much, less, none), (good, good), asked, 0.9)
     assert needed[0] == STANDS
-    assert needed[1].startswith("does not lean on noise: AP50 falls by 0.30 [0.27,0.33], that of the reference by 0.28")
+    assert needed[1].startswith("does not lean on noise: AP50 falls by 0.300 [0.275,0.325], that of the reference by 0.280")
     assert judge("noise", Found(good, much, none, less), (good, good), asked, 0.001)[0] == LEANS
     for whole in ((weak, good), (good, weak)):
         verdict, words = judge("noise", Found(good, none, none, none), whole, asked, 0.9)
@@ -161,7 +161,7 @@ def test_the_command_keeps_what_is_done_and_leaves_labels_alone(
     words += ["--cues", "noise,color"]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "noise      0.000    leans on noise: AP50 falls by 1.00 [0.79,1.00]" in said
+    assert "noise      0.000    leans on noise: AP50 falls by 1.000 [0.786,1.000]" in said
     assert "leans on color" not in said
     words += ["--reference", str(train)]
     assert main(words) == 0
