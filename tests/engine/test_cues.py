@@ -131,7 +131,8 @@ def test_a_reference_says_what_the_task_needs() -> None:
     much, less, none = (Change(value, 0.015, 30.0, 40) for value in (0.3, 0.28, 0.02))
     needed = judge("noise", Found(good, much, less, none), (good, good), asked, 0.9)
     assert needed[0] == STANDS
-    assert needed[1].startswith("does not lean on noise: AP50 falls by 0.300 [0.275,0.325], that of the reference by 0.280")
+    said = "does not lean on noise: AP50 falls by 0.300 [0.275,0.325], that of the reference by 0.280"
+    assert needed[1].startswith(said)
     assert judge("noise", Found(good, much, none, less), (good, good), asked, 0.001)[0] == LEANS
     for whole in ((weak, good), (good, weak)):
         verdict, words = judge("noise", Found(good, none, none, none), whole, asked, 0.9)
