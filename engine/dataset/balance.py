@@ -23,6 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spec", type=Path, required=True, metavar="FILE", help="what balanced means: YAML, or a shipped name"
     )
+    parser.add_argument(
+        "--slices-out", type=Path, metavar="FILE", help="write every cell as a slice for python -m engine.evaluate"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers")
 
 
@@ -31,12 +34,22 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.health.balance import check_balance, read_balance, to_json
     from engine.write.reports import write_json
 
-    report = check_balance(arguments.dataset.absolute(), read_balance(arguments.spec), str(arguments.spec))
+    spec = read_balance(arguments.spec)
+    report = check_balance(arguments.dataset.absolute(), spec, str(arguments.spec))
     for axis in report.axes:
         for line in _lines(axis, report.unit):
             say(line)
     if arguments.json is not None:
         write_json(arguments.json, to_json(report))
+    if arguments.slices_out is not None:
+        from engine.health.balance_slices import slices_of, yaml_bytes
+        from engine.write.reports import write_report
+
+        slices = slices_of(spec, report, str(arguments.spec))
+        write_report(arguments.slices_out, [yaml_bytes(slices)])
+        rest = "" if spec.group is None else f" --group {spec.group}"
+        command = f"python -m engine.evaluate DATASET PREDICTIONS --slices {arguments.slices_out}{rest}"
+        say(f"{len(slices)} slices: {command}")
     off = [axis.name for axis in report.axes if not axis.balanced]
     say("balanced" if not off else f"not balanced: {', '.join(off)}")
     return 0 if report.balanced else 1

@@ -27,6 +27,9 @@ class Figure:
     high: float
 
 
+UNKNOWN = Figure(math.nan, math.nan, math.nan)
+
+
 @dataclass(frozen=True)
 class Measured:
     """A slice."""
@@ -42,6 +45,7 @@ class Measured:
     risk_weight: float
     min_support: int
     figures: Mapping[str, Figure]  # empty below min_support
+    alarm_weight: float = 0.0
 
     @property
     def is_sufficient(self) -> bool:
@@ -50,9 +54,10 @@ class Measured:
 
     @property
     def risk(self) -> float:
-        """What its misses weigh: risk_weight times the share of instances that is missed; 0 where unknown."""
-        recall = self.figures.get("recall")
-        return 0.0 if recall is None or math.isnan(recall.value) else self.risk_weight * (1.0 - recall.value)
+        """What its errors weigh: risk_weight x (1 - recall) + alarm_weight x false alarms a picture; unknown ones 0."""
+        recall, alarms = (self.figures.get(name, UNKNOWN).value for name in ("recall", "false_alarms"))
+        missed = 0.0 if math.isnan(recall) else self.risk_weight * (1.0 - recall)
+        return missed + (0.0 if math.isnan(alarms) else self.alarm_weight * alarms)
 
 
 @dataclass(frozen=True)
@@ -90,7 +95,7 @@ def measure(
     return Measured(
         name, own.where, own.about, of_instances, int(part.image.sum()), len(groups), int(counted.sum()),
         int(counted.sum() - found.sum()), own.risk_weight, own.min_support,
-        _figures(curves, part, truth, settings) if enough else {},
+        _figures(curves, part, truth, settings) if enough else {}, own.alarm_weight,
     )  # fmt: skip
 
 

@@ -78,6 +78,8 @@ def _slices(report: Mapping[str, Any]) -> str:
     rows = []
     for one in report["slices"]:
         about = f"<p>{escape(one['about'])}</p>" if one["about"] else ""
+        weights = (one["risk_weight"], one["alarm_weight"])
+        about += "<p>risk: {:g} x missed share + {:g} x false alarms a picture</p>".format(*weights)
         cells = "".join(
             f"<td>{bar(one['figures'][name], 0.0, top.get(name, 1.0))}</td>" for name in LABELS if one["figures"]
         )

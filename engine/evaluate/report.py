@@ -111,7 +111,7 @@ def _plain(one: Measured) -> dict[str, Any]:
     return {
         "name": one.name, "where": one.where, "about": one.about, "of": "instances" if one.of_instances else "images",
         "images": one.images, "groups": one.groups, "instances": one.instances, "missed": one.missed,
-        "risk_weight": one.risk_weight, "min_support": one.min_support,
+        "risk_weight": one.risk_weight, "alarm_weight": one.alarm_weight, "min_support": one.min_support,
         "risk": _number(one.risk) if one.is_sufficient else None,
         "verdict": None if one.is_sufficient else INSUFFICIENT, "figures": figures,
     }  # fmt: skip

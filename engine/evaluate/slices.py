@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from engine.errors import UserError, near_matches
 from engine.evaluate.figures import Part
 from engine.evaluate.truth import Truth
+from engine.health.ask import open_labels
 from engine.plain import from_plain
-from engine.query import open_index
 
 LARGEST_RISK = 1e6
 TABLE_OF = {"f": "frames", "w": "worlds", "i": "seen"}  # what letters stand for in conditions
@@ -54,12 +54,15 @@ class Slice:
     risk_weight: float = 1.0  # of a miss in it, against other slices
     min_support: int = 10  # fewest groups (or pictures, where there are none) for a figure
     about: str = ""
+    alarm_weight: float = 0.0  # of a false alarm a picture in it, on the scale of risk_weight
 
     def __post_init__(self) -> None:
         if not self.where.strip() or ";" in self.where:
             raise ValueError(f"where: one SQL expression without ';', got {self.where!r}")
         if not 0.0 <= self.risk_weight <= LARGEST_RISK:
             raise ValueError(f"risk_weight must be in 0..{LARGEST_RISK:g}, got {self.risk_weight:g}")
+        if not 0.0 <= self.alarm_weight <= LARGEST_RISK:
+            raise ValueError(f"alarm_weight must be in 0..{LARGEST_RISK:g}, got {self.alarm_weight:g}")
         if self.min_support < 1:
             raise ValueError(f"min_support must be at least 1, got {self.min_support}")
 
@@ -88,7 +91,7 @@ class SliceReader:
 
     def __init__(self, dataset: Path, truth: Truth) -> None:
         self._truth = truth
-        self._connection = open_index(dataset)
+        self._connection = open_labels(dataset)
         names = {row[0] for row in self._connection.execute("SHOW TABLES").fetchall()}
         self._connection.execute(SEEN_DEFECTS if "defects" in names else SEEN)
 

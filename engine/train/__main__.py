@@ -25,6 +25,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from engine.train import arms_command
 
             return arms_command.run(arms_command.parser().parse_args(words[1:]), say)
+        if words[:1] == ["cues"]:
+            from engine.train import cues_command
+
+            return cues_command.run(cues_command.parser().parse_args(words[1:]), say)
         return run(parser().parse_args(words))
     except (UserError, WriteFailed) as error:
         sys.stderr.write(f"error: {error}\n")

@@ -11,6 +11,7 @@ from typing import Any
 from engine.errors import UserError
 from engine.lineage.node import NODE, read_node
 from engine.lineage.runs import training_run
+from engine.train.copies import RECORD, with_copies
 from engine.train.models import trainer_of
 from engine.train.plan import PLAN, TrainingPlan, TrainTask
 from engine.train.prepare import Data, prepare
@@ -45,7 +46,15 @@ class Learner:
         return dict(self.settings) | ({"model": self.model} if self.command is None else {})
 
 
-def train(out: Path, train: Sequence[Data], predict: Sequence[Data], learner: Learner, seed: int) -> TrainingPlan:
+def train(
+    out: Path,
+    train: Sequence[Data],
+    predict: Sequence[Data],
+    learner: Learner,
+    seed: int,
+    *,
+    copies: Mapping[str, Path] | None = None,
+) -> TrainingPlan:
     """Train, predict and write the node of the lineage; a folder whose training is done, of the same, is left alone.
 
     Args:
@@ -54,6 +63,8 @@ def train(out: Path, train: Sequence[Data], predict: Sequence[Data], learner: Le
         predict: Whose predictions are written, to predictions-k.json.
         learner: Who learns.
         seed: Of everything that is drawn.
+        copies: Folders of changed pictures of the first dataset to predict, by name (engine.train.copies); they are
+            predicted after all others, in this order.
     Raises:
         UserError: If data or settings do not fit, the trainer fails, or the folder holds another finished run.
     """
@@ -64,6 +75,9 @@ def train(out: Path, train: Sequence[Data], predict: Sequence[Data], learner: Le
     plan = prepare(out, train, predict, task=learner.task, seed=seed, settings=learner.told())
     told = {"trainer": learner.name, "task": plan.task, "seed": seed, "data": inputs_digest(out, plan)}
     told["settings"] = {name: value for name, value in plan.settings.items() if name != "cache"}
+    if copies:
+        plan = with_copies(plan, out, list(copies.values()))
+        told["copies"] = {name: hash_file(folder / RECORD) for name, folder in copies.items()}
     if done:
         if read_node(out).settings != told:
             raise UserError(f"{out} holds a finished run of other data or settings; choose another folder")

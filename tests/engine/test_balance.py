@@ -13,10 +13,18 @@ from scipy.stats import binomtest, chisquare
 
 from engine._layout import conf_folder
 from engine.dataset.__main__ import main
+from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
+from engine.evaluate.__main__ import main as evaluate
+from engine.evaluate.figures import Part
+from engine.evaluate.slices import Slice, SliceReader, read_slices
+from engine.evaluate.truth import Truth
 from engine.health.balance import Balance, BalanceReport, check_balance, chi_square, read_balance
+from engine.health.balance_slices import slices_of, yaml_bytes
 from engine.plain import from_plain
+from engine.write.begin import MANIFEST
 from tests.engine.index_tables import as_defects, clean_frames, clean_instances, edited, write_index
+from tests.engine.test_mix import make_real
 
 FRAMES = 60
 BRIGHT = np.repeat([0.1, 0.3, 0.7], 20)  # 20 frames a bin; surfaces are six frames each
@@ -160,6 +168,75 @@ def test_the_command_has_three_exit_codes(dataset: Path, tmp_path: Path, capsys:
 def test_shipped_definitions_can_be_asked(dataset: Path, name: str) -> None:
     assert (conf_folder() / "balance" / f"{name}.yaml").is_file()
     assert check_balance(dataset, read_balance(Path(name)), name).axes if name == "tile" else read_balance(Path(name))
+
+
+def part_of(dataset: Path, slices: dict[str, Slice]) -> dict[str, Part]:
+    """Return what `engine.evaluate` takes slices to be, of every frame and instance of the dataset."""
+    rows = clean_instances(FRAMES)
+    keys = [(frame, False, number) for frame, number in zip(rows["frame_id"], rows["inst_id"], strict=True)]
+    frames = np.arange(FRAMES)
+    truth = Truth(dataset, read_manifest(dataset / MANIFEST), dataset, frames, [], {}, keys, {}, frames, "world")
+    reader = SliceReader(dataset, truth)
+    return {name: reader.part(name, one)[0] for name, one in slices.items()}
+
+
+@pytest.mark.parametrize("spec", [
+    light() | {"axes": light(bins=[0.05, 0.2, 0.5], targets="even")["axes"], "where": "lum_std > 0.15"},
+    {"axes": {"stuff": {"of": "material", "targets": {"steel": 0.5, "o'brien": 0.1}, "tolerance": 0.1}}},
+    {"unit": "instances", "where": "lum_mean < 0.5",
+     "axes": {"class": {"of": "i.class", "targets": {"carton": 0.5}, "tolerance": 0.1},
+              "light": {"of": "lum_mean", "bins": [0, 0.2, 1], "targets": "even", "tolerance": 0.1}}},
+    {"axes": {"pallet": {"of": "EXISTS (SELECT 1 FROM labels l WHERE l.frame_id = f.frame_id AND l.class = 'pallet')",
+                         "targets": {"true": 0.7, "false": 0.3}, "tolerance": 0.2}}},
+])  # fmt: skip
+def test_cells_are_the_slices_of_an_evaluation(dataset: Path, tmp_path: Path, spec: dict[str, Any]) -> None:
+    """Through the file: every cell has as many frames, or instances, as balance counts, and each is in one cell."""
+    balance = from_plain(Balance, spec, "balance.yaml")
+    report = found(dataset, spec)
+    (tmp_path / "slices.yaml").write_bytes(yaml_bytes(slices_of(balance, report, "balance.yaml")))
+    slices = read_slices(tmp_path / "slices.yaml")
+    parts = list(part_of(dataset, slices).values())
+    counts = [int((part.truth if balance.unit == "instances" else part.image).sum()) for part in parts]
+    assert counts == [cell.count for axis in report.axes for cell in axis.cells]
+    assert sum(counts) == sum(axis.count for axis in report.axes)
+    assert all(part.of_classes == (balance.unit == "instances") for part in parts)
+
+
+def test_slices_have_names_that_a_command_line_can_say(dataset: Path) -> None:
+    spec = light(bins=[-1, 0.2, 0.5], targets="even") | {"group": "surface"}
+    spec["axes"]["m"] = {"of": "material", "targets": {"a b": 0.1, "a/b": 0.1, "steel": 0.5}, "tolerance": 0.5}
+    names = list(slices_of(from_plain(Balance, spec, "b"), found(dataset, spec), "b"))
+    assert names == [
+        "light_-1_0.2",
+        "light_0.2_0.5",
+        "light_outside",
+        "m_a_b",
+        "m_a_b_2",
+        "m_steel",
+        "m_none",
+        "m_other",
+    ]
+
+
+def test_the_command_writes_slices_that_evaluate_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Twelve dark pictures and eighteen others, in which nothing of the dark is found: its recall is 0, theirs 1."""
+    real, spec, slices = make_real(tmp_path / "real", 30), tmp_path / "balance.yaml", tmp_path / "out/slices.yaml"
+    spec.write_text(yaml.safe_dump(light(bins=[0, 11.5 / 255, 1], targets="even", tolerance=0.2)))
+    assert main(["balance", str(real), "--spec", str(spec), "--slices-out", str(slices)]) == 0
+    assert f"2 slices: python -m engine.evaluate DATASET PREDICTIONS --slices {slices}" in capsys.readouterr().out
+    labels = json.loads((real / "labels/coco.json").read_text())["annotations"]
+    kept = [{k: a[k] for k in ("image_id", "category_id", "bbox")} | {"score": 1} for a in labels if a["image_id"] > 12]
+    (tmp_path / "found.json").write_text(json.dumps(kept))
+    assert evaluate([str(real), str(tmp_path / "found.json"), "--slices", str(slices), "--replicates", "60"]) == 0
+    told = json.loads((tmp_path / "found-report/evaluation.json").read_text())["slices"][1:]
+    assert [(one["images"], one["figures"]["recall"]["value"]) for one in told] == [(12, 0.0), (18, 1.0)]
+    assert told[0]["about"] == f"light [0, {11.5 / 255:g}): 12 of 30 frames, target 50.0%, balanced"
+
+
+def test_a_value_that_no_condition_can_hold_is_named(dataset: Path) -> None:
+    spec = {"axes": {"m": {"of": "material", "targets": {"a;b": 0.1}, "tolerance": 1e-9}}}
+    with pytest.raises(UserError, match=r"b: axes\.m: 'a;b' cannot be a slice: where: one SQL"):
+        slices_of(from_plain(Balance, spec, "b"), found(dataset, spec), "b")
 
 
 def test_chi_square_leaves_out_what_was_neither_wanted_nor_seen() -> None:

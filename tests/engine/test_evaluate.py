@@ -88,6 +88,29 @@ def test_risk_is_the_weighted_sum_of_misses(dataset: Path, tmp_path: Path) -> No
     assert evaluate(dataset, tmp_path, found, slices)["risk"] == pytest.approx(3 * 1 + 2 * 20 / 80)
 
 
+def test_a_false_alarm_weighs_what_its_slice_says(dataset: Path, tmp_path: Path) -> None:
+    """Twenty screws are missed, and of the 60 pictures 30 have a false alarm, 10 of them a second one of low score."""
+    found = [perfect(a) for a in labels_of(dataset) if a["category_id"] == 1]
+    alarm = {"category_id": 1, "bbox": [30, 20, 5, 5]}
+    found += [alarm | {"image_id": n, "score": 0.5} for n in range(31, 61)]
+    found += [alarm | {"image_id": n, "score": 0.1} for n in range(51, 61)]
+    slices = {
+        "both": {"where": "true", "risk_weight": 3, "alarm_weight": 4},
+        "alarms": {"where": "true", "risk_weight": 0, "alarm_weight": 4},
+        "misses": {"where": "true", "risk_weight": 3},
+        "few": {"where": "lum_mean < 5.5 / 255.0", "alarm_weight": 4},
+    }
+    told = evaluate(dataset, tmp_path, found, slices, "--score", "0.3")
+    assert {name: one["risk"] for name, one in by_name(told).items()} == {
+        "all": pytest.approx(0.25), "both": pytest.approx(3 * 0.25 + 4 * 0.5), "alarms": pytest.approx(4 * 0.5),
+        "misses": pytest.approx(3 * 0.25), "few": None,
+    }  # fmt: skip
+    assert told["risk"] == pytest.approx(2.75 + 2.0 + 0.75)
+    assert by_name(told)["both"]["alarm_weight"] == 4.0
+    page = (tmp_path / "found-report/evaluation.html").read_text()
+    assert "risk: 3 x missed share + 4 x false alarms a picture" in page
+
+
 def test_matches_are_columns_for_the_next_question(dataset: Path, tmp_path: Path) -> None:
     found = [perfect(a, score=0.25) for a in labels_of(dataset) if a["image_id"] % 2]
     evaluate(dataset, tmp_path, found, {"all of it": {"where": "true"}})
@@ -240,6 +263,8 @@ def test_predictions_that_do_not_fit_are_named(dataset: Path, tmp_path: Path, ca
         ({"a": {"where": "(SELECT count(*) FROM read_csv('/etc/passwd')) > 0"}}, "cannot be asked"),
         ({"all": {"where": "true"}}, "choose another name"),
         ({"a": {"where": "true", "min_support": 0}}, "min_support must be at least 1"),
+        ({"a": {"where": "true", "alarm_weight": -1}}, "alarm_weight must be in 0..1e+06, got -1"),
+        ({"a": {"where": "true", "alarm_weight": float("nan")}}, "alarm_weight"),
     ],
 )
 def test_slices_that_do_not_fit_are_named(dataset: Path, tmp_path: Path, capsys, slices, message) -> None:

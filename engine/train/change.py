@@ -1,0 +1,98 @@
+"""What a change does to a figure, with bounds: seeds and groups of the test are both samples.
+
+The variance of a mean change has a part of either,
+
+    error^2 = s^2 / S  +  V_g G / (G - 1),
+
+s the spread over S seeds, V_g the variance over draws of the G groups, of the mean over seeds; one seed speaks of one
+training alone. Bounds are mean -+ t error, with the degrees of freedom of Satterthwaite's formula. Where no seed and no
+draw differs there is no error to show: what is seen in none of G groups is with 95 % rarer than 3 / G (rule of three).
+Sources: Satterthwaite, Biometrics Bulletin 2, 1946; Owen, The pigeonhole bootstrap, Annals of Applied Statistics, 2007.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.evaluate.evaluate import RULE_OF_THREE
+from engine.evaluate.intervals import Floats
+
+LEVEL = 0.05  # of a bound: the ends of a central 90 % interval
+LEAST_KNOWN = 0.5  # share of draws in which a figure can be measured
+
+
+@dataclass(frozen=True)
+class Change:
+    """A figure of 0..1, or the difference of two, over seeds and groups."""
+
+    value: float
+    error: float
+    freedom: float
+    groups: int = 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there is a number."""
+        return math.isfinite(self.value) and math.isfinite(self.error)
+
+    @property
+    def low(self) -> float:
+        """The lower bound."""
+        return max(self.value - self._reach(), -1.0)
+
+    @property
+    def high(self) -> float:
+        """The upper bound."""
+        return min(self.value + self._reach(), 1.0)
+
+    def chance_below(self, threshold: float) -> float:
+        """Return the p-value of "it is at most `threshold`"; small: it is above."""
+        from scipy.special import stdtr
+
+        if self.error == 0.0:
+            return (1.0 - min(max(self.value - threshold, 0.0), 1.0)) ** self.groups
+        return float(stdtr(min(self.freedom, 1e9), (threshold - self.value) / self.error))
+
+    def _reach(self) -> float:
+        from scipy.special import stdtrit
+
+        if self.error == 0.0:
+            return RULE_OF_THREE / max(self.groups, 1)
+        return float(stdtrit(min(self.freedom, 1e9), 1.0 - LEVEL)) * self.error
+
+
+def change_of(per_seed: Floats, draws: Floats, groups: int) -> Change:
+    """Return a mean over seeds with its error; not known where a seed or half of the draws have no figure.
+
+    Args:
+        per_seed: The figure of every seed, [seed].
+        draws: In every draw of the groups, the same ones for all seeds, [seed, replicate].
+        groups: How many there are.
+    """
+    means = draws.mean(axis=0)
+    known = np.isfinite(means)
+    if groups < 2 or not np.isfinite(per_seed).all() or known.mean() < LEAST_KNOWN:
+        return Change(math.nan, math.nan, math.nan)
+    seeds = len(per_seed)
+    of_seeds = float(per_seed.var(ddof=1)) / seeds if seeds > 1 else 0.0
+    of_groups = float(means[known].var(ddof=1)) * groups / (groups - 1)
+    parts = of_seeds**2 / max(seeds - 1, 1) + of_groups**2 / (groups - 1)
+    freedom = (of_seeds + of_groups) ** 2 / parts if parts > 0.0 else math.inf
+    return Change(float(per_seed.mean()), math.sqrt(of_seeds + of_groups), freedom, groups)
+
+
+def holm(chances: Mapping[str, float]) -> dict[str, float]:
+    """Return adjusted p-values: together they err in at most the level that each is compared with.
+
+    Source: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979.
+    """
+    adjusted: dict[str, float] = {}
+    most = 0.0
+    for rank, (name, chance) in enumerate(sorted(chances.items(), key=lambda item: item[1])):
+        most = max(most, min((len(chances) - rank) * chance, 1.0))
+        adjusted[name] = most
+    return adjusted
