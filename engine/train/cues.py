@@ -19,6 +19,7 @@ from engine.evaluate.evaluate import Measurement
 from engine.evaluate.slices import ALL, Slice
 from engine.train.change import LEVEL, Change, change_of, holm
 from engine.train.copies import Copies, write_copies
+from engine.train.few import check_apart
 from engine.train.prepare import Data
 from engine.train.removal import CUES, Removal
 from engine.train.run import Learner, train
@@ -87,6 +88,7 @@ def study(
     Raises:
         UserError: If data cannot be read or the trainer fails.
     """
+    check_apart((*asked.data, *asked.reference), asked.test)
     board = Board(asked.test, slices, settings, group)
     copies = write_copies(out, asked.test, asked.cues, asked.removal)
     own = _judged(asked, asked.data, "run", out, (learner, board, copies), say)
