@@ -155,7 +155,7 @@ def decide(
     if target in unknown:
         return Decision(HOLD, (_insufficient(target, gains[target]),), "more groups of the target in the holdout")
     own = known[target]
-    if own.high() <= 0.0 and own.has_spread:
+    if own.high() <= 0.0 and (own.has_spread or own.value < 0.0):
         return Decision(REJECT, (f"{target} does not gain: {_in_words(own)}, and the upper bound is not above 0",))
     reasons = [_insufficient(name, gains[name]) for name in unknown]
     if own.low() <= 0.0:

@@ -98,6 +98,13 @@ def test_nothing_that_differs_is_open_and_not_a_rejection() -> None:
     assert "other or more frames" in held.needed
 
 
+def test_a_target_that_every_seed_and_group_loses_alike_is_a_rejection() -> None:
+    """Of a target that was found everywhere nothing is found: there is no spread, and no doubt either."""
+    lost = Gain(np.full(5, -1.0), np.full((5, 50), -1.0), 20)
+    other = study(np.random.default_rng(8), effect=0.2)
+    assert decide("dark", {"dark": lost, "all": other}, []).verdict == REJECT
+
+
 def test_too_few_groups_give_no_number() -> None:
     random = np.random.default_rng(5)
     few = study(random, effect=0.5, groups=4)
