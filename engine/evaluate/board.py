@@ -36,6 +36,7 @@ class Judged:
     images: int
     groups: int
     instances: int
+    made: int  # predictions that count, with the score at least: hits and false alarms
 
     def value(self, figure: str) -> float:
         """Return a figure by its name."""
@@ -105,8 +106,9 @@ class Board:
         ranked = np.array(self._rank(part, truth, scores, shown))[:, None]
         table = np.concatenate([np.array(rows), ranked], axis=1)
         groups = len(np.unique(truth.group[part.image]))
-        instances = curves.counts(self.settings.score).instances
-        return Judged(table[0], table[1:], int(part.image.sum()), groups, instances)
+        counts = curves.counts(self.settings.score)
+        made = counts.hits + counts.alarms
+        return Judged(table[0], table[1:], int(part.image.sum()), groups, counts.instances, made)
 
     def _rank(self, part: Part, truth: Truth, scores: Floats | None, shown: Flags) -> list[float]:
         """Return AUROC as it is and in every replicate.

@@ -135,7 +135,7 @@ def figure_of(metric: Metric, judged: Judged) -> Figure:
     if metric == FEWER_IS_BETTER and value == 0.0:
         return Figure(0.0, 0.0, RULE_OF_THREE / judged.groups)
     if metric in OF_SHARES and value in (0.0, 1.0):
-        most = min(judged.instances, judged.groups)
+        most = min(judged.made if metric == "precision" else judged.instances, judged.groups)
         return Figure(value, *wilson(value * most, most))
     return Figure(value, *interval(judged.draws(metric)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def judged(name: str, part: np.ndarray, whole: np.ndarray, weights: np.ndarray, 
     place = NAMES.index(name)
     values[place] = part.sum() / whole.sum()
     draws[:, place] = (weights @ part) / (weights @ whole)
-    return Judged(values, draws, len(part), groups or len(part), int(whole.sum()))
+    return Judged(values, draws, len(part), groups or len(part), int(whole.sum()), int(whole.sum()))
 
 
 def rule(metric: str = "recall", **more: object) -> Rule:
@@ -93,10 +94,22 @@ def test_fewer_false_alarms_are_a_gain() -> None:
 def test_a_model_that_says_nothing_has_no_precision_and_fails() -> None:
     weights = group_weights(np.arange(40), 0, REPLICATES)
     good = judged("precision", np.full(40, 0.5), np.ones(40), weights)
-    nothing = Judged(np.full(len(NAMES), math.nan), np.full((REPLICATES, len(NAMES)), math.nan), 40, 40, 40)
+    nothing = Judged(np.full(len(NAMES), math.nan), np.full((REPLICATES, len(NAMES)), math.nan), 40, 40, 40, 0)
     assert judge(rule("precision"), nothing, good).word == "fail"
     assert judge(rule("precision"), good, nothing).word == "pass"
     assert judge(rule("precision"), nothing, nothing).word == "insufficient"
+
+
+def test_a_precision_of_few_predictions_passes_no_limit_for_its_many_instances() -> None:
+    """Two predictions on 100 pictures with an instance each, both right: Wilson's interval is that of two."""
+    whole = np.zeros(100)
+    whole[:2] = 1.0
+    weights = group_weights(np.arange(100), 0, REPLICATES)[:, :2] + 1e-9  # a draw without either says nothing
+    two = replace(judged("precision", whole[:2], whole[:2], weights, groups=100), instances=100, images=100)
+    found = judge(rule("precision", limit=0.9), two, None)
+    assert found.value is not None
+    assert found.value.low == pytest.approx(2 / (2 + 1.6448536**2), rel=1e-6)
+    assert found.word == "open"
 
 
 def test_a_limit_and_the_blessed_model_must_both_hold() -> None:
