@@ -145,7 +145,14 @@ def stand(values: Sequence[float], draws: Floats, noise: Floats) -> Stand:
     count = finite.sum(axis=0)
     means = np.where(count, np.where(finite, draws, 0.0).sum(axis=0) / np.maximum(count, 1), math.nan)
     error = float(np.std(known, ddof=1)) / math.sqrt(len(known)) if len(known) > 1 else 0.0
-    return Stand(sum(known) / len(known), *interval(means + error * noise))
+    return Stand(sum(known) / len(known), *interval(means + error * _of_fewer(noise, len(values), len(known))))
+
+
+def _of_fewer(noise: Floats, seeds: int, known: int) -> Floats:
+    """Return the draws of Student's t that have the ranks of `noise`, which is for `seeds`, and are for `known`."""
+    from scipy.special import stdtr, stdtrit
+
+    return noise if known in (1, seeds) else np.asarray(stdtrit(known - 1, stdtr(seeds - 1, noise)))
 
 
 def gain(first: Sequence[Judged], second: Sequence[Judged], figure: str, noise: Floats) -> Stand:
