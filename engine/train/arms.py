@@ -190,7 +190,7 @@ def compared(
     found = []
     for name in (ALL, *slices):
         first = next(iter(results.values()))[0][name]
-        support = LEAST_SUPPORT if name == ALL else slices[name].min_support
+        support = LEAST_SUPPORT if name == ALL else max(slices[name].min_support, 2)  # one group says nothing of others
         enough = first.groups >= support
         own = {key: [one[name] for one in seeds] for key, seeds in results.items()}
         found.append({
