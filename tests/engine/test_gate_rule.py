@@ -105,6 +105,14 @@ def test_a_target_that_every_seed_and_group_loses_alike_is_a_rejection() -> None
     assert decide("dark", {"dark": lost, "all": other}, []).verdict == REJECT
 
 
+@pytest.mark.parametrize(("groups", "verdict"), [(4, HOLD), (5, ADMIT)])
+def test_a_target_that_few_groups_gain_alike_is_open(groups: int, verdict: str) -> None:
+    """All of five groups gain by chance in one of 32 studies, of four in one of 16, which is not one of 20."""
+    found = Gain(np.full(5, 1.0), np.full((5, 50), 1.0), groups)
+    other = study(np.random.default_rng(8), effect=0.2)
+    assert decide("dark", {"dark": found, "all": other}, []).verdict == verdict
+
+
 def test_too_few_groups_give_no_number() -> None:
     random = np.random.default_rng(5)
     few = study(random, effect=0.5, groups=4)
