@@ -24,7 +24,13 @@ from engine.suite.pinned import FEWER_IS_BETTER, Rule
 Word = Literal["pass", "open", "insufficient", "fail"]
 WORDS: tuple[Word, ...] = ("pass", "open", "insufficient", "fail")  # the best first
 EXIT_CODES: dict[Word, int] = {"pass": 0, "open": 3, "insufficient": 3, "fail": 1}
-OF_SHARES = ("recall", "precision", "AP", "AP50")  # of which all or nothing has Wilson's interval, as in reports
+OF_SHARES = (
+    "recall",
+    "precision",
+    "AP",
+    "AP50",
+    "AUROC",
+)  # of which all or nothing has Wilson's interval, as in reports
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,8 @@ def figure_of(metric: Metric, judged: Judged) -> Figure:
     if metric == FEWER_IS_BETTER and value == 0.0:
         return Figure(0.0, 0.0, RULE_OF_THREE / judged.groups)
     if metric in OF_SHARES and value in (0.0, 1.0):
-        most = min(judged.made if metric == "precision" else judged.instances, judged.groups)
+        trials = {"precision": judged.made, "AUROC": judged.ranked}
+        most = min(trials.get(metric, judged.instances), judged.groups)
         return Figure(value, *wilson(value * most, most))
     return Figure(value, *interval(judged.draws(metric)))
 

@@ -78,7 +78,7 @@ def planted(seed: int, center: float, groups: int = 40) -> Judged:
     noise = np.random.default_rng(9).normal(0.0, 0.3 / np.sqrt(groups), 200)  # of the groups: alike for all models
     own = np.random.default_rng([seed, int(center * 1000)]).normal(0.0, 0.01)
     table = np.repeat((center + own + noise)[:, None], len(NAMES), axis=1)
-    return Judged(np.full(len(NAMES), center + own), table, 100, groups, 100, 100)
+    return Judged(np.full(len(NAMES), center + own), table, 100, groups, 100, 100, groups)
 
 
 def gains_of(center: float, repeat: int) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_a_gain_over_oneself_is_nothing() -> None:
 
 
 def test_seeds_without_a_figure_are_left_out() -> None:
-    blank = Judged(np.full(len(NAMES), np.nan), np.full((200, len(NAMES)), np.nan), 100, 40, 0, 0)
+    blank = Judged(np.full(len(NAMES), np.nan), np.full((200, len(NAMES)), np.nan), 100, 40, 0, 0, 0)
     results = {("real", 1): [{"all": planted(0, 0.5)}, {"all": blank}], ("both", 1): [{"all": blank}] * 2}
     first, second = compared(results, {}, Measurement(replicates=200))[0]["arms"]
     assert first["figures"]["AP"]["value"] == pytest.approx(0.5, abs=0.05)

@@ -23,7 +23,7 @@ def judged(name: str, part: np.ndarray, whole: np.ndarray, weights: np.ndarray, 
     place = NAMES.index(name)
     values[place] = part.sum() / whole.sum()
     draws[:, place] = (weights @ part) / (weights @ whole)
-    return Judged(values, draws, len(part), groups or len(part), int(whole.sum()), int(whole.sum()))
+    return Judged(values, draws, len(part), groups or len(part), int(whole.sum()), int(whole.sum()), len(part))
 
 
 def rule(metric: str = "recall", **more: object) -> Rule:
@@ -106,7 +106,7 @@ def test_fewer_false_alarms_are_a_gain() -> None:
 def test_a_model_that_says_nothing_has_no_precision_and_fails() -> None:
     weights = group_weights(np.arange(40), 0, REPLICATES)
     good = judged("precision", np.full(40, 0.5), np.ones(40), weights)
-    nothing = Judged(np.full(len(NAMES), math.nan), np.full((REPLICATES, len(NAMES)), math.nan), 40, 40, 40, 0)
+    nothing = Judged(np.full(len(NAMES), math.nan), np.full((REPLICATES, len(NAMES)), math.nan), 40, 40, 40, 0, 0)
     assert judge(rule("precision"), nothing, good).word == "fail"
     assert judge(rule("precision"), good, nothing).word == "pass"
     assert judge(rule("precision"), nothing, nothing).word == "insufficient"
@@ -121,6 +121,15 @@ def test_a_precision_of_few_predictions_passes_no_limit_for_its_many_instances()
     found = judge(rule("precision", limit=0.9), two, None)
     assert found.value is not None
     assert found.value.low == pytest.approx(2 / (2 + 1.6448536**2), rel=1e-6)
+    assert found.word == "open"
+
+
+def test_scores_that_rank_all_right_pass_no_limit_that_so_few_groups_cannot_show() -> None:
+    """Of 40 groups five show nothing: Wilson's interval of five."""
+    weights = group_weights(np.arange(40), 0, REPLICATES)
+    found = judge(rule("AUROC", limit=0.9), replace(judged("AUROC", np.ones(40), np.ones(40), weights), ranked=5), None)
+    assert found.value is not None
+    assert found.value.low == pytest.approx(5 / (5 + 1.6448536**2), rel=1e-6)
     assert found.word == "open"
 
 
