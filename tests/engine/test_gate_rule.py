@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from scipy import stats
 
 from engine.evaluate.intervals import group_weights
 from engine.gate.check import ADMIT, HOLD, REJECT
+from engine.gate.request import Utility
 from engine.gate.rule import Estimate, Gain, decide, holm, needed
+from engine.gate.utility import Study, decided
 
 REPLICATES = 60
 
@@ -148,3 +151,18 @@ def test_as_many_seeds_as_it_names_find_the_gain() -> None:
         for _ in range(300)
     ]
     assert 0.73 <= np.mean(found) <= 0.95
+
+
+def test_a_slice_that_says_nothing_any_more_holds() -> None:
+    """The precision of the light is known without the batch alone: models with it predict nothing there."""
+    random = np.random.default_rng(9)
+    gains = {name: study(random, effect=0.3) for name in ("all", "dark")}
+    gains["light"] = Gain(np.full(5, math.nan), np.full((5, 50), math.nan), 20)
+    sizes = {"images": 20, "groups": 20, "instances": 20, "min_support": 10}
+    for without, verdict in (({"precision": 0.9}, HOLD), ({}, ADMIT)):
+        arm = {"without": {"figures": {"light": without}}, "with": {"figures": {"light": {}}}}
+        told = Study({name: {"precision": own} for name, own in gains.items()}, [arm] * 5, {"light": sizes}, "world")
+        request = SimpleNamespace(
+            utility=Utility(metric="precision"), protect=None, protected=("light",), target="dark", holdout="real"
+        )
+        assert decided(request, told).verdict == verdict  # type: ignore[arg-type]
