@@ -36,6 +36,8 @@ class Judged:
     images: int
     groups: int
     instances: int
+    made: int  # predictions that count, with the score at least: hits and false alarms
+    ranked: int  # pairs of groups that AUROC is of at least: with something, without, none in common
 
     def value(self, figure: str) -> float:
         """Return a figure by its name."""
@@ -105,19 +107,27 @@ class Board:
         ranked = np.array(self._rank(part, truth, scores, shown))[:, None]
         table = np.concatenate([np.array(rows), ranked], axis=1)
         groups = len(np.unique(truth.group[part.image]))
-        instances = curves.counts(self.settings.score).instances
-        return Judged(table[0], table[1:], int(part.image.sum()), groups, instances)
+        counts = curves.counts(self.settings.score)
+        made = counts.hits + counts.alarms
+        image = _ranked_images(part, shown)
+        pairs = min(len(np.unique(truth.group[image & own])) for own in (shown, ~shown))
+        return Judged(table[0], table[1:], int(part.image.sum()), groups, counts.instances, made, pairs)
 
     def _rank(self, part: Part, truth: Truth, scores: Floats | None, shown: Flags) -> list[float]:
-        """Return AUROC as it is and in every replicate.
-
-        A slice of pictures is ranked in itself; one of instances has the pictures that show nothing to be told from.
-        """
+        """Return AUROC as it is and in every replicate."""
         if scores is None or AUROC not in self._figures:
             return [math.nan] * (self.settings.replicates + 1)
-        image = part.image | ~shown if part.of_classes else part.image
+        image = _ranked_images(part, shown)
         place = np.flatnonzero(image)
         place = place[np.argsort(-scores[place], kind="stable")]
         ranked = Ranked(shown[place], np.append(np.diff(scores[place]) != 0.0, True)[: len(place)])
         draws = replicate_weights(Part(part.truth, image), truth, self.settings)
         return [ranked.figures(own[place])[0] for own in chain([image.astype(np.float64)], draws)]
+
+
+def _ranked_images(part: Part, shown: Flags) -> Flags:
+    """Return the pictures that AUROC ranks.
+
+    A slice of pictures is ranked in itself; one of instances has the pictures that show nothing to be told from.
+    """
+    return part.image | ~shown if part.of_classes else part.image

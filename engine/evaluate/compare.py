@@ -30,14 +30,18 @@ class Compared:
 
 
 def compare(name: str, part: Part, truth: Truth, models: tuple[Matches, Matches], settings: Measurement) -> Compared:
-    """Return the differences, first model minus second; both are measured on the same draws of groups."""
+    """Return the differences, first model minus second; both are measured on the same draws of groups.
+
+    One group alone says nothing of others: its differences have no interval, NaN.
+    """
     curves = [Curves(matches, part) for matches in models]
     once = part.image.astype(np.float64)
     values = [figure_values(one, once, settings.score) for one in curves]
-    draws = replicate_weights(part, truth, settings)
+    has_interval = len(np.unique(truth.group[part.image])) > 1
+    draws = replicate_weights(part, truth, settings) if has_interval else ()
     replicates = [[figure_values(one, own, settings.score) for one in curves] for own in draws]
     found = {}
     for figure in FIGURES:
-        differences = np.array([a[figure] - b[figure] for a, b in replicates])
+        differences = np.array([a[figure] - b[figure] for a, b in replicates], np.float64)
         found[figure] = Figure(values[0][figure] - values[1][figure], *interval(differences))
     return Compared(name, found)

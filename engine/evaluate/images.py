@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.errors import UserError
 from engine.evaluate.evaluate import Figure, Measurement
 from engine.evaluate.figures import Floats
-from engine.evaluate.intervals import draws_of_groups, interval
+from engine.evaluate.intervals import draws_of_groups, interval, wilson
 from engine.evaluate.truth import Truth
 
 ALARM_RATES = {"recall_at_5_percent": 0.05, "recall_at_10_percent": 0.10}  # of pictures without anything
@@ -47,8 +47,27 @@ def measure_images(
     names = ("AUROC", *ALARM_RATES)
     values = ranked.figures(once)
     replicates = np.array([ranked.figures(own[order]) for own in draws])
-    figures = {name: Figure(values[n], *interval(replicates[:, n])) for n, name in enumerate(names)}
+    figures = {}
+    for n, name in enumerate(names):
+        most = _trials(truth, positive, name)
+        if most and values[n] in (0.0, 1.0):
+            figures[name] = Figure(values[n], *wilson(values[n] * most, most))
+        else:
+            ends = interval(replicates[:, n]) if len(np.unique(truth.group)) > 1 else (math.nan, math.nan)
+            figures[name] = Figure(values[n], *ends)
     return ImageScores(len(ids), int(positive.sum()), figures)
+
+
+def _trials(truth: Truth, positive: NDArray[np.bool_], name: str) -> int:
+    """Return how many trials a figure is of where nothing or everything is right: there, all replicates say the same.
+
+    A recall has as many as there are groups with something; AUROC as there are pairs of groups, one with something and
+    one without, that have no group in common. One group alone says nothing of others: 0.
+    """
+    with_it, without = (np.unique(truth.group[own]) for own in (positive, ~positive))
+    if len(np.unique(truth.group)) < 2:
+        return 0
+    return min(len(with_it), len(without)) if name == "AUROC" else len(with_it)
 
 
 @dataclass(frozen=True)

@@ -155,9 +155,11 @@ def decide(
     if target in unknown:
         return Decision(HOLD, (_insufficient(target, gains[target]),), "more groups of the target in the holdout")
     own = known[target]
-    if own.high() <= 0.0 and own.has_spread:
+    if own.high() <= 0.0 and (own.has_spread or own.value < 0.0):
         return Decision(REJECT, (f"{target} does not gain: {_in_words(own)}, and the upper bound is not above 0",))
     reasons = [_insufficient(name, gains[name]) for name in unknown]
+    if not own.has_spread and own.value > 0.0 and 0.5**own.groups >= LEVEL:
+        reasons.append(f"{target}: {_in_words(own)}; so few groups may be alike by chance")  # the sign test
     if own.low() <= 0.0:
         reasons.append(f"{target}: {_in_words(own)}; whether it gains is open")
     risks = _at_risk(known.get(overall), guarded, overall, delta)

@@ -66,10 +66,20 @@ def decided(request: Request, study: Study) -> Decision:
     """Return the verdict of the rule on what was measured."""
     metric = request.utility.metric
     gains = {name: of[metric] for name, of in study.gains.items()}
-    protected = [name for name in request.protected if request.protect is not None or gains[name].is_known]
+    protected = [
+        name
+        for name in request.protected
+        if request.protect is not None or gains[name].is_known or _is_lost(study, name, metric)
+    ]
     if not np.isfinite([value for gain in gains.values() for value in gain.per_seed]).any():
         raise UserError(f"--metric {metric}: no slice of {request.holdout} has such a figure; see its evaluation")
     return decide(request.target, gains, protected, delta=request.utility.delta)
+
+
+def _is_lost(study: Study, name: str, figure: str) -> bool:
+    """Return whether the batch takes a figure away, such as the precision of models that say nothing any more."""
+    told = [[figure in arm[own]["figures"].get(name, {}) for own in (WITHOUT, WITH)] for arm in study.arms]
+    return study.slices[name]["groups"] >= study.slices[name]["min_support"] and [True, False] in told
 
 
 def utility_check(request: Request, study: Study, decision: Decision) -> Check:

@@ -29,7 +29,6 @@ from engine.suite.pinned import (
     read_pinned,
     versions,
 )
-from engine.suite.verdict import OF_PICTURES
 from engine.write.begin import MANIFEST
 
 JUDGED = "judged"  # name of the slice
@@ -103,7 +102,7 @@ def pinned_lines(place: Place, pinned: Pinned) -> list[str]:
     ]
     if pinned.groups < rule.min_support:
         lines.append(f"    it will say insufficient: fewer than {rule.min_support} groups; pin more worlds")
-    least = RULE_OF_THREE / max(pinned.frames if rule.metric in OF_PICTURES else pinned.instances, 1)
+    least = RULE_OF_THREE / max(pinned.groups, 1)
     if least > rule.allow:
         lines.append(
             f"    it is small: a model that answers otherwise can pass with --allow {least:.3f} or more, or more worlds"

@@ -145,7 +145,14 @@ def stand(values: Sequence[float], draws: Floats, noise: Floats) -> Stand:
     count = finite.sum(axis=0)
     means = np.where(count, np.where(finite, draws, 0.0).sum(axis=0) / np.maximum(count, 1), math.nan)
     error = float(np.std(known, ddof=1)) / math.sqrt(len(known)) if len(known) > 1 else 0.0
-    return Stand(sum(known) / len(known), *interval(means + error * noise))
+    return Stand(sum(known) / len(known), *interval(means + error * _of_fewer(noise, len(values), len(known))))
+
+
+def _of_fewer(noise: Floats, seeds: int, known: int) -> Floats:
+    """Return the draws of Student's t that have the ranks of `noise`, which is for `seeds`, and are for `known`."""
+    from scipy.special import stdtr, stdtrit
+
+    return noise if known in (1, seeds) else np.asarray(stdtrit(known - 1, stdtr(seeds - 1, noise)))
 
 
 def gain(first: Sequence[Judged], second: Sequence[Judged], figure: str, noise: Floats) -> Stand:
@@ -183,7 +190,7 @@ def compared(
     found = []
     for name in (ALL, *slices):
         first = next(iter(results.values()))[0][name]
-        support = LEAST_SUPPORT if name == ALL else slices[name].min_support
+        support = LEAST_SUPPORT if name == ALL else max(slices[name].min_support, 2)  # one group says nothing of others
         enough = first.groups >= support
         own = {key: [one[name] for one in seeds] for key, seeds in results.items()}
         found.append({

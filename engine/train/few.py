@@ -19,7 +19,7 @@ SHA256 = "image_sha256"
 
 
 def group_of_frames(dataset: Path) -> tuple[str, dict[int, Any]]:
-    """Return the column of independent groups and its value for every frame; the world where there is none."""
+    """Return the column of independent groups and its value for every frame; (WORLD, world) where it has none."""
     opened(dataset, "train")
     path = inside(dataset, FRAMES)
     if not path.is_file():
@@ -28,7 +28,7 @@ def group_of_frames(dataset: Path) -> tuple[str, dict[int, Any]]:
     column = independent_column(dataset, names)
     table = pq.read_table(path, columns=sorted({"frame_id", WORLD, column}))
     rows = zip(table["frame_id"].to_pylist(), table[column].to_pylist(), table[WORLD].to_pylist(), strict=True)
-    return column, {frame: f"{WORLD} {world}" if _is_unknown(value) else value for frame, value, world in rows}
+    return column, {frame: (WORLD, world) if _is_unknown(value) else value for frame, value, world in rows}
 
 
 def check_apart(train: Sequence[Path], test: Path) -> None:
@@ -38,7 +38,7 @@ def check_apart(train: Sequence[Path], test: Path) -> None:
         UserError: If a picture is in both, or a group of pictures, by a column that both datasets have groups by.
     """
     column, groups = group_of_frames(test)
-    tested = set(groups.values())
+    tested = {value for value in groups.values() if not isinstance(value, tuple)}  # worlds of two datasets differ
     pictures = _hashes(test)
     for dataset in train:
         own, known = group_of_frames(dataset)

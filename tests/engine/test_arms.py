@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from engine.errors import UserError
 from engine.evaluate.board import NAMES, Judged
 from engine.evaluate.evaluate import Measurement
 from engine.train import run
 from engine.train.__main__ import main
-from engine.train.arms import compared, gain, seed_noise
+from engine.train.arms import compared, gain, seed_noise, stand
 from engine.train.arms_command import numbers
 from tests.engine.train_pictures import make_pictures
 
@@ -77,7 +78,7 @@ def planted(seed: int, center: float, groups: int = 40) -> Judged:
     noise = np.random.default_rng(9).normal(0.0, 0.3 / np.sqrt(groups), 200)  # of the groups: alike for all models
     own = np.random.default_rng([seed, int(center * 1000)]).normal(0.0, 0.01)
     table = np.repeat((center + own + noise)[:, None], len(NAMES), axis=1)
-    return Judged(np.full(len(NAMES), center + own), table, 100, groups, 100)
+    return Judged(np.full(len(NAMES), center + own), table, 100, groups, 100, 100, groups)
 
 
 def gains_of(center: float, repeat: int) -> dict[str, Any]:
@@ -114,11 +115,23 @@ def test_a_gain_over_oneself_is_nothing() -> None:
 
 
 def test_seeds_without_a_figure_are_left_out() -> None:
-    blank = Judged(np.full(len(NAMES), np.nan), np.full((200, len(NAMES)), np.nan), 100, 40, 0)
+    blank = Judged(np.full(len(NAMES), np.nan), np.full((200, len(NAMES)), np.nan), 100, 40, 0, 0, 0)
     results = {("real", 1): [{"all": planted(0, 0.5)}, {"all": blank}], ("both", 1): [{"all": blank}] * 2}
     first, second = compared(results, {}, Measurement(replicates=200))[0]["arms"]
     assert first["figures"]["AP"]["value"] == pytest.approx(0.5, abs=0.05)
     assert second["figures"]["AP"] == {"value": None, "low": None, "high": None, "seeds": [None, None]}
+
+
+def test_two_seeds_of_five_are_as_uncertain_as_two() -> None:
+    """The rest has no figure, such as a precision of nothing: one degree of freedom, whose t is three times as far."""
+    values, draws = [0.4, 0.6], np.repeat([[0.4], [0.6]], 20_000, axis=1)
+    alone = stand(values, draws, seed_noise(2, 20_000, 0))
+    empty = np.full((3, 20_000), np.nan)
+    left = stand([*values, *[np.nan] * 3], np.concatenate([draws, empty]), seed_noise(5, 20_000, 0))
+    assert left.value == alone.value == pytest.approx(0.5)
+    reach = 0.1 * stats.t.ppf(0.95, 1)
+    assert (left.low, left.high) == pytest.approx((0.5 - reach, 0.5 + reach), abs=0.07)
+    assert (alone.low, alone.high) == pytest.approx((0.5 - reach, 0.5 + reach), abs=0.07)
 
 
 @pytest.mark.parametrize("text", ["", "a", "3..1", "0", "1,,2", "-1"])

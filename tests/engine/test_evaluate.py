@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ import yaml
 from sklearn.metrics import roc_auc_score
 
 from engine.evaluate.__main__ import main
-from engine.evaluate.images import Ranked
-from engine.evaluate.truth import _groups
+from engine.evaluate.evaluate import Measurement
+from engine.evaluate.images import Ranked, measure_images
+from engine.evaluate.truth import Truth, _groups
 from engine.lineage.node import read_node
 from engine.lineage.runs import training_run
 from tests.engine.test_mix import make_real
@@ -133,6 +135,31 @@ def test_two_models_are_compared_in_pairs(dataset: Path, tmp_path: Path) -> None
     assert recall["value"] == pytest.approx(16 / 80)
     assert 0.1 < recall["low"] < recall["high"] < 0.3
     assert recall["verdict"] == "better"
+
+
+def test_a_difference_in_one_group_alone_is_open(dataset: Path, tmp_path: Path) -> None:
+    """All draws of it are alike, which says nothing of other groups."""
+    labels = labels_of(dataset)
+    (tmp_path / "other.json").write_text("[]")
+    slices = {"one": {"where": "frame_id = 3", "min_support": 1}}
+    report = evaluate(
+        dataset, tmp_path, [perfect(a) for a in labels], slices, "--against", str(tmp_path / "other.json")
+    )
+    recall = next(one for one in report["against"] if one["slice"] == "one")["recall"]
+    assert recall == {"value": 1.0, "low": None, "high": None, "verdict": "open"}
+
+
+def test_scores_that_rank_all_right_are_as_sure_as_they_have_groups() -> None:
+    """Ten pictures with something above four without: Wilson's interval of four, and of ten for a recall."""
+    score = {number + 1: 1.0 - number / 14 for number in range(14)}
+    frames = np.arange(14)
+    for groups, ends in ((frames, (4.0, 10.0)), (np.zeros(14, np.int64), (math.nan, math.nan))):
+        truth = Truth(Path(), None, Path(), frames, [], {}, [], {}, groups, "world")  # type: ignore[arg-type]
+        told = measure_images(truth, frames < 10, score, Measurement()).figures
+        for name, most in zip(("AUROC", "recall_at_5_percent"), ends, strict=True):
+            low = most / (most + 1.6448536**2)
+            assert told[name].value == 1.0
+            assert told[name].low == pytest.approx(low, rel=1e-6, nan_ok=True)
 
 
 def test_a_model_that_finds_nothing_is_compared_by_what_the_other_finds(tmp_path: Path) -> None:

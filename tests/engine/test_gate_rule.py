@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from scipy import stats
 
 from engine.evaluate.intervals import group_weights
 from engine.gate.check import ADMIT, HOLD, REJECT
+from engine.gate.request import Utility
 from engine.gate.rule import Estimate, Gain, decide, holm, needed
+from engine.gate.utility import Study, decided
 
 REPLICATES = 60
 
@@ -98,6 +101,21 @@ def test_nothing_that_differs_is_open_and_not_a_rejection() -> None:
     assert "other or more frames" in held.needed
 
 
+def test_a_target_that_every_seed_and_group_loses_alike_is_a_rejection() -> None:
+    """Of a target that was found everywhere nothing is found: there is no spread, and no doubt either."""
+    lost = Gain(np.full(5, -1.0), np.full((5, 50), -1.0), 20)
+    other = study(np.random.default_rng(8), effect=0.2)
+    assert decide("dark", {"dark": lost, "all": other}, []).verdict == REJECT
+
+
+@pytest.mark.parametrize(("groups", "verdict"), [(4, HOLD), (5, ADMIT)])
+def test_a_target_that_few_groups_gain_alike_is_open(groups: int, verdict: str) -> None:
+    """All of five groups gain by chance in one of 32 studies, of four in one of 16, which is not one of 20."""
+    found = Gain(np.full(5, 1.0), np.full((5, 50), 1.0), groups)
+    other = study(np.random.default_rng(8), effect=0.2)
+    assert decide("dark", {"dark": found, "all": other}, []).verdict == verdict
+
+
 def test_too_few_groups_give_no_number() -> None:
     random = np.random.default_rng(5)
     few = study(random, effect=0.5, groups=4)
@@ -133,3 +151,18 @@ def test_as_many_seeds_as_it_names_find_the_gain() -> None:
         for _ in range(300)
     ]
     assert 0.73 <= np.mean(found) <= 0.95
+
+
+def test_a_slice_that_says_nothing_any_more_holds() -> None:
+    """The precision of the light is known without the batch alone: models with it predict nothing there."""
+    random = np.random.default_rng(9)
+    gains = {name: study(random, effect=0.3) for name in ("all", "dark")}
+    gains["light"] = Gain(np.full(5, math.nan), np.full((5, 50), math.nan), 20)
+    sizes = {"images": 20, "groups": 20, "instances": 20, "min_support": 10}
+    for without, verdict in (({"precision": 0.9}, HOLD), ({}, ADMIT)):
+        arm = {"without": {"figures": {"light": without}}, "with": {"figures": {"light": {}}}}
+        told = Study({name: {"precision": own} for name, own in gains.items()}, [arm] * 5, {"light": sizes}, "world")
+        request = SimpleNamespace(
+            utility=Utility(metric="precision"), protect=None, protected=("light",), target="dark", holdout="real"
+        )
+        assert decided(request, told).verdict == verdict  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def judged(name: str, part: np.ndarray, whole: np.ndarray, weights: np.ndarray, 
     place = NAMES.index(name)
     values[place] = part.sum() / whole.sum()
     draws[:, place] = (weights @ part) / (weights @ whole)
-    return Judged(values, draws, len(part), groups or len(part), int(whole.sum()))
+    return Judged(values, draws, len(part), groups or len(part), int(whole.sum()), int(whole.sum()), len(part))
 
 
 def rule(metric: str = "recall", **more: object) -> Rule:
@@ -59,13 +60,25 @@ def test_at_the_allowed_loss_each_answer_is_wrong_about_one_time_in_twenty(group
 def test_with_enough_groups_an_equal_model_passes_and_a_worse_one_fails() -> None:
     assert answers(200, 0.005)["pass"] > 0.95
     assert answers(200, 0.15)["fail"] > 0.95
-    assert answers(60, 0.0)["pass"] == 1.0  # nothing differs, of 120 instances: a loss of 3 / 120 at most
+    assert answers(60, 0.0)["pass"] == 1.0  # nothing differs in 60 groups: a loss of 3 / 60 at most
+
+
+def test_losses_in_whole_groups_are_not_missed_by_groups_that_happen_not_to_lose() -> None:
+    """40 groups of four instances, of which one in 50 is lost wholly: none is lost in 45 of 100 suites."""
+    random = np.random.default_rng(4)
+    weights, whole, words = group_weights(np.arange(40), 0, REPLICATES), np.full(40, 4.0), []
+    theirs = judged("recall", whole, whole, weights)
+    for _ in range(TRIALS):
+        ours = np.where(random.random(40) < 0.02, 0.0, whole)
+        words.append(judge(rule(allow=0.02), judged("recall", ours, whole, weights), theirs).word)
+    assert words.count("pass") / TRIALS < 0.11
 
 
 @pytest.mark.parametrize(("count", "word"), [(59, "open"), (60, "pass")])
-def test_without_spread_the_loss_is_at_most_three_of_all_instances(count: int, word: str) -> None:
-    """Where nothing differs, 3 / n is what cannot be ruled out; where both said the very same there is nothing."""
-    whole, part = np.ones(count), np.ones(count)
+@pytest.mark.parametrize("each", [1, 4])
+def test_without_spread_the_loss_is_at_most_three_of_all_groups(count: int, word: str, each: int) -> None:
+    """Where nothing differs, 3 / G is what cannot be ruled out; where both said the very same there is nothing."""
+    whole, part = np.full(count, float(each)), np.full(count, float(each))
     part[:5] = 0.0
     one = judged("recall", part, whole, group_weights(np.arange(count), 0, REPLICATES))
     found = judge(rule(), one, one)
@@ -93,10 +106,31 @@ def test_fewer_false_alarms_are_a_gain() -> None:
 def test_a_model_that_says_nothing_has_no_precision_and_fails() -> None:
     weights = group_weights(np.arange(40), 0, REPLICATES)
     good = judged("precision", np.full(40, 0.5), np.ones(40), weights)
-    nothing = Judged(np.full(len(NAMES), math.nan), np.full((REPLICATES, len(NAMES)), math.nan), 40, 40, 40)
+    nothing = Judged(np.full(len(NAMES), math.nan), np.full((REPLICATES, len(NAMES)), math.nan), 40, 40, 40, 0, 0)
     assert judge(rule("precision"), nothing, good).word == "fail"
     assert judge(rule("precision"), good, nothing).word == "pass"
     assert judge(rule("precision"), nothing, nothing).word == "insufficient"
+
+
+def test_a_precision_of_few_predictions_passes_no_limit_for_its_many_instances() -> None:
+    """Two predictions on 100 pictures with an instance each, both right: Wilson's interval is that of two."""
+    whole = np.zeros(100)
+    whole[:2] = 1.0
+    weights = group_weights(np.arange(100), 0, REPLICATES)[:, :2] + 1e-9  # a draw without either says nothing
+    two = replace(judged("precision", whole[:2], whole[:2], weights, groups=100), instances=100, images=100)
+    found = judge(rule("precision", limit=0.9), two, None)
+    assert found.value is not None
+    assert found.value.low == pytest.approx(2 / (2 + 1.6448536**2), rel=1e-6)
+    assert found.word == "open"
+
+
+def test_scores_that_rank_all_right_pass_no_limit_that_so_few_groups_cannot_show() -> None:
+    """Of 40 groups five show nothing: Wilson's interval of five."""
+    weights = group_weights(np.arange(40), 0, REPLICATES)
+    found = judge(rule("AUROC", limit=0.9), replace(judged("AUROC", np.ones(40), np.ones(40), weights), ranked=5), None)
+    assert found.value is not None
+    assert found.value.low == pytest.approx(5 / (5 + 1.6448536**2), rel=1e-6)
+    assert found.word == "open"
 
 
 def test_a_limit_and_the_blessed_model_must_both_hold() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pycocotools import mask as coco_mask
 from threadpoolctl import threadpool_limits
@@ -169,6 +171,21 @@ def test_what_is_tested_is_not_learned(real: Path, test: Path) -> None:
     check_apart([real], test)
     with pytest.raises(UserError, match=r"surface 'real-0' \(18 in all\)"):
         check_apart([test, real], real)
+
+
+def test_pictures_without_a_group_are_of_no_common_one(tmp_path: Path) -> None:
+    """As in a mixture: some have no surface. That both datasets have worlds of these numbers says nothing."""
+    folders = [make_pictures(tmp_path / name, 12, seed) for seed, name in enumerate("ab")]
+    for folder in folders:
+        path = folder / "index" / "frames.parquet"
+        table = pq.read_table(path)
+        place = table.schema.get_field_index("surface")
+        surface = pa.array([*table["surface"].to_pylist()[:8], *[None] * 4], table.schema.field(place).type)
+        pq.write_table(table.set_column(place, "surface", surface), path)
+    column, group_of = group_of_frames(folders[0])
+    assert column == "surface"
+    assert len(set(group_of.values())) == 4 + 4
+    check_apart(folders[:1], folders[1])
 
 
 def test_pictures_have_the_size_that_labels_say(real: Path, test: Path, tmp_path: Path) -> None:
