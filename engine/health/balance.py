@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from engine._layout import conf_folder
 from engine.collect.groups import independent_column
 from engine.errors import UserError
+from engine.evaluate.intervals import wilson
 from engine.health.ask import FRAMES, INSTANCES, ask, columns_of, expression, group_of, open_labels
 from engine.health.limits import read_yaml
 from engine.plain import from_plain
-from engine.suite.check import wilson
 
 if TYPE_CHECKING:
     import duckdb

@@ -9,10 +9,10 @@ from pathlib import Path
 from engine.collect.groups import independent_column
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
+from engine.evaluate.intervals import wilson
 from engine.health.ask import FRAMES, ask, columns_of, expression, group_of, open_labels
 from engine.health.limits import read_yaml
 from engine.plain import from_plain
-from engine.suite.check import wilson
 from engine.suite.config import Suite, read_suite
 from engine.write.begin import MANIFEST
 
