@@ -33,6 +33,7 @@ NOT_PORTABLE = (  # keys of overrides: where, by whom, how
     *("out", "worker", "workers", "device", "batch", "scene.usd"),
     *(f"scene.{key}" for key in LOADING_KEYS),
 )
+HYDRAS = r"(^|@)\s*hydra\b"  # key: it decides what Hydra itself loads and runs
 DATASET_PATH = r"\bdataset\s*:"  # of an empirical law, whose numbers the recipe keeps
 ABSOLUTE_PATH = r"[\s\"'\[]*(/|~|[A-Za-z]:[\\/]|file:)"  # as a value, quoted, or first of a list
 JOB_KEYS = tuple(field.name for field in dataclasses.fields(Job) if field.name not in NOT_CONFIGURED)
@@ -162,7 +163,7 @@ def portable_overrides(overrides: Sequence[str]) -> tuple[str, ...]:
     kept = []
     for override in overrides:
         key, _, value = override.lstrip("+~").partition("=")
-        own = key in NOT_PORTABLE or key.startswith(("hydra.", "hydra/"))
+        own = key.strip() in NOT_PORTABLE or re.search(HYDRAS, key)
         if not own and not re.match(ABSOLUTE_PATH, value) and not re.search(DATASET_PATH, value):
             kept.append(override)
     return tuple(kept)

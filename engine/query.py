@@ -56,7 +56,7 @@ def open_indices(folders: Mapping[str, Path], why: str = "") -> duckdb.DuckDBPyC
         place = inside(out, path.relative_to(out).as_posix()).resolve()
         try:
             if PATTERN.isdisjoint(str(place)):
-                scanned.append(_quoted(str(place)))
+                scanned.append(_text(str(place)))
                 scan = f"read_parquet({scanned[-1]}, hive_partitioning = false)"
                 connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {scan}")  # noqa: S608 - a name of ours
             else:  # DuckDB would take the path for a pattern
@@ -136,7 +136,12 @@ def _locked(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _quoted(text: str) -> str:
+def quoted(name: str) -> str:
+    """Return the name of a column or table as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -17,6 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # both ask for them.
 os.environ["OMMATIDIA_SANDBOX"] = "false"
 os.environ["OMMATIDIA_CACHE"] = ""
+# Threads of OpenMP and BLAS wait for each other, which small data and busy cores make the most of the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def is_strict() -> bool:

@@ -5,13 +5,12 @@ Plain SVG, no script, no other file. Names come from data and are shown as text 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from engine.evaluate.page import STYLE as PLAIN
+from engine.view.standalone import head
 
 BAR_PX, BAR_HEIGHT_PX = 150, 14
 CURVE_PX, CURVE_HEIGHT_PX, MARGIN_PX = 460, 150, 34
@@ -31,17 +30,11 @@ text { fill: #949cab; font: 11px system-ui, sans-serif; } .line { fill: none; st
 
 def budget_page(budget: Mapping[str, Any]) -> bytes:
     """Return the page; `budget` is what budget.json holds."""
-    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     whole = "" if budget["target_is"] == "given" else f", the {budget['figure']} of the whole set"
     worlds = sum(one["worlds"] for one in budget["slices"])
     curves = "".join(_curve(one, budget["least_gain"]) for one in budget["slices"] if one["curve"])
     commands = "\n".join(budget["commands"]) or "nothing: no open slice is below the target"
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-        f"<title>budget</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+    body = (
         f"<h1>{escape(budget['verdict'])}: {worlds} of {budget['worlds']} worlds</h1>\n"
         f"<p>{escape(budget['dataset_id'])}; target {budget['target']:.3f}{escape(whole)}; intervals are 90 %; "
         f"a batch of the usual size has {budget['prior']['of_frames']} frames</p>\n"
@@ -50,7 +43,8 @@ def budget_page(budget: Mapping[str, Any]) -> bytes:
         "line is the least worthwhile gain.</p>\n"
         f'<div class="curve">{curves or "<p>nothing was gated yet</p>"}</div>\n'
         f"<h2>Next</h2>\n<pre>{escape(commands)}</pre>\n</body>\n</html>\n"
-    ).encode()
+    )
+    return head("budget", STYLE) + body.encode()
 
 
 def _table(budget: Mapping[str, Any]) -> str:

@@ -16,12 +16,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import yaml
-
-from engine.errors import UserError
 from engine.plain import from_plain
+from engine.yaml_file import read_yaml
 
 MOST_PARAMETERS = 6
 MOST_TRIALS = 30
@@ -84,11 +82,7 @@ def read_tuning(path: Path) -> Tuning:
     Raises:
         UserError: If it cannot be read, or asks for what cannot be tuned.
     """
-    try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    return from_plain(Tuning, data, path.name)
+    return from_plain(Tuning, read_yaml(path), path.name)
 
 
 def _override(key: str, value: float) -> str:

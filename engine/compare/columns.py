@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from engine.arrow_kinds import is_list, is_number, is_word
 from engine.collect.groups import group_columns
 from engine.collect.parent import HASH_SUFFIX
 from engine.errors import UserError
@@ -147,11 +148,11 @@ def shared_columns(one: Index, two: Index, table: str) -> Iterator[Column]:
         if name not in schemas[1].names or name in IDS | OUTLINES | files or name.endswith(HASH_SUFFIX):
             continue
         kinds = [schema.field(name).type for schema in schemas]
-        if all(map(_is_number, kinds)):
+        if all(map(is_number, kinds)):
             yield Column(table, name)
-        elif all(map(_is_word, kinds)):
+        elif all(map(is_word, kinds)):
             yield Column(table, name, is_number=False)
-        elif all(_is_list(kind) and _is_number(kind.value_type) for kind in kinds):
+        elif all(is_list(kind) and is_number(kind.value_type) for kind in kinds):
             lengths = {index.list_length(table, name) for index in (one, two)}
             yield from (Column(table, name, part) for part in _parts(name, lengths))
 
@@ -195,15 +196,3 @@ def _floats(data: Any) -> NDArray[np.float64]:
 
 def _codes(values: NDArray[Any]) -> NDArray[np.int64]:
     return np.unique(values, return_inverse=True)[1].astype(np.int64)
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
-
-
-def _is_word(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind))

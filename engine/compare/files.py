@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.collect.parent import IMAGE, file_roles
 from engine.compare.model import Difference
-from engine.query import open_indices
+from engine.query import open_indices, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +41,7 @@ def compare_files(one: Path, two: Path) -> list[Difference]:
 def _compare_role(connection: duckdb.DuckDBPyConnection, role: str, has: tuple[bool, bool]) -> Iterator[Difference]:
     """Yield what happened to the files of a role."""
     for prefix, is_there in zip((ONE, TWO), has, strict=True):
-        select = f"SELECT {_name(role)} AS path, {_name(role + '_sha256')} AS sha FROM {prefix}frames"  # noqa: S608
+        select = f"SELECT {quoted(role)} AS path, {quoted(role + '_sha256')} AS sha FROM {prefix}frames"  # noqa: S608
         empty = "SELECT NULL::VARCHAR AS path, NULL::BLOB AS sha"
         connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {prefix}files AS SELECT * FROM ({select if is_there else empty}) "  # noqa: S608
@@ -113,7 +113,3 @@ def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
 def _scalar(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     row = connection.execute(query).fetchone()
     return int(row[0]) if row is not None else 0
-
-
-def _name(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'

@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from engine.arrow_kinds import is_list, is_number, is_word
 from engine.compare.columns import IDS
 from engine.discover.bins import MOST_BINS, MOST_WORDS, Coded, Place, code_numbers, code_words
 from engine.errors import UserError, near_matches
+from engine.query import quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,7 +104,7 @@ def choose(connection: duckdb.DuckDBPyConnection, joined: str, wanted: Wanted) -
 
 def _lengths(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema) -> dict[str, int]:
     """Return the length of drawn lists of numbers that all have one."""
-    names = [f.name for f in schema if f.name.startswith("p.") and _is_list(f.type) and _is_number(f.type.value_type)]
+    names = [f.name for f in schema if f.name.startswith("p.") and is_list(f.type) and is_number(f.type.value_type)]
     if not names:
         return {}
     asked = ", ".join(f"min(len({quoted(name)})), max(len({quoted(name)}))" for name in names)
@@ -120,9 +122,9 @@ def _places(
         if alias == "w" and name in ("world", "step"):
             continue  # those of frames
         label = f"i.{name}" if alias == "i" else name
-        place = Place(label, f"{alias}.{quoted(name)}", name.removeprefix("p."), _size(kind))
+        place = Place(label, f"{alias}.{readable(name)}", name.removeprefix("p."), _size(kind))
         why = _refused(name, f"{name}_sha256" in schema.names, group_by)
-        if not why and _is_list(kind):
+        if not why and is_list(kind):
             parts = _parts(name, lengths.get(name, 0))
             for number in parts:
                 title = BOX.get(number, "") if name == "bbox" else ""
@@ -132,7 +134,7 @@ def _places(
             why = "" if parts else "a list: a pose, an outline, or one number for each of several things"
             if parts:
                 continue
-        elif not why and not (_is_number(kind) or _is_word(kind)):
+        elif not why and not (is_number(kind) or is_word(kind)):
             why = f"its type: {kind}"
         yield place, kind, why
 
@@ -178,7 +180,7 @@ def _fits(place: Place, pattern: str) -> bool:
 
 
 def _code(place: Place, values: pa.Array, wanted: Wanted) -> Coded:
-    if _is_word(values.type) or pa.types.is_boolean(values.type):
+    if is_word(values.type) or pa.types.is_boolean(values.type):
         made = pc.dictionary_encode(values)
         codes = made.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         words = made.dictionary.to_pylist()
@@ -216,22 +218,10 @@ def _partition(made: Coded) -> bytes:
     return rank[inverse].tobytes()
 
 
-def quoted(name: str) -> str:
-    """Return the name of a column as SQL has it."""
-    return name if name.isidentifier() and name.isascii() and name.islower() else '"' + name.replace('"', '""') + '"'
+def readable(name: str) -> str:
+    """Return the name of a column as SQL has it, bare where it may be."""
+    return name if name.isidentifier() and name.isascii() and name.islower() else quoted(name)
 
 
 def _size(kind: pa.DataType) -> int:
     return kind.bit_width if pa.types.is_floating(kind) else 0
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
-
-
-def _is_word(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
-
-
-def _is_list(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind))

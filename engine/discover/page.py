@@ -5,8 +5,6 @@ Names come from data and are shown as text alone. No script, no other file.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -14,6 +12,7 @@ from typing import Any
 
 from engine.evaluate.bars import bar
 from engine.evaluate.page import STYLE
+from engine.view.standalone import head
 
 WHAT = {
     "misses": "instances that were missed", "alarms": "false alarms of pictures",
@@ -33,18 +32,11 @@ HEADS = (
 
 def write_discovery_page(plain: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield the page in parts; `plain` is what is written as JSON."""
-    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     confirmed = [one for one in plain["slices"] if one["confirmed"]]
     others = [one for one in plain["slices"] if not one["confirmed"]]
     title = f"{len(confirmed)} weak {'slice' if len(confirmed) == 1 else 'slices'}"
-    yield (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-        f"<title>{title} - discovery</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{title} that nobody named: {WHAT[plain['settings']['of']]}</h1>\n"
-    ).encode()
+    yield head(f"{title} - discovery", STYLE)
+    yield f"<h1>{title} that nobody named: {WHAT[plain['settings']['of']]}</h1>\n".encode()
     yield _head(plain).encode()
     yield _table("Confirmed", confirmed, plain).encode()
     yield _table("Found, and not confirmed", others, plain).encode()

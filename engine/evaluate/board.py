@@ -18,10 +18,11 @@ import numpy as np
 from engine.evaluate.evaluate import FIGURES, Measurement, figure_values, replicate_weights
 from engine.evaluate.figures import Curves, Flags, Floats, Part
 from engine.evaluate.images import Ranked
-from engine.evaluate.match import Matches, match
-from engine.evaluate.predictions import read_predictions
+from engine.evaluate.match import Matches, check_masks, match
+from engine.evaluate.predictions import Task, read_predictions
 from engine.evaluate.slices import ALL, Slice, SliceReader
 from engine.evaluate.truth import Truth, read_truth
+from engine.write.record import read_json
 
 AUROC = "AUROC"  # of scores of pictures: those that show something (of the slice) against those that show nothing
 NAMES = (*FIGURES, AUROC)
@@ -85,6 +86,17 @@ class Board:
         scores = self._image_scores(said.image_scores)
         shown = np.bincount(matches.truth_image[~matches.truth_ignored], minlength=len(matches.image_ids)) > 0
         return {name: self._judge(part, truth, matches, scores, shown) for name, part in parts.items()}
+
+    def check(self, task: Task) -> None:
+        """Ask every slice, and look for what predictions are compared by: before models are trained for it.
+
+        Raises:
+            UserError: If a slice cannot be read, or instances have no masks where masks are compared.
+        """
+        reader = SliceReader(self.truth.dataset, self.truth)
+        for name, one in self._slices.items():
+            reader.part(name, one)
+        check_masks(read_json(self.truth.labels)["annotations"], task)
 
     def _parts_of(self, truth: Truth, matches: Matches) -> dict[str, Part]:
         if self._parts is None:

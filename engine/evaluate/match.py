@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,28 +60,35 @@ def match(labels: Path, predictions: Predictions, task: Task | None = None) -> M
         with contextlib.redirect_stdout(io.StringIO()):
             truth = COCO(str(labels))
             check_shapes(predictions, truth.imgs, truth.cats)
-            _check_truth(truth, task)
+            check_masks(truth.dataset["annotations"], task)
+            if task == "keypoints":
+                _complete_keypoints(truth)
             cells = _cells(truth, _results(truth, predictions), task)
     except (KeyError, TypeError, ValueError, AssertionError, IndexError) as error:
         raise UserError(f"the predictions cannot be compared as {task}: {type(error).__name__}: {error}") from error
     return _rows(task, truth, cells)
 
 
-def _check_truth(truth: Any, task: Task) -> None:
-    """Raise if instances have no mask to be compared by; those without keypoints are ignored, as COCO does."""
-    annotations = truth.dataset["annotations"]
-    if task == "segm":
-        without = sum("segmentation" not in one for one in annotations)
-        if without:
-            raise UserError(
-                f"{without} of {len(annotations)} instances of the dataset have a box alone; leave `segmentation` out "
-                "of the predictions to compare boxes"
-            )
-    if task == "keypoints":
-        count_of = {number: len(sigmas) for number, sigmas in keypoint_sigmas(truth.cats).items()}
-        for one in annotations:
-            if "keypoints" not in one:
-                one |= {"keypoints": [0] * (3 * count_of.get(one["category_id"], 0)), "num_keypoints": 0}
+def check_masks(annotations: Sequence[Mapping[str, Any]], task: Task) -> None:
+    """Check that instances have what they are compared by.
+
+    Raises:
+        UserError: If masks are compared and one is missing.
+    """
+    without = sum("segmentation" not in one for one in annotations) if task == "segm" else 0
+    if without:
+        raise UserError(
+            f"{without} of {len(annotations)} instances of the dataset have a box alone; to compare boxes, train with "
+            "--task bbox, or leave `segmentation` out of the predictions"
+        )
+
+
+def _complete_keypoints(truth: Any) -> None:
+    """Give instances without keypoints none that are labelled, so that they are ignored, as COCO does."""
+    count_of = {number: len(sigmas) for number, sigmas in keypoint_sigmas(truth.cats).items()}
+    for one in truth.dataset["annotations"]:
+        if "keypoints" not in one:
+            one |= {"keypoints": [0] * (3 * count_of.get(one["category_id"], 0)), "num_keypoints": 0}
 
 
 def _cells(truth: Any, found: Any, task: Task) -> list[Any]:

@@ -13,16 +13,15 @@ from typing import Any
 from engine.evaluate.bars import bar
 from engine.evaluate.failures import COLORS, Failure, Shape, picture_uri
 from engine.evaluate.truth import Truth
-from engine.view.standalone import head
+from engine.view.standalone import DARK, head
 
 LABELS = {
     "recall": "recall", "precision": "precision", "AP": "AP", "AP50": "AP50", "false_alarms": "false alarms a picture",
 }  # fmt: skip
 COMPARED = ("recall", "precision", "AP", "false_alarms")
-STYLE = """
-:root { color-scheme: dark; --paper: #121418; --panel: #191c22; --line: #2c313b; --ink: #eceef2; --faint: #949cab; }
-body { margin: 0 auto; padding: 16px; max-width: 1320px; background: var(--paper); color: var(--ink);
-  font: 14px/1.45 system-ui, sans-serif; }
+STYLE = (
+    DARK
+    + """
 h1 { font-size: 18px; overflow-wrap: anywhere; } h2 { font-size: 15px; margin: 28px 0 8px; }
 p { margin: 2px 0; color: var(--faint); overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
@@ -42,8 +41,10 @@ figure { margin: 0; padding: 8px; background: var(--panel); border: 1px solid va
 .picture svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 .shape { fill: transparent; stroke-width: 2; } .missed, .alarm { stroke-width: 2.5; } .hit { stroke-dasharray: 5 3; }
 .alarm { stroke-dasharray: 5 3; } .key { display: inline-block; margin-right: 14px; } .key svg { margin-right: 5px; }
-""" + "\n".join(
-    f".s-{kind} {{ stroke: rgb{color}; }} .p-{kind} {{ fill: rgb{color}; }}" for kind, color in COLORS.items()
+"""
+    + "\n".join(
+        f".s-{kind} {{ stroke: rgb{color}; }} .p-{kind} {{ fill: rgb{color}; }}" for kind, color in COLORS.items()
+    )
 )
 KEY = {"found": "ground truth, found", "missed": "ground truth, missed", "hit": "prediction", "alarm": "false alarm"}
 

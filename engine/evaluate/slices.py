@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from engine.errors import UserError, near_matches
@@ -25,6 +24,7 @@ from engine.evaluate.figures import Part
 from engine.evaluate.truth import Truth
 from engine.health.ask import open_labels
 from engine.plain import from_plain
+from engine.yaml_file import read_yaml
 
 LARGEST_RISK = 1e6
 TABLE_OF = {"f": "frames", "w": "worlds", "i": "seen"}  # what letters stand for in conditions
@@ -73,10 +73,7 @@ def read_slices(path: Path) -> dict[str, Slice]:
     Raises:
         UserError: If it cannot be read, or one is not a slice.
     """
-    try:
-        data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
+    data = read_yaml(path)
     if isinstance(data, dict) and set(data) == {"slices"}:
         data = data["slices"]
     if not isinstance(data, dict) or not data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from engine.evaluate.report import MATCHES, PREDICTIONS, REPORT, SCHEMA
 from engine.write.begin import MANIFEST
 from engine.write.files import hash_file
 from engine.write.record import read_json
+
+NEEDED = {"dataset_id": str, "content_root": str, "group_by": str, "settings": dict, "slices": list}
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ def read_report(folder: Path, dataset: Path | None = None) -> StoredReport:
     facts = read_json(path)
     if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
         raise UserError(f"{path} is not of the schema {SCHEMA}; make it again with python -m engine.evaluate")
+    _check(facts, path)
     place = Path(str(facts.get("dataset", ""))) if dataset is None else dataset
     if not (place / MANIFEST).is_file():
         raise UserError(f"the dataset of {path} is not at '{place}'; say where it is with --dataset DIR")
@@ -74,3 +78,14 @@ def read_report(folder: Path, dataset: Path | None = None) -> StoredReport:
             "evaluate again, or give --dataset"
         )
     return StoredReport(folder.absolute(), place.absolute(), facts)
+
+
+def _check(facts: Mapping[str, Any], path: Path) -> None:
+    """Raise where what every reader of a report needs is missing or something else."""
+    wrong = [key for key, kind in NEEDED.items() if not isinstance(facts.get(key), kind)]
+    if not wrong and not isinstance(facts["settings"].get("score"), int | float):
+        wrong = ["settings.score"]
+    if not wrong and not all(isinstance(one, dict) and {"name", "where"} <= one.keys() for one in facts["slices"]):
+        wrong = ["slices"]
+    if wrong:
+        raise UserError(f"{path} is damaged at {wrong[0]}; make it again with python -m engine.evaluate")

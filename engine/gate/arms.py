@@ -7,7 +7,6 @@ and settings. It is made beside its place and put there when it is done, so that
 from __future__ import annotations
 
 import hashlib
-import shlex
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from engine.errors import UserError
 from engine.gate.request import Request, Utility, manifest_of
 from engine.plain import to_plain
 from engine.train.prepare import Data, prepare
-from engine.train.trainer import Trainer
+from engine.train.trainer import Trainer, command_words
 from engine.write.files import refusals_named, remove_tree
 from engine.write.record import json_bytes, read_json
 
@@ -102,7 +101,7 @@ def identity(request: Request, seed: int, name: str, suites: Sequence[Path]) -> 
 def trainer_identity(utility: Utility) -> dict[str, Any]:
     """Return what a trainer is: its words, and hashes of the files among them."""
     files = {}
-    for word in shlex.split(utility.trainer):
+    for word in command_words(utility.trainer):
         path = Path(word)
         if path.is_file() and path.stat().st_size <= LARGEST_PROGRAM:
             files[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -40,7 +40,7 @@ def check_distribution(batch: Path, real: Sequence[Path], crops: int, keep: Path
     if not crops:
         return Check("G4", "distribution", "skipped", False, "left out by --crops 0")
     reference = next((folder for folder in real if manifest_of(folder).origin != "synthetic"), real[-1])
-    both = "-".join(manifest_of(folder).dataset_id for folder in (batch, reference))
+    both = "-".join(manifest_of(folder).content_root[:16] for folder in (batch, reference))
     kept = keep / f"distribution-{both}-{crops}.json"
     if kept.is_file():
         said = read_json(kept)

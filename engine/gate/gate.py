@@ -28,7 +28,7 @@ from engine.gate.repeats import PixelHashes, check_judges, check_known, check_tr
 from engine.gate.request import Request, check_apart, manifest_of, named
 from engine.gate.rule import MOST_HOLDS, Decision
 from engine.gate.suites import check_suite, open_suites
-from engine.gate.utility import decided, judge, plain_gains, utility_check
+from engine.gate.utility import board_of, decided, judge, plain_gains, utility_check
 from engine.lineage.ledger import append, read_entries
 from engine.shift.pictures import open_pictures
 from engine.train.trainer import Trainer
@@ -91,6 +91,7 @@ def run_gate(request: Request, trainer: Trainer, say: Say) -> dict[str, Any]:
     for name in (REPORT, PAGE):
         check_place(request.out / name)
     check_apart(request)
+    board = board_of(request)
     record = Record(request, say)
     stopped = any(record.add(check) for check in _checks_before(request))
     if stopped:
@@ -98,7 +99,7 @@ def run_gate(request: Request, trainer: Trainer, say: Say) -> dict[str, Any]:
         return _end(request, record, Decision(REJECT, (f"{last.gate} {last.name}: {last.words}",)))
     suites = open_suites(request.store, request.suites) if request.store is not None else []
     pairs = train_arms(request, trainer, record.say, [bench.dataset for bench in suites])
-    study = judge(request, pairs)
+    study = judge(request, board, pairs)
     decision = decided(request, study)
     record.report |= {"gains": plain_gains(study), "slices": study.slices, "arms": study.arms}
     record.report |= {"group_by": study.group_by, "needed": decision.needed}

@@ -5,8 +5,6 @@ One file of plain SVG and text without a script. Names come from data and are sh
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -14,6 +12,7 @@ from typing import Any
 from engine.evaluate.bars import bar
 from engine.evaluate.page import STYLE as PLAIN_STYLE
 from engine.evaluate.slices import ALL
+from engine.view.standalone import head
 
 STYLE = (
     PLAIN_STYLE
@@ -28,15 +27,9 @@ SMALLEST_REACH = 0.02  # of an axis of gains
 
 def gate_page(report: Mapping[str, Any]) -> bytes:
     """Return the page; `report` is the plain report that is written as JSON."""
-    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     batch, verdict = report["batch"], report["verdict"]
     title = f"{batch['dataset_id']}: {verdict}"
     parts = [
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>Batch {escape(batch['dataset_id'])}, {batch['frames']} frames</h1>\n"
         f'<p class="verdict {verdict}">{escape(verdict)}</p>\n',
         *(f"<p>{escape(reason)}</p>\n" for reason in report["reasons"]),
@@ -49,7 +42,7 @@ def gate_page(report: Mapping[str, Any]) -> bytes:
         _cues(report["checks"]),
         "</body>\n</html>\n",
     ]
-    return "".join(parts).encode()
+    return head(title, STYLE) + "".join(parts).encode()
 
 
 def _question(report: Mapping[str, Any]) -> str:

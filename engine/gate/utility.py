@@ -32,15 +32,25 @@ class Study:
     group_by: str
 
 
-def judge(request: Request, pairs: Sequence[tuple[Arm, Arm]]) -> Study:
-    """Return what the batch does to every figure of every slice of the holdout.
+def board_of(request: Request) -> Board:
+    """Return what judges models, which is there before one is trained.
 
     Raises:
-        UserError: If predictions or a slice cannot be read.
+        UserError: If the holdout or a slice cannot be read, or the task needs masks that it has not.
     """
     settings = Measurement(replicates=request.utility.replicates)
     figures = {*USUAL, request.utility.metric}
     board = Board(request.holdout, request.slices, settings, request.group, figures=figures)
+    board.check(request.utility.task)
+    return board
+
+
+def judge(request: Request, board: Board, pairs: Sequence[tuple[Arm, Arm]]) -> Study:
+    """Return what the batch does to every figure of every slice of the holdout.
+
+    Raises:
+        UserError: If predictions cannot be read.
+    """
     judged = [{arm.name: board.judge(arm.predictions()) for arm in pair} for pair in pairs]
     names = list(judged[0][WITH])
     support = {ALL: 2} | {name: own.min_support for name, own in request.slices.items()}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import UserError, near_matches
-from engine.query import TABLES, open_index
+from engine.query import TABLES, open_index, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -92,11 +92,6 @@ def group_of(column: str) -> str:
     return (
         quoted(column) + "::VARCHAR" if column == "world" else f"coalesce({quoted(column)}::VARCHAR, 'world ' || world)"
     )
-
-
-def quoted(column: str) -> str:
-    """Return a column's name as SQL."""
-    return '"' + column.replace('"', '""') + '"'
 
 
 def reason_of(connection: duckdb.DuckDBPyConnection, error: Exception, question: str) -> str:

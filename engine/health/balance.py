@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from engine._layout import conf_folder
 from engine.collect.groups import independent_column
 from engine.errors import UserError
+from engine.evaluate.intervals import wilson
 from engine.health.ask import FRAMES, INSTANCES, ask, columns_of, expression, group_of, open_labels
-from engine.health.limits import read_yaml
 from engine.plain import from_plain
-from engine.suite.check import wilson
+from engine.yaml_file import read_yaml_mapping
 
 if TYPE_CHECKING:
     import duckdb
@@ -142,7 +142,9 @@ def read_balance(path: Path) -> Balance:
         UserError: If it cannot be read, or is no such definition.
     """
     shipped = conf_folder() / "balance" / f"{path}.yaml"
-    return from_plain(Balance, read_yaml(shipped if not path.is_file() and shipped.is_file() else path), str(path))
+    return from_plain(
+        Balance, read_yaml_mapping(shipped if not path.is_file() and shipped.is_file() else path), str(path)
+    )
 
 
 def check_balance(out: Path, spec: Balance, where: str) -> BalanceReport:

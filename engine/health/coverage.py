@@ -9,12 +9,12 @@ from pathlib import Path
 from engine.collect.groups import independent_column
 from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError
+from engine.evaluate.intervals import wilson
 from engine.health.ask import FRAMES, ask, columns_of, expression, group_of, open_labels
-from engine.health.limits import read_yaml
 from engine.plain import from_plain
-from engine.suite.check import wilson
 from engine.suite.config import Suite, read_suite
 from engine.write.begin import MANIFEST
+from engine.yaml_file import read_yaml_mapping
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def read_requirements(path: Path, config_dir: Path | None = None) -> dict[str, W
     Raises:
         UserError: If it cannot be read, or names a suite that does not exist.
     """
-    wanted = from_plain(Requirements, read_yaml(path), str(path))
+    wanted = from_plain(Requirements, read_yaml_mapping(path), str(path))
     found = {}
     for name, one in wanted.slices.items():
         suite: Suite | None = None if one.suite is None else read_suite(one.suite, config_dir)

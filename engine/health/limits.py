@@ -6,10 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from engine.errors import UserError, near_matches
 from engine.plain import from_plain
+from engine.yaml_file import read_yaml_mapping
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def read_limits(path: Path | None) -> Limits:
     """
     if path is None:
         return Limits()
-    data = read_yaml(path)
+    data = read_yaml_mapping(path)
     for key in data:
         if key not in ("measures", "limits", "ignore"):
             raise UserError(f"{path}: unknown key '{key}'; known keys: measures, limits, ignore")
@@ -116,21 +115,6 @@ def read_limits(path: Path | None) -> Limits:
             )
         bounds[name] = _bound(name, value, f"{path}: limits.{name}")
     return Limits(measures, bounds, from_plain(tuple[str, ...], data.get("ignore") or [], f"{path}: ignore"))
-
-
-def read_yaml(path: Path) -> dict[str, object]:
-    """Return the mapping in a YAML file.
-
-    Raises:
-        UserError: If it cannot be read, or is something else.
-    """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read: {' '.join(str(error).split())}") from error
-    if not isinstance(data, dict):
-        raise UserError(f"{path}: expected a mapping of keys to values")
-    return {str(key): value for key, value in data.items()}
 
 
 def _bound(name: str, value: object, where: str) -> Bound:

@@ -6,7 +6,6 @@ Names come from data and are shown as text alone.
 from __future__ import annotations
 
 import base64
-import hashlib
 import io
 from collections.abc import Iterator
 from html import escape
@@ -16,16 +15,16 @@ from PIL import Image
 
 from engine.errors import UserError
 from engine.health.model import Check, Classes, HealthReport
+from engine.view.standalone import DARK, head
 from engine.write.files import inside
 
 THUMBNAIL_PX = 150
 MOST_THUMBNAILS = 6  # of a check
 QUALITY = 80
 BAR_PX = 220
-STYLE = """
-:root { color-scheme: dark; --paper: #121418; --panel: #191c22; --line: #2c313b; --ink: #eceef2; --faint: #949cab; }
-body { margin: 0 auto; padding: 16px; max-width: 1180px; background: var(--paper); color: var(--ink);
-  font: 14px/1.45 system-ui, sans-serif; }
+STYLE = (
+    DARK
+    + """
 h1 { font-size: 18px; } h2 { font-size: 15px; margin: 28px 0 8px; }
 p { margin: 2px 0; color: var(--faint); overflow-wrap: anywhere; }
 table { border-collapse: collapse; } td, th { padding: 4px 10px 4px 0; text-align: left; vertical-align: top; }
@@ -41,18 +40,15 @@ figure img { display: block; max-width: 150px; max-height: 120px; border: 1px so
 .matrix th.up { writing-mode: vertical-rl; transform: rotate(180deg); padding: 0 0 4px; vertical-align: bottom; }
 svg { display: block; }
 """
+)
 
 
 def write_health_page(out: Path, report: HealthReport) -> Iterator[bytes]:
     """Yield the page in parts."""
-    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     broken = len(report.broken)
     verdict = f"{broken} {'limit is' if broken == 1 else 'limits are'} broken" if broken else "no limit is broken"
+    yield head(f"{report.name} - health", STYLE)
     yield (
-        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n<link rel="icon" href="data:,">\n'
-        f"<title>{escape(report.name)} - health</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(report.name)}: {verdict}</h1>\n<p>{escape(report.dataset_id)}, {report.frames} frames, "
         f"{report.instances} labels of {len(report.classes.instances)} classes</p>\n"
         '<table class="checks">\n<tr><th>verdict</th><th>check</th><th class="number">value</th>'

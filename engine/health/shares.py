@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine.health.ask import ask, columns_of, quoted
+from engine.health.ask import ask, columns_of
 from engine.health.limits import Limits, Measures
 from engine.health.model import MOST_OFFENDERS, Check, Offender, judged
+from engine.query import quoted
 from engine.scene.taxonomy import Taxonomy
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,7 @@ from engine.errors import UserError, WriteFailed
 from engine.evaluate.stored import read_report
 from engine.propose.from_real import propose_from_real
 from engine.propose.learn import require_sklearn
-from engine.propose.overlay import command_of
+from engine.propose.overlay import Command, command_of, recorded
 from engine.propose.preflight import Render, render_by_command
 from engine.propose.propose import Goal, Outcome, Settings, propose
 from engine.propose.reach import Reached
@@ -100,7 +101,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None], render: Rende
     failures = read_failures(report, arguments.low_confidence)
     slices = candidates(report, arguments.slices)
     targets, passed_over = choose_targets(slices, arguments.slice, failures, arguments.seed)
-    command = command_of(arguments.run.split() if arguments.run else known.manifest.job.overrides, arguments.config_dir)
+    command = _command(arguments, known)
     settings = Settings(arguments.preflight, arguments.seed, out, report.sha256, command, render, say)
     is_same = read_manifest(report.dataset / MANIFEST).dataset_id == known.manifest.dataset_id
     made: list[tuple[Target, Outcome, Reached | None]] = []
@@ -117,6 +118,15 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None], render: Rende
     _write(out, proposal, made)
     say(f"written to {out}")
     return 0 if any(outcome.verdict == "proposed" for _, outcome, _ in made) else NOT_PROPOSED
+
+
+def _command(arguments: argparse.Namespace, known: Known) -> Command:
+    if arguments.run is None:
+        return command_of(recorded(known.manifest.job.overrides), arguments.config_dir)
+    try:
+        return command_of(shlex.split(arguments.run), arguments.config_dir)
+    except ValueError as error:
+        raise UserError(f"--run {arguments.run}: {error}; quote words as in a shell") from error
 
 
 def _goal(target: Target, failures: Failures, known: Known) -> Goal:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from engine.config import compose
+from engine.config import compose, portable_overrides
 from engine.errors import UserError
 from engine.plain import to_plain
 from engine.recipe import Laws, Parent, Recipe
@@ -24,6 +24,7 @@ CONF = "conf"
 OURS = ("seed", "count", "worlds", "parents", "recipe", "out")  # overrides of the old command that are set anew
 OF_THE_SCENE = ("assets", "taxonomy_id")  # of a recipe that is only known once the scene is loaded
 REWEIGHT = re.compile(r"laws\.reweight\.(?:p\.)?")
+UPWARDS = re.compile(r"\.\.[/\\]")  # a choice that is no file of a configuration folder
 LARGEST_SEED = 2**31
 
 
@@ -38,6 +39,23 @@ class Command:
     def line(self, *more: str, conf: Path | None = None) -> list[str]:
         """Return the arguments of `python -m engine.run`."""
         return [*_folder_options((*self.folders, *(() if conf is None else (conf,)))), *self.overrides, *more]
+
+
+def recorded(overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return the overrides that a dataset says it was made with.
+
+    They come from a file and are about to be run: nothing of Hydra's own, no option, and no file of elsewhere.
+
+    Raises:
+        UserError: If one is more than an override of a recipe.
+    """
+    kept = portable_overrides(overrides)
+    for override in overrides:
+        if override not in kept or override.lstrip().startswith("-") or UPWARDS.search(override):
+            raise UserError(
+                f"the dataset says that '{override}' made it, which is not run; give the command line with --run"
+            )
+    return kept
 
 
 def command_of(overrides: Sequence[str], folders: Sequence[Path]) -> Command:

@@ -5,17 +5,16 @@ Plain SVG, no script, no other file. Names come from data and are shown as text 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from engine.view.standalone import DARK, head
+
 WIDTH_PX, HEIGHT_PX, BASE_PX = 300, 96, 16  # of a plot; below its base stand the ends of the axis
-STYLE = """
-:root { color-scheme: dark; --paper: #121418; --panel: #191c22; --line: #2c313b; --ink: #eceef2; --faint: #949cab; }
-body { margin: 0 auto; padding: 16px; max-width: 1320px; background: var(--paper); color: var(--ink);
-  font: 14px/1.45 system-ui, sans-serif; }
+STYLE = (
+    DARK
+    + """
 h1 { font-size: 18px; overflow-wrap: anywhere; } h2 { font-size: 15px; margin: 28px 0 4px; }
 h3 { font-size: 12px; margin: 0 0 4px; overflow-wrap: anywhere; }
 p, li { margin: 2px 0; color: var(--faint); overflow-wrap: anywhere; }
@@ -30,18 +29,15 @@ svg { display: block; width: 100%; } text { fill: var(--faint); font-size: 10px;
 .dot { fill: #eceef2; } svg.share { width: 260px; display: inline-block; vertical-align: middle; }
 td { padding: 2px 12px 2px 0; }
 """
+)
 PURITY = {"base": "as it is", "predicted": "predicted", "measured": "measured"}
 
 
 def write_proposal_page(proposal: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield the page in parts; `proposal` is the plain one that is written as JSON."""
-    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
+    yield head("proposal", STYLE)
     yield (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
-        f"style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'\">\n"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-        f"<title>proposal</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>The next data</h1>\n"
+        "<h1>The next data</h1>\n"
         f"<p>from the report {escape(proposal['report']['sha256'][:16])} about "
         f"{escape(proposal['report']['dataset_id'])}; laws of {escape(proposal['using']['dataset_id'])}. "
         "Bars: new laws. Line: the laws as they are, under which the bins of a spread are equally probable.</p>\n"

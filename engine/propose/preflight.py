@@ -22,6 +22,8 @@ from engine.propose.rows import labelled_truth
 from engine.propose.targets import Flags, Predicate
 from engine.query import open_index
 from engine.write.files import remove_tree
+from engine.write.merge import COMMITS
+from engine.write.record import read_commit
 
 LEAST_PURITY = 0.8
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,11 +67,23 @@ def fly(out: Path, line: Sequence[str], worlds: int, predicate: Predicate, rende
         worlds: How many.
         predicate: Of the target.
         render: Runs engine.run.
+    Raises:
+        UserError: If a batch lies there.
     """
+    held = worlds_in(out)
+    if held > worlds:
+        raise UserError(
+            f"{out} holds {held} worlds, more than a pre-flight of {worlds}; choose another --out, or take it away"
+        )
     remove_tree(out)
     begun_s = time.monotonic()
     render([*line, f"count={worlds}", f"out={out}"])
     return look(out, predicate, time.monotonic() - begun_s)
+
+
+def worlds_in(out: Path) -> int:
+    """Return how many worlds are committed to a dataset, complete or not."""
+    return sum(len(read_commit(path).worlds) for path in (out / COMMITS).glob("*.json"))
 
 
 def look(dataset: Path, predicate: Predicate, seconds: float = 0.0) -> Shown:

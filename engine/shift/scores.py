@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,12 +67,13 @@ def told_apart(one: Sample, two: Sample, seed: int, blocks: Sequence[slice] = ()
         pairs = int(is_two[test].sum()) * int((~is_two[test]).sum())
         if not pairs or len(np.unique(is_two[~test])) < 2:
             continue
-        predict = _fitted(values[~test], is_two[~test], seed)
-        auc = area_under_curve(predict(values[test]), is_two[test])
-        aucs.append(auc)
         weights.append(pairs)
-        drops.append([auc - area_under_curve(predict(_shuffled(values[test], block, random)), is_two[test])
-                      for block in blocks])  # fmt: skip
+        with _one_thread():
+            predict = _fitted(values[~test], is_two[~test], seed)
+            auc = area_under_curve(predict(values[test]), is_two[test])
+            aucs.append(auc)
+            drops.append([auc - area_under_curve(predict(_shuffled(values[test], block, random)), is_two[test])
+                          for block in blocks])  # fmt: skip
     if not aucs:
         return None
     mean = np.average(np.array(drops).reshape(len(aucs), len(blocks)), axis=0, weights=weights)
@@ -160,6 +162,14 @@ def check_learner() -> None:
 
     if importlib.util.find_spec("sklearn") is None:
         raise UserError("comparing needs scikit-learn: pip install 'ommatidia[shift]'")
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Threads would wait for each other longer than these small trees take."""
+    import sklearn.ensemble  # noqa: F401 - before the limit, which is of libraries that are loaded
+    from threadpoolctl import threadpool_limits  # of scikit-learn
+
+    return threadpool_limits(1)
 
 
 def _fitted(values: Array, is_two: NDArray[np.bool_], seed: int) -> Callable[[Array], Array]:

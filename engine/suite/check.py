@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from engine.evaluate.intervals import wilson
 from engine.query import frames_where, open_index
 from engine.suite.config import Suite
-
-Z_90 = 1.6448536269514722  # two-sided 90 %
 
 
 @dataclass(frozen=True)
@@ -67,13 +65,3 @@ def check_condition(name: str, condition: str, out: Path, *, least: float, where
     low, high = wilson(float(by_world.sum()), len(by_world))
     whole = tuple(numbers[by_world == 1.0].tolist())
     return Checked(name, len(rows), len(numbers), int(holds.sum()), low, high, least, whole)
-
-
-def wilson(successes: float, count: int, z: float = Z_90) -> tuple[float, float]:
-    """Return the interval of a share, 90 % by default; of nothing: all there is."""
-    if count == 0:
-        return 0.0, 1.0
-    share, square = successes / count, z * z
-    middle = (share + square / (2 * count)) / (1 + square / count)
-    half = z / (1 + square / count) * math.sqrt(share * (1 - share) / count + square / (4 * count * count))
-    return max(middle - half, 0.0), min(middle + half, 1.0)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from engine._layout import conf_folder
 from engine.errors import UserError, near_matches
 from engine.plain import from_plain
+from engine.yaml_file import read_yaml
 
 Metric = Literal["recall", "precision", "AP", "AP50", "false_alarms", "AUROC"]  # of engine.evaluate
 
@@ -53,11 +52,7 @@ def read_suite(name: str, folder: Path | None = None) -> Suite:
     if name not in names:
         raise UserError(f"there is no suite '{name}'; there are {near_matches(name, names)}")
     path = next(at / f"{name}.yaml" for at in _folders(folder) if (at / f"{name}.yaml").is_file())
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} is not YAML: {str(error).splitlines()[0]}") from error
-    return from_plain(Suite, data, f"suite/{name}.yaml")
+    return from_plain(Suite, read_yaml(path), f"suite/{name}.yaml")
 
 
 def _folders(folder: Path | None) -> tuple[Path, ...]:

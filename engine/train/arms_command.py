@@ -69,6 +69,7 @@ def run(chosen: argparse.Namespace, say: Callable[[str], None]) -> int:
     slices = {} if chosen.slices is None else read_slices(chosen.slices)
     settings = Measurement(chosen.score, chosen.replicates)
     board = Board(experiment.test, slices, settings, chosen.group)
+    board.check(learner.task)
     wanted = trainings(experiment)
     results: dict[tuple[str, int], list[Mapping[str, Judged]]] = {}
     for number, one in enumerate(wanted, start=1):

@@ -5,14 +5,13 @@ Plain SVG, no script, no other file. Names come from data and are shown as text 
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
 from engine.evaluate.page import STYLE
+from engine.view.standalone import head
 
 WIDTH_PX, HEIGHT_PX, LEFT_PX, BOTTOM_PX, TOP_PX, RIGHT_PX = 380, 240, 44, 28, 10, 12
 CURVES = ("AP50", "recall", "AUROC")
@@ -34,15 +33,11 @@ OWN_STYLE = STYLE + "\n".join(
 
 def write_arms_page(report: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield the page in parts; `report` is what is written as arms.json."""
-    style = base64.b64encode(hashlib.sha256(OWN_STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     names = {key: one["name"] for key, one in report["datasets"].items()}
     title = f"What {report['learner']} learns from"
+    yield head(title, OWN_STYLE)
     yield (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)}</title>\n<style>{OWN_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n"
+        f"<h1>{escape(title)}</h1>\n"
         f"<p>{escape('; '.join(f'{key}: {name}' for key, name in names.items()))}</p>\n"
         f"<p>{len(report['seeds'])} seeds; the same real pictures for all arms of a seed, k of each class and as many "
         f"without. Bars are 90 % intervals over seeds and groups by {escape(report['group_by'])}, drawn together "

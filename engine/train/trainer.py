@@ -15,6 +15,21 @@ LAST_LINES = 12  # of what a trainer said, in the error
 Trainer = Callable[[TrainingPlan, Path], None]  # follows a plan whose paths are relative to the folder
 
 
+def command_words(command: str) -> list[str]:
+    """Return the words of a trainer's command.
+
+    Raises:
+        UserError: If it is empty or a quote is not closed.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UserError(f"--trainer {command}: {error}; quote words as in a shell") from error
+    if not words:
+        raise UserError("--trainer is empty; give a command such as 'python my_trainer.py'")
+    return words
+
+
 def command_trainer(command: str) -> Trainer:
     """Return a trainer that runs a command with the path of `training.json` as its last argument.
 
@@ -23,12 +38,12 @@ def command_trainer(command: str) -> Trainer:
     Raises:
         UserError: If it is empty, or, when run, if it fails or leaves predictions out.
     """
-    words = shlex.split(command)
-    if not words:
-        raise UserError("--trainer is empty; give a command such as 'python my_trainer.py'")
+    words = command_words(command)
 
     def train(plan: TrainingPlan, folder: Path) -> None:
         path = write_plan(folder, plan)
+        for one in plan.predict:
+            (folder / one.out).unlink(missing_ok=True)  # of an earlier attempt
         try:
             done = subprocess.run([*words, str(path)], capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:

@@ -6,6 +6,11 @@ import base64
 import hashlib
 from html import escape
 
+DARK = """
+:root { color-scheme: dark; --paper: #121418; --panel: #191c22; --line: #2c313b; --ink: #eceef2; --faint: #949cab; }
+body { margin: 0 auto; padding: 16px; max-width: 1320px; background: var(--paper); color: var(--ink);
+  font: 14px/1.45 system-ui, sans-serif; }"""  # colours and body of the pages of reports; a page adds what it shows
+
 
 def head(title: str, style: str) -> bytes:
     """Return everything up to the beginning of the body.

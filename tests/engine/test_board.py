@@ -14,6 +14,7 @@ from engine.evaluate.board import NAMES, Board
 from engine.evaluate.evaluate import Measurement
 from engine.evaluate.slices import Slice
 from engine.evaluate.stored import read_report
+from engine.write.record import read_json
 from tests.engine.test_mix import make_real
 
 SLICES = {"dark": Slice("lum_mean < 19.5 / 255.0"), "screws": Slice("i.class = 'screw'")}
@@ -69,3 +70,9 @@ def test_a_report_knows_its_dataset_and_refuses_another(dataset: Path, predictio
         read_report(tmp_path / "report", other)
     with pytest.raises(UserError, match="--dataset"):
         read_report(tmp_path / "report", tmp_path / "nowhere")
+    facts = read_json(tmp_path / "report/evaluation.json")
+    for key in ("dataset_id", "group_by", "settings", "slices"):
+        less = {name: value for name, value in facts.items() if name != key}
+        (tmp_path / "report/evaluation.json").write_text(json.dumps(less))
+        with pytest.raises(UserError, match=f"damaged at {key}; make it again"):
+            read_report(tmp_path / "report")

@@ -234,3 +234,7 @@ def test_what_cannot_be_asked_is_said(root: Path, ask: Ask) -> None:
         Utility(seeds=4)
     with pytest.raises(UserError, match="no complete dataset"):
         ask(root / "nowhere", never)
+    with pytest.raises(UserError, match="have a box alone; to compare boxes, train with --task bbox"):
+        ask(root / "good", never, utility=dataclasses.replace(UTILITY, task="segm"))
+    with pytest.raises(UserError, match="lum_meen"):  # and not once ten models are trained
+        ask(root / "good", never, slices={"dark": DARK, "odd": Slice("lum_meen < 0.2")})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,11 +13,12 @@ import pytest
 
 import engine
 from engine.dataset.__main__ import main as dataset_main
+from engine.errors import UserError
 from engine.evaluate.__main__ import main as evaluate_main
 from engine.evaluate.stored import read_report
 from engine.propose import propose as proposing
 from engine.propose.__main__ import main
-from engine.propose.overlay import command_of, write_overlay
+from engine.propose.overlay import command_of, recorded, write_overlay
 from engine.propose.preflight import look
 from engine.propose.targets import candidates, choose_targets, read_failures
 from engine.recipe import Parent
@@ -142,6 +144,30 @@ def test_bad_input_is_one_line(
     assert words in told
     assert told.count("\n") == 1
     assert not (tmp_path / "next/proposal.json").exists()
+
+
+def test_a_batch_is_not_taken_for_a_pre_flight(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was rendered to the end of the command that an earlier proposal printed stays."""
+    batch = tmp_path / "next/batch/towards_dark"
+    shutil.copytree(folder / "tile", batch)
+    words = [str(folder / "report"), "--slice", "dark", "--preflight", "4", "--out", str(tmp_path / "next")]
+    assert main(words) == 2
+    assert f"{batch} holds {WORLDS} worlds, more than a pre-flight of 4" in capsys.readouterr().err
+    assert (batch / "manifest.json").is_file()
+
+
+@pytest.mark.parametrize("override", [
+    "+hydra.callbacks.mine._target_=os.system", "hydra={callbacks: {mine: {_target_: os.system}}}",
+    "+rig@hydra.callbacks.mine=preview", "hydra/launcher=submitit_slurm", "--multirun", " -cd=/elsewhere",
+    "recipe=../../elsewhere/mine", "scene.sandbox=false", "scene.usd=/elsewhere/scene.usda",
+])  # fmt: skip
+def test_what_a_dataset_says_of_its_making_runs_nothing_else(override: str) -> None:
+    """A manifest may be anybody's: Hydra would import what its own keys name."""
+    assert recorded(TILE) == TILE
+    with pytest.raises(UserError, match="which is not run; give the command line with --run"):
+        recorded((*TILE, override))
 
 
 def test_real_pictures_need_a_rendered_dataset_beside_them(

@@ -12,10 +12,11 @@ from scipy.stats import binomtest
 
 from engine.config import compose
 from engine.errors import UserError
+from engine.evaluate.intervals import wilson
 from engine.evaluate.slices import SEEN_DEFECTS
 from engine.query import connect, frames_where, open_index
 from engine.suite.__main__ import main
-from engine.suite.check import check_suite, wilson
+from engine.suite.check import check_suite
 from engine.suite.config import Suite, read_suite, suite_names
 from engine.suite.pinned import Judged
 

@@ -44,3 +44,12 @@ def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
         command_trainer("no-such-trainer --fast")(PLAN, tmp_path)
     with pytest.raises(UserError, match="empty"):
         command_trainer(" ")
+    with pytest.raises(UserError, match="No closing quotation; quote words as in a shell"):
+        command_trainer("python 'mine.py")
+
+
+def test_predictions_of_an_earlier_attempt_are_none_of_this_one(tmp_path: Path) -> None:
+    (tmp_path / "out.json").write_text("[]")
+    (tmp_path / "t.py").write_text("pass")
+    with pytest.raises(UserError, match=r"wrote no out\.json"):
+        command_trainer(f"{sys.executable} {tmp_path}/t.py")(PLAN, tmp_path)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from engine.errors import UserError
-from engine.query import TABLES, WITH_NAN
+from engine.query import TABLES, WITH_NAN, quoted
 from engine.view.gallery.chunks import LARGEST_EXACT, packed, smallest_codes
 
 if TYPE_CHECKING:
@@ -131,11 +131,6 @@ def facts_of(column: Column, data: dict[str, Any], count: int) -> dict[str, Any]
     raw = b"" if data["kind"] == "set" else base64.b64decode(data["data"])
     is_constant = bool(raw) and raw == raw[: len(raw) // count] * count
     return {"name": column.name, "group": column.group, "kind": data["kind"], "constant": is_constant}
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL writes it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
