@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from engine.evaluate.bars import bar
 from engine.evaluate.failures import COLORS, Failure, Shape, picture_uri
 from engine.evaluate.truth import Truth
 
-BAR_PX, HEIGHT_PX = 150, 14
 LABELS = {
     "recall": "recall", "precision": "precision", "AP": "AP", "AP50": "AP50", "false_alarms": "false alarms a picture",
 }  # fmt: skip
@@ -85,7 +85,7 @@ def _slices(report: Mapping[str, Any]) -> str:
     for one in report["slices"]:
         about = f"<p>{escape(one['about'])}</p>" if one["about"] else ""
         cells = "".join(
-            f"<td>{_bar(one['figures'][name], 0.0, top.get(name, 1.0))}</td>" for name in LABELS if one["figures"]
+            f"<td>{bar(one['figures'][name], 0.0, top.get(name, 1.0))}</td>" for name in LABELS if one["figures"]
         )
         if one["verdict"]:
             reason = f"{one['groups']} groups, fewer than {one['min_support']}"
@@ -108,7 +108,7 @@ def _image_scores(scores: Mapping[str, Any] | None) -> str:
         return ""
     names = [name for name in scores if name not in ("images", "positive")]
     rows = "\n".join(
-        f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{_bar(scores[name], 0.0, 1.0)}</td></tr>" for name in names
+        f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{bar(scores[name], 0.0, 1.0)}</td></tr>" for name in names
     )
     words = f"<p>{scores['positive']} of {scores['images']} pictures show something</p>"
     return f"<h2>Scores of pictures</h2>\n{words}<table>{rows}</table>\n"
@@ -123,7 +123,7 @@ def _against(compared: Sequence[Mapping[str, Any]]) -> str:
         for name in COMPARED:
             verdict = one[name]["verdict"]
             reach = max(_reach(other[name]) for other in compared)
-            cells += f'<td>{_bar(one[name], -reach, reach)}<span class="{verdict}">{verdict}</span></td>'
+            cells += f'<td>{bar(one[name], -reach, reach)}<span class="{verdict}">{verdict}</span></td>'
         rows.append(f"<tr><td>{escape(one['slice'])}</td>{cells}</tr>")
     head = "".join(f"<th>{escape(LABELS[name])}</th>" for name in COMPARED)
     return (
@@ -167,31 +167,6 @@ def _shape(shape: Shape, radius_px: float) -> str:
     for x, y in shape.points:
         parts += f'<circle class="p-{shape.kind}" cx="{x:.2f}" cy="{y:.2f}" r="{radius_px:.2f}"/>'
     return f"<g><title>{escape(shape.text)}</title>{parts}</g>"
-
-
-def _bar(figure: Mapping[str, Any], low: float, high: float) -> str:
-    """Return a figure as a dot on its interval, on an axis from `low` to `high`, and in numbers."""
-    value = figure["value"]
-    if value is None:
-        return '<span class="insufficient">unknown</span>'
-    middle = HEIGHT_PX / 2.0
-    known = figure["low"] is not None
-    spread = ""
-    if known:
-        first, last = (_at(figure[end], low, high) for end in ("low", "high"))
-        spread = f'<path class="spread" d="M{first:.1f} {middle}H{max(last, first + 1.0):.1f}"/>'
-    zero = f'<path class="axis" d="M{_at(0.0, low, high):.1f} 1V{HEIGHT_PX - 1}"/>' if low < 0.0 else ""
-    reach = f"{figure['low']:.3f} to {figure['high']:.3f}" if known else "interval unknown"
-    return (
-        f'<svg class="bar" width="{BAR_PX}" height="{HEIGHT_PX}"><path class="axis" d="M0 {middle}H{BAR_PX}"/>{zero}'
-        f'{spread}<circle class="value" cx="{_at(value, low, high):.1f}" cy="{middle}" r="3.5"/></svg>'
-        f'{value:.3f} <span class="range">{reach}</span> '
-    )
-
-
-def _at(value: float, low: float, high: float) -> float:
-    share = (value - low) / (high - low) if high > low else 0.5
-    return 4.0 + (BAR_PX - 8.0) * min(max(share, 0.0), 1.0)
 
 
 def _high(figure: Mapping[str, Any] | None) -> float:

@@ -1,0 +1,224 @@
+"""The rule of admission: what a batch gains on the target, what it costs elsewhere, and when neither is known.
+
+A gain is the figure of a model that was trained with the batch less that of one without, of the same seed, on the same
+draws of groups. Seeds and groups are both samples: the variance of the mean gain has a part of either,
+
+    error^2 = s^2 / S  +  V_g G / (G - 1),
+
+s the spread over S seeds, V_g the variance over draws of the G groups, of the mean over seeds. What seeds and groups do
+together is in both, which errs on the safe side. Bounds are mean -+ t error, with as many degrees of freedom as
+Satterthwaite's formula gives for S - 1 and G - 1: five seeds are few, and a plain bootstrap over five is too narrow by
+a third.
+
+Sources: Satterthwaite, Biometrics Bulletin 2, 1946; Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1,
+2007; Holm, Scandinavian Journal of Statistics 6, 1979; Blackwelder, "Proving the null hypothesis" in clinical trials,
+Controlled Clinical Trials 3, 1982 (non-inferiority).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.evaluate.intervals import Floats
+from engine.gate.check import ADMIT, HOLD, REJECT, Verdict
+
+LEVEL = 0.05  # of a bound: the ends of a central 90 % interval, and the lower 95 % bound
+DELTA = 0.02  # of a figure: what a batch may cost and still not be called worse
+FEWEST_SEEDS = 5
+MOST_HOLDS = 2
+LEAST_KNOWN = 0.5  # share of draws in which a figure can be measured
+POWER = 0.8  # of finding a gain as large as the one that was seen
+MOST_SEEDS, MOST_TIMES_GROUPS = 100, 50  # beyond, more of the same is no advice
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a batch does to one figure of one slice; above 0 is better."""
+
+    per_seed: Floats  # [seed]
+    draws: Floats  # [seed, replicate], of the same groups for all seeds
+    groups: int
+    min_support: int = 2
+
+    @property
+    def is_known(self) -> bool:
+        """Whether there are groups and values enough to say anything."""
+        if self.groups < max(self.min_support, 2) or len(self.per_seed) < 2 or not np.isfinite(self.per_seed).all():
+            return False
+        return float(np.isfinite(self.draws.mean(axis=0)).mean()) >= LEAST_KNOWN
+
+    def estimate(self) -> Estimate:
+        """Return the mean and its error; `is_known` must hold."""
+        seeds, groups = len(self.per_seed), self.groups
+        means = self.draws.mean(axis=0)
+        of_seeds = float(self.per_seed.var(ddof=1)) / seeds
+        of_groups = float(means[np.isfinite(means)].var(ddof=1)) * groups / (groups - 1)
+        return Estimate(float(self.per_seed.mean()), of_seeds, of_groups, seeds, groups)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean gain with the two parts of its variance."""
+
+    value: float
+    of_seeds: float
+    of_groups: float
+    seeds: int
+    groups: int
+
+    @property
+    def error(self) -> float:
+        """Standard error."""
+        return math.sqrt(self.of_seeds + self.of_groups)
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom (Satterthwaite)."""
+        parts = self.of_seeds**2 / (self.seeds - 1) + self.of_groups**2 / (self.groups - 1)
+        return (self.of_seeds + self.of_groups) ** 2 / parts if parts > 0.0 else math.inf
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether any seed or group differs from another."""
+        return self.error > 0.0
+
+    def low(self, level: float = LEVEL) -> float:
+        """Return the lower bound, which the true gain is below in at most `level` of all studies."""
+        return self.value - self._reach(level)
+
+    def high(self, level: float = LEVEL) -> float:
+        """Return the upper bound."""
+        return self.value + self._reach(level)
+
+    def chance_below(self, threshold: float) -> float:
+        """Return the p-value of "the gain is at most `threshold`"; small: it is above."""
+        return self._tail(self.value - threshold)
+
+    def chance_above(self, threshold: float) -> float:
+        """Return the p-value of "the gain is at least `threshold`"; small: it is below."""
+        return self._tail(threshold - self.value)
+
+    def _reach(self, level: float) -> float:
+        from scipy.special import stdtrit
+
+        return float(stdtrit(min(self.freedom, 1e9), 1.0 - level)) * self.error if self.has_spread else 0.0
+
+    def _tail(self, distance: float) -> float:
+        from scipy.special import stdtr
+
+        if not self.has_spread:
+            return 0.0 if distance > 0.0 else 1.0
+        return float(stdtr(min(self.freedom, 1e9), -distance / self.error))
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A verdict, why, and what more would decide it."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    needed: str = ""  # of a hold: how many seeds or groups more
+
+
+def holm(chances: Mapping[str, float]) -> dict[str, float]:
+    """Return adjusted p-values: together they err in at most the level that each is compared with."""
+    adjusted: dict[str, float] = {}
+    most = 0.0
+    for rank, (name, chance) in enumerate(sorted(chances.items(), key=lambda item: item[1])):
+        most = max(most, min((len(chances) - rank) * chance, 1.0))
+        adjusted[name] = most
+    return adjusted
+
+
+def decide(
+    target: str, gains: Mapping[str, Gain], protected: Sequence[str], *, overall: str = "all", delta: float = DELTA
+) -> Decision:
+    """Return the verdict of the utility of a batch.
+
+    Args:
+        target: The slice that must gain.
+        gains: By slice; with `target`, `overall` and the protected ones.
+        protected: Slices that must not lose more than `delta`.
+        overall: The slice of everything.
+        delta: The margin.
+    """
+    unknown = [name for name in dict.fromkeys((target, overall, *protected)) if not gains[name].is_known]
+    known = {name: gains[name].estimate() for name in gains if gains[name].is_known}
+    guarded = {name: known[name] for name in protected if name in known and name not in (target, overall)}
+    harmed = _harmed(known.get(overall), guarded, overall, delta)
+    if harmed:
+        return Decision(REJECT, harmed)
+    if target in unknown:
+        return Decision(HOLD, (_insufficient(target, gains[target]),), "more groups of the target in the holdout")
+    own = known[target]
+    if own.high() <= 0.0 and own.has_spread:
+        return Decision(REJECT, (f"{target} does not gain: {_in_words(own)}, and the upper bound is not above 0",))
+    reasons = [_insufficient(name, gains[name]) for name in unknown]
+    if own.low() <= 0.0:
+        reasons.append(f"{target}: {_in_words(own)}; whether it gains is open")
+    risks = _at_risk(known.get(overall), guarded, overall, delta)
+    if reasons or risks:
+        return Decision(HOLD, (*reasons, *risks), needed(own) if own.low() <= 0.0 else "")
+    calm = [overall, *guarded] if target != overall else [*guarded]
+    sure = f"; {', '.join(calm)} lose less than {delta:g}" if calm else ""
+    return Decision(ADMIT, (f"{target} gains: {_in_words(own)}{sure}",))
+
+
+def needed(own: Estimate) -> str:
+    """Return how many seeds, or groups of the holdout, would show a gain as large as the one seen, in words."""
+    if own.value <= 0.0:
+        return "no number of seeds shows a gain where none is seen; the batch needs other or more frames"
+    seeds = next((n for n in range(own.seeds + 1, MOST_SEEDS + 1) if _shows(own, n, own.groups)), None)
+    larger = (own.groups * quarters // 4 for quarters in range(5, 4 * MOST_TIMES_GROUPS + 1))
+    groups = next((count for count in larger if _shows(own, own.seeds, count)), None)
+    both = [f"{seeds} seeds in place of {own.seeds}"] if seeds is not None else []
+    both += [f"{groups} groups of the holdout in place of {own.groups}"] if groups is not None else []
+    if not both:
+        return "neither more seeds nor more groups of the holdout alone would do; the batch needs more frames"
+    return f"a gain of {own.value:.3f} would show with a power of {POWER:.0%} at {' or '.join(both)}"
+
+
+def _shows(own: Estimate, seeds: int, groups: int) -> bool:
+    from scipy.special import stdtrit
+
+    more = Estimate(
+        own.value, own.of_seeds * own.seeds / seeds, own.of_groups * own.groups / groups, seeds, groups
+    )  # fmt: skip
+    reach = stdtrit(more.freedom, 1.0 - LEVEL) + stdtrit(more.freedom, POWER)
+    return bool(own.value > reach * more.error)
+
+
+def _harmed(
+    whole: Estimate | None, guarded: Mapping[str, Estimate], overall: str, delta: float
+) -> tuple[str, ...]:  # fmt: skip
+    chances = holm({name: one.chance_above(-delta) for name, one in guarded.items()})
+    if whole is not None:
+        chances = {overall: whole.chance_above(-delta), **chances}
+    known = dict(guarded) if whole is None else {overall: whole, **guarded}
+    return tuple(
+        f"{name} loses more than {delta:g}: {_in_words(known[name])}" for name, p in chances.items() if p < LEVEL
+    )
+
+
+def _at_risk(whole: Estimate | None, guarded: Mapping[str, Estimate], overall: str, delta: float) -> list[str]:
+    chances = holm({name: one.chance_below(-delta) for name, one in guarded.items()})
+    if whole is not None:
+        chances = {overall: whole.chance_below(-delta), **chances}
+    known = dict(guarded) if whole is None else {overall: whole, **guarded}
+    return [
+        f"{name}: {_in_words(known[name])}; that it loses less than {delta:g} is not shown (p {p:.2f})"
+        for name, p in chances.items()
+        if p >= LEVEL
+    ]
+
+
+def _insufficient(name: str, gain: Gain) -> str:
+    return f"{name}: insufficient, {gain.groups} groups of {max(gain.min_support, 2)}, or nothing to measure"
+
+
+def _in_words(one: Estimate) -> str:
+    return f"{one.value:+.3f} [{one.low():+.3f}, {one.high():+.3f}]"
