@@ -220,6 +220,7 @@ def declared_requirements() -> list[str]:
         *extras["settle"],
         *extras["train"],
         *extras["shift"],
+        *extras["tune"],
     ]
 
 
