@@ -8,7 +8,7 @@ with_batch["dark"].replicates - without["dark"].replicates  # [replicate, figure
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +49,9 @@ class Board:
     """Judges predictions on a dataset; draws depend on the groups of a slice and the seed, never on the model."""
 
     def __init__(
-        self, dataset: Path, slices: Mapping[str, Slice], settings: Measurement, group: str | None = None
-    ) -> None:
+        self, dataset: Path, slices: Mapping[str, Slice], settings: Measurement, group: str | None = None,
+        *, figures: Collection[str] = NAMES,
+    ) -> None:  # fmt: skip
         """Read the ground truth.
 
         Args:
@@ -58,12 +59,14 @@ class Board:
             slices: By name; `all` is always there.
             settings: Score, replicates and seed.
             group: Column of the frames whose values are independent; None: see `independent_column`.
+            figures: Names of those that are wanted, which saves time; the others are NaN.
         Raises:
             UserError: If the dataset cannot be read.
         """
         self.truth = read_truth(dataset.absolute(), group)
         self.settings = settings
         self._slices = slices
+        self._figures = figures
         self._parts: dict[str, Part] | None = None
 
     def judge(self, predictions: Path) -> dict[str, Judged]:
@@ -95,7 +98,7 @@ class Board:
     def _judge(self, part: Part, truth: Truth, matches: Matches, scores: Floats | None, shown: Flags) -> Judged:
         curves = Curves(matches, part)
         rows = [
-            list(figure_values(curves, own, self.settings.score).values())
+            list(figure_values(curves, own, self.settings.score, self._figures).values())
             for own in (part.image.astype(np.float64), *replicate_weights(part, truth, self.settings))
         ]
         ranked = np.array(self._rank(part, truth, scores, shown))[:, None]
@@ -109,7 +112,7 @@ class Board:
 
         A slice of pictures is ranked in itself; one of instances has the pictures that show nothing to be told from.
         """
-        if scores is None:
+        if scores is None or AUROC not in self._figures:
             return [math.nan] * (self.settings.replicates + 1)
         image = part.image | ~shown if part.of_classes else part.image
         place = np.flatnonzero(image)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,15 +102,16 @@ def replicate_weights(part: Part, truth: Truth, settings: Measurement) -> Floats
     return weights
 
 
-def figure_values(curves: Curves, weights: Floats, score: float) -> dict[str, float]:
-    """Return every figure under weights of the pictures."""
-    return {
-        "recall": curves.recall(weights, score=score),
-        "precision": curves.precision(weights, score=score),
-        "AP": curves.average_precision(weights),
-        "AP50": curves.average_precision(weights, loose=True),
-        "false_alarms": curves.false_alarms(weights, score=score),
+def figure_values(curves: Curves, weights: Floats, score: float, names: Collection[str] = FIGURES) -> dict[str, float]:
+    """Return every figure under weights of the pictures; those that are not named are NaN."""
+    measured: dict[str, Callable[[], float]] = {
+        "recall": lambda: curves.recall(weights, score=score),
+        "precision": lambda: curves.precision(weights, score=score),
+        "AP": lambda: curves.average_precision(weights),
+        "AP50": lambda: curves.average_precision(weights, loose=True),
+        "false_alarms": lambda: curves.false_alarms(weights, score=score),
     }
+    return {name: measure() if name in names else math.nan for name, measure in measured.items()}
 
 
 def _figures(curves: Curves, part: Part, truth: Truth, settings: Measurement) -> dict[str, Figure]:

@@ -53,7 +53,11 @@ def append(out: Path, event: str, **facts: Any) -> Entry:
         UserError: If the last line is damaged, so that nothing can follow it.
         WriteFailed: If the disk refuses.
     """
-    path = out / LEDGER
+    return append_to(out / LEDGER, out, event, facts)
+
+
+def append_to(path: Path, out: Path, event: str, facts: dict[str, Any]) -> Entry:
+    """Add a line to a file of such lines that is kept elsewhere below `out`; see `append`."""
     with refusals_named(path):
         make_folder(path.parent, out=out)
         with path.open("a+b") as file:
@@ -82,7 +86,11 @@ def note(out: Path, event: str, **facts: Any) -> None:
 
 def read_entries(out: Path) -> Iterator[Entry]:
     """Yield the lines as they are, without a look at the chain; nothing where there is no ledger."""
-    path = out / LEDGER
+    yield from read_lines(out / LEDGER)
+
+
+def read_lines(path: Path) -> Iterator[Entry]:
+    """Yield the lines of one file of them."""
     if path.is_file():
         for line in path.read_bytes().splitlines():
             yield Entry(**json.loads(line))

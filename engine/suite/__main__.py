@@ -1,4 +1,4 @@
-"""`python -m engine.suite COMMAND`: make named suites and check that they show what they say."""
+"""`python -m engine.suite COMMAND`: make named suites, check what they show, pin them and hold models to them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from engine import signals
 from engine.dataset.__main__ import say
 from engine.errors import Stopped, UserError, WorkersFailed, WriteFailed
 from engine.suite.check import Checked, check_suite
+from engine.suite.commands import add_commands
 from engine.suite.config import read_suite, suite_names
 
 FAILED = 1  # a suite does not show what it says
@@ -21,7 +22,8 @@ FAILED = 1  # a suite does not show what it says
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m engine.suite", description="Make named suites, and check on the ground truth what they show."
+        prog="python -m engine.suite",
+        description="Make named suites, check on the ground truth what they show, and hold models to them.",
     )
     parser.add_argument("--config-dir", type=Path, default=None, help="folder of your own with suite/NAME.yaml")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -46,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     checked.add_argument("dataset", type=Path)
     checked.add_argument("--json", action="store_true", help="say it as JSON")
     checked.set_defaults(run=_check)
+    add_commands(commands)
     chosen, rest = parser.parse_known_args(arguments)
     if rest and (not hasattr(chosen, "overrides") or any(word.startswith("-") for word in rest)):
         parser.error(f"unrecognized arguments: {' '.join(rest)}")

@@ -54,14 +54,19 @@ def check_suite(name: str, suite: Suite, out: Path) -> Checked:
     Raises:
         UserError: If there is no dataset, or the condition asks for what its index has not.
     """
-    rows = frames_where(open_index(out), suite.where, where=f"suite/{name}.yaml: where")
+    return check_condition(name, suite.where, out, least=suite.share, where=f"suite/{name}.yaml: where")
+
+
+def check_condition(name: str, condition: str, out: Path, *, least: float, where: str) -> Checked:
+    """Return what share of a dataset's frames satisfies a condition; `where` is what it is, for errors."""
+    rows = frames_where(open_index(out), condition, where=where)
     worlds = np.array([world for world, _ in rows], np.int64)
     holds = np.array([holds for _, holds in rows], np.bool_)
     numbers, index = np.unique(worlds, return_inverse=True)
     by_world = np.bincount(index, holds) / np.maximum(np.bincount(index), 1)
     low, high = wilson(float(by_world.sum()), len(by_world))
     whole = tuple(numbers[by_world == 1.0].tolist())
-    return Checked(name, len(rows), len(numbers), int(holds.sum()), low, high, suite.share, whole)
+    return Checked(name, len(rows), len(numbers), int(holds.sum()), low, high, least, whole)
 
 
 def wilson(successes: float, count: int, z: float = Z_90) -> tuple[float, float]:

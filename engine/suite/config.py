@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import yaml
 
 from engine._layout import conf_folder
 from engine.errors import UserError, near_matches
 from engine.plain import from_plain
+
+Metric = Literal["recall", "precision", "AP", "AP50", "false_alarms", "AUROC"]  # of engine.evaluate
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Suite:
     where: str  # SQL over a frame `f`: what makes it one of the suite
     share: float  # of the frames that must satisfy it, at least
     count: int  # worlds
+    instances: str = ""  # SQL over instances `i` of such frames: what a model is judged by; "": all of them
+    metric: Metric = "recall"  # what a model is judged by
 
     def __post_init__(self) -> None:
         if not self.about or "\n" in self.about.strip():
