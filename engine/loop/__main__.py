@@ -1,0 +1,61 @@
+"""`python -m engine.loop --out out/loop`: from a model's failure to the next data, and whether it helped."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from engine.dataset.__main__ import say
+from engine.errors import UserError, WriteFailed
+from engine.loop.circle import Circle, Size
+from engine.loop.page import loop_page
+from engine.loop.report import drawing_of, plain_loop
+from engine.loop.runner import FAILED, run_stages
+from engine.loop.state import locked, read_state
+from engine.provenance import source_sha256
+from engine.write.reports import write_json, write_report
+
+JSON, PAGE = "loop.json", "loop.html"
+CLOSED, ENDED, BROKEN = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the circle and return its exit code: 0 closed, 1 ended by an answer such as hold, 2 failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m engine.loop",
+        description="Run the whole circle: generate, train, evaluate, discover, propose, generate, gate, retrain, evaluate.",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; the same command goes on from what is there")  # fmt: skip
+    parser.add_argument("--real", type=Path, metavar="DIR", help="run it on these real tiles (COCO) instead")
+    parser.add_argument("--any-program", action="store_true", help="keep what an earlier version of the program made")
+    size = Size()
+    for name, default in vars(size).items():
+        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"({default})")
+    chosen = parser.parse_args(arguments)
+    try:
+        return run(chosen)
+    except (UserError, WriteFailed) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code if isinstance(error, WriteFailed) else BROKEN
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the circle, write its report and return the exit code."""
+    circle = Circle(arguments.out, Size(**{name: getattr(arguments, name) for name in vars(Size())}))
+    with locked(arguments.out):
+        program = "any" if arguments.any_program else source_sha256()
+        ended = run_stages(arguments.out, circle.stages(), say, program=program)
+        report: dict[str, Any] = plain_loop(circle, ended, read_state(arguments.out))
+        write_json(arguments.out / JSON, report)
+        write_report(arguments.out / PAGE, [loop_page(report, drawing_of(circle.at("lineage.svg")))])
+    say(report["words"])
+    say(f"{report['wall_s']:.0f} s, {report['cpu_s']:.0f} s of processors; look at {arguments.out / PAGE}")
+    if ended.answer == FAILED:
+        return BROKEN
+    return CLOSED if ended.is_closed else ENDED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,272 @@
+"""The circle with a planted weakness: a model that never saw a short shutter, on the line of `recipe=tile_line`.
+
+Three sets of pictures are never the same: what is trained with, validation, which finds the weakness and decides about
+the batch, and the test, which only says what came of it.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engine.errors import UserError
+from engine.gate.check import EXIT_CODES
+from engine.loop.stage import DONE, CircleEnds, Command, Stage
+from engine.write.record import read_json
+
+SCENE = ("engine.run", "+scene=tile")
+FIELD, BRIGHT = "recipe=tile_line", "recipe=tile_line_bright"
+PLANTED = 'w."p.exposures.stops" < -2'  # what the first model never saw
+SLICES = {  # what is known beforehand and must not get worse
+    "lit": {"where": 'w."p.exposures.stops" >= -2', "about": "exposures that the first model was trained with"},
+    "blowhole": {"where": "i.class = 'blowhole'"},
+    "break": {"where": "i.class = 'break'"},
+}
+NOTHING, NOT_PROPOSED, STOPPED = "nothing found", "not proposed", "nothing to spend on"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many worlds each set has, one picture a world."""
+
+    base: int = 150
+    validation: int = 400
+    test: int = 400
+    preflight: int = 200
+    worlds: int = 300  # that the budget shares out
+    seeds: int = 5  # of the gate
+
+
+@dataclass(frozen=True)
+class Circle:
+    """Where everything of a loop lies."""
+
+    out: Path
+    size: Size = Size()
+
+    def at(self, name: str) -> Path:
+        """Return a folder or file of the loop."""
+        return self.out / name
+
+    def stages(self) -> list[Callable[[], Stage]]:
+        """Return what makes each stage, once those before it are done."""
+        return [
+            lambda: self.rendered("base", BRIGHT, self.size.base, 1, "what the first model learns from"),
+            lambda: self.rendered("validation", FIELD, self.size.validation, 2, "what finds weaknesses and decides"),
+            lambda: self.locked_test(),
+            lambda: self.trained("first", ("base",), "a model of bright pictures"),
+            lambda: self.evaluated("before", "validation", "first", 0, "where is the first model wrong?"),
+            self.discovered, self.proposed, self.budgeted, self.batch, self.gated,
+            lambda: self.trained("second", ("base", "batch"), "the same model, with the batch"),
+            lambda: self.evaluated("test-before", "test", "first", 1, "the first model on pictures that decided nothing"),
+            lambda: self.evaluated("test-after", "test", "second", 1, "and the second", against="first"),
+            self.suite,
+            self.lineage,
+        ]  # fmt: skip
+
+    def rendered(self, name: str, recipe: str, worlds: int, seed: int, about: str) -> Stage:
+        """Return the stage that renders a set."""
+        out = self.at(name)
+        command = (*SCENE, recipe, f"seed={seed}", f"count={worlds}", f"out={out}")
+        return Stage(f"generate-{name}", about, (command,), (), (out / "manifest.json",), (out,), goes_on=True)
+
+    def locked_test(self) -> Stage:
+        """Return the stage that renders the test and locks it: from then on every read is on record."""
+        made = self.rendered("test", FIELD, self.size.test, 3, "what says in the end what came of it; locked")
+        lock = (
+            "engine.dataset",
+            "lock",
+            str(self.at("test")),
+            "--as",
+            "final-test",
+            "--why",
+            "says what came of the loop",
+        )
+        return Stage(made.name, made.about, (*made.commands, lock), (), made.outputs, made.folders)
+
+    def trained(self, name: str, sets: tuple[str, ...], about: str) -> Stage:
+        """Return the stage that trains a model and has it predict validation and test."""
+        data, out = tuple(self.at(one) for one in sets), self.at(name)
+        wanted = (self.at("validation"), self.at("test"))
+        command = ("engine.train", "--data", *map(str, data), "--predict", *map(str, wanted), "--model", "pixels",
+                   "--out", str(out))  # fmt: skip
+        outputs = (self.predictions(name, 0), self.predictions(name, 1))
+        return Stage(f"train-{name}", about, (command,), (*data, *wanted), outputs, (out,))
+
+    def predictions(self, model: str, number: int) -> Path:
+        """Return what a model says of validation (0) or of the test (1)."""
+        return self.at(model) / f"predictions-{number}.json"
+
+    def evaluated(self, name: str, dataset: str, model: str, number: int, about: str, *, against: str = "") -> Stage:
+        """Return the stage that evaluates a model."""
+        slices = self.known_slices() if name == "before" else self.all_slices()
+        said, out = self.predictions(model, number), self.at(name)
+        command: Command = ("engine.evaluate", str(self.at(dataset)), str(said), "--slices", str(slices))
+        inputs = [self.at(dataset), said, slices]
+        if against:
+            other = self.predictions(against, number)
+            command, inputs = (*command, "--against", str(other)), [*inputs, other]
+        return Stage(
+            f"evaluate-{name}",
+            about,
+            ((*command, "--out", str(out)),),
+            tuple(inputs),
+            (out / "evaluation.json",),
+            (out,),
+        )
+
+    def discovered(self) -> Stage:
+        """Return the stage that looks for slices that nobody named."""
+        out = self.at("discovery")
+        command = ("engine.discover", str(self.at("before")), "--out", str(out))
+        return Stage(
+            "discover", "which slice that nobody named is weak?", (command,), (self.at("before") / "evaluation.json",),
+            (out / "discovery.json",), (out,),
+        )  # fmt: skip
+
+    def proposed(self) -> Stage:
+        """Return the stage that writes the next recipe for the weakest slice that was found."""
+        target, found, out = self.target(), self.at("discovery") / "discovered.yaml", self.at("proposal")
+        command = ("engine.propose", str(self.at("before")), "--slices", str(found), "--slice", target,
+                   "--preflight", str(self.size.preflight), "--out", str(out))  # fmt: skip
+        return Stage(
+            "propose", f"which recipe makes more of '{target}'?", (command,), (found, self.at("validation")),
+            (out / "proposal.json",), (out,), answers={0: DONE, 1: NOT_PROPOSED}, ends=frozenset({NOT_PROPOSED}),
+        )  # fmt: skip
+
+    def budgeted(self) -> Stage:
+        """Return the stage that shares worlds out over the slices; it measures the found ones first."""
+        slices, report, out = self.all_slices(), self.at("before-slices"), self.at("budget")
+        said, validation = self.predictions("first", 0), self.at("validation")
+        measure = ("engine.evaluate", str(validation), str(said), "--slices", str(slices), "--out", str(report))
+        share = ("engine.budget", str(report), "--worlds", str(self.size.worlds), "--out", str(out))
+        return Stage(
+            "budget", "how many worlds for which slice?", (measure, share), (slices, said, validation),
+            (out / "budget.json",), (report, out), answers={0: DONE, 1: STOPPED}, ends=frozenset({STOPPED}),
+        )  # fmt: skip
+
+    def batch(self) -> Stage:
+        """Return the stage that renders the batch: worlds of the new laws, going on from the pre-flight, and of the old."""
+        made, out = self.proposal(), self.at("batch")
+        worlds = max(self.worlds_of_target(), self.size.preflight)
+        base = max(round(worlds * made["base_share"] / (1.0 - made["base_share"])), 1)
+        targeted, kept = (_counted(made[name], count) for name, count in (("command", worlds), ("base_command", base)))
+        folders = tuple(_out_of(command) for command in (targeted, kept))
+        join = ("engine.dataset", "merge", *map(str, folders), "--out", str(out))
+        return Stage(
+            "generate-batch", f"{worlds} worlds towards the target, {base} of the laws as they were", (targeted, kept, join),
+            (self.at("proposal") / "proposal.json", self.at("budget") / "budget.json"), (out / "manifest.json",), (out,),
+        )  # fmt: skip
+
+    def gated(self) -> Stage:
+        """Return the stage that asks whether the batch enters training."""
+        slices, out = self.all_slices(), self.at("gate")
+        sets = {name: self.at(name) for name in ("batch", "base", "validation", "test", "proposal")}
+        command = ("engine.gate", str(sets["batch"]), "--against", str(sets["base"]), "--holdout", str(sets["validation"]),
+                   "--test", str(sets["test"]), "--proposal", str(sets["proposal"]), "--slices", str(slices),
+                   "--target", self.target(), "--protect", *SLICES, "--seeds", str(self.size.seeds), "--out", str(out))  # fmt: skip
+        answers = {code: word for word, code in EXIT_CODES.items()}
+        return Stage(
+            "gate", "does the batch enter training?", (command,),
+            (sets["batch"], sets["base"], sets["validation"], sets["test"], slices), (out / "gate.json",), (out,),
+            goes_on=True, answers=answers, ends=frozenset(set(EXIT_CODES) - {"admit"}),
+        )  # fmt: skip
+
+    def suite(self) -> Stage:
+        """Return the stage that makes the weakness a regression suite, which later models are held to."""
+        store, test, name = self.at("store"), self.at("test"), "found-weakness"
+        where = self.where()
+        condition = ("--where", "true", "--instances", where) if "i." in where else ("--where", where)
+        at = ("--store", str(store))
+        first, second = (str(self.predictions(model, 1)) for model in ("first", "second"))
+        commands = (
+            ("engine.suite", "pin", name, str(test), *condition, *at),
+            (
+                "engine.suite",
+                "bless",
+                name,
+                "--predictions",
+                first,
+                "--why",
+                "what later models must not fall below",
+                *at,
+            ),
+            ("engine.suite", "run", name, "--predictions", second, "--out", str(self.at("suite")), *at),
+        )
+        return Stage(
+            "suite", "is the second model at least the first, on the weakness alone?", commands,
+            (test, Path(first), Path(second)), (store,), (store, self.at("suite")), answers={0: DONE, 1: "fail", 3: "open"},
+        )  # fmt: skip
+
+    def lineage(self) -> Stage:
+        """Return the stage that draws where the second model comes from."""
+        made = self.at("lineage.svg"), self.at("lineage.json")
+        command = ("engine.dataset", "lineage", str(self.at("second")), "--search", str(self.out),
+                   "--svg", str(made[0]), "--json", str(made[1]))  # fmt: skip
+        inputs = (self.at("second") / "lineage.json", self.at("gate") / "gate.json")
+        return Stage("lineage", "what was made from what?", (command,), inputs, made)
+
+    def known_slices(self) -> Path:
+        """Write the slices that are known beforehand, and return the file."""
+        return _written(self.at("named.yaml"), SLICES)
+
+    def all_slices(self) -> Path:
+        """Write the known slices and the target, and return the file."""
+        found = _read_yaml(self.at("discovery") / "discovered.yaml")
+        return _written(self.at("slices.yaml"), {self.target(): found[self.target()], **SLICES})
+
+    def target(self) -> str:
+        """Return the confirmed slice with the strongest effect."""
+        found = read_json(self.at("discovery") / "discovery.json")
+        confirmed = [one for one in found["slices"] if one["confirmed"]]
+        if not confirmed:
+            raise CircleEnds(NOTHING, f"no weak slice is confirmed; what was searched is in {self.at('discovery')}")
+        return str(max(confirmed, key=lambda one: one["strength"])["name"])
+
+    def where(self) -> str:
+        """Return the condition of the target."""
+        return str(_read_yaml(self.all_slices())[self.target()]["where"])
+
+    def proposal(self) -> dict[str, Any]:
+        """Return what was proposed for the target."""
+        made = read_json(self.at("proposal") / "proposal.json")
+        own: dict[str, Any] = next(one for one in made["proposals"] if one["name"] == self.target())
+        return own
+
+    def worlds_of_target(self) -> int:
+        """Return what the budget gives to the target."""
+        shared = read_json(self.at("budget") / "budget.json")
+        return int(next(one["worlds"] for one in shared["slices"] if one["name"] == self.target()))
+
+
+def _counted(line: str, count: int) -> Command:
+    """Return a proposed command line with another number of worlds, without `python -m`."""
+    words = shlex.split(line)
+    if words[:2] != ["python", "-m"]:
+        raise UserError(f"the proposal's command is '{line}'; expected python -m engine.run ...")
+    return tuple(f"count={count}" if word.startswith("count=") else word for word in words[2:])
+
+
+def _out_of(command: Command) -> Path:
+    return Path(next(word.removeprefix("out=") for word in command if word.startswith("out=")))
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    return read
+
+
+def _written(path: Path, slices: dict[str, Any]) -> Path:
+    """Write slices unless the same are there: the time of a file that did not change says so."""
+    from engine.write.reports import write_report
+
+    text = yaml.safe_dump(json.loads(json.dumps(slices)), sort_keys=False, allow_unicode=True, width=120)
+    if not path.is_file() or path.read_text("utf-8") != text:
+        write_report(path, [text.encode()])
+    return path

@@ -1,0 +1,204 @@
+"""The page of a circle: the weakness, before and after, the gate's evidence, times, commands and the lineage.
+
+One file of plain SVG and text without a script. Names come from data and are shown as text alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from engine.evaluate.bars import bar
+from engine.evaluate.page import LABELS
+from engine.evaluate.page import STYLE as PLAIN_STYLE
+from engine.gate.page import STYLE as GATE_STYLE
+from engine.loop.report import FIGURES
+
+STYLE = (
+    GATE_STYLE
+    + """
+.closed { color: #5fd38d; } .failed { color: #ff6b6b; } .other { color: #ffc857; } .target td:first-child { font-weight: 600; }
+.not-worse { color: #5fd38d; } pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 10px;
+  overflow-x: auto; font-size: 12px; } .wide { overflow-x: auto; background: #fff; border-radius: 6px; padding: 8px; }
+"""
+)
+assert STYLE.startswith(PLAIN_STYLE)
+SCALE = {"false_alarms": None}  # of figures that are no shares
+SMALLEST_REACH = 0.02  # of an axis of differences
+
+
+def loop_page(report: Mapping[str, Any], drawing: str) -> bytes:
+    """Return the page; `report` is the plain report that is written as JSON, `drawing` the SVG of the lineage."""
+    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
+    inner = [base64.b64encode(hashlib.sha256(one.encode()).digest()).decode("ascii") for one in _styles(drawing)]
+    allowed = " ".join(f"'sha256-{one}'" for one in (style, *inner))
+    policy = f"default-src 'none'; img-src data:; style-src {allowed}; base-uri 'none'; form-action 'none'"
+    verdict = report["verdict"]
+    mood = verdict if verdict in ("closed", "failed") else "other"
+    parts = [
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
+        f"<title>Loop: {escape(verdict)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
+        "<h1>From a model's failure to the next data</h1>\n"
+        f'<p class="verdict {mood}">{escape(verdict)}</p>\n<p>{escape(report["words"])}</p>\n',
+        *_weakness(report),
+        *_before_and_after(report),
+        *_proposal(report["proposal"]),
+        *_budget(report["budget"]),
+        *_gate(report["gate"]),
+        *_times(report),
+        *([f'<h2>Where the second model comes from</h2>\n<div class="wide">{drawing}</div>\n'] if drawing else []),
+        *_commands(report["stages"]),
+        "</body>\n</html>\n",
+    ]
+    return "".join(parts).encode()
+
+
+def _styles(drawing: str) -> list[str]:
+    return re.findall(r"<style>(.*?)</style>", drawing, re.DOTALL)
+
+
+def _weakness(report: Mapping[str, Any]) -> Iterator[str]:
+    found = report["planted"]
+    if found is None:
+        return
+    effect = found["confirmation"]
+    yield f"<h2>The weakness</h2>\n<p>Planted: {escape(found['where'])}; the first model was trained without.</p>\n"
+    yield (
+        f"<p>Found by discovery, as {escape(report['target'])}: {escape(found['found'])}. {_span(effect['inside'])} of what is in "
+        f"it is missed, {_span(effect['outside'])} of the rest, {_span(effect['difference'])} more, in {effect['groups']} groups that the "
+        f"search did not see (p {found['p_holm']:.2g}, Holm).</p>\n"
+        f"<p>{found['of_planted']} of its {found['images']} pictures ({found['share']:.0%}) are of what was planted, of all pictures "
+        f"{found['share_of_all']:.0%}.</p>\n"
+    )
+    for one in found["others"]:
+        yield f"<p>Confirmed as well: {escape(one['where'])}</p>\n"
+
+
+def _before_and_after(report: Mapping[str, Any]) -> Iterator[str]:
+    rows = report["slices"]
+    if not rows:
+        return
+    yield (
+        "<h2>Before and after, on the test</h2>\n<p>Pictures that found nothing and decided nothing. Intervals are 90 %, over whole "
+        "groups, and those of differences are of both models on the same draws. Not worse: the lower bound of the difference "
+        f"(95 %) is above -{report['delta']:g}; open: the data do not say.</p>\n"
+    )
+    for figure in FIGURES:
+        yield from _table(rows, figure, report["target"])
+
+
+def _table(rows: Sequence[Mapping[str, Any]], figure: str, target: str) -> Iterator[str]:
+    known = [one["figures"][figure] for one in rows if figure in one["figures"]]
+    if not known:
+        return
+    reach = max(
+        [SMALLEST_REACH, *(abs(one["difference"][end] or 0.0) for one in known for end in ("value", "low", "high"))]
+    )
+    high = (
+        1.0 if figure not in SCALE else max(one[when]["high"] or 0.0 for one in known for when in ("before", "after"))
+    )
+    head = "<th>slice</th><th>pictures</th><th>groups</th><th>instances</th><th>before</th><th>after</th><th>difference</th><th></th>"
+    yield f'<h2>{escape(LABELS.get(figure, figure))}</h2>\n<div class="scroll"><table><tr>{head}</tr>\n'
+    for one in rows:
+        counts = "".join(f'<td class="number">{one[key]}</td>' for key in ("images", "groups", "instances"))
+        own = one["figures"].get(figure)
+        cells = '<td class="insufficient" colspan="4">insufficient</td>'
+        if own is not None:
+            cells = (
+                f"<td>{bar(own['before'], 0.0, high)}</td><td>{bar(own['after'], 0.0, high)}</td>"
+                f'<td>{bar(own["difference"], -reach, reach)}</td><td class="{own["verdict"].replace(" ", "-")}">{own["verdict"]}</td>'
+            )
+        row = ' class="target"' if one["name"] == target else ""
+        yield f"<tr{row}><td>{escape(one['name'])}<p>{escape(one['where'] or '')}</p></td>{counts}{cells}</tr>\n"
+    yield "</table></div>\n"
+
+
+def _proposal(made: Mapping[str, Any] | None) -> Iterator[str]:
+    if made is None:
+        return
+    yield f"<h2>The recipe that was proposed</h2>\n<p>{escape(made['verdict'])} {escape(made['reason'] or '')}</p>\n"
+    rows = "".join(
+        f"<tr><td>{escape(one['column'])}</td><td>{escape(one['was'])}</td><td>{escape(one['words'])}</td></tr>\n"
+        for one in made["columns"]
+    )
+    yield f'<div class="scroll"><table><tr><th>column</th><th>was</th><th>becomes</th></tr>\n{rows}</table></div>\n'
+    purity, worlds = made["purity"], made["effective_worlds"]
+    if purity["measured"] is not None:
+        own = purity["measured"]
+        base = "" if purity["base"] is None else f"; as the laws were, {purity['base']['value']:.0%}"
+        yield (
+            f"<p>Purity: {own['value']:.0%} [{own['low']:.0%}, {own['high']:.0%}] of the {own['images']} pictures of the pre-flight are "
+            f"of the slice, {purity['asked']:.0%} are asked for{base}.</p>\n"
+        )
+    if worlds is not None:
+        yield (
+            f"<p>Effective sample size: {worlds['targeted']:.0f} worlds stand behind the new laws, {worlds['mixture']:.0f} behind them "
+            f"together with the {made['base_share']:.0%} that are made as before.</p>\n"
+        )
+
+
+def _budget(slices: Sequence[Mapping[str, Any]] | None) -> Iterator[str]:
+    if slices is None:
+        return
+    rows = "".join(
+        f'<tr><td>{escape(one["name"])}</td><td class="number">{one["worlds"]}</td><td>{escape(one["state"])}</td>'
+        f'<td class="words">{escape(one["reason"])}</td></tr>\n'
+        for one in slices
+    )
+    yield f'<h2>Budget</h2>\n<div class="scroll"><table><tr><th>slice</th><th>worlds</th><th></th><th>why</th></tr>\n{rows}</table></div>\n'
+
+
+def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
+    if gate is None:
+        return
+    yield f'<h2>The gate</h2>\n<p class="verdict {gate["verdict"]}">{gate["verdict"]}</p>\n'
+    yield "".join(f"<p>{escape(reason)}</p>\n" for reason in (*gate["reasons"], gate["needed"] or ""))
+    checks = "".join(
+        f'<tr><td>{escape(one["gate"])}</td><td>{escape(one["name"])}</td><td class="{one["verdict"]}">{escape(one["verdict"])}</td>'
+        f'<td class="words">{escape(one["words"])}</td></tr>\n'
+        for one in gate["checks"]
+    )
+    yield f'<div class="scroll"><table>{checks}</table></div>\n'
+    figure, gains = gate["figure"], gate["gains"]
+    known = {name: of[figure] for name, of in gains.items() if figure in of}
+    if not known:
+        return
+    reach = max(abs(one[end] or 0.0) for one in known.values() for end in ("value", "low", "high"))
+    rows = "".join(
+        f'<tr><td>{escape(name)}</td><td class="number">{gate["slices"][name]["groups"]}</td><td>{bar(one, -reach, reach)}</td></tr>\n'
+        for name, one in known.items()
+    )
+    yield (
+        f"<p>Gain in {escape(figure)} by the batch, on validation, {len(gate['seeds'])} seeds of training with and without.</p>\n"
+        f'<div class="scroll"><table><tr><th>slice</th><th>groups</th><th>gain</th></tr>\n{rows}</table></div>\n'
+    )
+
+
+def _times(report: Mapping[str, Any]) -> Iterator[str]:
+    rows = "".join(
+        f'<tr><td>{escape(one["name"])}</td><td>{escape(one["answer"] or "not at its end")}</td><td class="number">{one["wall_s"]:.1f}</td>'
+        f'<td class="number">{one["cpu_s"]:.1f}</td><td class="number">{one["starts"]}</td></tr>\n'
+        for one in report["stages"]
+    )
+    total = f'<tr><td>all</td><td></td><td class="number">{report["wall_s"]:.1f}</td><td class="number">{report["cpu_s"]:.1f}</td><td></td></tr>'
+    head = "<th>stage</th><th>answer</th><th>seconds</th><th>of processors</th><th>starts</th>"
+    yield f'<h2>Time</h2>\n<div class="scroll"><table><tr>{head}</tr>\n{rows}{total}</table></div>\n'
+
+
+def _commands(stages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    lines = [line for one in stages for line in (f"# {one['name']}", *one["commands"])]
+    yield f"<h2>The commands</h2>\n<pre>{escape(chr(10).join(lines))}</pre>\n"
+
+
+def _span(rate: Any) -> str:
+    """Return a rate with its interval."""
+    if not isinstance(rate, Mapping):
+        return f"{rate:.0%}"
+    low, high = rate.get("low"), rate.get("high")
+    return f"{rate['value']:.0%}" + (f" [{low:.0%}, {high:.0%}]" if low is not None and high is not None else "")
