@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,16 +10,11 @@ from scipy import ndimage
 
 from engine.train.masks import Pixels
 
+LEVELS = (-1.0, 0.0, 1.0, 2.0)  # log odds above which pixels hang together
+LEAST_PX = 6  # of the grid
+MOST = 40  # of a picture
+ALIKE = 0.7  # overlap from which on two are the same instance
 EVERY_WAY = np.ones((3, 3), np.int64)  # pixels that touch at a corner hang together
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What makes an instance."""
-
-    odds: float = 0.0  # that its pixels have
-    peak: float = 1.0  # that one of them has
-    least_px: int = 6  # of the grid
 
 
 @dataclass(frozen=True)
@@ -28,19 +22,29 @@ class Component:
     """Pixels that hang together."""
 
     pixels: Pixels  # [y, x] of the grid
-    odds: float  # of the instance
+    odds: float  # their mean
 
 
-def found_in(odds: NDArray[np.float32], thresholds: Thresholds) -> Iterator[Component]:
-    """Yield the instances of a map of log odds."""
+def found_in(odds: NDArray[np.float32]) -> list[Component]:
+    """Return what hangs together above some threshold, the surest first; of those that are nearly alike, one."""
     smooth = ndimage.uniform_filter(odds, 3, mode="nearest")
-    labels, count = ndimage.label(smooth > thresholds.odds, EVERY_WAY)
-    for number, place in enumerate(ndimage.find_objects(labels, count), start=1):
-        inside = labels[place] == number
-        values = smooth[place][inside]
-        if len(values) < thresholds.least_px or values.max() < thresholds.peak:
-            continue
-        pixels = np.zeros(odds.shape, np.bool_)
-        pixels[place] = ndimage.binary_fill_holes(inside)
-        top = np.sort(values)[-max(len(values) // 4, 1) :]
-        yield Component(pixels, float(top.mean()))
+    found: list[Component] = []
+    for level in LEVELS:
+        labels, count = ndimage.label(smooth > level, EVERY_WAY)
+        sizes = np.bincount(labels.ravel())
+        for number, place in enumerate(ndimage.find_objects(labels, count), start=1):
+            if sizes[number] >= LEAST_PX:
+                inside = labels[place] == number
+                pixels = np.zeros(odds.shape, np.bool_)
+                pixels[place] = ndimage.binary_fill_holes(inside)
+                found.append(Component(pixels, float(smooth[place][inside].mean())))
+    found.sort(key=lambda one: -one.odds)
+    kept: list[Component] = []
+    for one in found[:MOST]:
+        if all(_overlap(one.pixels, other.pixels) <= ALIKE for other in kept):
+            kept.append(one)
+    return kept
+
+
+def _overlap(first: Pixels, second: Pixels) -> float:
+    return float((first & second).sum() / (first | second).sum())

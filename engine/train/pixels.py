@@ -1,7 +1,8 @@
 """The model `pixels`: every pixel is judged by trees over filters, and what hangs together is an instance.
 
-Trees tell pixels of any class from all others, on samples that datasets, classes and pictures give their shares of; a
-second set tells the classes apart. Scores are odds against the samples, not calibrated shares of the world.
+Trees tell the classes and the background apart, on samples that datasets, classes and pictures give their shares of.
+Every other pixel of the grid is looked at, and where one of four may be of a class, all are. Scores are odds against the
+samples, not calibrated shares of the world.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from engine.train.plan import TrainingPlan
 from engine.train.prepare import CLASSES
 
 ROWS_AT_A_TIME = 4096  # that trees look at: they stay in the cache of a processor
-ONE_THREAD = 1  # of the fit: sums of several threads differ in the last digit, and then so may trees
+ONE_THREAD = 1  # of trees: sums of several threads differ in the last digit, and then so may trees
+REFINED_FROM = -2.5  # log odds of a class, around which every pixel of the grid is looked at
+LEAST_SHARE = 0.2  # of a class, for an instance to be said to be of it
+LEAST_ODDS, MOST_ODDS = -6.0, 6.0
 RING = (1, 6)  # [px of the grid] that leave and bound the surroundings of an instance
 
 
@@ -38,7 +42,7 @@ class PixelSettings:
     cache: str = ""  # folder that keeps features of pictures by content; empty: none
     shares: tuple[float, ...] = ()  # of the samples, of each dataset to learn from; empty: equal
     samples: int = 24_000  # pixels of pictures that show something, and half as many of others
-    trees: int = 120
+    trees: int = 240  # of all classes together
     most_pictures: int = 150  # of a class and dataset, and as many of those that show nothing
 
     def __post_init__(self) -> None:
@@ -52,24 +56,28 @@ class PixelSettings:
 class PixelModel:
     """What was learned."""
 
-    any_class: Any  # trees: does the pixel belong to an instance
-    which: Any  # trees: to one of which class; None: there is one class
-    labels: NDArray[np.int64]  # classes that `which` tells apart, places in the plan's
+    trees: Any
+    labels: NDArray[np.int64]  # classes that were seen, places in the plan's
 
     def odds(self, bank: Bank) -> NDArray[np.float32]:
-        """Return the log odds of every pixel of the grid."""
-        table = bank.reshape(-1, bank.shape[2]).astype(np.float32)
-        parts = range(0, len(table), ROWS_AT_A_TIME)
-        found = np.concatenate([self.any_class.decision_function(table[k : k + ROWS_AT_A_TIME]) for k in parts])
-        out: NDArray[np.float32] = found.astype(np.float32).reshape(bank.shape[:2])
-        return out
+        """Return the log odds of every class of `labels` at every pixel of the grid, [class, y, x]."""
+        coarse = self._decided(bank[::2, ::2])
+        whole = np.repeat(np.repeat(coarse, 2, axis=1), 2, axis=2)[:, : bank.shape[0], : bank.shape[1]]
+        near = ndimage.maximum_filter(coarse.max(axis=0), 3, mode="nearest") > REFINED_FROM
+        fine = np.repeat(np.repeat(near, 2, axis=0), 2, axis=1)[: bank.shape[0], : bank.shape[1]].copy()
+        fine[::2, ::2] = False
+        if fine.any():
+            whole[:, fine] = self._decided(bank[fine])
+        return whole
 
-    def class_shares(self, pixels: NDArray[np.float16]) -> NDArray[np.float64]:
-        """Return how likely each of `labels` is for pixels [pixel, feature] of one instance."""
-        if self.which is None:
-            return np.ones(1)
-        shares: NDArray[np.float64] = self.which.predict_proba(pixels.astype(np.float32)).mean(axis=0)
-        return shares
+    def _decided(self, bank: Bank) -> NDArray[np.float32]:
+        """Return the log odds of some pixels, [class, ...]; some are looked at at a time."""
+        table = bank.reshape(-1, bank.shape[-1]).astype(np.float32)
+        parts = range(0, len(table), ROWS_AT_A_TIME)
+        share = np.concatenate([self.trees.predict_proba(table[k : k + ROWS_AT_A_TIME]) for k in parts])[:, 1:]
+        odds = np.log(np.maximum(share, 1e-9)) - np.log(np.maximum(1.0 - share, 1e-9))
+        out: NDArray[np.float32] = np.clip(odds, LEAST_ODDS, MOST_ODDS).astype(np.float32)
+        return out.T.reshape(-1, *bank.shape[:-1])
 
 
 def follow(plan: TrainingPlan, folder: Path) -> None:
@@ -79,17 +87,21 @@ def follow(plan: TrainingPlan, folder: Path) -> None:
         UserError: If settings or pictures cannot be read, or there is nothing to learn.
     """
     settings = from_plain(PixelSettings, {**plan.settings, CLASSES: list(classes_of(plan))}, "settings")
+    import sklearn.ensemble  # noqa: F401 - before the limit, which is of libraries that are loaded
+    from threadpoolctl import threadpool_limits
+
     features = Features(Path(settings.cache) if settings.cache else None)
     pictures = read_labelled(plan, folder)
     if settings.shares and len(settings.shares) != len(plan.train):
         raise UserError(f"settings.shares: {len(settings.shares)} shares of {len(plan.train)} datasets; name one each")
-    model = fit(pictures, settings, plan.seed, features)
-    for wanted in plan.predict:
-        asked, category_of = read_wanted(wanted, folder, plan)
-        entries: list[dict[str, Any]] = []
-        for picture in asked:
-            entries += predict(model, picture, features, category_of, plan.task)
-        write_predictions(folder / wanted.out, entries)
+    with threadpool_limits(ONE_THREAD):
+        model = fit(pictures, settings, plan.seed, features)
+        for wanted in plan.predict:
+            asked, category_of = read_wanted(wanted, folder, plan)
+            entries: list[dict[str, Any]] = []
+            for picture in asked:
+                entries += predict(model, picture, features, category_of, plan.task)
+            write_predictions(folder / wanted.out, entries)
 
 
 def fit(pictures: Sequence[LabelledPicture], settings: PixelSettings, seed: int, features: Features) -> PixelModel:
@@ -99,25 +111,19 @@ def fit(pictures: Sequence[LabelledPicture], settings: PixelSettings, seed: int,
         UserError: If none shows an instance of a class, or every pixel of all is one.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits
 
     rows, labels = sampled(pictures, settings, np.random.Generator(np.random.Philox(seed)), features)
     is_shown = labels >= 0
     if is_shown.all() or not is_shown.any():
         what = "show no instance of " if not is_shown.any() else "have no pixel without "
         raise UserError(f"the {len(pictures)} pictures to learn from {what}{', '.join(settings.classes)}")
-    shape: dict[str, Any] = {"early_stopping": False, "random_state": seed, "l2_regularization": 1.0}
-    with threadpool_limits(ONE_THREAD):
-        trees = HistGradientBoostingClassifier(
-            max_iter=settings.trees, learning_rate=0.08, max_leaf_nodes=24, min_samples_leaf=40, **shape
-        ).fit(rows, is_shown)
-        known = np.unique(labels[is_shown])
-        which = None
-        if len(known) > 1:
-            which = HistGradientBoostingClassifier(
-                max_iter=40, learning_rate=0.15, max_leaf_nodes=12, min_samples_leaf=40, **shape
-            ).fit(rows[is_shown], labels[is_shown])
-    return PixelModel(trees, which, known)
+    known = np.unique(labels[is_shown])
+    count = len(known) + 1 if len(known) > 1 else 1  # trees of an iteration
+    trees = HistGradientBoostingClassifier(
+        max_iter=max(settings.trees // count, 1), learning_rate=0.12, max_leaf_nodes=16, min_samples_leaf=30,
+        l2_regularization=1.0, early_stopping=False, random_state=seed,
+    ).fit(rows, labels)  # fmt: skip
+    return PixelModel(trees, known)
 
 
 def sampled(
@@ -180,22 +186,27 @@ def predict(
     """Return COCO results of a picture: its instances, and one score of the whole."""
     bank = features.of(picture.rgb())
     odds = model.odds(bank)
-    highest = float(ndimage.uniform_filter(odds, 3, mode="nearest").max())
-    entries: list[dict[str, Any]] = [{"image_id": picture.image_id, "score": _share(highest)}]
-    for component in found_in(odds, Thresholds()):
-        shares = model.class_shares(bank[component.pixels])
+    together = any_class(odds)
+    highest = float(ndimage.uniform_filter(_share(together), 3, mode="nearest").max())
+    entries: list[dict[str, Any]] = [{"image_id": picture.image_id, "score": highest}]
+    for component in found_in(together):
         full = np.repeat(np.repeat(component.pixels, 2, axis=0), 2, axis=1)[: picture.height, : picture.width]
         rows, columns = np.flatnonzero(full.any(axis=1)), np.flatnonzero(full.any(axis=0))
         box = [int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)]
-        for label, share in zip(model.labels.tolist(), shares.tolist(), strict=True):
+        shape = {"segmentation": rle_of(full)} if task == "segm" else {}
+        classes = _share(odds[:, component.pixels]).mean(axis=1)
+        for label, share in zip(model.labels.tolist(), (classes / classes.sum()).tolist(), strict=True):
             if label in category_of and share >= LEAST_SHARE:
-                score = _share(component.odds) * share
-                entry = {"image_id": picture.image_id, "category_id": category_of[label], "bbox": box, "score": score}
-                entries.append(entry | ({"segmentation": rle_of(full)} if task == "segm" else {}))
+                own = {"category_id": category_of[label], "score": float(_share(component.odds)) * share}
+                entries.append({"image_id": picture.image_id, "bbox": box, **own, **shape})
     return entries
 
 
-LEAST_SHARE = 0.2  # of a class, for an instance to be said to be of it
+def any_class(odds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the log odds of any class at every pixel, [y, x]."""
+    share = np.clip(_share(odds).sum(axis=0), 1e-4, 1.0 - 1e-4)
+    out: NDArray[np.float32] = np.log(share / (1.0 - share)).astype(np.float32)
+    return out
 
 
 def _labels(own: Sequence[tuple[int, LabelledPicture]]) -> list[int]:
@@ -229,5 +240,5 @@ def _covered(pixels: NDArray[np.bool_]) -> NDArray[np.float32]:
     return out
 
 
-def _share(odds: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-odds)))
+def _share(odds: Any) -> Any:
+    return 1.0 / (1.0 + np.exp(-odds))
