@@ -92,7 +92,7 @@ class Column:
     def range_of(self, shares: Floats) -> str:
         """Return in words where the shares are."""
         if self.kind == "presence":
-            return f"{shares[1]:.2g} of its bearers have it"
+            return f"{shares[1]:.0%} of its bearers have it"
         if self.kind != "spread":
             labels = self.names or tuple(f"{value:g}" for value in self.values)
             top = np.argsort(-shares, kind="stable")[:3]
@@ -144,7 +144,8 @@ def _of_law(key: str, law: Law) -> Column | str | None:
         edges[-1] = high
     if (np.diff(edges) <= 0.0).any():
         return "its law is too narrow for bins"
-    return Column(key, "spread", law, np.full(BINS, 1.0 / BINS), edges=tuple(edges.tolist()))
+    inner = [float(f"{edge:.6g}") for edge in edges[1:-1]]
+    return Column(key, "spread", law, np.full(BINS, 1.0 / BINS), edges=(float(edges[0]), *inner, float(edges[-1])))
 
 
 def _presence(key: str, law: Law) -> Column | str | None:
