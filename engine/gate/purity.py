@@ -34,6 +34,7 @@ def check_purity(batch: Path, name: str, own: Slice, base_share: float = 0.0) ->
         base_share: Share of the batch's worlds that the recipe leaves to the base law.
     """
     truth = read_truth(batch, None)
+    truth = truth.in_order(np.array(sorted(truth.annotation), np.int64))
     part, of_instances = SliceReader(batch, truth).part(name, own)
     groups, index = np.unique(truth.group, return_inverse=True)
     by_group = np.bincount(index, part.image) / np.bincount(index)
