@@ -10,7 +10,8 @@ from pathlib import Path
 from engine.budget.allocate import Budget, allocate
 from engine.budget.bandit import Normal
 from engine.budget.history import read_history
-from engine.budget.report import FILE, SPEND, plain_budget, strangers, table_lines, verdict
+from engine.budget.page import budget_page
+from engine.budget.report import FILE, PAGE, SPEND, plain_budget, strangers, table_lines, verdict
 from engine.budget.wanted import SHARES, read_needs
 from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
@@ -45,6 +46,7 @@ def run(chosen: argparse.Namespace, say: Callable[[str], None]) -> int:
     plain = plain_budget(needs, budget, shares, history)
     out = (chosen.out or chosen.report).absolute()
     try:
+        publish(out, out / PAGE, [budget_page(plain)])
         publish(out, out / FILE, [json_bytes(plain)])
     finally:
         remove_tree(out / TEMPORARY)

@@ -12,7 +12,7 @@ from engine.budget.history import Gain, Gated
 from engine.budget.stopping import State
 from engine.budget.wanted import Needs
 
-SCHEMA, FILE = "budget/1", "budget.json"
+SCHEMA, FILE, PAGE = "budget/1", "budget.json", "budget.html"
 SPEND, STOP = "spend", "stop"
 DIGITS = 6
 

@@ -61,7 +61,7 @@ class StopRule:
         if gain is not None and slice_.batches >= LEAST_BATCHES:
             best = f"at best {gain.high:+.3f} per 1,000 frames after {slice_.batches} batches"
             if gain.high <= self.least_gain:
-                return State.NO_GAIN, f"{best}, not above the least worthwhile {self.least_gain:g}"
+                return State.NO_GAIN, f"{best}, not above the least worthwhile {self.least_gain:.3g}"
             if figure is not None and self.frames_left is not None:
                 gap, most = slice_.target - figure.value, gain.high * self.frames_left / FRAMES
                 if most < WORTHWHILE_PART * gap:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def result_lines(tuning: Tuning, tuned: Tuned, search: Search) -> list[str]:
         f"untuned, same seeds: {baseline.value:.4f} [{baseline.low:.4f}, {baseline.high:.4f}]",
         f"gain: {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}], {tuned.verdict(tuning.sign)}; intervals: 90 %, "
         "over seeds alone",
-        *tuned.best.overrides,
+        shlex.join(tuned.best.overrides),
     ]
 
 

@@ -219,3 +219,21 @@ def test_a_budget_without_anything_open_is_a_stop(tmp_path: Path, capsys: pytest
     budget = json.loads((report / "budget.json").read_bytes())
     assert (budget["verdict"], budget["slices"][0]["worlds"], budget["commands"]) == ("stop", 0, [])
     assert "closed: the lower bound 0.850 is at the target 0.800" in capsys.readouterr().out
+
+
+def test_the_page_draws_every_batch_and_shows_names_as_text(tmp_path: Path) -> None:
+    """A dot a measured batch, coloured by verdict; a name that looks like HTML stays text."""
+    report = write_report(
+        tmp_path / "report", {"all": {"recall": (0.8, 0.7, 0.9)}, "<b>dark": {"recall": (0.5, 0.4, 0.6)}}
+    )
+    gained = [gate_answer("<b>dark", 100, (0.01 * d, 0.0, 0.02 * d), d, v) for d, v in ((1, "admit"), (2, "hold"))]
+    unmeasured = gate_answer("<b>dark", 100, (None, None, None), 3, "reject")
+    paths = [tmp_path / f"{day}.json" for day in (1, 2, 3)]
+    for path, one in zip(paths, [*gained, unmeasured], strict=True):
+        path.write_text(json.dumps(one))
+    assert main([str(report), "--worlds", "10", "--history", *map(str, paths)]) == 0
+    page = (report / "budget.html").read_text()
+    assert "<b>" not in page
+    assert "&lt;b&gt;dark, 1 of 3 not measured" in page
+    assert [page.count(f'<g class="{verdict}">') for verdict in ("admit", "hold", "reject")] == [1, 1, 0]
+    assert "300 frames" in page
