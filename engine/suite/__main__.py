@@ -92,7 +92,11 @@ def _make(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     if job.workers > 1 and complete_dataset(recipe, job) is None:
         say("other workers still make their part; check it when all is there")
         return 0
-    return _tell(check_suite(arguments.name, suite, job.out or default_out(recipe)), say)
+    out = job.out or default_out(recipe)
+    code = _tell(check_suite(arguments.name, suite, out), say)
+    if not code:
+        say(f"hold models to it: python -m engine.suite pin {arguments.name} {out}")
+    return code
 
 
 def _check(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
