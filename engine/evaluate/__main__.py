@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from engine.collect.refs import dataset_path
 from engine.dataset.__main__ import say
@@ -18,7 +19,7 @@ from engine.evaluate.evaluate import Measurement, measure_slices
 from engine.evaluate.failures import failures_of
 from engine.evaluate.figures import Part
 from engine.evaluate.images import measure_images
-from engine.evaluate.match import Matches, match
+from engine.evaluate.match import match
 from engine.evaluate.page import write_evaluation_page
 from engine.evaluate.predictions import read_predictions
 from engine.evaluate.report import (
@@ -32,7 +33,7 @@ from engine.evaluate.report import (
     table_lines,
 )
 from engine.evaluate.slices import SliceReader, read_slices
-from engine.evaluate.truth import Truth, read_truth
+from engine.evaluate.truth import read_truth
 from engine.write.files import TEMPORARY, publish, remove_tree
 from engine.write.tables import parquet_bytes
 
@@ -107,7 +108,8 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     failures = failures_of(truth, matches, predictions, arguments.worst, settings.score)
     report = plain_report(truth, matches.task, measured, compared, scores, settings, failures)
     report["predictions"] = str(arguments.predictions.absolute())
-    _write(out, truth, matches, {
+    tables = {MATCHES: match_table(truth, matches), PREDICTIONS: prediction_table(truth, matches, predictions)}
+    _write(out, tables, {
         REPORT: [(json.dumps(report, indent=1) + "\n").encode()],
         PAGE: write_evaluation_page(truth, report, failures, arguments.predictions.name),
     })  # fmt: skip
@@ -130,9 +132,8 @@ def _run_noted(arguments: argparse.Namespace) -> int:
         return run(arguments, say)
 
 
-def _write(out: Path, truth: Truth, matches: Matches, files: Mapping[str, Iterable[bytes]]) -> None:
+def _write(out: Path, tables: Mapping[str, pa.Table], files: Mapping[str, Iterable[bytes]]) -> None:
     """Write the tables, then the files, the report last."""
-    tables = {MATCHES: match_table(truth, matches), PREDICTIONS: prediction_table(truth, matches)}
     try:
         for name, table in tables.items():
             publish(out, out / name, [parquet_bytes(table)])

@@ -16,6 +16,7 @@ from engine.errors import UserError
 from engine.evaluate.figures import LOOSE
 from engine.evaluate.match import Matches
 from engine.evaluate.predictions import Predictions
+from engine.evaluate.shapes import box_of
 from engine.evaluate.truth import Truth
 from engine.formats.record import Mask
 from engine.view.color import colorize, read_values
@@ -116,12 +117,7 @@ def _shape(kind: str, text: str, entry: Mapping[str, Any]) -> Shape:
         (float(x), float(y)) for x, y, v in zip(points[::3], points[1::3], points[2::3], strict=True) if v > 0
     )
     mask = entry.get("segmentation")
-    box = entry.get("bbox")
-    if box is None and isinstance(mask, dict):
-        rows, columns = np.nonzero(_decoded(mask))
-        if len(rows):
-            box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
-    place = None if box is None else (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+    place = None if shown and entry.get("bbox") is None else box_of(entry)
     return Shape(kind, text, place, mask if isinstance(mask, dict) else None, shown)
 
 

@@ -5,8 +5,6 @@ Plain SVG and small pictures inside it, no script, no other file. Names come fro
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -15,6 +13,7 @@ from typing import Any
 from engine.evaluate.bars import bar
 from engine.evaluate.failures import COLORS, Failure, Shape, picture_uri
 from engine.evaluate.truth import Truth
+from engine.view.standalone import head
 
 LABELS = {
     "recall": "recall", "precision": "precision", "AP": "AP", "AP50": "AP50", "false_alarms": "false alarms a picture",
@@ -53,14 +52,9 @@ def write_evaluation_page(
     truth: Truth, report: Mapping[str, Any], failures: Sequence[Failure], title: str
 ) -> Iterator[bytes]:
     """Yield the page in parts; `report` is the plain report that is written as JSON."""
-    style = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'"
     settings = report["settings"]
+    yield head(f"{title} - evaluation", STYLE)
     yield (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
-        f"<title>{escape(title)} - evaluation</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
         f"<h1>{escape(title)} on {escape(truth.dataset.name)}</h1>\n"
         f"<p>{escape(report['dataset_id'])}; {report['images']} pictures in {report['groups']} independent groups, by "
         f"{escape(report['group_by'])}; compared by {escape(report['compared_by'])}; predictions with a score of "

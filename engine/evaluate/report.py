@@ -16,7 +16,8 @@ from engine.evaluate.failures import Failure
 from engine.evaluate.figures import LOOSE
 from engine.evaluate.images import ImageScores
 from engine.evaluate.match import Matches
-from engine.evaluate.predictions import Task
+from engine.evaluate.predictions import Predictions, Task
+from engine.evaluate.shapes import box_of
 from engine.evaluate.truth import Truth
 from engine.plain import to_plain
 
@@ -83,8 +84,8 @@ def match_table(truth: Truth, matches: Matches) -> pa.Table:
     })  # fmt: skip
 
 
-def prediction_table(truth: Truth, matches: Matches) -> pa.Table:
-    """Return a row a prediction: what it found with an overlap of 0.5, null: nothing."""
+def prediction_table(truth: Truth, matches: Matches, predictions: Predictions) -> pa.Table:
+    """Return a row a prediction: where it is, and what it found with an overlap of 0.5, null: nothing."""
     rows = matches.found_truth[:, LOOSE].tolist()
     keys = [truth.instance[row] if row >= 0 else None for row in rows]
     return pa.table({
@@ -94,6 +95,9 @@ def prediction_table(truth: Truth, matches: Matches) -> pa.Table:
         "is_defect": pa.array([None if key is None else key[1] for key in keys], pa.bool_()),
         "truth_id": pa.array([None if key is None else key[2] for key in keys], pa.int64()),
         "ignored": pa.array(matches.found_ignored[:, LOOSE], pa.bool_()),
+        "bbox": pa.array(
+            [box_of(predictions.instances[entry]) for entry in matches.found_entry.tolist()], pa.list_(pa.float64(), 4)
+        ),
     })  # fmt: skip
 
 

@@ -23,6 +23,20 @@ def keypoint_sigmas(categories: Mapping[int, Mapping[str, Any]]) -> dict[int, li
     }
 
 
+def box_of(entry: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """Return x, y, width and height [px] of a prediction: its box, or around its mask or keypoints; None: of nothing."""
+    box = entry.get("bbox")
+    if box is None and isinstance(entry.get("segmentation"), Mapping):
+        from pycocotools import mask as coco_mask
+
+        box = coco_mask.toBbox(entry["segmentation"]).tolist()
+        box = box if box[2] > 0 else None
+    elif box is None and entry.get("keypoints"):
+        across, down = entry["keypoints"][::3], entry["keypoints"][1::3]
+        box = [min(across), min(down), max(across) - min(across), max(down) - min(down)]
+    return None if box is None else (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+
+
 def check_shapes(
     predictions: Predictions,
     images: Mapping[int, Mapping[str, Any]],

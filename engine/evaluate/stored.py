@@ -45,7 +45,7 @@ class StoredReport:
         return pq.read_table(self.folder / MATCHES)
 
     def predictions(self) -> pa.Table:
-        """Return a row a prediction: frame_id class score is_defect truth_id ignored."""
+        """Return a row a prediction: frame_id class score is_defect truth_id ignored bbox."""
         return pq.read_table(self.folder / PREDICTIONS)
 
 

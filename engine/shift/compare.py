@@ -153,7 +153,7 @@ def _scores(
 
 
 def _result(cue: str, found: list[Scores], null: list[Scores], enough: bool) -> CueResult:
-    auc = _auc_measure([s.auc for s in found], [s.auc for s in null], enough)
+    auc = auc_measure([s.auc for s in found], [s.auc for s in null], enough)
     mmd2 = float(np.median([s.mmd2 for s in found]))
     nulls = [s.mmd2 for s in null]
     mmd = Measure(mmd2, min(nulls), max(nulls), enough and mmd2 > max(nulls), enough)
@@ -168,7 +168,8 @@ def _result(cue: str, found: list[Scores], null: list[Scores], enough: bool) -> 
     return CueResult(cue, verdict, _words(cue, verdict, auc), auc, mmd, *near)
 
 
-def _auc_measure(found: list[float | None], null: list[float | None], enough: bool) -> Measure:
+def auc_measure(found: list[float | None], null: list[float | None], enough: bool) -> Measure:
+    """Return the AUC of a comparison, given those of some halves, beside those of halves of the reference."""
     values, halves = [a for a in found if a is not None], [a for a in null if a is not None]
     if not values or len(halves) < 2:
         return Measure(None, None, None, False, False)
