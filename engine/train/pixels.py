@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from engine.errors import UserError
 from engine.plain import from_plain
-from engine.train.components import Thresholds, found_in
+from engine.train.components import found_in
 from engine.train.filters import Bank, Features
 from engine.train.labelled import LabelledPicture, classes_of, read_labelled, read_wanted, write_predictions
 from engine.train.masks import rle_of
