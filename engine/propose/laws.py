@@ -94,14 +94,14 @@ def raised(column: Column, rates: Floats, power: float) -> Floats:
     return np.asarray(shares / shares.sum()) if shares.sum() > 0.0 else column.base
 
 
-def presence_of(columns: Sequence[Column], rows: Rows, kinds: Mapping[str, float], satisfied: Flags, sampled: Floats) -> dict[str, tuple[Column, Floats]]:
+def presence_of(columns: Sequence[Column], rows: Rows, kinds: Mapping[str, float], satisfied: Flags | Floats, sampled: Floats) -> dict[str, tuple[Column, Floats]]:
     """Return entries of defects that bear a target of instances.
 
     Args:
         columns: Of the recipe.
         rows: Pictures.
         kinds: Share of the satisfying instances by entry.
-        satisfied: [picture].
+        satisfied: [picture], or how much.
         sampled: [picture].
     """
     found = {}

@@ -1,7 +1,7 @@
 """From failures on real pictures to what a scene should draw: the rendered instances that measure most like them.
 
 Rejection with summary statistics (approximate Bayesian computation; Beaumont, Zhang, Balding, Genetics 162, 2002): of
-the rendered instances of the class, the `NEAREST` nearest in measured columns are accepted. A failure that lies farther
+the rendered instances of the class, the `NEAREST` nearest in measured columns are accepted (of few, a tenth). A failure that lies farther
 from all of them than 99 % of rendered instances lie from the nearest one of another world is not reachable: the scene
 cannot show it, whatever its laws say.
 """
@@ -23,11 +23,12 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-NEAREST = 50
+NEAREST = 50  # accepted for a failure, but of few
+MOST_ACCEPTED, LEAST_ACCEPTED = 0.1, 10  # at most this share of them, if that is not fewer than so many
 FAR = 0.99  # quantile of the distances between rendered instances of different worlds
 IQR_OF_NORMAL = 1.349
 NEIGHBOURS = 64  # that are looked at for one of another world, at first
-LEVEL = 0.01  # of the test that a column differs among the accepted
+LEVEL = 0.05  # of the test that any column differs among the accepted (Bonferroni)
 PARTS = 4  # of [0, 1] that the test counts in
 LEAST_ROWS = 20  # rendered instances of a class, for distances to mean something
 
@@ -129,7 +130,7 @@ def reach(real: Measured, failing: Flags, group: Ints, synthetic: Measured, worl
         compared |= set(space.names)
         points, queries = space.of(synthetic, own), space.of(real, query)
         limit = farthest(points, world[own])
-        distance, index = nearest(points, queries, NEAREST)
+        distance, index = nearest(points, queries, accepted_count(len(points)))
         inside = distance[:, 0] <= limit
         reachable[np.flatnonzero(query)[inside]] = True
         _, number, count = np.unique(group[query], return_inverse=True, return_counts=True)
@@ -151,6 +152,11 @@ def space_of(real: Measured, query: Flags, synthetic: Measured, own: Flags) -> S
     return Space(
         tuple(kept), np.array([quartiles[name][1] for name in kept]), np.array([scale[name] for name in kept])
     )  # fmt: skip
+
+
+def accepted_count(count: int) -> int:
+    """Return how many of so many rendered instances are accepted for a failure."""
+    return min(NEAREST, max(LEAST_ACCEPTED, int(MOST_ACCEPTED * count)))
 
 
 def farthest(points: Floats, world: Ints) -> float:
@@ -183,7 +189,6 @@ def telling_columns(columns: Sequence[Column], rows: Rows, accepted: Floats, mos
     from scipy.stats import chi2
 
     found: list[tuple[float, str, Column]] = []
-    size = effective_size(accepted, rows.world)
     for column in columns:
         bins = rows.bins[column.key]
         there = bins != MISSING
@@ -199,9 +204,10 @@ def telling_columns(columns: Sequence[Column], rows: Rows, accepted: Floats, mos
             continue
         new, before = (own / own.sum() for own in counts)
         filled = before > 0.0
+        size = effective_size(accepted * there.any(axis=1), rows.world)
         statistic = size * float((((new - before) ** 2)[filled] / before[filled]).sum())
         p = float(chi2.sf(statistic, max(int(filled.sum()) - 1, 1)))
-        if p < LEVEL:
+        if p < LEVEL / len(columns):
             found.append((p, column.key, column))
     return [column for _, _, column in sorted(found, key=lambda one: one[:2])[:most]]
 

@@ -143,7 +143,8 @@ def shown_by_slice(name: str, own: Slice) -> Predicate:
 
     def shown(dataset: Path, truth: Truth) -> Shown:
         part: Part = SliceReader(dataset, truth).part(name, own)[0]
-        return part.truth, part.image
+        frames = truth.frame_id[part.image]
+        return part.truth & np.isin(np.array([key[0] for key in truth.instance], np.int64), frames), part.image
 
     return shown
 
