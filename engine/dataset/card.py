@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     from engine.lineage.document import markdown, page
     from engine.lineage.pages import card_of, contact_sheet
     from engine.lineage.search import search
+    from engine.lineage.verdicts import verdict_blocks
     from engine.recipe import Recipe
     from engine.sharing.assets import asset_table
     from engine.write.reports import write_report
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
         table = asset_table(out, scene_folders(arguments.scenes))
         licences = {row.path: f"{row.licence}; {row.provenance}" for row in table.rows if row.licence}
     blocks = card_of(version, [(before, list(changes(before, version))) for before in befores], licences)
+    blocks += verdict_blocks(out)
     if arguments.html is None:
         say(markdown(blocks).rstrip("\n"))
         return 0

@@ -23,7 +23,7 @@ from engine.gate.distribution import check_distribution
 from engine.gate.integrity import check_integrity, check_licences, check_privacy, check_taxonomy
 from engine.gate.page import gate_page
 from engine.gate.purity import check_coverage, check_purity
-from engine.gate.repeats import check_judges, check_known, check_training, check_within, judges_of
+from engine.gate.repeats import PixelHashes, check_judges, check_known, check_training, check_within, judges_of
 from engine.gate.request import Request, check_apart, manifest_of, named
 from engine.gate.rule import MOST_HOLDS, Decision
 from engine.gate.utility import decided, judge, plain_gains, utility_check
@@ -108,10 +108,11 @@ def _checks_before(request: Request) -> Iterator[Check]:
     yield check_privacy(request.batch, request.accepted)
     yield check_licences(request.batch, request.scenes, request.accepted)
     batch, judges = open_pictures(request.batch), judges_of(request.holdout, request.tests)
-    check_training(request.against, judges)
+    hashes = PixelHashes()
+    check_training(request.against, judges, hashes)
     yield check_within(batch, request.most_repeated)
-    yield check_judges(batch, judges)
-    yield check_known(batch, request.against, request.most_repeated)
+    yield check_judges(batch, judges, hashes)
+    yield check_known(batch, request.against, request.most_repeated, hashes)
     if request.target == ALL:
         yield Check("G3", "purity", "skipped", True, "the target is everything")
     else:

@@ -41,20 +41,32 @@ def check_within(batch: Pictures, most: float) -> Check:
     return Check("G2", "near_duplicates", "pass", True, words, facts)
 
 
-def check_judges(batch: Pictures, judges: Sequence[tuple[str, Pictures]]) -> Check:
+class PixelHashes:
+    """Hashes of decoded pixels, of each dataset once."""
+
+    def __init__(self) -> None:
+        self._of: dict[Path, dict[int, str]] = {}
+
+    def of(self, pictures: Pictures) -> dict[int, str]:
+        """Return a hash of the pixels of every frame; see `pixel_hashes`."""
+        if pictures.out not in self._of:
+            self._of[pictures.out] = pixel_hashes(pictures)
+        return self._of[pictures.out]
+
+
+def check_judges(batch: Pictures, judges: Sequence[tuple[str, Pictures]], hashes: PixelHashes) -> Check:
     """Return whether the batch shares no picture and no group with what models are judged by."""
-    own = pixel_hashes(batch)
     facts: dict[str, Any] = {}
     leaks: list[str] = []
     for role, other in judges:
-        leak, facts[f"{role} {other.name}"] = _leaks(batch, own, other)
+        leak, facts[f"{role} {other.name}"] = _leaks(batch, other, hashes)
         leaks += [f"{words} of the {role} {other.name}" for words in leak]
     if leaks:
         return Check("G2", "leaks", "fail", True, f"the batch shows {'; '.join(leaks)}", facts)
     return Check("G2", "leaks", "pass", True, "no picture and no group of what models are judged by", facts)
 
 
-def check_training(folders: Sequence[Path], judges: Sequence[tuple[str, Pictures]]) -> None:
+def check_training(folders: Sequence[Path], judges: Sequence[tuple[str, Pictures]], hashes: PixelHashes) -> None:
     """Refuse training data that share a picture with what models are judged by: no gain would mean anything.
 
     Raises:
@@ -62,9 +74,8 @@ def check_training(folders: Sequence[Path], judges: Sequence[tuple[str, Pictures
     """
     for folder in folders:
         pictures = open_pictures(folder)
-        own = pixel_hashes(pictures)
         for role, other in judges:
-            leak, _ = _leaks(pictures, own, other, by_look=False)
+            leak, _ = _leaks(pictures, other, hashes, by_look=False)
             if leak:
                 raise UserError(
                     f"--against {folder} shows {' and '.join(leak)} of the {role} {other.out}, so that no figure would "
@@ -72,15 +83,15 @@ def check_training(folders: Sequence[Path], judges: Sequence[tuple[str, Pictures
                 )
 
 
-def check_known(batch: Pictures, against: Sequence[Path], most: float) -> Check:
+def check_known(batch: Pictures, against: Sequence[Path], most: float, hashes: PixelHashes) -> Check:
     """Return whether the batch is something that is not trained on yet."""
-    own = pixel_hashes(batch)
+    own = hashes.of(batch)
     count = len(batch.frame_id)
     facts: dict[str, Any] = {}
     why: list[str] = []
     for folder in against:
         other = open_pictures(folder)
-        theirs = set(pixel_hashes(other).values())
+        theirs = set(hashes.of(other).values())
         same = sum(digest in theirs for digest in own.values())
         worlds = _shared_worlds(batch, other)
         total = len(np.unique(batch.world))
@@ -110,10 +121,10 @@ def pixel_hashes(pictures: Pictures) -> dict[int, str]:
 
 
 def _leaks(
-    own: Pictures, hashes: dict[int, str], other: Pictures, *, by_look: bool = True
+    own: Pictures, other: Pictures, hashes: PixelHashes, *, by_look: bool = True
 ) -> tuple[list[str], dict[str, Any]]:
-    theirs = set(pixel_hashes(other).values())
-    equal = [frame for frame, digest in hashes.items() if digest in theirs]
+    theirs = set(hashes.of(other).values())
+    equal = [frame for frame, digest in hashes.of(own).items() if digest in theirs]
     pairs = find_duplicates([own], other, BITS, within=False).pairs if by_look else ()
     groups = _shared_groups(own, other)
     facts = {

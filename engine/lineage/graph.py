@@ -20,6 +20,7 @@ from engine.lineage.ledger import read_entries
 from engine.lineage.node import NODE, RunNode, read_node
 from engine.lineage.search import Found, FoundExport
 from engine.lineage.tamper import COMPLETE
+from engine.lineage.verdicts import verdicts
 from engine.recipe import Recipe
 from engine.write.begin import HEADER, MANIFEST, RECIPE
 from engine.write.record import FileFact
@@ -104,6 +105,7 @@ def build(folder: Path, found: Found) -> Graph:
         _add_evaluations(graph, found, node)
     else:
         raise UserError(f"{folder} is neither a dataset nor a run: it has no {HEADER} and no {NODE}")
+    _add_verdicts(graph, found)
     graph.notes += found.notes
     return graph
 
@@ -271,6 +273,16 @@ def _add_weights(graph: Graph, maker: str, fact: FileFact, kind: str = "weights"
     name = graph.add(Node(f"file_{fact.sha256[:SHORT]}", "entity", kind, fact.path, plain))
     graph.join(name, "wasGeneratedBy", maker)
     return name
+
+
+def _add_verdicts(graph: Graph, found: Found) -> None:
+    """Add what the gate said of the datasets of the graph."""
+    for dataset, (place, _) in found.datasets.items():
+        for one in verdicts(place) if dataset in graph.nodes else ():
+            facts = {"why": one.reasons, "target": one.facts.get("target"), "sha256": one.facts.get("evidence")}
+            title = f"{one.verdict} by the gate"
+            graph.add(Node(f"verdict_{one.hash[:SHORT]}", "activity", "verdict", title, facts, None, one.time))
+            graph.join(f"verdict_{one.hash[:SHORT]}", "used", dataset)
 
 
 def _add_evaluations(graph: Graph, found: Found, run: RunNode) -> None:

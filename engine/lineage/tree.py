@@ -13,6 +13,7 @@ SAID = {  # kind -> facts that its line says
     "asset": ("sha256",), "shard": ("frames",), "reason": ("why",), "export": (), "weights": ("sha256",),
     "report": ("sha256",), "make": ("python", "simd"), "training": ("state", "metrics"),
     "evaluation": ("state", "metrics"), "program": ("commit", "source_sha256"), "taxonomy": (),
+    "verdict": ("why", "sha256"),
 }  # fmt: skip
 HASHES = {"sha256", "commit", "source_sha256"}
 
