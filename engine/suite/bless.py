@@ -25,6 +25,7 @@ class Training:
     id: str
     sha256: str  # of its record
     name: str  # of its folder then, for people
+    datasets: tuple[str, ...]  # ids of those that it lists
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def read_training(folder: Path | None) -> Training | None:
     node = read_node(folder)
     if node.kind != "training" or node.state != "finished":
         raise UserError(f"--run {folder} is a {node.kind} that has {node.state}; expected a finished training")
-    return Training(node.id, node.sha256, folder.absolute().name)
+    return Training(node.id, node.sha256, folder.absolute().name, tuple(ref.dataset_id for ref in node.datasets))
 
 
 def bless(place: Place, pinned: Pinned, predictions: Path, run: Training | None, why: str) -> Blessing:

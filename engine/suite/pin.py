@@ -69,20 +69,25 @@ def pin(request: PinRequest, say: Callable[[str], None]) -> tuple[Place, Pinned]
         say("not pinned: make worlds that are what it says (make NAME --pure N), or ask for less with --share")
         return None
     made = _describe(request, folder, checked, before)
-    if request.is_locked and find_lock(folder) is None:
-        held = lock(folder, request.name, f"pinned as the suite {request.name}")
-        say(f"{held.benchmark_id}: the dataset is locked, every read of it is noted (engine.dataset lock --show)")
     place, is_new = keep_pinned(request.store, made)
+    if is_new:
+        _note(place, made)
+    if request.is_locked and find_lock(folder) is None:
+        held = lock(folder, request.name, f"pinned as the suite {place}")
+        say(f"{held.benchmark_id}: the dataset is locked, every read of it is noted (engine.dataset lock --show)")
     if not is_new:
         say(f"{place} is this suite already: {made.suite_id}")
         return place, read_pinned(place)
-    facts = {"suite_id": made.suite_id, "dataset_id": made.data.dataset_id, "engine": made.data.engine}
-    note(place, PIN, {**facts, "bridges": made.bridges})
     for line in pinned_lines(place, made):
         say(line)
     if len(known := versions(request.store, request.name)) > 1 and not made.bridges:
         say(f"it is not compared with {request.name}@{known[-2]}: --bridges {request.name}@{known[-2]} joins them")
     return place, made
+
+
+def _note(place: Place, made: Pinned) -> None:
+    facts = {"suite_id": made.suite_id, "dataset_id": made.data.dataset_id, "engine": made.data.engine}
+    note(place, PIN, {**facts, "bridges": made.bridges})
 
 
 def pinned_lines(place: Place, pinned: Pinned) -> list[str]:

@@ -44,6 +44,11 @@ class Ran:
     blessed: tuple[Blessing, Path] | None
     is_locked: bool  # whether the dataset still is a locked holdout
 
+    @property
+    def is_trained_on_it(self) -> bool:
+        """Whether the training that made the predictions lists the suite's dataset."""
+        return self.run is not None and self.pinned.data.dataset_id in self.run.datasets
+
 
 class Bench:
     """A pinned suite that is open: its data are checked and its ground truth is read."""
@@ -116,7 +121,18 @@ def run_suite(place: Place, predictions: Path, run: Training | None, dataset: Pa
         find_lock(bench.dataset) is not None,
     )  # fmt: skip
     facts = plain_run(ran)
-    kept = ("suite_id", "predictions_sha256", "run", "blessed_sha256", "metric", "verdict", "value", "gain", "engine")
+    kept = (
+        "suite_id",
+        "predictions_sha256",
+        "run",
+        "blessed_sha256",
+        "metric",
+        "verdict",
+        "value",
+        "gain",
+        "is_trained_on_it",
+        "engine",
+    )
     note(place, RUN, {name: facts[name] for name in kept})
     return ran
 
@@ -153,7 +169,8 @@ def plain_run(ran: Ran) -> dict[str, Any]:
         "predictions": str(ran.predictions.absolute()), "predictions_sha256": ran.predictions_sha256,
         "run": None if ran.run is None else ran.run.id,
         "blessed_sha256": None if ran.blessed is None else ran.blessed[0].predictions_sha256,
-        "is_locked": ran.is_locked, "engine": __version__,
+        "is_locked": ran.is_locked,
+        "is_trained_on_it": ran.is_trained_on_it, "engine": __version__,
     }  # fmt: skip
 
 
@@ -162,6 +179,8 @@ def run_lines(ran: Ran) -> list[str]:
     verdict = ran.verdict
     sizes = f"{verdict.images} pictures, {verdict.groups} groups, {verdict.instances} instances"
     lines = [f"{verdict.word.upper():<12} {ran.place}: {_words(ran)}{verdict.why}; {sizes}"]
+    if ran.is_trained_on_it:
+        lines.append(f"{'':<12} its training lists the suite's dataset: what was learned by heart is no answer")
     if not ran.is_locked:
         lines.append(f"{'':<12} its dataset is no locked holdout: reads of it are not noted")
     return lines

@@ -12,10 +12,12 @@ from scipy.stats import binomtest
 
 from engine.config import compose
 from engine.errors import UserError
+from engine.evaluate.slices import SEEN_DEFECTS
 from engine.query import connect, frames_where, open_index
 from engine.suite.__main__ import main
 from engine.suite.check import check_suite, wilson
 from engine.suite.config import Suite, read_suite, suite_names
+from engine.suite.pinned import Judged
 
 FRAMES = pa.table({
     "frame_id": [0, 1, 2, 3], "world": [0, 0, 1, 1], "step": [0, 0, 0, 0], "lum_mean": [0.1, 0.5, 0.2, None],
@@ -129,6 +131,34 @@ def test_the_command_fails_for_a_dataset_that_is_not_what_it_says(
     assert capsys.readouterr().out.startswith("FAILS dark: 2 of 4 frames")
     assert main(["--config-dir", str(own), "check", "drak", str(dataset)]) == 2
     assert "there is no suite 'drak'; there are dark" in capsys.readouterr().err
+
+
+def _empty(**kinds: pa.DataType) -> pa.Table:
+    return pa.schema(kinds).empty_table()
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_what_a_shipped_suite_judges_can_be_asked_of_an_index(name: str) -> None:
+    """Of columns that docs/formats.md names; empty tables are enough for DuckDB to refuse what is not there."""
+    whole, number, text, flag = pa.int64(), pa.float64(), pa.string(), pa.bool_()
+    place = {"frame_id": whole, "world": whole, "step": pa.int32(), "camera": pa.int32()}
+    seen = {"class": text, "prim_path": text, "inst_id": pa.int32(), "area_px": pa.int32()}
+    measured = {"lum_mean": number, "lum_p05": number, "sat_frac": number, "camera_blur_px": number}
+    drawn = {"p.person_to_forklift.distance_m": number, "p.person_to_forklift.of": whole}
+    connection = connect({
+        "frames": _empty(**place, width=whole, height=whole, **measured),
+        "worlds": _empty(world=whole, step=pa.int32(), **drawn, **{"p.daylight.elevation_deg": number}),
+        "instances": _empty(
+            **place, **seen, occluder=pa.int32(), occlusion=number, in_frame_px=whole,
+            world_from_object=pa.list_(number, 12),
+        ),
+        "defects": _empty(**place, **seen, defect_id=pa.int32(), near_miss=flag, cnr=number),
+    })  # fmt: skip
+    connection.execute(SEEN_DEFECTS)
+    suite = read_suite(name)
+    judged = Judged(suite.where, suite.instances, "world", 0.0, 500, 0)
+    joined = "SELECT i.truth_id FROM frames f JOIN worlds w USING (world, step) JOIN seen i ON i.frame_id = f.frame_id"
+    assert connection.execute(f"{joined} WHERE ({judged.slice.where})").fetchall() == []
 
 
 @pytest.mark.parametrize("name", suite_names())

@@ -332,6 +332,15 @@ def test_a_bridge_is_of_one_model(team: Team, tmp_path: Path, capsys: pytest.Cap
     assert team("bridge", "night", "--predictions", path, "--run", runs[0]) == 0
 
 
+def test_a_training_on_the_suites_own_dataset_is_said(
+    team: Team, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training_run(tmp_path / "run", datasets=[team.dark]).finish()
+    path = team.file("found.json", answers(team.dark))
+    assert team("run", "dark", "--predictions", path, "--run", tmp_path / "run") == 0
+    assert "its training lists the suite's dataset" in capsys.readouterr().out
+
+
 def test_a_dataset_that_is_not_what_a_suite_says_is_not_pinned(team: Team, capsys: pytest.CaptureFixture[str]) -> None:
     assert team.pin("gloomy", team.bright, "--where", DARK, "--share", 0.5) == 1
     assert "FAILS gloomy: 0 of 36 frames" in capsys.readouterr().out
