@@ -14,10 +14,12 @@ from engine.loop.page import loop_page
 from engine.loop.report import drawing_of, plain_loop
 from engine.loop.runner import FAILED, run_stages
 from engine.loop.state import locked, read_state
+from engine.loop.tiles import TileCircle
 from engine.provenance import source_sha256
 from engine.write.reports import write_json, write_report
 
 JSON, PAGE = "loop.json", "loop.html"
+LABELS = "annotations.json"
 CLOSED, ENDED, BROKEN = 0, 1, 2
 
 
@@ -25,9 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the circle and return its exit code: 0 closed, 1 ended by an answer such as hold, 2 failed."""
     parser = argparse.ArgumentParser(
         prog="python -m engine.loop",
-        description="Run the whole circle: generate, train, evaluate, discover, propose, generate, gate, retrain, evaluate.",
+        description="Run the whole circle: train, evaluate, discover, propose, generate, gate, train again.",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder; the same command goes on from what is there")  # fmt: skip
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder; the same command goes on from what is there"
+    )
     parser.add_argument("--real", type=Path, metavar="DIR", help="run it on these real tiles (COCO) instead")
     parser.add_argument("--any-program", action="store_true", help="keep what an earlier version of the program made")
     size = Size()
@@ -43,7 +47,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the circle, write its report and return the exit code."""
-    circle = Circle(arguments.out, Size(**{name: getattr(arguments, name) for name in vars(Size())}))
+    size = Size(**{name: getattr(arguments, name) for name in vars(Size())})
+    circle = Circle(arguments.out, size)
+    if arguments.real is not None:
+        if not (arguments.real / LABELS).is_file():
+            raise UserError(
+                f"--real {arguments.real}: there is no {LABELS}; name a folder of COCO pictures with surfaces"
+            )
+        circle = TileCircle(arguments.out, size, real=arguments.real)
     with locked(arguments.out):
         program = "any" if arguments.any_program else source_sha256()
         ended = run_stages(arguments.out, circle.stages(), say, program=program)

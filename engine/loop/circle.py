@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -50,6 +50,10 @@ class Circle:
     out: Path
     size: Size = Size()
 
+    slices: ClassVar[Mapping[str, Any]] = SLICES  # what is known beforehand
+    planted: ClassVar[str | None] = PLANTED
+    learned: ClassVar[str] = "base"  # what the first model learns from
+
     def at(self, name: str) -> Path:
         """Return a folder or file of the loop."""
         return self.out / name
@@ -59,12 +63,12 @@ class Circle:
         return [
             lambda: self.rendered("base", BRIGHT, self.size.base, 1, "what the first model learns from"),
             lambda: self.rendered("validation", FIELD, self.size.validation, 2, "what finds weaknesses and decides"),
-            lambda: self.locked_test(),
+            self.locked_test,
             lambda: self.trained("first", ("base",), "a model of bright pictures"),
             lambda: self.evaluated("before", "validation", "first", 0, "where is the first model wrong?"),
             self.discovered, self.proposed, self.budgeted, self.batch, self.gated,
             lambda: self.trained("second", ("base", "batch"), "the same model, with the batch"),
-            lambda: self.evaluated("test-before", "test", "first", 1, "the first model on pictures that decided nothing"),
+            lambda: self.evaluated("test-before", "test", "first", 1, "the first on pictures that decided nothing"),
             lambda: self.evaluated("test-after", "test", "second", 1, "and the second", against="first"),
             self.suite,
             self.lineage,
@@ -132,7 +136,7 @@ class Circle:
 
     def proposed(self) -> Stage:
         """Return the stage that writes the next recipe for the weakest slice that was found."""
-        target, found, out = self.target(), self.at("discovery") / "discovered.yaml", self.at("proposal")
+        target, found, out = self.target(), self.all_slices(), self.at("proposal")
         command = ("engine.propose", str(self.at("before")), "--slices", str(found), "--slice", target,
                    "--preflight", str(self.size.preflight), "--out", str(out))  # fmt: skip
         return Stage(
@@ -152,7 +156,7 @@ class Circle:
         )  # fmt: skip
 
     def batch(self) -> Stage:
-        """Return the stage that renders the batch: worlds of the new laws, going on from the pre-flight, and of the old."""
+        """Return the stage that renders the batch: worlds of the new laws, after the pre-flight, and of the old."""
         made, out = self.proposal(), self.at("batch")
         worlds = max(self.worlds_of_target(), self.size.preflight)
         base = max(round(worlds * made["base_share"] / (1.0 - made["base_share"])), 1)
@@ -160,21 +164,24 @@ class Circle:
         folders = tuple(_out_of(command) for command in (targeted, kept))
         join = ("engine.dataset", "merge", *map(str, folders), "--out", str(out))
         return Stage(
-            "generate-batch", f"{worlds} worlds towards the target, {base} of the laws as they were", (targeted, kept, join),
-            (self.at("proposal") / "proposal.json", self.at("budget") / "budget.json"), (out / "manifest.json",), (out,),
+            "generate-batch", f"{worlds} worlds towards the target, {base} of the laws as they were",
+            (targeted, kept, join), (self.at("proposal") / "proposal.json", self.at("budget") / "budget.json"),
+            (out / "manifest.json",), (out,),
         )  # fmt: skip
 
     def gated(self) -> Stage:
         """Return the stage that asks whether the batch enters training."""
         slices, out = self.all_slices(), self.at("gate")
-        sets = {name: self.at(name) for name in ("batch", "base", "validation", "test", "proposal")}
-        command = ("engine.gate", str(sets["batch"]), "--against", str(sets["base"]), "--holdout", str(sets["validation"]),
-                   "--test", str(sets["test"]), "--proposal", str(sets["proposal"]), "--slices", str(slices),
-                   "--target", self.target(), "--protect", *SLICES, "--seeds", str(self.size.seeds), "--out", str(out))  # fmt: skip
+        sets = {name: self.at(name) for name in ("batch", self.learned, "validation", "test", "proposal")}
+        protected = [name for name in self.slices if name != self.target()]
+        command = ("engine.gate", str(sets["batch"]), "--against", str(sets[self.learned]), "--holdout",
+                   str(sets["validation"]), "--test", str(sets["test"]), "--proposal", str(sets["proposal"]),
+                   "--slices", str(slices), "--target", self.target(), "--protect", *protected,
+                   "--seeds", str(self.size.seeds), "--out", str(out))  # fmt: skip
         answers = {code: word for word, code in EXIT_CODES.items()}
         return Stage(
             "gate", "does the batch enter training?", (command,),
-            (sets["batch"], sets["base"], sets["validation"], sets["test"], slices), (out / "gate.json",), (out,),
+            (sets["batch"], sets[self.learned], sets["validation"], sets["test"], slices), (out / "gate.json",), (out,),
             goes_on=True, answers=answers, ends=frozenset(set(EXIT_CODES) - {"admit"}),
         )  # fmt: skip
 
@@ -201,7 +208,8 @@ class Circle:
         )
         return Stage(
             "suite", "is the second model at least the first, on the weakness alone?", commands,
-            (test, Path(first), Path(second)), (store,), (store, self.at("suite")), answers={0: DONE, 1: "fail", 3: "open"},
+            (test, Path(first), Path(second)), (store,), (store, self.at("suite")),
+            answers={0: "pass", 1: "fail", 3: "open"},
         )  # fmt: skip
 
     def lineage(self) -> Stage:
@@ -214,20 +222,26 @@ class Circle:
 
     def known_slices(self) -> Path:
         """Write the slices that are known beforehand, and return the file."""
-        return _written(self.at("named.yaml"), SLICES)
+        return written(self.at("named.yaml"), dict(self.slices))
 
     def all_slices(self) -> Path:
         """Write the known slices and the target, and return the file."""
-        found = _read_yaml(self.at("discovery") / "discovered.yaml")
-        return _written(self.at("slices.yaml"), {self.target(): found[self.target()], **SLICES})
+        target = self.target()
+        own = {target: self.slices.get(target) or _read_yaml(self.at("discovery") / "discovered.yaml")[target]}
+        return written(self.at("slices.yaml"), own | dict(self.slices))
 
     def target(self) -> str:
         """Return the confirmed slice with the strongest effect."""
-        found = read_json(self.at("discovery") / "discovery.json")
-        confirmed = [one for one in found["slices"] if one["confirmed"]]
+        confirmed = self.confirmed()
         if not confirmed:
             raise CircleEnds(NOTHING, f"no weak slice is confirmed; what was searched is in {self.at('discovery')}")
-        return str(max(confirmed, key=lambda one: one["strength"])["name"])
+        return confirmed[0]
+
+    def confirmed(self) -> list[str]:
+        """Return the slices that discovery confirmed, the strongest first."""
+        found = read_json(self.at("discovery") / "discovery.json")["slices"]
+        strongest = sorted((one for one in found if one["confirmed"]), key=lambda one: -one["strength"])
+        return [str(one["name"]) for one in strongest]
 
     def where(self) -> str:
         """Return the condition of the target."""
@@ -262,7 +276,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     return read
 
 
-def _written(path: Path, slices: dict[str, Any]) -> Path:
+def written(path: Path, slices: dict[str, Any]) -> Path:
     """Write slices unless the same are there: the time of a file that did not change says so."""
     from engine.write.reports import write_report
 

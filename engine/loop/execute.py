@@ -25,8 +25,9 @@ def execute(command: Sequence[str], log: Path, say: Say) -> tuple[int, float]:
     """
     path = os.pathsep.join(part for part in (str(ROOT), os.environ.get("PYTHONPATH", "")) if part)
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        text=True, errors="replace", env={**os.environ, "PYTHONPATH": path}, preexec_fn=_die_with_the_loop,
+        [sys.executable, "-u", "-m", *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL, text=True, errors="replace", env={**os.environ, "PYTHONPATH": path},
+        preexec_fn=_die_with_the_loop,  # noqa: PLW1509 - the loop has no threads
     )  # fmt: skip
     assert process.stdout is not None
     try:

@@ -21,13 +21,15 @@ from engine.loop.report import FIGURES
 STYLE = (
     GATE_STYLE
     + """
-.closed { color: #5fd38d; } .failed { color: #ff6b6b; } .other { color: #ffc857; } .target td:first-child { font-weight: 600; }
-.not-worse { color: #5fd38d; } pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 10px;
-  overflow-x: auto; font-size: 12px; } .wide { overflow-x: auto; background: #fff; border-radius: 6px; padding: 8px; }
+.closed { color: #5fd38d; } .failed { color: #ff6b6b; } .other { color: #ffc857; }
+.target td:first-child { font-weight: 600; } .not-worse { color: #5fd38d; }
+pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 10px; overflow-x: auto;
+  font-size: 12px; } .wide { overflow-x: auto; background: #fff; border-radius: 6px; padding: 8px; }
 """
 )
 assert STYLE.startswith(PLAIN_STYLE)
-SCALE = {"false_alarms": None}  # of figures that are no shares
+COUNTS = frozenset({"false_alarms"})  # figures that are no shares
+COLUMNS = ("slice", "pictures", "groups", "instances", "before", "after", "difference", "")
 SMALLEST_REACH = 0.02  # of an axis of differences
 
 
@@ -70,11 +72,11 @@ def _weakness(report: Mapping[str, Any]) -> Iterator[str]:
     effect = found["confirmation"]
     yield f"<h2>The weakness</h2>\n<p>Planted: {escape(found['where'])}; the first model was trained without.</p>\n"
     yield (
-        f"<p>Found by discovery, as {escape(report['target'])}: {escape(found['found'])}. {_span(effect['inside'])} of what is in "
-        f"it is missed, {_span(effect['outside'])} of the rest, {_span(effect['difference'])} more, in {effect['groups']} groups that the "
-        f"search did not see (p {found['p_holm']:.2g}, Holm).</p>\n"
-        f"<p>{found['of_planted']} of its {found['images']} pictures ({found['share']:.0%}) are of what was planted, of all pictures "
-        f"{found['share_of_all']:.0%}.</p>\n"
+        f"<p>Found by discovery, as {escape(report['target'])}: {escape(found['found'])}. {_span(effect['inside'])} of "
+        f"what is in it is missed, {_span(effect['outside'])} of the rest, {_span(effect['difference'])} more, in "
+        f"{effect['groups']} groups that the search did not see (p {found['p_holm']:.2g}, Holm).</p>\n"
+        f"<p>{found['of_planted']} of its {found['images']} pictures ({found['share']:.0%}) are of what was "
+        f"planted, of all pictures {found['share_of_all']:.0%}.</p>\n"
     )
     for one in found["others"]:
         yield f"<p>Confirmed as well: {escape(one['where'])}</p>\n"
@@ -85,9 +87,9 @@ def _before_and_after(report: Mapping[str, Any]) -> Iterator[str]:
     if not rows:
         return
     yield (
-        "<h2>Before and after, on the test</h2>\n<p>Pictures that found nothing and decided nothing. Intervals are 90 %, over whole "
-        "groups, and those of differences are of both models on the same draws. Not worse: the lower bound of the difference "
-        f"(95 %) is above -{report['delta']:g}; open: the data do not say.</p>\n"
+        "<h2>Before and after, on the test</h2>\n<p>Pictures that found nothing and decided nothing. Intervals are "
+        "90 %, over whole groups, and those of differences are of both models on the same draws. Not worse: the lower "
+        f"bound of the difference (95 %) is above -{report['delta']:g}; open: the data do not say.</p>\n"
     )
     for figure in FIGURES:
         yield from _table(rows, figure, report["target"])
@@ -101,10 +103,9 @@ def _table(rows: Sequence[Mapping[str, Any]], figure: str, target: str) -> Itera
         [SMALLEST_REACH, *(abs(one["difference"][end] or 0.0) for one in known for end in ("value", "low", "high"))]
     )
     high = (
-        1.0 if figure not in SCALE else max(one[when]["high"] or 0.0 for one in known for when in ("before", "after"))
+        1.0 if figure not in COUNTS else max(one[when]["high"] or 0.0 for one in known for when in ("before", "after"))
     )
-    head = "<th>slice</th><th>pictures</th><th>groups</th><th>instances</th><th>before</th><th>after</th><th>difference</th><th></th>"
-    yield f'<h2>{escape(LABELS.get(figure, figure))}</h2>\n<div class="scroll"><table><tr>{head}</tr>\n'
+    yield f"<h2>{escape(LABELS.get(figure, figure))}</h2>\n{_head(*COLUMNS)}"
     for one in rows:
         counts = "".join(f'<td class="number">{one[key]}</td>' for key in ("images", "groups", "instances"))
         own = one["figures"].get(figure)
@@ -112,7 +113,8 @@ def _table(rows: Sequence[Mapping[str, Any]], figure: str, target: str) -> Itera
         if own is not None:
             cells = (
                 f"<td>{bar(own['before'], 0.0, high)}</td><td>{bar(own['after'], 0.0, high)}</td>"
-                f'<td>{bar(own["difference"], -reach, reach)}</td><td class="{own["verdict"].replace(" ", "-")}">{own["verdict"]}</td>'
+                f"<td>{bar(own['difference'], -reach, reach)}</td>"
+                f'<td class="{own["verdict"].replace(" ", "-")}">{own["verdict"]}</td>'
             )
         row = ' class="target"' if one["name"] == target else ""
         yield f"<tr{row}><td>{escape(one['name'])}<p>{escape(one['where'] or '')}</p></td>{counts}{cells}</tr>\n"
@@ -127,19 +129,19 @@ def _proposal(made: Mapping[str, Any] | None) -> Iterator[str]:
         f"<tr><td>{escape(one['column'])}</td><td>{escape(one['was'])}</td><td>{escape(one['words'])}</td></tr>\n"
         for one in made["columns"]
     )
-    yield f'<div class="scroll"><table><tr><th>column</th><th>was</th><th>becomes</th></tr>\n{rows}</table></div>\n'
+    yield f"{_head('column', 'was', 'becomes')}{rows}</table></div>\n"
     purity, worlds = made["purity"], made["effective_worlds"]
     if purity["measured"] is not None:
         own = purity["measured"]
         base = "" if purity["base"] is None else f"; as the laws were, {purity['base']['value']:.0%}"
         yield (
-            f"<p>Purity: {own['value']:.0%} [{own['low']:.0%}, {own['high']:.0%}] of the {own['images']} pictures of the pre-flight are "
-            f"of the slice, {purity['asked']:.0%} are asked for{base}.</p>\n"
+            f"<p>Purity: {own['value']:.0%} [{own['low']:.0%}, {own['high']:.0%}] of the {own['images']} pictures of "
+            f"the pre-flight are of the slice, {purity['asked']:.0%} are asked for{base}.</p>\n"
         )
     if worlds is not None:
         yield (
-            f"<p>Effective sample size: {worlds['targeted']:.0f} worlds stand behind the new laws, {worlds['mixture']:.0f} behind them "
-            f"together with the {made['base_share']:.0%} that are made as before.</p>\n"
+            f"<p>Effective sample size: {worlds['targeted']:.0f} worlds stand behind the new laws, "
+            f"{worlds['mixture']:.0f} behind them with the {made['base_share']:.0%} that are made as before.</p>\n"
         )
 
 
@@ -151,7 +153,7 @@ def _budget(slices: Sequence[Mapping[str, Any]] | None) -> Iterator[str]:
         f'<td class="words">{escape(one["reason"])}</td></tr>\n'
         for one in slices
     )
-    yield f'<h2>Budget</h2>\n<div class="scroll"><table><tr><th>slice</th><th>worlds</th><th></th><th>why</th></tr>\n{rows}</table></div>\n'
+    yield f"<h2>Budget</h2>\n{_head('slice', 'worlds', '', 'why')}{rows}</table></div>\n"
 
 
 def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
@@ -160,7 +162,8 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
     yield f'<h2>The gate</h2>\n<p class="verdict {gate["verdict"]}">{gate["verdict"]}</p>\n'
     yield "".join(f"<p>{escape(reason)}</p>\n" for reason in (*gate["reasons"], gate["needed"] or ""))
     checks = "".join(
-        f'<tr><td>{escape(one["gate"])}</td><td>{escape(one["name"])}</td><td class="{one["verdict"]}">{escape(one["verdict"])}</td>'
+        f"<tr><td>{escape(one['gate'])}</td><td>{escape(one['name'])}</td>"
+        f'<td class="{one["verdict"]}">{escape(one["verdict"])}</td>'
         f'<td class="words">{escape(one["words"])}</td></tr>\n'
         for one in gate["checks"]
     )
@@ -171,29 +174,40 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
         return
     reach = max(abs(one[end] or 0.0) for one in known.values() for end in ("value", "low", "high"))
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="number">{gate["slices"][name]["groups"]}</td><td>{bar(one, -reach, reach)}</td></tr>\n'
+        f'<tr><td>{escape(name)}</td><td class="number">{gate["slices"][name]["groups"]}</td>'
+        f"<td>{bar(one, -reach, reach)}</td></tr>\n"
         for name, one in known.items()
     )
     yield (
-        f"<p>Gain in {escape(figure)} by the batch, on validation, {len(gate['seeds'])} seeds of training with and without.</p>\n"
-        f'<div class="scroll"><table><tr><th>slice</th><th>groups</th><th>gain</th></tr>\n{rows}</table></div>\n'
+        f"<p>Gain in {escape(figure)} by the batch, on validation, {len(gate['seeds'])} seeds of training with and "
+        f"without.</p>\n{_head('slice', 'groups', 'gain')}{rows}</table></div>\n"
     )
 
 
 def _times(report: Mapping[str, Any]) -> Iterator[str]:
     rows = "".join(
-        f'<tr><td>{escape(one["name"])}</td><td>{escape(one["answer"] or "not at its end")}</td><td class="number">{one["wall_s"]:.1f}</td>'
-        f'<td class="number">{one["cpu_s"]:.1f}</td><td class="number">{one["starts"]}</td></tr>\n'
+        f"<tr><td>{escape(one['name'])}</td><td>{escape(one['answer'] or 'not at its end')}</td>"
+        + "".join(f'<td class="number">{value}</td>' for value in (*_seconds(one), one["starts"]))
+        + "</tr>\n"
         for one in report["stages"]
     )
-    total = f'<tr><td>all</td><td></td><td class="number">{report["wall_s"]:.1f}</td><td class="number">{report["cpu_s"]:.1f}</td><td></td></tr>'
-    head = "<th>stage</th><th>answer</th><th>seconds</th><th>of processors</th><th>starts</th>"
-    yield f'<h2>Time</h2>\n<div class="scroll"><table><tr>{head}</tr>\n{rows}{total}</table></div>\n'
+    total = "".join(f'<td class="number">{value}</td>' for value in _seconds(report))
+    head = _head("stage", "answer", "seconds", "of processors", "starts")
+    yield f"<h2>Time</h2>\n{head}{rows}<tr><td>all</td><td></td>{total}<td></td></tr></table></div>\n"
 
 
 def _commands(stages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     lines = [line for one in stages for line in (f"# {one['name']}", *one["commands"])]
     yield f"<h2>The commands</h2>\n<pre>{escape(chr(10).join(lines))}</pre>\n"
+
+
+def _head(*columns: str) -> str:
+    """Return the beginning of a table."""
+    return f'<div class="scroll"><table><tr>{"".join(f"<th>{escape(one)}</th>" for one in columns)}</tr>\n'
+
+
+def _seconds(one: Mapping[str, Any]) -> tuple[str, str]:
+    return f"{one['wall_s']:.1f}", f"{one['cpu_s']:.1f}"
 
 
 def _span(rate: Any) -> str:

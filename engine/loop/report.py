@@ -8,7 +8,7 @@ from typing import Any
 
 from engine import __version__
 from engine.gate.rule import DELTA
-from engine.loop.circle import PLANTED, Circle
+from engine.loop.circle import Circle
 from engine.loop.runner import FAILED, Ended
 from engine.loop.state import Past, State
 from engine.write.record import read_json
@@ -22,11 +22,12 @@ CLOSED = "closed"
 def plain_loop(circle: Circle, ended: Ended, state: State) -> dict[str, Any]:
     """Return the report of a circle, of as much as there is; what is not known is null."""
     done = frozenset(ended.names)
-    target = circle.target() if "propose" in done or "discover" in done and _confirmed(circle) else None
+    target = circle.target() if "propose" in done or ("discover" in done and circle.confirmed()) else None
     return {
         "schema": SCHEMA, "engine": __version__, "verdict": CLOSED if ended.is_closed else ended.answer,
         "words": _words(circle, ended, done), "stage": ended.stage, "target": target,
-        "planted": _planted(circle) if target is not None else None,
+        "planted": _planted(circle) if target is not None and circle.planted is not None else None,
+        "where": circle.where() if target is not None else None,
         "proposal": _proposal(circle) if "propose" in done else None,
         "budget": _of(circle, "budget", "slices") if "budget" in done else None,
         "gate": _gate(circle) if "gate" in done else None,
@@ -91,24 +92,21 @@ def _words(circle: Circle, ended: Ended, done: frozenset[str]) -> str:
     return "The circle is closed: the batch was admitted, and the second model stands beside the first below."
 
 
-def _confirmed(circle: Circle) -> bool:
-    return any(one["confirmed"] for one in read_json(circle.at("discovery") / "discovery.json")["slices"])
-
-
 def _planted(circle: Circle) -> dict[str, Any]:
     """Return how much of the slice that was found is what the first model never saw."""
     from engine.evaluate.slices import Slice, SliceReader
     from engine.evaluate.truth import read_truth
 
+    assert circle.planted is not None
     found = read_json(circle.at("discovery") / "discovery.json")
     own = next(one for one in found["slices"] if one["name"] == circle.target())
     truth = read_truth(circle.at("validation").absolute(), None)
     reader = SliceReader(truth.dataset, truth)
     slice_, _ = reader.part("found", Slice(circle.where()))
-    planted, _ = reader.part("planted", Slice(PLANTED))
+    planted, _ = reader.part("planted", Slice(circle.planted))
     both = slice_.image & planted.image
     return {
-        "where": PLANTED, "found": circle.where(), "confirmation": own["confirmation"], "p_holm": own["p_holm"],
+        "where": circle.planted, "found": circle.where(), "confirmation": own["confirmation"], "p_holm": own["p_holm"],
         "images": int(slice_.image.sum()), "of_planted": int(both.sum()),
         "share": float(both.sum() / max(slice_.image.sum(), 1)), "share_of_all": float(planted.image.mean()),
         "others": [
@@ -165,8 +163,8 @@ def _of(circle: Circle, name: str, key: str) -> Any:
 
 def _stage(name: str, past: Past, is_done: bool) -> dict[str, Any]:
     return {
-        "name": name, "answer": past.answer or None, "done": is_done, "starts": past.starts, "wall_s": round(past.wall_s, 1),
-        "cpu_s": round(past.cpu_s, 1), "commands": list(past.commands),
+        "name": name, "answer": past.answer or None, "done": is_done, "starts": past.starts,
+        "wall_s": round(past.wall_s, 1), "cpu_s": round(past.cpu_s, 1), "commands": list(past.commands),
     }  # fmt: skip
 
 

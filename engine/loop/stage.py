@@ -19,7 +19,7 @@ Command = tuple[str, ...]  # a module and its arguments, as after `python -m`
 DONE = "done"
 
 
-class CircleEnds(Exception):
+class CircleEnds(Exception):  # noqa: N818 - an answer, no error
     """There is nothing for the next stage to do, and that is an answer."""
 
     def __init__(self, answer: str, words: str) -> None:

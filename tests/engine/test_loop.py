@@ -42,10 +42,10 @@ class Stub:
         return 0, 0.5
 
 
-def copying(out: Path, name: str, source: Path, **more: object) -> Stage:
+def copying(out: Path, name: str, source: Path) -> Stage:
     """Return a stage that copies a file into a folder of its own."""
     made = out / name / "made"
-    return Stage(name, "?", (("copy", str(source), str(made)),), (source,), (made,), (out / name,), **more)  # type: ignore[arg-type]
+    return Stage(name, "?", (("copy", str(source), str(made)),), (source,), (made,), (out / name,))
 
 
 def run(out: Path, stages: Sequence[Stage], stub: Stub, *, program: str = "p") -> Ended:
@@ -105,7 +105,7 @@ def test_another_program_and_another_command_make_everything_anew(chain: tuple[P
 
 
 def test_a_failure_ends_the_loop_and_is_tried_again(chain: tuple[Path, list[Stage]]) -> None:
-    """An exit code without a meaning, or an output that is missing: nothing after it runs, and the next start begins there."""
+    """A code without a meaning, or a missing output: nothing after it runs, and the next start begins there."""
     out, stages = chain
     stub = Stub()
     broken = Stage("second", "?", (("code", "7"),), (), (), (out / "second",))
@@ -144,9 +144,9 @@ def test_a_circle_ends_where_a_stage_has_nothing_to_do(chain: tuple[Path, list[S
 
 def test_two_loops_do_not_work_in_one_folder(tmp_path: Path) -> None:
     """The second says who is there, and may begin when the first has gone."""
-    with locked(tmp_path):
-        with pytest.raises(UserError, match=rf"another loop works in .* \(process {os.getpid()}\)"), locked(tmp_path):
-            pass
+    refused = pytest.raises(UserError, match=rf"another loop works in .* \(process {os.getpid()}\)")
+    with locked(tmp_path), refused, locked(tmp_path):
+        pass
     with locked(tmp_path):
         pass
 
@@ -173,7 +173,8 @@ from engine.loop.runner import run_stages
 from engine.loop.stage import Stage
 from engine.loop.state import locked
 out = pathlib.Path(sys.argv[1])
-stage = Stage("slow", "?", (("slow", str(out / "made"), sys.argv[2]),), (), (out / "made/3",), (out / "made",), goes_on=True)
+made = out / "made"
+stage = Stage("slow", "?", (("slow", str(made), sys.argv[2]),), (), (made / "3",), (made,), goes_on=True)
 with locked(out):
     print(run_stages(out, [lambda: stage], print, program="p").answer, flush=True)
 """
@@ -186,10 +187,9 @@ def test_a_loop_that_is_killed_goes_on(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"}
     command = [sys.executable, "-c", LOOP, str(out), "0.2"]
     first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-    until(lambda: (out / "made/1").is_file())
+    until((out / "made/1").is_file)
     first.send_signal(signal.SIGKILL)
     first.communicate()
-    there = None
     until(lambda: settled(out / "made"))
     there = len(list((out / "made").iterdir()))
     assert there < 4, "the command outlived the loop"
