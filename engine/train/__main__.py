@@ -1,4 +1,4 @@
-"""`python -m engine.train`: learn from datasets and predict others; `python -m engine.train arms`: compare what helps."""
+"""`python -m engine.train`: learn from datasets and predict others; `arms` compares what is learned from."""
 
 from __future__ import annotations
 

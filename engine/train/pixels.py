@@ -1,8 +1,8 @@
 """The model `pixels`: every pixel is judged by trees over filters, and what hangs together is an instance.
 
 Trees tell the classes and the background apart, on samples that datasets, classes and pictures give their shares of.
-Every other pixel of the grid is looked at, and where one of four may be of a class, all are. Scores are odds against the
-samples, not calibrated shares of the world.
+Every other pixel of the grid is looked at, and where one of four may be of a class, all are. Scores are odds against
+the samples, not calibrated shares of the world.
 """
 
 from __future__ import annotations
