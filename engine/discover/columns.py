@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHUNK = 16  # columns read at once
 LONGEST_LIST = 4  # numbers of a drawn value that are searched each by itself
 IDENTITIES = (IDS - {"camera"}) | {"frame", "parts"}
-ENDINGS = ("_id", "_sha256", "_json", ".seed", ".instance")
+ENDINGS = ("_id", "_sha256", "_json", ".seed", ".instance", ".item", ".of", ".to")
 LABELS = frozenset(
     {
         "is_crowd",
@@ -74,7 +74,8 @@ def choose(connection: duckdb.DuckDBPyConnection, joined: str, wanted: Wanted) -
     left: list[Left] = []
     for alias in tables:
         schema = connection.table(TABLES[alias]).limit(0).to_arrow_table().schema
-        for place, kind, why in _places(alias, schema, wanted.group_by):
+        lengths = _lengths(connection, TABLES[alias], schema)
+        for place, kind, why in _places(alias, schema, wanted.group_by, lengths):
             if why:
                 left.append(Left(place.label, why))
             else:
@@ -99,16 +100,28 @@ def choose(connection: duckdb.DuckDBPyConnection, joined: str, wanted: Wanted) -
     return list(coded.values()), left
 
 
-def _places(alias: str, schema: pa.Schema, group_by: str) -> Iterator[tuple[Place, pa.DataType, str]]:
+def _lengths(connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema) -> dict[str, int]:
+    """Return the length of drawn lists of numbers that all have one."""
+    names = [f.name for f in schema if f.name.startswith("p.") and _is_list(f.type) and _is_number(f.type.value_type)]
+    if not names:
+        return {}
+    asked = ", ".join(f"min(len({quoted(name)})), max(len({quoted(name)}))" for name in names)
+    ends = connection.execute(f"SELECT {asked} FROM {table}").fetchall()[0]  # noqa: S608 - names of the file, quoted
+    pairs = zip(names, ends[::2], ends[1::2], strict=True)
+    return {name: low for name, low, high in pairs if low is not None and low == high}
+
+
+def _places(
+    alias: str, schema: pa.Schema, group_by: str, lengths: dict[str, int]
+) -> Iterator[tuple[Place, pa.DataType, str]]:
     """Yield every column of a table, parts of lists each by itself, and why it is not searched, if so."""
     for field in schema:
         name, kind = field.name, field.type
         label = f"i.{name}" if alias == "i" else name
         place = Place(label, f"{alias}.{quoted(name)}", name.removeprefix("p."), _size(kind))
-        is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind)
         why = _refused(name, f"{name}_sha256" in schema.names, group_by)
-        if not why and is_list:
-            parts = _parts(name, kind)
+        if not why and _is_list(kind):
+            parts = _parts(name, lengths.get(name, 0))
             for number in parts:
                 title = BOX.get(number, "") if name == "bbox" else ""
                 part = f"i.{title}" if title else f"{label}[{number}]"
@@ -134,14 +147,11 @@ def _refused(name: str, is_file: bool, group_by: str) -> str:
     return "a path" if is_file else ""
 
 
-def _parts(name: str, kind: pa.DataType) -> list[int]:
+def _parts(name: str, length: int) -> list[int]:
     """Return which numbers of a list are searched, from 1."""
-    if not _is_number(kind.value_type):
-        return []
     if name == "bbox":
         return list(BOX)
-    short = pa.types.is_fixed_size_list(kind) and kind.list_size <= LONGEST_LIST
-    return list(range(1, kind.list_size + 1)) if short and name.startswith("p.") else []
+    return list(range(1, length + 1)) if length <= LONGEST_LIST else []
 
 
 def _asked(
@@ -173,9 +183,7 @@ def _code(place: Place, values: pa.Array, wanted: Wanted) -> Coded:
         return code_words(place, words, codes, _common(codes, len(words), wanted))
     numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     has_nan = pa.types.is_floating(values.type) and bool(pc.any(pc.is_nan(values)).as_py())
-    groups = len(np.unique(wanted.group[wanted.learn & ~np.isnan(numbers)]))
-    bins = min(MOST_BINS, max(groups // wanted.support, 2))
-    made = code_numbers(place, numbers, learn=wanted.learn, bins=bins)
+    made = code_numbers(place, numbers, learn=wanted.learn, bins=MOST_BINS)
     return Coded(place, made.codes, made.edges, has_nan=has_nan)
 
 
@@ -221,3 +229,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 def _is_word(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.compare.statistics import holm
-from engine.discover.contrast import Contrast, contrast_of
+from engine.discover.contrast import contrast_of
 from engine.discover.lattice import Conjunct, Found, Half, Level, Predicate, p_value
 from engine.evaluate.evaluate import RULE_OF_THREE
 from engine.evaluate.intervals import group_weights, interval, wilson
@@ -19,6 +19,9 @@ CONFIRMED_AT = 0.05  # by Holm: at most this chance that any slice of a run is n
 MOST_CARRIED = 20  # slices that go on to the confirmation half
 NEAR_EQUAL = 0.5  # Jaccard index of two slices that say the same
 MOST_ALIKE = 5
+LEAST_ALIKE = 0.4  # Jaccard index of what a slice is said to stand for
+ONE_QUANTITY = 0.8  # rank correlation of two columns that say the same
+LEAST_OF_ITS_OWN = 0.5  # of a slice's effect: what is left of it outside stronger slices
 LEAST_CONFIRMING = 0.5  # of the support: groups of a slice in the confirmation half
 LEVEL = 0.9  # of intervals
 
@@ -72,8 +75,8 @@ def distinct(half: Half, levels: Sequence[Level], support: int) -> list[tuple[Fo
     """Return the predicates that say something of their own, the strongest first, each with those that it stands for.
 
     One stands for itself if it is not nearly equal to a stronger one, does not overlap or touch one over the same
-    columns, and if what of it lies outside all stronger ones still fails more than the rest there: with as many groups
-    and as small a p-value as its level asks for.
+    columns (or over others that go with them), and if what of it lies outside all stronger ones still fails more than
+    the rest there: by half of its effect, in as many groups, with as small a p-value as its level asks for.
     """
     candidates = sorted(
         ((one, level.threshold) for level in levels for one in level.found),
@@ -86,11 +89,11 @@ def distinct(half: Half, levels: Sequence[Level], support: int) -> list[tuple[Fo
         held = half.chosen(one.predicate)
         shared = [_jaccard(held, mask) for mask in masks]
         nearest = int(np.argmax(shared)) if shared else -1
-        touched = next((n for n, (other, _) in enumerate(kept) if _touch(one.predicate, other.predicate)), -1)
+        touched = next((n for n, (other, _) in enumerate(kept) if _touch(half, one.predicate, other.predicate)), -1)
         owner = touched if touched >= 0 else nearest
         is_new = touched < 0 and (not shared or shared[nearest] < NEAR_EQUAL)
         if is_new and kept:
-            is_new = _adds(half, held, covered, threshold, support)
+            is_new = _adds(half, (held, covered), threshold, support)
         if is_new:
             kept.append((one, []))
             masks.append(held)
@@ -135,9 +138,13 @@ def effect_of(half: Half, predicate: Predicate, seed: int) -> Effect:
     value, reach = float(whole.difference[0]), math.nan
     if np.isfinite(value) and min(int(whole.groups[0]), int(whole.rest_groups[0])) > 1:
         reach = float(stdtrit(whole.freedom[0], (1.0 + LEVEL) / 2.0) * math.sqrt(float(whole.variance[0])))
+    if _is_share(half):
+        low, high = np.clip([value - reach, value + reach], -1.0, 1.0).tolist()  # NaN stays
+    else:
+        low, high = value - reach, value + reach
     return Effect(
         int(held.sum()), int(whole.groups[0]), float(half.outcome[held].sum()), rate_of(half, held, seed),
-        rate_of(half, ~held, seed), Rate(value, value - reach, value + reach), p,
+        rate_of(half, ~held, seed), Rate(value, low, high), p,
     )  # fmt: skip
 
 
@@ -151,8 +158,7 @@ def rate_of(half: Half, chosen: Flags, seed: int) -> Rate:
     value = float(outcome.mean())
     if groups < 2:
         return Rate(value, math.nan, math.nan)
-    is_share = bool(np.isin(half.outcome, (0.0, 1.0)).all())
-    if is_share and value in (0.0, 1.0):
+    if _is_share(half) and value in (0.0, 1.0):
         return Rate(value, *wilson(value * groups, groups))
     if value == 0.0:
         return Rate(0.0, 0.0, RULE_OF_THREE / groups)
@@ -161,10 +167,18 @@ def rate_of(half: Half, chosen: Flags, seed: int) -> Rate:
     return Rate(value, *interval(failures / rows))
 
 
-def _adds(half: Half, held: Flags, covered: Flags, threshold: float, support: int) -> bool:
+def _is_share(half: Half) -> bool:
+    return bool(np.isin(half.outcome, (0.0, 1.0)).all())
+
+
+def _adds(half: Half, rows: tuple[Flags, Flags], threshold: float, support: int) -> bool:
+    """Return whether a slice has something to say outside the rows that are covered."""
+    held, covered = rows
+    whole = contrast_of(half.outcome, half.group, held)
     rest = np.flatnonzero(~covered)
-    found: Contrast = contrast_of(half.outcome[rest], half.group[rest], held[rest])
-    return bool(found.groups[0] >= support and found.p[0] <= threshold)
+    found = contrast_of(half.outcome[rest], half.group[rest], held[rest])
+    is_large = found.difference[0] >= LEAST_OF_ITS_OWN * whole.difference[0]
+    return bool(is_large and found.groups[0] >= support and found.p[0] <= threshold)
 
 
 def _jaccard(one: Flags, two: Flags) -> float:
@@ -176,9 +190,29 @@ def _same_columns(one: Predicate, two: Predicate) -> bool:
     return [column for column, _, _ in one] == [column for column, _, _ in two]
 
 
-def _touch(one: Predicate, two: Predicate) -> bool:
-    """Return whether predicates over the same columns overlap, or have an edge in common: the edges are ours."""
-    return _same_columns(one, two) and all(_meet(a, b) for a, b in zip(one, two, strict=True))
+def _touch(half: Half, one: Predicate, two: Predicate) -> bool:
+    """Return whether predicates over the same columns overlap or have an edge in common, or over like ones overlap."""
+    if _same_columns(one, two):
+        return all(_meet(a, b) for a, b in zip(one, two, strict=True))
+    if len(one) != len(two):
+        return False
+    pairs = ({a[0] for a in one} - {b[0] for b in two}, {b[0] for b in two} - {a[0] for a in one})
+    if not all(any(_is_one_quantity(half, a, b) for b in pairs[1]) for a in pairs[0]):
+        return False
+    return bool((half.chosen(one) & half.chosen(two)).any())
+
+
+def _is_one_quantity(half: Half, one: int, two: int) -> bool:
+    """Return whether two columns of numbers have nearly the same order, or the opposite one, where both are known."""
+    columns = half.columns[one], half.columns[two]
+    if any(column.edges is None for column in columns):
+        return False
+    a, b = half.codes[one], half.codes[two]
+    known = (a < columns[0].count) & (b < columns[1].count)
+    ranks = a[known].astype(np.float64), b[known].astype(np.float64)
+    if any(not own.size or not np.ptp(own) for own in ranks):
+        return False
+    return bool(abs(np.corrcoef(*ranks)[0, 1]) >= ONE_QUANTITY)
 
 
 def _meet(one: Conjunct, two: Conjunct) -> bool:
@@ -187,6 +221,8 @@ def _meet(one: Conjunct, two: Conjunct) -> bool:
 
 def _note(alike: list[Alike], other: Alike) -> None:
     """Keep the nearest, one over each set of columns."""
+    if other.jaccard < LEAST_ALIKE:
+        return
     columns = [column for column, _, _ in other.predicate]
     same = [n for n, one in enumerate(alike) if [column for column, _, _ in one.predicate] == columns]
     if same and alike[same[0]].jaccard >= other.jaccard:

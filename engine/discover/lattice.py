@@ -263,14 +263,14 @@ def _passing(
         limits: How many predicates count, the rate, and the support.
     """
     counted, rate, support = limits
-    most = benjamini_hochberg(reached.p, counted, rate)
-    likely = np.flatnonzero(reached.p <= most)
+    likely = np.flatnonzero(reached.p <= benjamini_hochberg(reached.p, counted, rate))
+    most = rate * len(likely) / max(counted, 1)  # no p above it can pass
     likely = likely[np.argsort(reached.p[likely], kind="stable")[:MOST_VERIFIED]]
     tested = []
     for row in likely.tolist():
         predicate = ranges.predicate(reached.numbers[row])
         p, whole = p_value(half, predicate, most)
-        if min(int(whole.groups[0]), int(whole.rest_groups[0])) >= support:
+        if p <= most and min(int(whole.groups[0]), int(whole.rest_groups[0])) >= support:
             tested.append(Found(predicate, p, float(whole.strength[0])))
     threshold = benjamini_hochberg(np.array([one.p for one in tested]), counted, rate)
     found = [one for one in tested if one.p <= threshold]

@@ -64,11 +64,6 @@ class Rows:
     of_instances: bool
     low_score: float | None  # low_confidence: scores up to it are low
 
-    @property
-    def is_share(self) -> bool:
-        """Whether outcomes are failures, not counts."""
-        return bool(np.isin(self.outcome, (0.0, 1.0)).all())
-
 
 def read_rows(report: StoredReport, options: Options) -> Rows:
     """Return what a report judged, with the columns of its dataset.
