@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from engine.collect.refs import dataset_path
 from engine.dataset.__main__ import say
 from engine.dataset.manifest import read_manifest
 from engine.errors import UserError, WriteFailed
-from engine.evaluate.stored import StoredReport, read_report
+from engine.evaluate.stored import read_report
 from engine.propose.from_real import propose_from_real
 from engine.propose.learn import require_sklearn
-from engine.propose.overlay import Command, command_of
+from engine.propose.overlay import command_of
 from engine.propose.preflight import Render, render_by_command
 from engine.propose.propose import Goal, Outcome, Settings, propose
 from engine.propose.reach import Reached
@@ -37,6 +38,30 @@ from engine.write.files import TEMPORARY, publish, remove_tree
 PREFLIGHT = 200
 NOT_PROPOSED = 1
 PAGE = "proposal.html"
+OPTIONS: dict[str, dict[str, Any]] = {
+    "slices": {"type": Path, "metavar": "FILE", "help": "slices to choose from (default: those of the report)"},
+    "slice": {
+        "action": "append", "default": [], "metavar": "NAME",
+        "help": "target this one; may be repeated (default: all that are worse than the whole)",
+    },
+    "using": {
+        "type": Path, "metavar": "SYNTHETIC",
+        "help": "rendered dataset whose recipe is to be changed (default: that of the report)",
+    },
+    "low-confidence": {"type": float, "metavar": "S", "help": "found with less counts as a failure, too"},
+    "dataset": {"type": Path, "metavar": "DIR", "help": "where the dataset of the report lies now"},
+    "preflight": {
+        "type": int, "default": PREFLIGHT, "metavar": "N",
+        "help": "worlds that are made to see what the laws make; 0: none (%(default)s)",
+    },
+    "run": {"metavar": "LINE", "help": "overrides of engine.run that made SYNTHETIC, where it does not say"},
+    "config-dir": {
+        "type": Path, "action": "append", "default": [], "metavar": "DIR",
+        "help": "configuration folder that it was made with; may be repeated",
+    },
+    "seed": {"type": int, "default": 0, "help": "of folds and intervals (%(default)s)"},
+    "out": {"type": Path, "metavar": "DIR", "help": "folder to write (default: <report>-proposal)"},
+}  # fmt: skip
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,16 +70,8 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m engine.propose", description="Write the next recipe, from what a model got wrong."
     )
     parser.add_argument("report", type=Path, help="folder that engine.evaluate wrote")
-    parser.add_argument("--slices", type=Path, metavar="FILE", help="slices to choose from (default: those of the report)")
-    parser.add_argument("--slice", action="append", default=[], metavar="NAME", help="target this one; may be repeated (default: all that are worse than the whole)")  # fmt: skip
-    parser.add_argument("--using", type=Path, metavar="SYNTHETIC", help="rendered dataset whose recipe is to be changed (default: that of the report)")  # fmt: skip
-    parser.add_argument("--low-confidence", type=float, metavar="S", help="found with less counts as a failure, too")
-    parser.add_argument("--dataset", type=Path, metavar="DIR", help="where the dataset of the report lies now")
-    parser.add_argument("--preflight", type=int, default=PREFLIGHT, metavar="N", help="worlds that are made to see what the laws make; 0: none (%(default)s)")  # fmt: skip
-    parser.add_argument("--run", metavar="LINE", help="overrides of engine.run that made SYNTHETIC, where it does not say")
-    parser.add_argument("--config-dir", type=Path, action="append", default=[], metavar="DIR", help="configuration folder that it was made with; may be repeated")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of folds and intervals (%(default)s)")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to write (default: <report>-proposal)")
+    for name, words in OPTIONS.items():
+        parser.add_argument(f"--{name}", **words)
     chosen = parser.parse_args(arguments)
     try:
         return run(chosen, say, render_by_command)
@@ -84,16 +101,14 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None], render: Rende
     slices = candidates(report, arguments.slices)
     targets, passed_over = choose_targets(slices, arguments.slice, failures, arguments.seed)
     command = command_of(arguments.run.split() if arguments.run else known.manifest.job.overrides, arguments.config_dir)
-    settings = Settings(arguments.preflight, arguments.seed, out, report.sha256)
+    settings = Settings(arguments.preflight, arguments.seed, out, report.sha256, command, render, say)
     is_same = read_manifest(report.dataset / MANIFEST).dataset_id == known.manifest.dataset_id
-    tools = render, say
     made: list[tuple[Target, Outcome, Reached | None]] = []
     for target in targets:
         if is_same:
-            made.append((target, propose(known, _goal(target, failures, known), command, settings, tools), None))
+            made.append((target, propose(known, _goal(target, failures, known), settings), None))
         else:
-            outcome, reached = propose_from_real(known, target, failures, command, settings, tools)
-            made.append((target, outcome, reached))
+            made.append((target, *propose_from_real(known, target, failures, settings)))
     proposal = plain_proposal(report, known, settings, made, passed_over)
     for line in lines_of(proposal):
         say(line)
@@ -111,10 +126,10 @@ def _goal(target: Target, failures: Failures, known: Known) -> Goal:
         wanted = failures.failing & failures.counted
         images = np.zeros(len(known.truth.frame_id), np.bool_)
         images[failures.image[wanted]] = True
-        return Goal(target.name, "instances", None, wanted, images, why)
+        return Goal(target.name, why, "instances", None, wanted, images)
     predicate = shown_by_slice(target.name, target.own)
     instances, images = predicate(known.dataset, known.truth)
-    return Goal(target.name, target.of, predicate, instances if target.of == "instances" else images, images, why)
+    return Goal(target.name, why, target.of, predicate, instances if target.of == "instances" else images, images)
 
 
 def _write(out: Path, proposal: dict, made: list[tuple[Target, Outcome, Reached | None]]) -> None:  # type: ignore[type-arg]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from engine.plain import to_plain
 from engine.randomize.kinds import Randomizer
 from engine.randomize.laws.columns import choice_columns, law_columns
+from engine.randomize.laws.compare import Asked
 from engine.randomize.laws.distribution import below_and_upto, is_discrete, steps_of
 from engine.randomize.laws.model import Choice, Constant, Histogram, Law, columns_asked
 from engine.randomize.laws.quantile import choice_shares, quantile
 from engine.randomize.laws.support import support
-from engine.randomize.laws.compare import Asked
 
 Floats = NDArray[np.float64]
 Kind = Literal["spread", "steps", "names", "presence"]
@@ -70,7 +70,9 @@ class Column:
         bins = np.minimum((place * len(self.base)).astype(np.int64), len(self.base) - 1)
         return np.where(known, bins, MISSING), np.where(known, place, np.nan)
 
-    def drawn(self, shares: Floats, shape: tuple[int, ...], random: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:
+    def drawn(
+        self, shares: Floats, shape: tuple[int, ...], random: np.random.Generator
+    ) -> tuple[NDArray[np.int64], Floats]:
         """Return bins and places of values drawn by shares of the bins."""
         bins = random.choice(len(shares), size=shape, p=shares / shares.sum())
         if self.kind != "spread":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 
 from engine.errors import UserError
 from engine.evaluate.truth import Truth
-from engine.propose.laws import Laws, laws_towards, presence_of
-from engine.propose.learn import LEAST_GROUPS, MOST_COLUMNS, measured_auc
+from engine.propose.columns import Column
+from engine.propose.laws import GOALS, Laws, laws_towards, presence_of
+from engine.propose.learn import MOST_COLUMNS, measured_auc
 from engine.propose.measured import read_measured
-from engine.propose.overlay import Command
-from engine.propose.preflight import Render, look
-from engine.propose.propose import Goal, Outcome, Settings, Start, attempt_all
+from engine.propose.preflight import look
+from engine.propose.propose import AS_IT_IS, Evidence, Goal, Outcome, Settings, attempted, shares_of_kinds, too_little
 from engine.propose.reach import Reached, reach, telling_columns
-from engine.propose.rows import Known, Rows, read_rows
-from engine.propose.targets import Failures, Flags, Predicate, Shown, Target, shown_by_slice
+from engine.propose.rows import Known, read_rows
+from engine.propose.targets import Failures, Predicate, Shown, Target, shown_by_slice
 from engine.propose.weights import LAMBDA, effective_size, marginals
 
 Floats = NDArray[np.float64]
@@ -30,61 +30,71 @@ def shown_by_nearness(reached: Reached) -> Predicate:
 
     def shown(dataset: Path, truth: Truth) -> Shown:
         near = reached.near(read_measured(dataset, truth))
-        return near, np.isin(truth.frame_id, np.array([truth.instance[row][0] for row in np.flatnonzero(near)], np.int64))
+        frames = np.array([truth.instance[row][0] for row in np.flatnonzero(near)], np.int64)
+        return near, np.isin(truth.frame_id, frames)
 
     return shown
 
 
-def propose_from_real(
-    known: Known, target: Target, failures: Failures, command: Command, settings: Settings,
-    tools: tuple[Render, Callable[[str], None]],
-) -> tuple[Outcome, Reached]:  # fmt: skip
+def propose_from_real(known: Known, target: Target, failures: Failures, settings: Settings) -> tuple[Outcome, Reached]:
     """Return laws that make what measures like failures on real pictures, and what no laws can make.
 
     Args:
         known: The rendered dataset whose recipe is to be changed.
         target: Of the report over real pictures.
         failures: Of the report.
-        command: That made the rendered dataset.
         settings: How.
-        tools: What renders, and what is told how far it is.
     """
     rows, pictures = read_rows(known, "instances"), read_rows(known, "images")
-    wanted = target.chosen & failures.failing & failures.counted
+    failing = target.chosen & failures.failing & failures.counted
     group = failures.truth.group[failures.image]
     real = read_measured(failures.truth.dataset, failures.truth)
-    reached = reach(real, wanted, group, read_measured(known.dataset, known.truth), rows.world)
-    counted = f"{int(reached.reachable.sum())} of {int(wanted.sum())} failures"
-    tools[1](f"{target.name}: {counted} can be shown by {known.dataset.name}, compared by {', '.join(reached.columns) or 'nothing'}")
-    predicate, is_slice = _predicate(target, known, reached)
-    goal = Goal(target.name, "instances", predicate, np.zeros(0, np.bool_), np.zeros(0, np.bool_), _why(target, failures))
+    reached = reach(real, failing, group, read_measured(known.dataset, known.truth), rows.world)
+    counted = f"{int(reached.reachable.sum())} of {int(failing.sum())} failures"
+    columns = ", ".join(reached.columns) or "nothing"
+    settings.say(f"{target.name}: {counted} can be shown by {known.dataset.name}, compared by {columns}")
     if not reached.reachable.any():
-        reason = "not reachable by this scene" if wanted.any() else "nothing fails"
-        return Outcome(goal, "refused", reason), reached
+        return Outcome("refused", "not reachable by this scene" if failing.any() else "nothing fails"), reached
+    predicate, is_slice = _predicate(target, known, reached)
     base = look(known.dataset, predicate)
     if base.purity.is_pure:
-        reason = f"{base.purity.value:.0%} of the pictures satisfy it as they are: render more of the recipe as it is"
-        return Outcome(goal, "refused", reason, base=base.purity), reached
-    kinds = _kinds(rows.kind, reached.weights)
+        reason = f"{base.purity.value:.0%} of the pictures satisfy it as they are: {AS_IT_IS}"
+        return Outcome("refused", reason, base=base.purity), reached
+    kinds = shares_of_kinds(rows, reached.weights)
     kept = np.flatnonzero(np.isin(rows.kind.astype(str), list(kinds)))
-    start = Start(rows.chosen(kept), base.instances[kept], kinds, pictures, base.images)
-    accepted = reached.weights[kept]
+    evidence = Evidence("instances", rows.chosen(kept), base.instances[kept], pictures, base.images, kinds)
     of_pictures = np.bincount(rows.image, reached.weights, len(pictures))
     presences = presence_of(known.columns, pictures, kinds, of_pictures / of_pictures.max(), np.ones(len(pictures)))
+    nearest = accepted_laws(known, evidence, reached.weights[kept], presences)
     auc = None
-    if is_slice and _is_mixed(start.rows, start.wanted):
-        auc = measured_auc(known.columns, start.rows, start.wanted, settings.seed)
+    if is_slice and not too_little(evidence, None):
+        auc = measured_auc(known.columns, evidence.rows, evidence.wanted, settings.seed)
 
-    def laws(now: Start, sampled: tuple[Floats, Floats], attempt: int) -> Laws:
-        by_nearness = accepted_laws(known, start, accepted, presences)
-        told = auc is not None and auc.tells
-        if (told or attempt) and 0 < int(now.wanted.sum()) < len(now.wanted):
-            found = laws_towards(known.columns, now.rows, now.wanted, sampled[0], presences, attempt, settings.seed)
-            return _with_columns(found, by_nearness)
-        return by_nearness
+    def laws_of(now: Evidence, attempt: int) -> Laws:
+        told = attempt > 0 or (auc is not None and auc.tells)
+        if not told or now.wanted.all() or not now.wanted.any():
+            return nearest
+        sampled = now.sampled(known)[0]
+        found = laws_towards(known.columns, now.rows, now.wanted, sampled, presences, GOALS[attempt], settings.seed)
+        return _with_columns(found, nearest)
 
-    return attempt_all(known, goal, ("instances", start, laws), command, settings, tools,
-                       Outcome(goal, "", "", auc, base=base.purity)), reached  # fmt: skip
+    name = target.name
+    goal = Goal(name, _why(target, failures), "instances", predicate, base.instances, base.images)
+    return attempted(known, goal, evidence, laws_of, settings, Outcome("", "", auc, base.purity)), reached
+
+
+def accepted_laws(
+    known: Known, evidence: Evidence, accepted: Floats, presences: Mapping[str, tuple[Column, Floats]]
+) -> Laws:
+    """Return the laws of accepted rows, each widened by one bandwidth."""
+    rows = evidence.rows
+    columns = telling_columns(known.columns, rows, accepted, MOST_COLUMNS - len(presences))
+    shares = marginals(columns, rows, accepted, np.ones(len(rows)))
+    shares |= {key: column.base * rates / (column.base @ rates) for key, (column, rates) in presences.items()}
+    found = (*(column for column, _ in presences.values()), *columns)
+    whole = (1.0 - LAMBDA) + LAMBDA * accepted / max(float(accepted.mean()), 1.0e-12)
+    sizes = effective_size(accepted, rows.world), effective_size(whole, rows.world)
+    return Laws(found, shares, 1.0, 1.0 - LAMBDA, float("nan"), *sizes)
 
 
 def _with_columns(laws: Laws, other: Laws) -> Laws:
@@ -92,22 +102,6 @@ def _with_columns(laws: Laws, other: Laws) -> Laws:
     more = [column for column in other.columns if column.key not in laws.shares][: MOST_COLUMNS - len(laws.columns)]
     shares = laws.shares | {column.key: other.shares[column.key] for column in more}
     return replace(laws, columns=(*laws.columns, *more), shares=shares)
-
-
-def _is_mixed(rows: Rows, wanted: Flags) -> bool:
-    having, lacking = (len(np.unique(rows.world[own])) for own in (wanted, ~wanted))
-    return min(having, lacking) >= LEAST_GROUPS
-
-
-def accepted_laws(known: Known, start: Start, accepted: Floats, presences: dict) -> Laws:  # type: ignore[type-arg]
-    """Return the laws of the accepted rows, each widened by one bandwidth."""
-    columns = telling_columns(known.columns, start.rows, accepted, MOST_COLUMNS - len(presences))
-    shares = marginals(columns, start.rows, accepted, np.ones(len(start.rows)))
-    shares |= {key: column.base * rates / (column.base @ rates) for key, (column, rates) in presences.items()}
-    size = effective_size(accepted, start.rows.world)
-    found = (*(column for column, _ in presences.values()), *columns)
-    whole = (1.0 - LAMBDA) + LAMBDA * accepted / max(float(accepted.mean()), 1.0e-12)
-    return Laws(found, shares, 1.0, 1.0 - LAMBDA, float("nan"), size, effective_size(whole, start.rows.world))
 
 
 def _predicate(target: Target, known: Known, reached: Reached) -> tuple[Predicate, bool]:
@@ -122,10 +116,6 @@ def _predicate(target: Target, known: Known, reached: Reached) -> tuple[Predicat
     return asked, True
 
 
-def _kinds(kind: NDArray[np.object_], weights: Floats) -> dict[str, float]:
-    names = np.unique(kind[weights > 0.0].astype(str))
-    return {name: float(weights[kind == name].sum() / weights.sum()) for name in names.tolist()}
-
-
 def _why(target: Target, failures: Failures) -> str:
-    return f"{target.failing} of {target.instances} instances fail in {target.name}, {target.groups} groups by {failures.truth.group_by}"
+    groups = f"{target.groups} groups by {failures.truth.group_by}"
+    return f"{target.failing} of {target.instances} instances fail in {target.name}, {groups}"

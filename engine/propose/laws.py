@@ -49,7 +49,7 @@ def laws_towards(
     failing: Flags,
     sampled: Floats,
     presences: Mapping[str, tuple[Column, Floats]],
-    attempt: int,
+    goal: float,
     seed: int,
 ) -> Laws:
     """Return laws that make rows like the failing ones.
@@ -61,7 +61,7 @@ def laws_towards(
         sampled: [row], how much each stands for.
         presences: Entries of defects whose probability is raised: the column, and how often pictures without and with
             one satisfy the target.
-        attempt: 0, 1 or 2; later ones are sharper.
+        goal: What the classifier should promise; laws are no sharper than it takes, and those of 0 are not sharpened.
         seed: Of the draws.
     """
     most = MOST_COLUMNS - len(presences)
@@ -82,7 +82,7 @@ def laws_towards(
         )  # fmt: skip
         if best is None or found.promised > best.promised + 0.005:
             best = found
-        if best.promised >= GOALS[attempt]:
+        if best.promised >= goal:
             break
     assert best is not None
     return _with_notes(best, classifier, rows, probability)
@@ -94,7 +94,9 @@ def raised(column: Column, rates: Floats, power: float) -> Floats:
     return np.asarray(shares / shares.sum()) if shares.sum() > 0.0 else column.base
 
 
-def presence_of(columns: Sequence[Column], rows: Rows, kinds: Mapping[str, float], satisfied: Flags | Floats, sampled: Floats) -> dict[str, tuple[Column, Floats]]:
+def presence_of(
+    columns: Sequence[Column], rows: Rows, kinds: Mapping[str, float], satisfied: Flags | Floats, sampled: Floats
+) -> dict[str, tuple[Column, Floats]]:
     """Return entries of defects that bear a target of instances.
 
     Args:
@@ -165,4 +167,3 @@ def _correlation(first: Floats, second: Floats, weights: Floats) -> float:
     one, other = (own - np.average(own, weights=weights) for own in (first, second))
     scale = np.sqrt(np.average(one * one, weights=weights) * np.average(other * other, weights=weights))
     return float(np.average(one * other, weights=weights) / scale) if scale > 0.0 else 0.0
-

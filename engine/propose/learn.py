@@ -1,9 +1,9 @@
 """Which drawn values tell failures from the rest: a small classifier of p(failure | drawn values).
 
 Values enter by their place in their own law, as Legendre polynomials over [0, 1]. Columns come in one by one, each time
-the one whose score test with the residuals is strongest, clustered by world (Rao's test; Liang and Zeger, Biometrika 73,
-1986), until none reaches `Z_ENOUGH` or there are `MOST_COLUMNS`. Then a logistic regression with an L2 penalty takes
-them and the products of pairs. Its AUC comes from worlds that neither the choice of columns nor the fit has seen.
+the one whose score test with the residuals is strongest, clustered by world (Rao's test; Liang and Zeger, Biometrika
+73, 1986), until none reaches `Z_ENOUGH` or there are `MOST_COLUMNS`. Then a logistic regression with an L2 penalty
+takes them and the products of pairs. Its AUC comes from worlds that neither the choice of columns nor the fit has seen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What can be measured on any picture, rendered or not: columns by which failures on real pictures find drawn values."""
+"""What can be measured on any picture, rendered or not: by it failures on real pictures find drawn values."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Measured:
 
 
 def read_measured(dataset: Path, truth: Truth) -> Measured:
-    """Return what was measured of every labelled instance, in the order of the truth: sizes are shares of the picture."""
+    """Return what was measured of every labelled instance of the truth; sizes are shares of the picture."""
     opened(dataset, "propose")
     index = dataset / "index"
     frames = _table(index / "frames.parquet", ("frame_id", "width", "height", *OF_FRAMES))
@@ -43,7 +43,9 @@ def read_measured(dataset: Path, truth: Truth) -> Measured:
     at = np.array([frame_row[frame] for frame, _, _ in truth.instance], np.int64).reshape(-1)
     columns = {name: frames[name][at] for name in OF_FRAMES if name in frames}
     names = ("frame_id", "class", "bbox", "oriented_box", "area_px", *OF_INSTANCES)
-    own: dict[str, Any] = {name: np.full(len(truth.instance), np.nan) for name in ("area_share", "elongation", *OF_INSTANCES)}
+    own: dict[str, Any] = {
+        name: np.full(len(truth.instance), np.nan) for name in ("area_share", "elongation", *OF_INSTANCES)
+    }
     classes = np.full(len(truth.instance), "", dtype=object)
     place = {key: number for number, key in enumerate(truth.instance)}
     for file, key, is_defect in (("instances", "inst_id", False), ("defects", "defect_id", True)):

@@ -18,7 +18,7 @@ from engine.config import compose
 from engine.errors import UserError
 from engine.plain import to_plain
 from engine.recipe import Laws, Parent, Recipe
-from engine.write.files import publish, remove_tree, TEMPORARY
+from engine.write.files import TEMPORARY, publish, remove_tree
 
 CONF = "conf"
 OURS = ("seed", "count", "worlds", "parents", "recipe", "out")  # overrides of the old command that are set anew
@@ -82,9 +82,7 @@ def write_overlay(
                 data["laws"]["reweight"][other] = None  # what an earlier overlay has there
         _write(out, name, data, why)
         try:
-            made, _ = compose(
-                _search((*command.folders, out / CONF)), *command.overrides, f"recipe={name}", "count=1"
-            )
+            made, _ = compose(_search((*command.folders, out / CONF)), *command.overrides, f"recipe={name}", "count=1")
         except UserError as error:
             problem = str(error)
             continue
@@ -93,7 +91,7 @@ def write_overlay(
             return command
         problem = f"{', '.join(differs)} differ"
     raise UserError(
-        f"the command '{shlex.join(command.overrides)}' with the new laws does not make the dataset's recipe: {problem}; "
+        f"'{shlex.join(command.overrides)}' with the new laws does not make the dataset's recipe: {problem}; "
         "give the command line that made it with --run, and its folders with --config-dir"
     )
 
@@ -134,7 +132,9 @@ def _write(out: Path, name: str, data: Mapping[str, Any], why: Parent) -> None:
 def _is_law_of(override: str, reweight: Mapping[str, Any]) -> bool:
     key = override.lstrip("+~").partition("=")[0]
     found = REWEIGHT.match(key)
-    return found is not None and any(key[found.end() :] == c or key[found.end() :].startswith(f"{c}.") for c in reweight)
+    return found is not None and any(
+        key[found.end() :] == c or key[found.end() :].startswith(f"{c}.") for c in reweight
+    )
 
 
 def _search(folders: Sequence[Path]) -> str:

@@ -18,12 +18,15 @@ body { margin: 0 auto; padding: 16px; max-width: 1320px; background: var(--paper
   font: 14px/1.45 system-ui, sans-serif; }
 h1 { font-size: 18px; overflow-wrap: anywhere; } h2 { font-size: 15px; margin: 28px 0 4px; }
 h3 { font-size: 12px; margin: 0 0 4px; overflow-wrap: anywhere; }
-p, li { margin: 2px 0; color: var(--faint); overflow-wrap: anywhere; } .proposed { color: #5fd38d; } .refused { color: #ff6b6b; }
+p, li { margin: 2px 0; color: var(--faint); overflow-wrap: anywhere; }
+.proposed { color: #5fd38d; } .refused { color: #ff6b6b; }
 .laws { display: grid; grid-template-columns: repeat(auto-fill, minmax(320px, 1fr)); gap: 12px; margin: 8px 0; }
 section { padding: 10px; background: var(--panel); border: 1px solid var(--line); border-radius: 6px; font-size: 12px; }
 svg { display: block; width: 100%; } text { fill: var(--faint); font-size: 10px; } code { overflow-wrap: anywhere; }
-.new { fill: #5aa9ff; opacity: 0.8; } .old { fill: none; stroke: #ffd166; stroke-width: 1.5; } .axis { stroke: var(--line); }
-.bar { fill: #5aa9ff; } .spread { stroke: #5aa9ff; stroke-width: 5; opacity: 0.55; } .asked { stroke: #ffd166; stroke-width: 1.5; }
+.new { fill: #5aa9ff; opacity: 0.8; }
+.old { fill: none; stroke: #ffd166; stroke-width: 1.5; } .axis { stroke: var(--line); }
+.bar { fill: #5aa9ff; } .spread { stroke: #5aa9ff; stroke-width: 5; opacity: 0.55; }
+.asked { stroke: #ffd166; stroke-width: 1.5; }
 .dot { fill: #eceef2; } svg.share { width: 260px; display: inline-block; vertical-align: middle; }
 td { padding: 2px 12px 2px 0; }
 """
@@ -39,9 +42,9 @@ def write_proposal_page(proposal: Mapping[str, Any]) -> Iterator[bytes]:
         f"style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'\">\n"
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
         f"<title>proposal</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>The next data</h1>\n"
-        f"<p>from the report {escape(proposal['report']['sha256'][:16])} about {escape(proposal['report']['dataset_id'])}; laws of "
-        f"{escape(proposal['using']['dataset_id'])}. Bars: new laws. Line: the laws as they are. Bins of a spread are equally "
-        "probable under the law as it is.</p>\n"
+        f"<p>from the report {escape(proposal['report']['sha256'][:16])} about "
+        f"{escape(proposal['report']['dataset_id'])}; laws of {escape(proposal['using']['dataset_id'])}. "
+        "Bars: new laws. Line: the laws as they are. Bins of a spread are equally probable under the law as it is.</p>\n"
     ).encode()
     for one in proposal["proposals"]:
         yield _proposal(one).encode()
@@ -55,12 +58,15 @@ def _proposal(one: Mapping[str, Any]) -> str:
     failing = one["failing"]
     head = (
         f'<h2>{escape(one["name"])} <span class="{one["verdict"]}">{one["verdict"]}</span></h2>\n'
-        f"<p><code>{escape(one['where'] or 'failures')}</code></p>\n<p>{failing['failing']} of {failing['instances']} instances "
-        f"fail, {failing['groups']} groups. {escape(one['reason'])}</p>\n"
+        f"<p><code>{escape(one['where'] or 'failures')}</code></p>\n"
+        f"<p>{failing['failing']} of {failing['instances']} instances fail, {failing['groups']} groups. {escape(one['reason'])}</p>\n"
     )
     if one["auc"] is not None:
         auc = one["auc"]
-        head += f"<p>What is drawn tells it from the rest: AUC {auc['value']:.2f} [{auc['low']:.2f}, {auc['high']:.2f}], {auc['worlds']} worlds</p>\n"
+        head += (
+            f"<p>What is drawn tells it from the rest: AUC {auc['value']:.2f} [{auc['low']:.2f}, {auc['high']:.2f}], "
+            f"{auc['worlds']} worlds</p>\n"
+        )
     parts = [head, _purity(one["purity"]), _missing(one)]
     if one["columns"]:
         parts.append(f'<div class="laws">{"".join(_law(column) for column in one["columns"])}</div>\n')
@@ -77,8 +83,12 @@ def _purity(purity: Mapping[str, Any]) -> str:
         found = purity[key]
         if found is None or found["value"] is None:
             continue
-        detail = f"{found['images']} pictures" if "images" in found else f"{found['effective_worlds']:.1f} effective worlds"
-        rows.append(f"<tr><td>{words}</td><td>{_share(found, purity['asked'])}</td><td>{found['value']:.0%}, {detail}</td></tr>")
+        detail = (
+            f"{found['images']} pictures" if "images" in found else f"{found['effective_worlds']:.1f} effective worlds"
+        )
+        rows.append(
+            f"<tr><td>{words}</td><td>{_share(found, purity['asked'])}</td><td>{found['value']:.0%}, {detail}</td></tr>"
+        )
     return f"<table>{''.join(rows)}</table>\n" if rows else ""
 
 
@@ -86,8 +96,9 @@ def _share(found: Mapping[str, Any], asked: float) -> str:
     ends = [found[end] if found[end] is not None else found["value"] for end in ("low", "high")]
     x = [4 + 252 * min(max(value, 0.0), 1.0) for value in (*ends, found["value"], asked)]
     return (
-        f'<svg class="share" viewBox="0 0 260 14"><path class="axis" d="M4 7h252"/><path class="asked" d="M{x[3]:.1f} 1v12"/>'
-        f'<path class="spread" d="M{x[0]:.1f} 7H{max(x[1], x[0] + 1):.1f}"/><circle class="dot" cx="{x[2]:.1f}" cy="7" r="3.5"/></svg>'
+        '<svg class="share" viewBox="0 0 260 14"><path class="axis" d="M4 7h252"/>'
+        f'<path class="asked" d="M{x[3]:.1f} 1v12"/><path class="spread" d="M{x[0]:.1f} 7H{max(x[1], x[0] + 1):.1f}"/>'
+        f'<circle class="dot" cx="{x[2]:.1f}" cy="7" r="3.5"/></svg>'
     )
 
 
@@ -122,7 +133,8 @@ def _bars(new: Sequence[float], old: Sequence[float], ends: tuple[str, str]) -> 
     for number, (after, before) in enumerate(zip(new, old, strict=True)):
         height, y = base * after / top, base * (1.0 - before / top)
         parts.append(
-            f'<rect class="new" x="{number * wide + 1:.1f}" y="{base - height:.1f}" width="{wide - 2:.1f}" height="{height:.1f}"/>'
+            f'<rect class="new" x="{number * wide + 1:.1f}" y="{base - height:.1f}" '
+            f'width="{wide - 2:.1f}" height="{height:.1f}"/>'
         )
         points += [f"{number * wide:.1f},{y:.1f}", f"{(number + 1) * wide:.1f},{y:.1f}"]
     line = f'<polyline class="old" points="{" ".join(points)}"/>'

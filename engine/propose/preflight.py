@@ -30,7 +30,7 @@ Render = Callable[[Sequence[str]], None]  # is given the arguments of engine.run
 
 @dataclass(frozen=True)
 class Purity:
-    """Which share of pictures satisfies a target; the interval is Wilson's over worlds, each with the share of its own."""
+    """Which share of pictures satisfies a target; the interval is Wilson's over worlds, each with its own share."""
 
     value: float
     low: float
@@ -83,7 +83,9 @@ def purity_of(truth: Truth, images: Flags, seconds: float = 0.0) -> Purity:
     """Return the share of pictures that satisfy a target."""
     rows = open_index(truth.dataset).execute("SELECT frame_id, world FROM frames").fetchall()
     world_of = dict(rows)
-    _, number = np.unique(np.array([world_of[frame] for frame in truth.frame_id.tolist()], np.int64), return_inverse=True)
+    _, number = np.unique(
+        np.array([world_of[frame] for frame in truth.frame_id.tolist()], np.int64), return_inverse=True
+    )
     shares = np.bincount(number, images) / np.maximum(np.bincount(number), 1)
     low, high = wilson(float(shares.sum()), len(shares))
     return Purity(float(images.mean()) if len(images) else 0.0, low, high, len(images), len(shares), seconds)

@@ -1,9 +1,9 @@
 """From failures on real pictures to what a scene should draw: the rendered instances that measure most like them.
 
 Rejection with summary statistics (approximate Bayesian computation; Beaumont, Zhang, Balding, Genetics 162, 2002): of
-the rendered instances of the class, the `NEAREST` nearest in measured columns are accepted (of few, a tenth). A failure that lies farther
-from all of them than 99 % of rendered instances lie from the nearest one of another world is not reachable: the scene
-cannot show it, whatever its laws say.
+the rendered instances of the class, the `NEAREST` nearest in measured columns are accepted (of few, a tenth). A failure
+that lies farther from all of them than 99 % of rendered instances lie from the nearest one of another world is not
+reachable: the scene cannot show it, whatever its laws say.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Missing:
     def __str__(self) -> str:
         where = f"{self.of_class}, {self.instances} failures in {self.groups} groups"
         if not self.column:
-            return f"{where}: the scene draws no {self.of_class}, or too few to compare; it needs an asset or a rule for it"
+            return f"{where}: the scene draws none, or too few to compare; it needs an asset or a rule for it"
         if self.low <= self.value <= self.high:
             return (
-                f"{where}: {self.column} {self.value:.3g} is in the range of the scene, {self.low:.3g} .. {self.high:.3g}, "
-                "but never together with the rest"
+                f"{where}: {self.column} is {self.value:.3g}, which the scene shows ({self.low:.3g} .. {self.high:.3g}), "
+                "but not together with the rest"
             )
         return f"{where}: {self.column} is {self.value:.3g}, the scene shows {self.low:.3g} .. {self.high:.3g}"
 
@@ -138,7 +138,9 @@ def reach(real: Measured, failing: Flags, group: Ints, synthetic: Measured, worl
             np.add.at(weights, np.flatnonzero(own)[index[row]], 1.0 / count[number[row]] / index.shape[1])
         if inside.any():
             places.append(Place(name, space, queries[inside], limit))
-        missing += _missing(name, space, queries[~inside], group[query][~inside], points, distance[~inside], index[~inside])
+        missing += _missing(
+            name, space, queries[~inside], group[query][~inside], points, distance[~inside], index[~inside]
+        )
     return Reached(weights, tuple(places), reachable, tuple(missing), tuple(sorted(compared)))
 
 
@@ -194,7 +196,11 @@ def telling_columns(columns: Sequence[Column], rows: Rows, accepted: Floats, mos
         there = bins != MISSING
         if not there.any():
             continue
-        part = np.arange(len(column.base)) if column.kind != "spread" else np.arange(len(column.base)) * PARTS // len(column.base)
+        part = (
+            np.arange(len(column.base))
+            if column.kind != "spread"
+            else np.arange(len(column.base)) * PARTS // len(column.base)
+        )
         each = np.maximum(there.sum(axis=1), 1)[:, None]
         counts = [
             np.bincount(part[bins[there]], np.broadcast_to(w[:, None] / each, bins.shape)[there], int(part.max()) + 1)

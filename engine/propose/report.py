@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from engine.evaluate.stored import StoredReport
 from engine.plain import to_plain
 from engine.propose.laws import variation
-from engine.propose.overlay import OURS, seed_of, spoken
+from engine.propose.overlay import seed_of, spoken
 from engine.propose.preflight import LEAST_PURITY, Purity
 from engine.propose.propose import Outcome, Settings, batch_folder
 from engine.propose.reach import Reached
@@ -37,7 +36,7 @@ def plain_proposal(
         "using": {"dataset": str(known.dataset), "dataset_id": known.manifest.dataset_id, "recipe_id": known.recipe.id},
         "settings": {"lambda": LAMBDA, "cap": CAP, "least_base": LEAST_BASE, "least_purity": LEAST_PURITY,
                      "preflight": settings.preflight, "seed": settings.seed},
-        "proposals": [_plain(*one, known, settings) for one in made],
+        "proposals": [_plain(*one, settings) for one in made],
         "passed_over": [{"name": one.name} | _failing(one) for one in passed_over],
         "not_reweighted": dict(known.left_out),
     }  # fmt: skip
@@ -48,7 +47,8 @@ def lines_of(proposal: dict[str, Any]) -> list[str]:
     lines = []
     for one in proposal["proposals"]:
         failing = one["failing"]
-        lines.append(f"{one['name']}: {failing['failing']} of {failing['instances']} instances fail, in {failing['groups']} groups")
+        counted = f"{failing['failing']} of {failing['instances']} instances fail"
+        lines.append(f"{one['name']}: {counted}, in {failing['groups']} groups")
         lines += [f"  not reachable by this scene: {words}" for words in (m["words"] for m in one["not_reachable"])]
         if one["verdict"] == "refused":
             lines.append(f"  no proposal: {one['reason']}")
@@ -57,15 +57,15 @@ def lines_of(proposal: dict[str, Any]) -> list[str]:
             lines.append(f"  {column['column']}: {column['was']} -> {column['words']}")
         lines += [f"  {note}" for note in one["notes"]]
         lines.append(
-            f"  batch: {one['base_share']:.0%} of it by the recipe as it is, {1 - one['base_share']:.0%} by the new laws; effective number "
-            f"of worlds behind them {one['effective_worlds']['targeted']:.1f}"
+            f"  batch: {one['base_share']:.0%} by the recipe as it is, {1 - one['base_share']:.0%} by the new laws; "
+            f"effective number of worlds behind them {one['effective_worlds']['targeted']:.1f}"
         )
         lines.append(f"  purity: {_purity_words(one)}")
         lines += [f"  {command}" for command in (one["command"], one["base_command"])]
     return lines
 
 
-def _plain(target: Target, outcome: Outcome, reached: Reached | None, known: Known, settings: Settings) -> dict[str, Any]:
+def _plain(target: Target, outcome: Outcome, reached: Reached | None, settings: Settings) -> dict[str, Any]:
     laws, command = outcome.laws, outcome.command
     proposed = outcome.verdict == "proposed" and laws is not None and command is not None
     plain: dict[str, Any] = {
@@ -79,7 +79,8 @@ def _plain(target: Target, outcome: Outcome, reached: Reached | None, known: Kno
         "purity": {
             "asked": LEAST_PURITY, "base": _purity(outcome.base), "promised": None, "predicted": None,
             "measured": _purity(outcome.attempts[-1][1]) if outcome.attempts else None,
-            "attempts": [_purity(purity) for _, purity in outcome.attempts], "verified": proposed and bool(outcome.attempts),
+            "attempts": [_purity(purity) for _, purity in outcome.attempts],
+            "verified": proposed and bool(outcome.attempts),
         },
         "recipe": None, "seed": None, "batch": None, "command": None, "base_command": None,
     }  # fmt: skip
@@ -87,8 +88,9 @@ def _plain(target: Target, outcome: Outcome, reached: Reached | None, known: Kno
         plain |= {
             "columns": [
                 {
-                    "column": f"p.{column.key}", "unit_of": column.kind,
-                    "old": None if column.law is None else to_plain(column.law), "new": column.plain(laws.shares[column.key]),
+                    "column": f"p.{column.key}", "kind": column.kind,
+                    "old": None if column.law is None else to_plain(column.law),
+                    "new": column.plain(laws.shares[column.key]),
                     "was": "own weights" if column.law is None else describe(column.law),
                     "words": column.range_of(laws.shares[column.key]),
                     "variation": _number(variation(column, laws.shares[column.key])),
@@ -108,12 +110,13 @@ def _plain(target: Target, outcome: Outcome, reached: Reached | None, known: Kno
         targeted = max(round(BATCH_WORLDS * (1.0 - laws.base_share)), settings.preflight)
         base = max(round(targeted * laws.base_share / (1.0 - laws.base_share)), 1)
         conf = settings.out / "conf"
-        as_it_is = [] if command.recipe is None else [f"recipe={command.recipe}"]
+        before = settings.command
+        as_it_is = [] if before.recipe is None else [f"recipe={before.recipe}"]
         base_seed = seed_of(settings.report, outcome.recipe, -1)
         plain |= {
             "recipe": f"conf/recipe/{outcome.recipe}.yaml", "seed": outcome.seed, "batch": str(batch),
             "command": spoken(command.line(f"recipe={outcome.recipe}", f"count={targeted}", f"out={batch}", conf=conf)),
-            "base_command": spoken(command.line(*as_it_is, f"seed={base_seed}", f"count={base}", f"out={batch}_base")),
+            "base_command": spoken(before.line(*as_it_is, f"seed={base_seed}", f"count={base}", f"out={batch}_base")),
         }  # fmt: skip
     return plain
 
@@ -141,8 +144,9 @@ def _purity_words(one: dict[str, Any]) -> str:
     if purity["measured"] is None:
         return "; ".join([*words, one["reason"] or "not verified"])
     found = purity["measured"]
-    return "; ".join([*words, f"{found['value']:.0%} [{found['low']:.0%}, {found['high']:.0%}] of {found['images']} measured, attempt "
-                      f"{len(purity['attempts'])}"])  # fmt: skip
+    reach = f"[{found['low']:.0%}, {found['high']:.0%}]"
+    words.append(f"{found['value']:.0%} {reach} of {found['images']} measured, attempt {len(purity['attempts'])}")
+    return "; ".join(words)
 
 
 def _numbers(plain: dict[str, Any]) -> dict[str, Any]:
@@ -151,5 +155,3 @@ def _numbers(plain: dict[str, Any]) -> dict[str, Any]:
 
 def _number(value: float) -> float | None:
     return round(value, DIGITS) if math.isfinite(value) else None
-
-

@@ -101,8 +101,6 @@ def read_known(dataset: Path) -> Known:
     return Known(dataset, contents.recipe, contents.manifest, asked, tuple(columns), left_out, labelled_truth(dataset))
 
 
-
-
 def labelled_truth(dataset: Path, group: str | None = None) -> Truth:
     """Return the ground truth with every labelled instance, by annotation id."""
     truth = read_truth(dataset, group)
@@ -121,7 +119,10 @@ def read_rows(known: Known, unit: Unit, dataset: Path | None = None, truth: Trut
     opened(out, "propose")
     table = read_worlds(read_contents(out)[0])
     seen = _Seen(out, known)
-    row_of = {(world, step): row for row, (world, step) in enumerate(zip(table.world.tolist(), table.step.tolist(), strict=True))}
+    row_of = {
+        (world, step): row
+        for row, (world, step) in enumerate(zip(table.world.tolist(), table.step.tolist(), strict=True))
+    }
     image_of = {frame: number for number, frame in enumerate(truth.frame_id.tolist())}
     if unit == "images":
         units: list[tuple[int, Any]] = [(frame, None) for frame in truth.frame_id.tolist()]
@@ -153,7 +154,9 @@ class _Seen:
         index = out / "index"
         frames = pq.read_table(index / "frames.parquet", columns=["frame_id", "world", "step"]).to_pydict()
         self.place = {f: (w, s) for f, w, s in zip(frames["frame_id"], frames["world"], frames["step"], strict=True)}
-        instances = pq.read_table(index / "instances.parquet", columns=["frame_id", "inst_id", "prim_path", "class"]).to_pydict()
+        instances = pq.read_table(
+            index / "instances.parquet", columns=["frame_id", "inst_id", "prim_path", "class"]
+        ).to_pydict()
         self._bearers: dict[int, list[int]] = {}
         self._class: dict[tuple[int, int], str] = {}
         self._path: dict[int, str] = {}
@@ -183,7 +186,10 @@ class _Seen:
         """Return which values of a randomiser's lists belong to each row."""
         entry = self._entries[name]
         if entry.entry.kind == DEFECT:
-            return _Slots(_ragged([self._numbers(name, frame, own) for frame, own in units]), self._widths.get(f"p.{name}.instance", 1))
+            return _Slots(
+                _ragged([self._numbers(name, frame, own) for frame, own in units]),
+                self._widths.get(f"p.{name}.instance", 1),
+            )
         globs = getattr(entry.params, "instances", None)
         if globs is None:
             return _Slots(None, 0)

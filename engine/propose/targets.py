@@ -1,7 +1,8 @@
 """What a proposal is for: slices of a report that are worse than the whole, or the failures themselves.
 
-An instance fails if it is missed, or found with less confidence than `--low-confidence`. Of slices that nobody named those
-count whose share of failures exceeds that of all, by the lower end of a 90 % interval of the difference over groups.
+An instance fails if it is missed, or found with less confidence than `--low-confidence`. Of slices that nobody named
+those count whose share of failures exceeds that of all, by the lower end of a 90 % interval of the difference over
+groups.
 """
 
 from __future__ import annotations

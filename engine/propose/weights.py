@@ -1,8 +1,8 @@
 """Weights of worlds towards failures, and the laws that carry them.
 
-w = (1 - lambda) + lambda p / mean p, at most `CAP`: a mixture of the recipe as it is, of share (1 - lambda) / mean w, and of
-what is left, t. The first is a part of the batch of its own. Columns are drawn independently, so the law of each is its
-marginal under t, which of all independent laws is the nearest to t (least Kullback-Leibler divergence).
+w = (1 - lambda) + lambda p / mean p, at most `CAP`: a mixture of the recipe as it is, of share (1 - lambda) / mean w,
+and of what is left, t. The first is a part of the batch of its own. Columns are drawn independently, so the law of each
+is its marginal under t, which of all independent laws is the nearest to t (least Kullback-Leibler divergence).
 
 Rows of several recipes that differ in laws alone count as one sample by the balance heuristic: each has the weight
 q / sum_k n_k q_k (Veach and Guibas, SIGGRAPH 1995). Effective sample size: (sum w)^2 / sum w^2 (Kish, 1965).
@@ -135,7 +135,7 @@ def trimmed(shares: Floats) -> Floats:
 
 
 def expected(classifier: Classifier, rows: Rows, shares: Mapping[str, Floats], seed: int) -> float:
-    """Return the mean probability that the classifier gives to draws by new laws; which values are there is as in rows."""
+    """Return the mean probability that the classifier gives to draws by new laws; what is there is as in rows."""
     random = np.random.Generator(np.random.Philox(key=[seed, 1]))
     like = random.integers(len(rows), size=DRAWS)
     bins, places = {}, {}
@@ -157,7 +157,9 @@ class Predicted:
     effective_worlds: float
 
 
-def predicted(columns: Sequence[Column], rows: Rows, satisfied: NDArray[np.bool_], shares: Shares, seed: int) -> Predicted:
+def predicted(
+    columns: Sequence[Column], rows: Rows, satisfied: NDArray[np.bool_], shares: Shares, seed: int
+) -> Predicted:
     """Return the share by self-normalised importance sampling, with a 90 % interval of worlds drawn anew.
 
     Source: A. Owen, Monte Carlo theory, methods and examples, 2013, chapter 9.
