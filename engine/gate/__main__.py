@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.collect.refs import dataset_path
+from engine.collect.refs import dataset_path, store_at
 from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
 from engine.evaluate.board import NAMES
-from engine.evaluate.slices import ALL, read_slices
+from engine.evaluate.slices import ALL, Slice, read_slices
 from engine.gate.arms import BATCH_SHARE
 from engine.gate.check import EXIT_CODES, PAGE
 from engine.gate.gate import run_gate
+from engine.gate.proposal import read_proposal
 from engine.gate.request import Accepted, Request, Utility
 from engine.gate.rule import DELTA, FEWEST_SEEDS
 from engine.train.models import MODELS, trainer_of
@@ -51,13 +52,21 @@ def request_of(chosen: argparse.Namespace) -> Request:
         chosen.metric, chosen.delta, chosen.seeds, chosen.replicates, chosen.task,
         chosen.trainer or chosen.model or MODEL, settings,
     )  # fmt: skip
+    slices = {} if chosen.slices is None else read_slices(chosen.slices)
+    asked, target = None, chosen.target
+    if chosen.proposal is not None:
+        asked = read_proposal(chosen.proposal, chosen.target)
+        target = asked.name if asked.where is not None or asked.name in slices else ALL
+        if asked.where is not None:
+            slices.setdefault(asked.name, Slice(asked.where))
     return Request(
         batch, tuple(dataset_path(folder).absolute() for folder in chosen.against),
         dataset_path(chosen.holdout).absolute(), (chosen.out or batch.with_name(f"{batch.name}-gate")).absolute(),
         tests=tuple(dataset_path(folder).absolute() for folder in chosen.test),
-        slices={} if chosen.slices is None else read_slices(chosen.slices), target=chosen.target,
-        protect=None if chosen.protect is None else tuple(chosen.protect), proposal=chosen.proposal, utility=utility,
+        slices=slices, target=target,
+        protect=None if chosen.protect is None else tuple(chosen.protect), asked=asked, utility=utility,
         accepted=Accepted(chosen.accept_real_imagery, chosen.accept_unknown_licences), group=chosen.group,
+        suites=tuple(chosen.suite), store=store_at(chosen.store) if chosen.suite else None,
         scenes=tuple(chosen.scenes), crops=chosen.crops,
     )  # fmt: skip
 
@@ -86,6 +95,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--replicates", type=int, default=500, metavar="N", help="draws of groups (%(default)s)")
     parser.add_argument("--group", metavar="COLUMN", help="independent groups of the holdout (default: of the ingest)")
     parser.add_argument("--proposal", type=Path, metavar="DIR", help="of engine.propose, which asked for the batch")
+    parser.add_argument("--suite", nargs="+", default=[], metavar="NAME", help="pinned suites that must pass")
+    parser.add_argument(
+        "--store", type=Path, metavar="DIR", help="where they are (OMMATIDIA_STORE, or store/)"
+    )
     parser.add_argument("--crops", type=int, default=300, metavar="N", help="compared with real ones (%(default)s)")
     parser.add_argument("--scenes", type=Path, action="append", default=[], metavar="DIR",
                         help="where scenes lie, for licences")  # fmt: skip

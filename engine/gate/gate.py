@@ -18,14 +18,16 @@ import rfc8785
 
 from engine.evaluate.slices import ALL
 from engine.gate.arms import WITH, identity, train_arms
-from engine.gate.check import HOLD, PAGE, REJECT, REPORT, SCHEMA, Check, plain
+from engine.gate.check import ADMIT, HOLD, PAGE, REJECT, REPORT, SCHEMA, Check, plain
 from engine.gate.distribution import check_distribution
 from engine.gate.integrity import check_integrity, check_licences, check_privacy, check_taxonomy
 from engine.gate.page import gate_page
+from engine.gate.parts import parts_of
 from engine.gate.purity import check_coverage, check_purity
 from engine.gate.repeats import PixelHashes, check_judges, check_known, check_training, check_within, judges_of
 from engine.gate.request import Request, check_apart, manifest_of, named
 from engine.gate.rule import MOST_HOLDS, Decision
+from engine.gate.suites import check_suite, open_suites
 from engine.gate.utility import decided, judge, plain_gains, utility_check
 from engine.lineage.ledger import append, read_entries
 from engine.shift.pictures import open_pictures
@@ -33,6 +35,7 @@ from engine.train.trainer import Trainer
 from engine.write.files import hash_file
 from engine.write.reports import check_place, write_json, write_report
 
+KEPT_CHECKS = "checks"  # folder below `out`
 EVENT = "gate"  # of the ledger, for a check
 Say = Callable[[str], None]
 
@@ -93,12 +96,18 @@ def run_gate(request: Request, trainer: Trainer, say: Say) -> dict[str, Any]:
     if stopped:
         last = record.checks[-1]
         return _end(request, record, Decision(REJECT, (f"{last.gate} {last.name}: {last.words}",)))
-    study = judge(request, train_arms(request, trainer, record.say))
-    decision = held_often(request, decided(request, study))
+    suites = open_suites(request.store, request.suites) if request.store is not None else []
+    pairs = train_arms(request, trainer, record.say, [bench.dataset for bench in suites])
+    study = judge(request, pairs)
+    decision = decided(request, study)
     record.report |= {"gains": plain_gains(study), "slices": study.slices, "arms": study.arms}
     record.report |= {"group_by": study.group_by, "needed": decision.needed}
-    record.add(utility_check(request, study, decision))
-    return _end(request, record, decision)
+    stopped = record.add(utility_check(request, study, decision))
+    for number, bench in enumerate(() if stopped else suites, start=1):
+        check = check_suite(bench, [arm for arm, _ in pairs], number)
+        record.add(check)
+        decision = with_suite(decision, check)
+    return _end(request, record, held_often(request, decision))
 
 
 def _checks_before(request: Request) -> Iterator[Check]:
@@ -106,7 +115,8 @@ def _checks_before(request: Request) -> Iterator[Check]:
     yield check_integrity(request.batch)
     yield check_taxonomy(request.batch, (*request.against, request.holdout))
     yield check_privacy(request.batch, request.accepted)
-    yield check_licences(request.batch, request.scenes, request.accepted)
+    parts = parts_of(request.batch)
+    yield check_licences(parts, request.scenes, request.accepted)
     batch, judges = open_pictures(request.batch), judges_of(request.holdout, request.tests)
     hashes = PixelHashes()
     check_training(request.against, judges, hashes)
@@ -116,9 +126,10 @@ def _checks_before(request: Request) -> Iterator[Check]:
     if request.target == ALL:
         yield Check("G3", "purity", "skipped", True, "the target is everything")
     else:
-        yield check_purity(request.batch, request.target, request.slices[request.target])
-    yield check_coverage(request.batch)
-    yield check_distribution(request.batch, (*request.against, request.holdout), request.crops)
+        yield check_purity(request.batch, request.target, request.slices[request.target], request.asked)
+    yield check_coverage(parts, request.asked)
+    real = (*request.against, request.holdout)
+    yield check_distribution(request.batch, real, request.crops, request.out / KEPT_CHECKS)
 
 
 def inputs_of(request: Request) -> str:
@@ -127,9 +138,20 @@ def inputs_of(request: Request) -> str:
         "arm": identity(request, request.utility.seeds, WITH, ()), "target": request.target,
         "protected": list(request.protected), "metric": request.utility.metric, "delta": request.utility.delta,
         "slices": {name: own.where for name, own in request.slices.items()}, "replicates": request.utility.replicates,
-        "group": request.group, "tests": [manifest_of(folder).content_root for folder in request.tests],
+        "group": request.group, "suites": list(request.suites),
+        "tests": [manifest_of(folder).content_root for folder in request.tests],
     }  # fmt: skip
     return hashlib.sha256(rfc8785.dumps(plain(told))).hexdigest()[:16]
+
+
+def with_suite(decision: Decision, check: Check) -> Decision:
+    """Return the decision after what a suite says: a failed one rejects, an open one holds what would be admitted."""
+    reason = f"suite {check.words}"
+    if check.verdict == "fail":
+        return replace(decision, verdict=REJECT, reasons=(reason, *decision.reasons))
+    if check.facts["word"] == "open" and decision.verdict == ADMIT:
+        return replace(decision, verdict=HOLD, reasons=(reason, *decision.reasons))
+    return decision
 
 
 def held_often(request: Request, decision: Decision) -> Decision:

@@ -9,6 +9,7 @@ from engine.dataset.assets import scene_folders
 from engine.dataset.verify import verify
 from engine.errors import UserError
 from engine.gate.check import Check
+from engine.gate.parts import Parts
 from engine.gate.request import Accepted, manifest_of
 from engine.query import open_index
 from engine.sharing.assets import asset_table
@@ -60,28 +61,23 @@ def check_privacy(batch: Path, accepted: Accepted) -> Check:
     return Check("G1", "privacy", "fail", True, f"{words}; whoever answers for them says --accept-real-imagery", facts)
 
 
-def check_licences(batch: Path, scenes: tuple[Path, ...], accepted: Accepted) -> Check:
+def check_licences(parts: Parts, scenes: tuple[Path, ...], accepted: Accepted) -> Check:
     """Return whether the licence of everything that the batch was made of is known."""
-    try:
-        rows = asset_table(batch, scene_folders(list(scenes))).rows
-    except UserError as error:  # selected or mixed: licences are noted where pictures were made
-        verdict = accepted.unknown_licences
-        words = f"{error}{', which was accepted' if verdict else '; or --accept-unknown-licences'}"
-        facts = {"assets": 0, "unknown": [], "accepted": verdict}
-        return Check("G1", "licences", "pass" if verdict else "fail", True, words, facts)
-    unknown = [row for row in rows if not row.licence]
-    licences = sorted({row.licence for row in rows if row.licence})
+    rows = [row for place in parts.found for row in asset_table(place, scene_folders(list(scenes))).rows]
+    unknown = [f"{row.path} ({row.said_by})" for row in rows if not row.licence]
+    unknown += [f"all of {one.name} ({one.dataset_id}, which is not beside the batch)" for one in parts.missing]
+    known = {row.path: row.licence for row in rows if row.licence}
+    licences = ", ".join(sorted(set(known.values()))) or "none"
     facts = {
-        "assets": len(rows), "licences": licences, "photographs": [row.path for row in rows if row.photograph],
-        "unknown": [row.path for row in unknown], "accepted": accepted.unknown_licences and bool(unknown),
+        "assets": known, "photographs": sorted({row.path for row in rows if row.photograph}), "unknown": unknown,
+        "accepted": accepted.unknown_licences and bool(unknown),
     }  # fmt: skip
     if not unknown:
-        return Check("G1", "licences", "pass", True, f"{len(rows)} assets: {', '.join(licences) or 'none'}", facts)
-    words = f"{len(unknown)} of {len(rows)} assets have no known licence, such as {unknown[0].path}"
+        return Check("G1", "licences", "pass", True, f"{len(known)} assets: {licences}", facts)
+    words = f"the licence of {len(unknown)} assets is not known, such as {unknown[0]}"
     if accepted.unknown_licences:
         return Check("G1", "licences", "pass", True, f"{words}, which was accepted", facts)
-    why = f"{words} ({unknown[0].said_by}); write a LICENCES.yaml beside it, or --accept-unknown-licences"
-    return Check("G1", "licences", "fail", True, why, facts)
+    return Check("G1", "licences", "fail", True, f"{words}; write a LICENCES.yaml, or --accept-unknown-licences", facts)
 
 
 def _real_frames(batch: Path) -> int:

@@ -12,6 +12,7 @@ from engine.dataset.manifest import Manifest, read_manifest
 from engine.errors import UserError, near_matches
 from engine.evaluate.board import NAMES
 from engine.evaluate.slices import ALL, Slice
+from engine.gate.proposal import Asked
 from engine.gate.rule import DELTA, FEWEST_SEEDS
 from engine.train.plan import TrainTask
 from engine.write.begin import MANIFEST
@@ -63,10 +64,12 @@ class Request:
     slices: Mapping[str, Slice] = field(default_factory=dict)
     target: str = ALL
     protect: tuple[str, ...] | None = None  # None: every other slice that has groups enough
-    proposal: Path | None = None  # folder of engine.propose
+    asked: Asked | None = None  # what engine.propose asked for
     utility: Utility = field(default_factory=Utility)
     accepted: Accepted = field(default_factory=Accepted)
     group: str | None = None  # column of the holdout whose values are independent
+    suites: tuple[str, ...] = ()  # pinned ones that models with the batch must pass
+    store: Path | None = None  # where they are
     scenes: tuple[Path, ...] = ()  # where scenes lie, for licences
     crops: int = 300  # of G4, of either kind; 0 leaves it out
     most_repeated: float = 0.1  # share of the batch that may look like another world of it

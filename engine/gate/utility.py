@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import UserError
-from engine.evaluate.board import NAMES, Board, Judged
+from engine.evaluate.board import AUROC, NAMES, Board, Judged
 from engine.evaluate.evaluate import Measurement
 from engine.evaluate.slices import ALL
 from engine.gate.arms import WITH, WITHOUT, Arm
@@ -17,6 +17,7 @@ from engine.gate.check import ADMIT, HOLD, REJECT, Check, Passed, Verdict, plain
 from engine.gate.request import Request
 from engine.gate.rule import Decision, Gain, decide
 
+USUAL = ("recall", "precision", "AP50", "false_alarms", AUROC)  # figures that a report has; AP where it is asked for
 FEWER_IS_BETTER = frozenset({"false_alarms"})
 VERDICTS: Mapping[Verdict, Passed] = {ADMIT: "pass", HOLD: "note", REJECT: "fail"}
 
@@ -38,7 +39,8 @@ def judge(request: Request, pairs: Sequence[tuple[Arm, Arm]]) -> Study:
         UserError: If predictions or a slice cannot be read.
     """
     settings = Measurement(replicates=request.utility.replicates)
-    board = Board(request.holdout, request.slices, settings, request.group)
+    figures = {*USUAL, request.utility.metric}
+    board = Board(request.holdout, request.slices, settings, request.group, figures=figures)
     judged = [{arm.name: board.judge(arm.predictions()) for arm in pair} for pair in pairs]
     names = list(judged[0][WITH])
     support = {ALL: 2} | {name: own.min_support for name, own in request.slices.items()}

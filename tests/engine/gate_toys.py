@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -50,14 +50,18 @@ def make_toys(out: Path, count: int, seed: int, toy: Toy) -> Path:
     for number in range(count):
         is_dark = (number + 0.5) / count < toy.dark
         kind = int(random.integers(2))
-        x, y = (int(value) for value in random.integers(2, SIDE - 14, 2))
+        x, y = int(random.integers(2, 11)), int(random.integers(2, SIDE - 14))  # half a turn away lies nothing
         rgb = _picture(random, toy, is_dark, kind, (x, y))
         path = pictures / f"{number}.png"
         Image.fromarray(np.clip(np.round(rgb * 255), 0, 255).astype(np.uint8)).save(path)
-        box = (float(SIDE - x - 12), float(SIDE - y - 12), 12.0, 12.0) if toy.turned else (float(x), float(y), 12.0, 12.0)
+        box = (
+            (float(SIDE - x - 12), float(SIDE - y - 12), 12.0, 12.0) if toy.turned else (float(x), float(y), 12.0, 12.0)
+        )
         name = NAMES[1 - kind if toy.swapped else kind]
         frames.append(Frame(number, SIDE, SIDE, (Instance(1, name, box),), {"image": path}))
-    ingest(Records(out.name, CLASSES, tuple(frames)), IngestRequest(out, "coco", taxonomy_of(CLASSES), out.name), _quiet)
+    ingest(
+        Records(out.name, CLASSES, tuple(frames)), IngestRequest(out, "coco", taxonomy_of(CLASSES), out.name), _quiet
+    )
     return out
 
 
@@ -116,7 +120,7 @@ def _colored(path: Path) -> list[float]:
     return [float(x.min()), float(y.min()), float(x.max() + 1 - x.min()), float(y.max() + 1 - y.min())]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path), np.float64)
 
