@@ -16,6 +16,7 @@ from engine.audit.verdict import Judgement, Places, changes_of, judge, read_audi
 from engine.collect.refs import dataset_path
 from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
+from engine.evaluate.stored import read_report
 from engine.write.files import TEMPORARY, publish, remove_tree
 
 MOST_SAID = 8  # columns
@@ -69,10 +70,10 @@ def _page(chosen: argparse.Namespace) -> int:
     real = None if chosen.real is None else dataset_path(chosen.real)
     dataset = None if chosen.dataset is None else dataset_path(chosen.dataset)
     plan = AuditPlan(chosen.most, chosen.per_group, chosen.side, chosen.pool, seed=chosen.seed)
-    made = audit(chosen.report, synthetic, real, plan, dataset=dataset, say=say)
-    for place in (made.failing.out, made.synthetic.out, made.real.out):
+    for place in filter(None, (read_report(chosen.report, dataset).dataset, synthetic, real)):
         if out.resolve().is_relative_to(place.resolve()):
             raise UserError(f"--out {out} is in the dataset {place}; audits go beside it")
+    made = audit(chosen.report, synthetic, real, plan, dataset=dataset, say=say)
     try:
         page = publish(out, out / PAGE, audit_page(made))
         plain = plain_audit(made, page.sha256)
@@ -112,7 +113,8 @@ def _show(chosen: argparse.Namespace) -> int:
     for one in verdicts:
         changes = changes_of(chosen.audit, one.about, places)
         holds = not changes
-        say(f"{one.time} {one.by}: {one.verdict}{'' if holds else f', stale: {changes[0]}'}")
+        stale = "" if holds else f", stale: {'; '.join(changes)}"
+        say(f"{one.time} {one.by}: {one.verdict}{stale}")
         say(f"  {one.why}")
         for name, text in one.failures.items():
             say(f"  {name}: {text}")

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from engine.audit.cut import CUES, OF_INSTANCES, SIZES, Cuts, Measured, Place, instances_of, measure, spread
+from engine.audit.cut import OF_INSTANCES, SIZES, Cuts, Measured, Place, instances_of, measure, spread
 from engine.audit.failures import ALARM, Chosen, Failure, choose_failures
 from engine.audit.hints import Hint, hints
 from engine.audit.nearest import Neighbour, Yardstick, nearest, usual_distance
@@ -19,6 +19,7 @@ from engine.audit.standing import Standing, standings
 from engine.collect.mixture import ORIGIN
 from engine.errors import UserError
 from engine.evaluate.stored import StoredReport, read_report
+from engine.shift.cues import CUES
 from engine.shift.pictures import Pictures, column_names, only, open_pictures, read_columns
 
 AROUND, WHOLE = "around", "whole"
@@ -33,7 +34,7 @@ class AuditPlan:
     most: int = 24  # failures
     per_group: int = 2  # of them in one group
     side_px: int = 64  # of crops
-    pool: int = 300  # synthetic and real pictures, and instances of each class, that failures are compared with
+    pool: int = 200  # synthetic and real pictures, and instances of each class, that failures are compared with
     neighbours: int = 3
     seed: int = 0
 
@@ -70,6 +71,11 @@ class Level:
     usual: float | None  # how far 99 % of the synthetic crops are from their nearest ones at most
     columns: tuple[Standing, ...]
     reading: tuple[str, ...]  # in words
+
+    @property
+    def outside(self) -> tuple[Standing, ...]:
+        """The columns that lie outside of all synthetic values."""
+        return tuple(one for one in self.columns if one.outside)
 
 
 @dataclass(frozen=True)
@@ -193,7 +199,7 @@ class Pools:
         said = () if is_there else (f"the synthetic has no {class_name}; any class is compared",)
         return Level(
             kind, cuts.places[row], _near(near, synthetic, {}), _near(beside, real, found), usual, columns,
-            (*said, *_reading(near, beside, usual, difference, columns)),
+            (*said, *_reading(near, beside, usual, difference)),
         )  # fmt: skip
 
     def _usual_of(self, kind: str, class_name: str, with_ground: bool) -> float | None:
@@ -210,7 +216,7 @@ class Pools:
 
 
 def _pool(pictures: Pictures, classes: set[str], plan: AuditPlan) -> Measured:
-    """Return instances of some classes, or of all where one of them has none, and pictures, of as many groups as can be."""
+    """Return instances of some classes, or of all where one has none, and pictures; of as many groups as can be."""
     group_of = dict(zip(pictures.frame_id.tolist(), pictures.group.tolist(), strict=True))
     seen = instances_of(pictures, plan.side_px)
     known = {place.class_name for place in seen}
@@ -245,10 +251,7 @@ def _near(found: Sequence[Neighbour], pool: Cuts, seen: dict[Key, bool]) -> tupl
     return tuple(rows)
 
 
-def _reading(
-    near: Sequence[Neighbour], beside: Sequence[Neighbour], usual: float | None, difference: str,
-    columns: Sequence[Standing],
-) -> list[str]:  # fmt: skip
+def _reading(near: Sequence[Neighbour], beside: Sequence[Neighbour], usual: float | None, difference: str) -> list[str]:
     """Return what the numbers say."""
     if not near:
         return ["there is nothing synthetic to compare with"]
@@ -259,11 +262,6 @@ def _reading(
     said = [words + (f": the synthetic has {difference}" if difference else "")]
     if usual is not None and first.distance > usual:
         said.append(f"farther from the synthetic than 99 % of them are from each other ({usual:.2f})")
-    said += [
-        f"{one.column} {one.value:.4g} is {one.outside} all {one.count} synthetic values ({one.low:.4g} to {one.high:.4g})"
-        for one in columns
-        if one.outside
-    ]
     return said
 
 

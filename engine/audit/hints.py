@@ -13,7 +13,7 @@ from engine.shift.compare import FEWEST_GROUPS, auc_measure
 from engine.shift.cues import CUES
 from engine.shift.scores import Sample, told_apart
 
-CROPS = 250  # of either side that a classifier sees
+CROPS = 200  # of either side that a classifier sees
 HALVES = 4  # splits of the real ones by group
 REPEATS = 2  # of them that the synthetic ones are compared with
 FEWEST_CROPS = 10
@@ -50,7 +50,7 @@ def hints(kind: str, synthetic: Cuts, real: Cuts, seed: int) -> tuple[Hint, ...]
     enough = min(len(np.unique(one.group)), groups // 2) >= FEWEST_GROUPS
     splits = _halves(other.group, seed)
     yardstick = Yardstick.of((one, other))
-    means = [{cue: np.median(cuts.cues[cue], axis=0) for cue in CUES} for cuts in (one, other)]
+    usual = [{cue: np.median(cuts.cues[cue], axis=0) for cue in CUES} for cuts in (one, other)]
     found = []
     for cue in CUES:
         null = [_auc(other, first, other, second, cue, seed) for first, second in splits]
@@ -60,7 +60,7 @@ def hints(kind: str, synthetic: Cuts, real: Cuts, seed: int) -> tuple[Hint, ...]
         words = f"{verdict} by {cue}"
         if auc.value is not None:
             words += f": {auc.value:.2f} (real against real {auc.null_low:.2f} to {auc.null_high:.2f})"
-        step = yardstick.words(*means, cue) if auc.beyond else ""
+        step = yardstick.words(usual[0], usual[1], cue) if auc.beyond else ""
         words += f", synthetic has {step}" if step else ""
         found.append(Hint(kind, cue, verdict, auc.value, auc.null_low, auc.null_high, words))
     return tuple(found)

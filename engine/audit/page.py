@@ -27,7 +27,7 @@ STYLE = (
     PLAIN
     + """
 .row { display: flex; flex-wrap: wrap; gap: 10px; align-items: flex-start; margin: 6px 0; }
-.row figure { width: 176px; padding: 6px; } .row.whole figure { width: 236px; }
+.row figure { width: 168px; padding: 6px; box-sizing: border-box; }
 .row figure.failure { border-color: #ff6b6b; } .lane { flex: 0 0 auto; }
 .lane > p { font-size: 12px; margin: 0 0 4px; } .lane .row { margin: 0; }
 .picture img { image-rendering: pixelated; } .whole .picture img { image-rendering: auto; }
@@ -86,15 +86,15 @@ def _introduction(audit: Audit) -> str:
     return (
         f"<h1>Failures of {escape(audit.report.folder.name)} beside {escape(audit.synthetic.name)}</h1>\n"
         f"<p>{len(chosen.failures)} of {chosen.missed} misses and {chosen.alarms} false alarms{small}; at most "
-        f"{plan.per_group} of one {escape(audit.failing.group_by)}, misses and false alarms and their classes by turns, "
+        f"{plan.per_group} of one {escape(audit.failing.group_by)}; misses, false alarms and classes by turns, "
         "the worst first.</p>\n"
-        f"<p>Failures in {_named(audit.failing)}. Synthetic: {_named(audit.synthetic)}. Real, of other groups alone: "
-        f"{_named(audit.real)}.</p>\n{notes}"
+        f"<p>Failures in {_named(audit.failing)}. Synthetic: {_named(audit.synthetic)}. Real, of other groups "
+        f"alone: {_named(audit.real)}.</p>\n{notes}"
         f"<p>Distances are by cue: root mean squares of standardised differences, in the mean spread of the synthetic "
         f"and of the real ones; crops of {plan.side_px} px around things, and nine all over a picture for the whole. "
         "Point at a picture to take its labels away.</p>\n"
-        "<p>What is it that the synthetic has not, or has otherwise? Say so: <code>python -m engine.audit verdict AUDIT "
-        "--by NAME --verdict fit|unfit|unsure --why TEXT --failure ID=TEXT</code></p>\n"
+        "<p>What is it that the synthetic has not, or has otherwise? Say so: <code>python -m engine.audit verdict "
+        "AUDIT --by NAME --verdict fit|unfit|unsure --why TEXT --failure ID=TEXT</code></p>\n"
     )
 
 
@@ -107,7 +107,8 @@ def _named(pictures: Pictures) -> str:
 
 def _hints(hints: tuple[Hint, ...]) -> str:
     if not hints:
-        return "<h2>All crops together</h2>\n<p>Not said: scikit-learn is not installed, or there are too few groups.</p>\n"
+        why = "scikit-learn is not installed, or there are too few groups"
+        return f"<h2>All crops together</h2>\n<p>Not said: {why}.</p>\n"
     lanes = []
     for kind, words in (("instances", "around instances"), ("ground", "all over pictures")):
         lines = "".join(f"<li>{escape(hint.words)}</li>" for hint in hints if hint.kind == kind)
@@ -147,10 +148,8 @@ def _row(number: int, row: Row, pictured: Pictured) -> str:
 
 def _level(title: str, level: Level, own: Place, pictured: Pictured) -> str:
     is_whole = level.kind == WHOLE
-    reading = "".join(
-        f'<p class="reading{" outside" if " all " in line and "synthetic values" in line else ""}">{escape(line)}</p>'
-        for line in level.reading
-    )
+    reading = "".join(f'<p class="reading">{escape(line)}</p>' for line in level.reading)
+    reading += "".join(f'<p class="outside">{escape(one.words)}</p>' for one in level.outside)
     shown = pictured["own", own, is_whole]
     lanes = [_lane(title, _figure(shown, "", "failure"))]
     for side, found in (("synthetic", level.synthetic), ("real", level.real)):
@@ -214,7 +213,7 @@ def _columns(columns: tuple[Standing, ...]) -> str:
     )
     return (
         '<div class="scroll"><table class="columns"><tr><th>column</th><th>value</th><th></th>'
-        "<th>percentile in the synthetic</th><th>least to greatest (values)</th><th>percentile in the real</th><th></th>"
+        "<th>among synthetic</th><th>least to greatest (values)</th><th>among real</th><th></th>"
         f"</tr>{rows}</table></div>"
     )
 

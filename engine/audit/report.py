@@ -63,9 +63,8 @@ def outside_of(audit: Audit) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for row in audit.rows:
         for level in row.levels:
-            for one in level.columns:
-                if one.outside:
-                    found.setdefault(f"{one.column} {one.outside}", []).append(row.failure.id)
+            for one in level.outside:
+                found.setdefault(f"{one.column} {one.outside}", []).append(row.failure.id)
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
@@ -82,8 +81,9 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 
 def _level(level: Level) -> dict[str, Any]:
+    reading = [*level.reading, *(one.words for one in level.outside)]
     return {
-        **_place(level.place), "usual": _number(level.usual), "reading": list(level.reading),
+        **_place(level.place), "usual": _number(level.usual), "reading": reading,
         "synthetic": [_near(one) for one in level.synthetic], "real": [_near(one) for one in level.real],
         "columns": [_standing(one) for one in level.columns],
     }  # fmt: skip

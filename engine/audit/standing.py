@@ -32,6 +32,13 @@ class Standing:
             return ""
         return "below" if self.value < self.low else "above"
 
+    @property
+    def words(self) -> str:
+        """Say where it lies, if outside."""
+        return (
+            f"{self.column} {self.value:.4g} is {self.outside} all synthetic values, {self.low:.4g} to {self.high:.4g}"
+        )
+
 
 def standings(
     one: Mapping[str, float], synthetic: Cuts, real: Cuts, without: NDArray[np.bool_]

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import rfc8785
 
 from engine.audit.report import AUDIT, PAGE, SCHEMA, dataset_facts, report_facts
-from engine.errors import UserError, WriteFailed
+from engine.errors import UserError, WriteFailed, near_matches
 from engine.lineage.ledger import GENESIS, append
 from engine.plain import from_plain, to_plain
 from engine.write.files import TEMPORARY, hash_file, publish, refusals_named, remove_tree
@@ -150,9 +150,8 @@ def judge(
     known = [one["id"] for one in facts["failures"]]
     for key in failures:
         if key not in known:
-            raise UserError(
-                f"--failure {key}: no failure of this audit; they are {', '.join(known[:8]) or 'none'}, ..."
-            )
+            near = near_matches(key, tuple(known))
+            raise UserError(f"--failure {key}: no failure of this audit; near: {near}")
     about = state_of(folder, places)
     odd = [name for name, value in about.items() if value != _told(facts, folder, name)]
     if odd:
@@ -174,15 +173,10 @@ def judge(
 
 
 def _note(synthetic: Path, folder: Path, made: Verdict) -> None:
-    facts = {
-        "verdict": made.verdict,
-        "by": made.by,
-        "why": made.why,
-        "hash": made.hash,
-        "audit": str(folder.absolute()),
-    }
+    said = {"verdict": made.verdict, "by": made.by, "why": made.why, "hash": made.hash}
+    about = {"audit": str(folder.absolute()), "page": made.about["page"], "report": made.about["report dataset"]}
     try:
-        append(synthetic, EVENT, **facts, page=made.about["page"], report=made.about["report dataset"])
+        append(synthetic, EVENT, **said, **about)
     except (UserError, WriteFailed) as error:
         raise WriteFailed(
             f"the verdict is in {folder / VERDICTS}, and not in the ledger of {synthetic}: {error}"

@@ -24,7 +24,7 @@ def keypoint_sigmas(categories: Mapping[int, Mapping[str, Any]]) -> dict[int, li
 
 
 def box_of(entry: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
-    """Return x, y, width and height [px] of a prediction: its box, or around its mask or keypoints; None: of nothing."""
+    """Return x, y, width and height [px] of a prediction: its box, or around mask or keypoints; None: nothing."""
     box = entry.get("bbox")
     if box is None and isinstance(entry.get("segmentation"), Mapping):
         from pycocotools import mask as coco_mask
