@@ -9,16 +9,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from engine.errors import UserError
+from engine.loop.circle import Circle
 from engine.loop.execute import execute
 from engine.loop.report import verdict_of
 from engine.loop.runner import Ended, log_of, run_stages
-from engine.loop.stage import CircleEnds, Stage
+from engine.loop.stage import CircleEnds, Stage, content_of
 from engine.loop.state import locked, read_state
+from engine.loop.tiles import TileCircle, dealt
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -255,3 +258,40 @@ def test_a_figure_is_not_worse_only_if_its_bound_says_so(
     """Better above 0, not worse above -delta, worse below it, and otherwise the data do not say."""
     difference: Mapping[str, float | None] = dict(zip(("low", "high"), interval, strict=True))
     assert verdict_of(difference, figure, 0.02) == verdict
+
+
+def test_surfaces_are_dealt_out_by_what_they_show() -> None:
+    """Every surface is in one part, each set of classes is spread over all, and the order of pictures is nothing."""
+    shown = (
+        {n: {"free"} for n in range(30)}
+        | {n: {"crack", "free"} for n in range(40, 43)}
+        | {50: {"break"}, 51: {"break"}}
+    )
+    parts = dealt(shown)
+    assert sorted(n for part in parts for n in part) == sorted(shown)
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert [sum(n in range(40, 43) for n in part) for part in parts] == [1, 1, 1]
+    assert sorted(sum(n >= 50 for n in part) for part in parts) == [0, 1, 1]
+    assert dealt(dict(reversed(shown.items()))) == parts
+
+
+def test_what_is_a_dataset_is_known_by_its_content(tmp_path: Path) -> None:
+    """A folder by the bytes and names of its files, a file by its bytes; nothing is an error that names it."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x").write_text("1")
+    before = content_of(tmp_path / "a")
+    os.utime(tmp_path / "a/x", (0, 0))
+    assert content_of(tmp_path / "a") == before
+    (tmp_path / "a/x").rename(tmp_path / "a/y")
+    assert content_of(tmp_path / "a") != before
+    with pytest.raises(UserError, match="gone is not there"):
+        content_of(tmp_path / "gone")
+
+
+def test_both_circles_begin_with_commands_that_the_product_has(tmp_path: Path) -> None:
+    """Stages that need nothing of others: their modules can be run, and each makes what it says."""
+    for circle in (Circle(tmp_path / "a"), TileCircle(tmp_path / "b", real=tmp_path)):
+        stage = circle.stages()[0]()
+        assert all(find_spec(command[0]) for command in stage.commands)
+        assert stage.missing() == circle.at("base" if circle.planted else "real") / "manifest.json"
+        assert stage.folders == (stage.outputs[0].parent,)
