@@ -25,7 +25,8 @@ OWN_STYLE = STYLE + "\n".join(
     [
         ".charts { display: flex; flex-wrap: wrap; gap: 14px; } .charts figure { padding: 8px; }",
         ".grid { stroke: var(--line); stroke-width: 1; } .tick { fill: var(--faint); font-size: 11px; }",
-        ".curve { fill: none; stroke-width: 2; } .reach { stroke-width: 1.5; opacity: 0.6; } .flat { stroke-dasharray: 5 4; }",
+        ".curve { fill: none; stroke-width: 2; } .reach { stroke-width: 1.5; opacity: 0.6; }",
+        ".flat { stroke-dasharray: 5 4; }",
         *(f".s-arm-{arm} {{ stroke: {color}; }} .f-arm-{arm} {{ fill: {color}; }}" for arm, color in COLORS.items()),
     ]
 )  # fmt: skip

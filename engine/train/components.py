@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from engine.train.masks import Pixels
+from engine.train.masks import Pixels, rle_of
 
-LEVELS = (-1.0, 0.0, 1.0, 2.0)  # log odds above which pixels hang together
+LEVELS = (0.0, 2.0)  # log odds above which pixels hang together
 LEAST_PX = 6  # of the grid
 MOST = 40  # of a picture
 ALIKE = 0.7  # overlap from which on two are the same instance
@@ -25,19 +26,26 @@ class Component:
     odds: float  # their mean
 
 
+def entry_of(pixels: Pixels, image_id: int, category_id: int, score: float, task: str) -> dict[str, Any]:
+    """Return a COCO result of an instance: its box and, where masks are wanted, its mask."""
+    rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+    box = [int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)]
+    entry = {"image_id": image_id, "category_id": category_id, "bbox": box, "score": score}
+    return entry | ({"segmentation": rle_of(pixels)} if task == "segm" else {})
+
+
 def found_in(odds: NDArray[np.float32]) -> list[Component]:
     """Return what hangs together above some threshold, the surest first; of those that are nearly alike, one."""
-    smooth = ndimage.uniform_filter(odds, 3, mode="nearest")
     found: list[Component] = []
     for level in LEVELS:
-        labels, count = ndimage.label(smooth > level, EVERY_WAY)
+        labels, count = ndimage.label(odds > level, EVERY_WAY)
         sizes = np.bincount(labels.ravel())
         for number, place in enumerate(ndimage.find_objects(labels, count), start=1):
             if sizes[number] >= LEAST_PX:
                 inside = labels[place] == number
                 pixels = np.zeros(odds.shape, np.bool_)
                 pixels[place] = ndimage.binary_fill_holes(inside)
-                found.append(Component(pixels, float(smooth[place][inside].mean())))
+                found.append(Component(pixels, float(odds[place][inside].mean())))
     found.sort(key=lambda one: -one.odds)
     kept: list[Component] = []
     for one in found[:MOST]:

@@ -1,8 +1,8 @@
 """The model `pixels`: every pixel is judged by trees over filters, and what hangs together is an instance.
 
-Trees tell the classes and the background apart, on samples that datasets, classes and pictures give their shares of.
-Every other pixel of the grid is looked at, and where one of four may be of a class, all are. Scores are odds against
-the samples, not calibrated shares of the world.
+Trees tell pixels of any class from all others, on samples that datasets, classes and pictures give their shares of.
+Every other pixel of the grid is looked at, and where one of four may be of a class, all are. What hangs together is an
+instance; other trees say of which class. Scores are odds against the samples, not calibrated shares of the world.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from scipy import ndimage
 
 from engine.errors import UserError
 from engine.plain import from_plain
-from engine.train.components import found_in
+from engine.train.components import entry_of, found_in
 from engine.train.filters import Bank, Features
 from engine.train.labelled import LabelledPicture, classes_of, read_labelled, read_wanted, write_predictions
-from engine.train.masks import rle_of
 from engine.train.plan import TrainingPlan
 from engine.train.prepare import CLASSES
 
 ROWS_AT_A_TIME = 4096  # that trees look at: they stay in the cache of a processor
 ONE_THREAD = 1  # of trees: sums of several threads differ in the last digit, and then so may trees
-REFINED_FROM = -2.5  # log odds of a class, around which every pixel of the grid is looked at
+REFINED_FROM = -1.5  # log odds around which every pixel of the grid is looked at
+CLASSED_PX = 200  # pixels of an instance whose class is asked for, at most twice as many
 LEAST_SHARE = 0.2  # of a class, for an instance to be said to be of it
 LEAST_ODDS, MOST_ODDS = -6.0, 6.0
 RING = (1, 6)  # [px of the grid] that leave and bound the surroundings of an instance
@@ -42,7 +42,7 @@ class PixelSettings:
     cache: str = ""  # folder that keeps features of pictures by content; empty: none
     shares: tuple[float, ...] = ()  # of the samples, of each dataset to learn from; empty: equal
     samples: int = 24_000  # pixels of pictures that show something, and half as many of others
-    trees: int = 240  # of all classes together
+    trees: int = 80
     most_pictures: int = 150  # of a class and dataset, and as many of those that show nothing
 
     def __post_init__(self) -> None:
@@ -56,28 +56,37 @@ class PixelSettings:
 class PixelModel:
     """What was learned."""
 
-    trees: Any
+    trees: Any  # is a pixel of any class
+    which: Any  # of which; None: there is one class
     labels: NDArray[np.int64]  # classes that were seen, places in the plan's
 
     def odds(self, bank: Bank) -> NDArray[np.float32]:
-        """Return the log odds of every class of `labels` at every pixel of the grid, [class, y, x]."""
+        """Return the log odds of any class at every pixel of the grid, [y, x]."""
+        height, width = bank.shape[:2]
         coarse = self._decided(bank[::2, ::2])
-        whole = np.repeat(np.repeat(coarse, 2, axis=1), 2, axis=2)[:, : bank.shape[0], : bank.shape[1]]
-        near = ndimage.maximum_filter(coarse.max(axis=0), 3, mode="nearest") > REFINED_FROM
-        fine = np.repeat(np.repeat(near, 2, axis=0), 2, axis=1)[: bank.shape[0], : bank.shape[1]].copy()
+        whole = np.repeat(np.repeat(coarse, 2, axis=0), 2, axis=1)[:height, :width].copy()
+        near = ndimage.maximum_filter(coarse, 3, mode="nearest") > REFINED_FROM
+        fine = np.repeat(np.repeat(near, 2, axis=0), 2, axis=1)[:height, :width].copy()
         fine[::2, ::2] = False
         if fine.any():
-            whole[:, fine] = self._decided(bank[fine])
+            whole[fine] = self._decided(bank[fine])
         return whole
 
+    def class_shares(self, pixels: Bank) -> NDArray[np.float64]:
+        """Return how likely each of `labels` is for an instance, of some of its pixels [pixel, feature]."""
+        if self.which is None:
+            return np.ones(1)
+        some = pixels[:: max(len(pixels) // CLASSED_PX, 1)].astype(np.float32)
+        shares: NDArray[np.float64] = self.which.predict_proba(some).mean(axis=0)
+        return shares
+
     def _decided(self, bank: Bank) -> NDArray[np.float32]:
-        """Return the log odds of some pixels, [class, ...]; some are looked at at a time."""
+        """Return the log odds of some pixels; some are looked at at a time."""
         table = bank.reshape(-1, bank.shape[-1]).astype(np.float32)
         parts = range(0, len(table), ROWS_AT_A_TIME)
-        share = np.concatenate([self.trees.predict_proba(table[k : k + ROWS_AT_A_TIME]) for k in parts])[:, 1:]
-        odds = np.log(np.maximum(share, 1e-9)) - np.log(np.maximum(1.0 - share, 1e-9))
+        odds = np.concatenate([self.trees.decision_function(table[k : k + ROWS_AT_A_TIME]) for k in parts])
         out: NDArray[np.float32] = np.clip(odds, LEAST_ODDS, MOST_ODDS).astype(np.float32)
-        return out.T.reshape(-1, *bank.shape[:-1])
+        return out.reshape(bank.shape[:-1])
 
 
 def follow(plan: TrainingPlan, folder: Path) -> None:
@@ -117,13 +126,16 @@ def fit(pictures: Sequence[LabelledPicture], settings: PixelSettings, seed: int,
     if is_shown.all() or not is_shown.any():
         what = "show no instance of " if not is_shown.any() else "have no pixel without "
         raise UserError(f"the {len(pictures)} pictures to learn from {what}{', '.join(settings.classes)}")
-    known = np.unique(labels[is_shown])
-    count = len(known) + 1 if len(known) > 1 else 1  # trees of an iteration
+    shape: dict[str, Any] = {"early_stopping": False, "random_state": seed, "l2_regularization": 1.0}
     trees = HistGradientBoostingClassifier(
-        max_iter=max(settings.trees // count, 1), learning_rate=0.12, max_leaf_nodes=16, min_samples_leaf=30,
-        l2_regularization=1.0, early_stopping=False, random_state=seed,
-    ).fit(rows, labels)  # fmt: skip
-    return PixelModel(trees, known)
+        max_iter=settings.trees, learning_rate=0.1, max_leaf_nodes=16, min_samples_leaf=30, **shape
+    ).fit(rows, is_shown)
+    known, which = np.unique(labels[is_shown]), None
+    if len(known) > 1:
+        which = HistGradientBoostingClassifier(
+            max_iter=20, learning_rate=0.2, max_leaf_nodes=10, min_samples_leaf=30, **shape
+        ).fit(rows[is_shown], labels[is_shown])
+    return PixelModel(trees, which, known)
 
 
 def sampled(
@@ -186,27 +198,16 @@ def predict(
     """Return COCO results of a picture: its instances, and one score of the whole."""
     bank = features.of(picture.rgb())
     odds = model.odds(bank)
-    together = any_class(odds)
-    highest = float(ndimage.uniform_filter(_share(together), 3, mode="nearest").max())
+    highest = float(_share(ndimage.uniform_filter(odds, 3, mode="nearest").max()))
     entries: list[dict[str, Any]] = [{"image_id": picture.image_id, "score": highest}]
-    for component in found_in(together):
+    for component in found_in(odds):
         full = np.repeat(np.repeat(component.pixels, 2, axis=0), 2, axis=1)[: picture.height, : picture.width]
-        rows, columns = np.flatnonzero(full.any(axis=1)), np.flatnonzero(full.any(axis=0))
-        box = [int(columns[0]), int(rows[0]), int(columns[-1] - columns[0] + 1), int(rows[-1] - rows[0] + 1)]
-        shape = {"segmentation": rle_of(full)} if task == "segm" else {}
-        classes = _share(odds[:, component.pixels]).mean(axis=1)
-        for label, share in zip(model.labels.tolist(), (classes / classes.sum()).tolist(), strict=True):
+        shares = model.class_shares(bank[component.pixels])
+        for label, share in zip(model.labels.tolist(), shares.tolist(), strict=True):
             if label in category_of and share >= LEAST_SHARE:
-                own = {"category_id": category_of[label], "score": float(_share(component.odds)) * share}
-                entries.append({"image_id": picture.image_id, "bbox": box, **own, **shape})
+                score = float(_share(component.odds)) * share
+                entries.append(entry_of(full, picture.image_id, category_of[label], score, task))
     return entries
-
-
-def any_class(odds: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the log odds of any class at every pixel, [y, x]."""
-    share = np.clip(_share(odds).sum(axis=0), 1e-4, 1.0 - 1e-4)
-    out: NDArray[np.float32] = np.log(share / (1.0 - share)).astype(np.float32)
-    return out
 
 
 def _labels(own: Sequence[tuple[int, LabelledPicture]]) -> list[int]:
