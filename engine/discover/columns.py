@@ -117,6 +117,8 @@ def _places(
     """Yield every column of a table, parts of lists each by itself, and why it is not searched, if so."""
     for field in schema:
         name, kind = field.name, field.type
+        if alias == "w" and name in ("world", "step"):
+            continue  # those of frames
         label = f"i.{name}" if alias == "i" else name
         place = Place(label, f"{alias}.{quoted(name)}", name.removeprefix("p."), _size(kind))
         why = _refused(name, f"{name}_sha256" in schema.names, group_by)

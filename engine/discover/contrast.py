@@ -79,16 +79,16 @@ class Contrast:
 
     @property
     def strength(self) -> Floats:
-        """Effect x sqrt(n), n the groups inside: what slices are ranked by."""
-        return self.difference * np.sqrt(self.groups)
+        """t: the effect x sqrt(n), n what the groups inside and outside are worth; what slices are ranked by."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.difference / np.sqrt(self.variance)
 
     @property
     def p(self) -> Floats:
         """One-sided: how likely a difference so large is where there is none; 1 where nothing can be said."""
         from scipy.special import stdtr
 
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = self.difference / np.sqrt(self.variance)
+        t = self.strength
         known = np.isfinite(t) & (self.groups >= 2) & (self.rest_groups >= 2)
         return np.where(known, stdtr(self.freedom, -np.where(known, t, 0.0)), 1.0)
 

@@ -279,7 +279,8 @@ def _passing(
 
 def _best(half: Half, reached: _Reached, ranges: _Ranges, support: int) -> list[NDArray[np.int64]]:
     """Return the strongest predicates of a level, few over the same columns, as many as there is time for."""
-    strength = reached.difference * np.sqrt(reached.rows)
+    share = reached.rows / max(len(half.outcome), 1)
+    strength = reached.difference * np.sqrt(share * (1.0 - share))
     order = np.argsort(-strength, kind="stable")
     seen: dict[tuple[int, ...], int] = {}
     beam: list[NDArray[np.int64]] = []

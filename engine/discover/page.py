@@ -116,7 +116,7 @@ def _searched(searched: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
         "p-values are corrected for all predicates that there are, reached or not.</p>\n<table><tr>"
         + "".join(f'<th class="number">{n}</th>' for n in ("conjuncts", "predicates", "reached", "passed", "largest p"))
         + f"</tr>\n{levels}</table>\n<h2>Columns</h2>\n<table><tr><th>column</th>"
-        '<th class="number">predicates</th><th>edges, or values</th><th class="number">rows unknown</th></tr>\n'
+        '<th class="number">predicates</th><th>edges, or values</th><th class="number">rows in none</th></tr>\n'
         f"{columns}</table>\n<h2>Left out</h2>\n<table><tr><th>column</th><th>why</th></tr>\n{left}</table>\n"
     )
 
