@@ -22,6 +22,7 @@ from engine.write.record import read_json
 
 SCENE = ("engine.run", "+scene=tile")
 FIELD, BRIGHT = "recipe=tile_line", "recipe=tile_line_bright"
+KINDS = ("misses", "alarms")  # of failures
 PLANTED = 'w."p.exposures.stops" < -2'  # what the first model never saw
 SLICES = {  # what is known beforehand and must not get worse
     "lit": {"where": 'w."p.exposures.stops" >= -2', "about": "exposures that the first model was trained with"},
@@ -126,13 +127,15 @@ class Circle:
         )
 
     def discovered(self) -> Stage:
-        """Return the stage that looks for slices that nobody named."""
-        out = self.at("discovery")
-        command = ("engine.discover", str(self.at("before")), "--out", str(out))
-        return Stage(
-            "discover", "which slice that nobody named is weak?", (command,), (self.at("before") / "evaluation.json",),
-            (out / "discovery.json",), (out,),
-        )  # fmt: skip
+        """Return the stage that looks for slices that nobody named, where things are missed and where they are made up."""
+        places = [self.at(f"discovery-{what}") for what in KINDS]
+        commands = tuple(
+            ("engine.discover", str(self.at("before")), "--of", what, "--out", str(place))
+            for what, place in zip(KINDS, places, strict=True)
+        )
+        inputs = (self.at("before") / "evaluation.json", self.at("before") / "matches.parquet")
+        made = tuple(place / "discovery.json" for place in places)
+        return Stage("discover", "which slice that nobody named is weak?", commands, inputs, made, tuple(places))
 
     def proposed(self) -> Stage:
         """Return the stage that writes the next recipe for the weakest slice that was found."""
@@ -227,21 +230,29 @@ class Circle:
     def all_slices(self) -> Path:
         """Write the known slices and the target, and return the file."""
         target = self.target()
-        own = {target: self.slices.get(target) or _read_yaml(self.at("discovery") / "discovered.yaml")[target]}
+        own = {target: self.slices[target]} if target in self.slices else self._found(target)
         return written(self.at("slices.yaml"), own | dict(self.slices))
+
+    def _found(self, target: str) -> dict[str, Any]:
+        what = next(one["of"] for one in self.confirmed() if one["name"] == target)
+        return {target: _read_yaml(self.at(f"discovery-{what}") / "discovered.yaml")[target]}
 
     def target(self) -> str:
         """Return the confirmed slice with the strongest effect."""
         confirmed = self.confirmed()
         if not confirmed:
-            raise CircleEnds(NOTHING, f"no weak slice is confirmed; what was searched is in {self.at('discovery')}")
-        return confirmed[0]
+            raise CircleEnds(NOTHING, f"no weak slice is confirmed; what was searched is in {self.at('discovery-*')}")
+        return str(confirmed[0]["name"])
 
-    def confirmed(self) -> list[str]:
-        """Return the slices that discovery confirmed, the strongest first."""
-        found = read_json(self.at("discovery") / "discovery.json")["slices"]
-        strongest = sorted((one for one in found if one["confirmed"]), key=lambda one: -one["strength"])
-        return [str(one["name"]) for one in strongest]
+    def confirmed(self) -> list[dict[str, Any]]:
+        """Return the slices that discovery confirmed, the strongest first, each with what fails there."""
+        found = [
+            {**one, "of": what}
+            for what in KINDS
+            for one in read_json(self.at(f"discovery-{what}") / "discovery.json")["slices"]
+            if one["confirmed"]
+        ]
+        return sorted(found, key=lambda one: -one["strength"])
 
     def where(self) -> str:
         """Return the condition of the target."""

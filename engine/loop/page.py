@@ -30,6 +30,7 @@ pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6p
 assert STYLE.startswith(PLAIN_STYLE)
 COUNTS = frozenset({"false_alarms"})  # figures that are no shares
 COLUMNS = ("slice", "pictures", "groups", "instances", "before", "after", "difference", "")
+FAILS = {"misses": "missed", "alarms": "a false alarm"}
 SMALLEST_REACH = 0.02  # of an axis of differences
 
 
@@ -73,13 +74,13 @@ def _weakness(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h2>The weakness</h2>\n<p>Planted: {escape(found['where'])}; the first model was trained without.</p>\n"
     yield (
         f"<p>Found by discovery, as {escape(report['target'])}: {escape(found['found'])}. {_span(effect['inside'])} of "
-        f"what is in it is missed, {_span(effect['outside'])} of the rest, {_span(effect['difference'])} more, in "
+        f"what is in it is {FAILS[found['of']]}, {_span(effect['outside'])} of the rest, {_span(effect['difference'])} more, in "
         f"{effect['groups']} groups that the search did not see (p {found['p_holm']:.2g}, Holm).</p>\n"
         f"<p>{found['of_planted']} of its {found['images']} pictures ({found['share']:.0%}) are of what was "
         f"planted, of all pictures {found['share_of_all']:.0%}.</p>\n"
     )
     for one in found["others"]:
-        yield f"<p>Confirmed as well: {escape(one['where'])}</p>\n"
+        yield f"<p>Confirmed as well, {one['of']}: {escape(one['where'])}</p>\n"
 
 
 def _before_and_after(report: Mapping[str, Any]) -> Iterator[str]:

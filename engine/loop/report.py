@@ -98,20 +98,18 @@ def _planted(circle: Circle) -> dict[str, Any]:
     from engine.evaluate.truth import read_truth
 
     assert circle.planted is not None
-    found = read_json(circle.at("discovery") / "discovery.json")
-    own = next(one for one in found["slices"] if one["name"] == circle.target())
+    own, *others = circle.confirmed()
     truth = read_truth(circle.at("validation").absolute(), None)
     reader = SliceReader(truth.dataset, truth)
     slice_, _ = reader.part("found", Slice(circle.where()))
     planted, _ = reader.part("planted", Slice(circle.planted))
     both = slice_.image & planted.image
     return {
-        "where": circle.planted, "found": circle.where(), "confirmation": own["confirmation"], "p_holm": own["p_holm"],
+        "where": circle.planted, "found": circle.where(), "of": own["of"], "confirmation": own["confirmation"], "p_holm": own["p_holm"],
         "images": int(slice_.image.sum()), "of_planted": int(both.sum()),
         "share": float(both.sum() / max(slice_.image.sum(), 1)), "share_of_all": float(planted.image.mean()),
         "others": [
-            {key: one[key] for key in ("name", "where")} for one in found["slices"]
-            if one["confirmed"] and one["name"] != circle.target()
+            {key: one[key] for key in ("name", "where", "of")} for one in others
         ],
     }  # fmt: skip
 

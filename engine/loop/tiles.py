@@ -122,7 +122,7 @@ class TileCircle(Circle):
         """Return the strongest slice that discovery confirmed, else the class that is missed most."""
         confirmed = self.confirmed()
         if confirmed:
-            return confirmed[0]
+            return str(confirmed[0]["name"])
         report = read_json(self.at("before") / "evaluation.json")
         known = [one for one in report["slices"] if one["name"] in CLASSES and one["figures"]]
         if not known:

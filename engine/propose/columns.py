@@ -14,7 +14,7 @@ from engine.randomize.kinds import Randomizer
 from engine.randomize.laws.columns import choice_columns, law_columns
 from engine.randomize.laws.compare import Asked
 from engine.randomize.laws.distribution import below_and_upto, is_discrete, steps_of
-from engine.randomize.laws.model import Choice, Constant, Histogram, Law, columns_asked
+from engine.randomize.laws.model import Choice, Constant, Histogram, Law, columns_asked, parts_of
 from engine.randomize.laws.quantile import choice_shares, quantile
 from engine.randomize.laws.support import support
 
@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 Kind = Literal["spread", "steps", "names", "presence"]
 
 BINS = 12  # equally probable ones of a law that is spread
+PARTS = 4  # of a bin, where a law is made of others and may have gaps
 SAMPLES = 8192  # of a law, from which the edges of its bins are read
 MOST_NAMES = 64  # that a choice has, for it to be re-weighted
 DEFECT, PROBABILITY = "defect", "probability"
@@ -36,7 +37,7 @@ class Column:
     kind: Kind
     law: Law | None  # None: of names
     base: Floats  # [bin], sums to 1
-    edges: tuple[float, ...] = ()  # spread: of the bins
+    edges: tuple[float, ...] = ()  # spread: of the bins, each in as many equally probable parts as its law needs
     values: tuple[float, ...] = ()  # steps: one a bin
     names: tuple[str, ...] = ()  # names: one a bin
 
@@ -87,7 +88,8 @@ class Column:
         if self.kind == "presence":
             return to_plain(Constant(min(rounded[1], 1.0)))
         if self.kind == "spread":
-            return to_plain(Histogram(self.edges, tuple(rounded)))
+            parts = (len(self.edges) - 1) // len(self.base)
+            return to_plain(Histogram(self.edges, tuple(np.repeat(rounded, parts).tolist())))
         kept = [(value, weight) for value, weight in zip(self.values, rounded, strict=True) if weight > 0.0]
         return to_plain(Choice(tuple(value for value, _ in kept), tuple(weight for _, weight in kept)))
 
@@ -100,7 +102,8 @@ class Column:
             top = np.argsort(-shares, kind="stable")[:3]
             return ", ".join(f"{labels[number]} {shares[number]:.0%}" for number in top)
         total = np.concatenate([[0.0], np.cumsum(shares / shares.sum())])
-        low, high = (float(np.interp(at, total, self.edges)) for at in (0.1, 0.9))
+        ends = self.edges[:: (len(self.edges) - 1) // len(self.base)]
+        low, high = (float(np.interp(at, total, ends)) for at in (0.1, 0.9))
         return f"80 % in {low:.3g} .. {high:.3g}"
 
     def _middles(self, bins: NDArray[np.int64]) -> Floats:
@@ -120,7 +123,7 @@ def columns_of(asked: Asked) -> tuple[list[Column], dict[str, str]]:
                 left_out[key] = f"its law hangs on {columns_asked(own.law)[0]}"
                 continue
             else:
-                column = _of_law(key, own.law)
+                column = column_of_law(key, own.law)
             if isinstance(column, str):
                 left_out[key] = column
             elif column is not None:
@@ -129,7 +132,7 @@ def columns_of(asked: Asked) -> tuple[list[Column], dict[str, str]]:
     return found, left_out
 
 
-def _of_law(key: str, law: Law) -> Column | str | None:
+def column_of_law(key: str, law: Law) -> Column | str | None:
     """Return the column of a law; None: it does not vary; else why it cannot be re-weighted."""
     if is_discrete(law):
         values, shares = steps_of(law)
@@ -138,7 +141,8 @@ def _of_law(key: str, law: Law) -> Column | str | None:
     below, upto = below_and_upto(law, sample)
     if (upto - below > 1.0e-6).any():
         return "its law has both single values and a spread"
-    edges = np.quantile(sample, np.linspace(0.0, 1.0, BINS + 1))
+    parts = PARTS if parts_of(law) else 1
+    edges = np.quantile(sample, np.linspace(0.0, 1.0, BINS * parts + 1))
     low, high = support(law)
     if edges[0] - low < edges[1] - edges[0]:
         edges[0] = low  # a normal law's ends are far out, and no bin should reach there

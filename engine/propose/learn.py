@@ -1,9 +1,10 @@
 """Which drawn values tell failures from the rest: a small classifier of p(failure | drawn values).
 
 Values enter by their place in their own law, as Legendre polynomials over [0, 1]. Columns come in one by one, each time
-the one whose score test with the residuals is strongest, clustered by world (Rao's test; Liang and Zeger, Biometrika
-73, 1986), until none reaches `Z_ENOUGH` or there are `MOST_COLUMNS`. Then a logistic regression with an L2 penalty
-takes them and the products of pairs. Its AUC comes from worlds that neither the choice of columns nor the fit has seen.
+the one whose score test with the residuals is strongest, clustered by world, or by picture for what varies from step to
+step within worlds (Rao's test; Liang and Zeger, Biometrika 73, 1986), until none reaches `Z_ENOUGH` or there are
+`MOST_COLUMNS`. Then a logistic regression with an L2 penalty takes them and the products of pairs. Its AUC comes from
+worlds that neither the choice of columns nor the fit has seen.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ def fit(
 ) -> Classifier:
     """Return a classifier of the columns that say most."""
     parts = {column.key: features(column, rows.bins[column.key], rows.places[column.key]) for column in columns}
-    chosen = _chosen(columns, parts, failing, weights, rows.world)[:most]
+    chosen = _chosen(columns, parts, failing, weights, rows)[:most]
     model = _model()
     model.fit(_design([parts[column.key] for column in chosen]), failing, sample_weight=weights)
     return Classifier(tuple(chosen), model)
@@ -138,16 +139,15 @@ def require_sklearn() -> None:
 
 
 def _chosen(
-    columns: Sequence[Column], parts: Mapping[str, Floats], failing: Flags, weights: Floats, world: NDArray[np.int64]
+    columns: Sequence[Column], parts: Mapping[str, Floats], failing: Flags, weights: Floats, rows: Rows
 ) -> list[Column]:
     """Return the columns that tell most, the strongest first."""
-    _, group = np.unique(world, return_inverse=True)
     owner = np.repeat(np.arange(len(columns)), [parts[column.key].shape[1] for column in columns])
     table = np.concatenate([parts[column.key] for column in columns], axis=1)
     probability = np.full(len(failing), np.average(failing, weights=weights))
     taken: list[int] = []
     while len(taken) < min(MOST_COLUMNS, len(columns)):
-        z = _score_test(table, weights * (failing - probability), group, weights)
+        z = _score_test(table, weights * (failing - probability), rows, weights)
         z[np.isin(owner, taken)] = 0.0
         best = int(np.argmax(np.abs(z)))
         if taken and abs(z[best]) < Z_ENOUGH:
@@ -158,12 +158,30 @@ def _chosen(
     return [columns[number] for number in taken]
 
 
-def _score_test(table: Floats, residual: Floats, group: NDArray[np.int64], weights: Floats) -> Floats:
-    """Return how many standard errors the covariance of every feature with the residuals is from 0, by clusters."""
+def _score_test(table: Floats, residual: Floats, rows: Rows, weights: Floats) -> Floats:
+    """Return how many standard errors the covariance of every feature with the residuals is from 0.
+
+    What varies within worlds more than between them is compared within worlds, and pictures are the observations.
+    """
     centered = table - np.average(table, axis=0, weights=weights)
+    _, world = np.unique(rows.world, return_inverse=True)
+    _, image = np.unique(rows.image, return_inverse=True)
+    total = np.bincount(world, weights)[:, None]
+    within = centered - (_sums(centered * weights[:, None], world) / total)[world]
+    is_within = (weights @ within**2) > 0.5 * (weights @ centered**2)
+    between = _standard(_sums(centered * residual[:, None], world))
+    return np.where(is_within, _standard(_sums(within * residual[:, None], image)), between)
+
+
+def _sums(table: Floats, group: NDArray[np.int64]) -> Floats:
+    """Return the sum of every group, numbers from 0, [group, feature]."""
     order = np.argsort(group, kind="stable")
     starts = np.flatnonzero(np.append(True, np.diff(group[order]) != 0))
-    each = np.add.reduceat((centered * residual[:, None])[order], starts, axis=0)
+    return np.asarray(np.add.reduceat(table[order], starts, axis=0))
+
+
+def _standard(each: Floats) -> Floats:
+    """Return sums over clusters by their standard errors."""
     spread = np.sqrt((each * each).sum(axis=0))
     return np.where(spread > 0.0, each.sum(axis=0) / np.where(spread > 0.0, spread, 1.0), 0.0)
 

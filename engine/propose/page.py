@@ -44,7 +44,7 @@ def write_proposal_page(proposal: Mapping[str, Any]) -> Iterator[bytes]:
         f"<title>proposal</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>The next data</h1>\n"
         f"<p>from the report {escape(proposal['report']['sha256'][:16])} about "
         f"{escape(proposal['report']['dataset_id'])}; laws of {escape(proposal['using']['dataset_id'])}. "
-        "Bars: new laws. Line: the laws as they are. Bins of a spread are equally probable under the law as it is.</p>\n"
+        "Bars: new laws. Line: the laws as they are, under which the bins of a spread are equally probable.</p>\n"
     ).encode()
     for one in proposal["proposals"]:
         yield _proposal(one).encode()
@@ -59,7 +59,8 @@ def _proposal(one: Mapping[str, Any]) -> str:
     head = (
         f'<h2>{escape(one["name"])} <span class="{one["verdict"]}">{one["verdict"]}</span></h2>\n'
         f"<p><code>{escape(one['where'] or 'failures')}</code></p>\n"
-        f"<p>{failing['failing']} of {failing['instances']} instances fail, {failing['groups']} groups. {escape(one['reason'])}</p>\n"
+        f"<p>{failing['failing']} of {failing['instances']} instances fail, {failing['groups']} groups. "
+        f"{escape(one['reason'])}</p>\n"
     )
     if one["auc"] is not None:
         auc = one["auc"]

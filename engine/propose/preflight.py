@@ -100,7 +100,7 @@ def render_by_command(line: Sequence[str]) -> None:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH", "")])]
     done = subprocess.run(
         [sys.executable, "-m", "engine.run", *line],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, stdout=sys.stderr, check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)}, stdout=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     if done.returncode:
         raise UserError(f"the pre-flight failed with exit code {done.returncode}; its own words stand above")

@@ -49,12 +49,10 @@ class Missing:
         where = f"{self.of_class}, {self.instances} failures in {self.groups} groups"
         if not self.column:
             return f"{where}: the scene draws none, or too few to compare; it needs an asset or a rule for it"
+        said = f"{self.column} is {self.value:.3g}, the scene shows {self.low:.3g} .. {self.high:.3g}"
         if self.low <= self.value <= self.high:
-            return (
-                f"{where}: {self.column} is {self.value:.3g}, which the scene shows ({self.low:.3g} .. {self.high:.3g}), "
-                "but not together with the rest"
-            )
-        return f"{where}: {self.column} is {self.value:.3g}, the scene shows {self.low:.3g} .. {self.high:.3g}"
+            return f"{where}: {said}, but not together with the rest"
+        return f"{where}: {said}"
 
 
 @dataclass(frozen=True)

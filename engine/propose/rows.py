@@ -61,8 +61,10 @@ class Rows:
 
     def joined(self, other: Rows, *, worlds: int) -> Rows:
         """Return the rows of both; worlds of the other one are counted from `worlds` on."""
+        images = int(self.image.max(initial=-1)) + 1
         return Rows(
-            self.unit, np.concatenate([self.image, other.image]), np.concatenate([self.world, other.world + worlds]),
+            self.unit, np.concatenate([self.image, other.image + images]),
+            np.concatenate([self.world, other.world + worlds]),
             {key: _stacked(self.bins[key], other.bins[key], MISSING) for key in self.bins},
             {key: _stacked(self.places[key], other.places[key], np.nan) for key in self.places},
             np.concatenate([self.kind, other.kind]),
