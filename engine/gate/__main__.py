@@ -18,19 +18,17 @@ from engine.gate.gate import run_gate
 from engine.gate.proposal import read_proposal
 from engine.gate.request import Accepted, Request, Utility
 from engine.gate.rule import DELTA, FEWEST_SEEDS
-from engine.train.models import MODELS, trainer_of
-from engine.train.trainer import command_trainer
-
-MODEL = "pixels"
+from engine.train.__main__ import add_learner, learner_of
+from engine.train.run import Learner
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0 admit, 3 hold, 4 reject, 2 bad input."""
     chosen = _parser().parse_args(arguments)
     try:
-        request = request_of(chosen)
-        trainer = command_trainer(chosen.trainer) if chosen.trainer is not None else trainer_of(chosen.model or MODEL)
-        report = run_gate(request, trainer, say)
+        learner = learner_of(chosen)
+        request = request_of(chosen, learner)
+        report = run_gate(request, learner.trainer(), say)
     except (UserError, WriteFailed) as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code if isinstance(error, WriteFailed) else 2
@@ -38,19 +36,19 @@ def main(arguments: list[str] | None = None) -> int:
     return EXIT_CODES[report["verdict"]]
 
 
-def request_of(chosen: argparse.Namespace) -> Request:
+def request_of(chosen: argparse.Namespace, learner: Learner) -> Request:
     """Return the question that a command line asks.
 
     Raises:
         UserError: If it cannot be asked.
     """
-    if chosen.trainer is not None and chosen.model is not None:
-        raise UserError("--model and --trainer: name one of them")
     batch = dataset_path(chosen.batch).absolute()
-    settings: dict[str, Any] = {} if chosen.batch_share is None else {BATCH_SHARE: chosen.batch_share}
+    if "shares" in learner.settings:
+        raise UserError("--set shares=...: both arms would need their own; --batch-share S says the batch's")
+    share: dict[str, Any] = {} if chosen.batch_share is None else {BATCH_SHARE: chosen.batch_share}
     utility = Utility(
-        chosen.metric, chosen.delta, chosen.seeds, chosen.replicates, chosen.task,
-        chosen.trainer or chosen.model or MODEL, settings,
+        chosen.metric, chosen.delta, chosen.seeds, chosen.replicates, learner.task, learner.name,
+        {**learner.told(), **share},
     )  # fmt: skip
     slices = {} if chosen.slices is None else read_slices(chosen.slices)
     asked, target = None, chosen.target
@@ -86,9 +84,7 @@ def _parser() -> argparse.ArgumentParser:
                         help="slices that must not lose (default: all others with enough groups)")  # fmt: skip
     parser.add_argument("--metric", default="AP50", metavar="FIGURE", help=f"{', '.join(NAMES)} (%(default)s)")
     parser.add_argument("--delta", type=float, default=DELTA, help="loss that is bearable (%(default)s)")
-    parser.add_argument("--model", metavar="NAME", help=f"built-in trainer: {', '.join(MODELS)} ({MODEL})")
-    parser.add_argument("--trainer", metavar="COMMAND", help="any program that follows a training.json")
-    parser.add_argument("--task", choices=("segm", "bbox"), default="segm", help="of the trainer (%(default)s)")
+    add_learner(parser)
     parser.add_argument("--batch-share", type=float, metavar="S",
                         help="share of what is sampled that is the batch's (default: the trainer's)")  # fmt: skip
     parser.add_argument("--seeds", type=int, default=FEWEST_SEEDS, metavar="N", help="seeds of training (%(default)s)")
@@ -96,9 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--group", metavar="COLUMN", help="independent groups of the holdout (default: of the ingest)")
     parser.add_argument("--proposal", type=Path, metavar="DIR", help="of engine.propose, which asked for the batch")
     parser.add_argument("--suite", nargs="+", default=[], metavar="NAME", help="pinned suites that must pass")
-    parser.add_argument(
-        "--store", type=Path, metavar="DIR", help="where they are (OMMATIDIA_STORE, or store/)"
-    )
+    parser.add_argument("--store", type=Path, metavar="DIR", help="where they are (OMMATIDIA_STORE, or store/)")
     parser.add_argument("--crops", type=int, default=300, metavar="N", help="compared with real ones (%(default)s)")
     parser.add_argument("--scenes", type=Path, action="append", default=[], metavar="DIR",
                         help="where scenes lie, for licences")  # fmt: skip

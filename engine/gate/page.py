@@ -147,18 +147,16 @@ def _cues(checks: Sequence[Mapping[str, Any]]) -> str:
     for kind, of in found["facts"]["kinds"].items():
         for cue, own in of["cues"].items():
             auc = own["auc"]
-            null = (
-                "" if auc["null_low"] is None else f"real against real {auc['null_low']:.2f} to {auc['null_high']:.2f}"
-            )
-            dot = {"value": auc["value"], "low": None, "high": None}
+            dot = {"value": auc["value"], "low": auc["null_low"], "high": auc["null_high"]}
             rows.append(
                 f"<tr><td>{escape(kind)}</td><td>{escape(cue)}</td><td>{bar(dot, 0.0, 1.0)}</td>"
-                f"<td>{escape(null)}</td><td>{escape(own['verdict'])}</td></tr>"
+                f"<td>{escape(own['verdict'])}</td></tr>"
             )
     return (
-        "<h2>What tells it from real pictures</h2>\n<p>AUC of a classifier on one cue. It names what could be mended "
-        'and decides nothing.</p>\n<div class="scroll"><table>' + "\n".join(rows) + "</table></div>\n"
-    )
+        "<h2>What tells it from real pictures</h2>\n<p>AUC of a classifier on one cue; the bar is that of real against "
+        'real. It names what could be mended and decides nothing.</p>\n<div class="scroll"><table>'
+        + "\n".join(rows) + "</table></div>\n"
+    )  # fmt: skip
 
 
 def _reach(figures: Sequence[Mapping[str, Any]]) -> float:

@@ -161,35 +161,48 @@ def decide(
     if own.low() <= 0.0:
         reasons.append(f"{target}: {_in_words(own)}; whether it gains is open")
     risks = _at_risk(known.get(overall), guarded, overall, delta)
+    if own.low() <= 0.0:
+        risks.pop(target, None)  # said already
     if reasons or risks:
-        return Decision(HOLD, (*reasons, *risks), needed(own) if own.low() <= 0.0 else "")
+        open_ones = {name: known[name] for name in risks}
+        return Decision(HOLD, (*reasons, *risks.values()), _needed_of(target, own, open_ones, delta))
     calm = [overall, *guarded] if target != overall else [*guarded]
     sure = f"; {', '.join(calm)} lose less than {delta:g}" if calm else ""
     return Decision(ADMIT, (f"{target} gains: {_in_words(own)}{sure}",))
 
 
-def needed(own: Estimate) -> str:
-    """Return how many seeds, or groups of the holdout, would show a gain as large as the one seen, in words."""
-    if own.value <= 0.0:
-        return "no number of seeds shows a gain where none is seen; the batch needs other or more frames"
-    seeds = next((n for n in range(own.seeds + 1, MOST_SEEDS + 1) if _shows(own, n, own.groups)), None)
+def needed(own: Estimate, name: str = "the target", margin: float = 0.0) -> str:
+    """Return how many seeds, or groups of the holdout, would show that a gain like the one seen is above -margin."""
+    if own.value + margin <= 0.0:
+        less = f" a loss below {margin:g}" if margin else " a gain"
+        return f"{name}: no number of seeds shows{less} where none is seen; the batch needs other or more frames"
+    seeds = next((n for n in range(own.seeds + 1, MOST_SEEDS + 1) if _shows(own, n, own.groups, margin)), None)
     larger = (own.groups * quarters // 4 for quarters in range(5, 4 * MOST_TIMES_GROUPS + 1))
-    groups = next((count for count in larger if _shows(own, own.seeds, count)), None)
+    groups = next((count for count in larger if _shows(own, own.seeds, count, margin)), None)
     both = [f"{seeds} seeds in place of {own.seeds}"] if seeds is not None else []
     both += [f"{groups} groups of the holdout in place of {own.groups}"] if groups is not None else []
     if not both:
-        return "neither more seeds nor more groups of the holdout alone would do; the batch needs more frames"
-    return f"a gain of {own.value:.3f} would show with a power of {POWER:.0%} at {' or '.join(both)}"
+        return f"{name}: neither more seeds nor more groups of the holdout alone would do; the batch needs more frames"
+    what = f"that {own.value:+.3f} is above {-margin:g}" if margin else f"a gain of {own.value:.3f}"
+    return f"{name}: {what} would show with a power of {POWER:.0%} at {' or '.join(both)}"
 
 
-def _shows(own: Estimate, seeds: int, groups: int) -> bool:
+def _needed_of(target: str, own: Estimate, others: Mapping[str, Estimate], delta: float) -> str:
+    """Return what the target needs; where it gains, what the slice needs whose loss is least sure to be bearable."""
+    if own.low() <= 0.0 or not others:
+        return needed(own, target) if own.low() <= 0.0 else ""
+    name = max(others, key=lambda one: others[one].chance_below(-delta))
+    return needed(others[name], name, delta)
+
+
+def _shows(own: Estimate, seeds: int, groups: int, margin: float) -> bool:
     from scipy.special import stdtrit
 
     more = Estimate(
         own.value, own.of_seeds * own.seeds / seeds, own.of_groups * own.groups / groups, seeds, groups
     )  # fmt: skip
     reach = stdtrit(more.freedom, 1.0 - LEVEL) + stdtrit(more.freedom, POWER)
-    return bool(own.value > reach * more.error)
+    return bool(own.value + margin > reach * more.error)
 
 
 def _harmed(
@@ -204,16 +217,18 @@ def _harmed(
     )
 
 
-def _at_risk(whole: Estimate | None, guarded: Mapping[str, Estimate], overall: str, delta: float) -> list[str]:
+def _at_risk(
+    whole: Estimate | None, guarded: Mapping[str, Estimate], overall: str, delta: float
+) -> dict[str, str]:  # fmt: skip
     chances = holm({name: one.chance_below(-delta) for name, one in guarded.items()})
     if whole is not None:
         chances = {overall: whole.chance_below(-delta), **chances}
     known = dict(guarded) if whole is None else {overall: whole, **guarded}
-    return [
-        f"{name}: {_in_words(known[name])}; that it loses less than {delta:g} is not shown (p {p:.2f})"
+    return {
+        name: f"{name}: {_in_words(known[name])}; that it loses less than {delta:g} is not shown (p {p:.2f})"
         for name, p in chances.items()
         if p >= LEVEL
-    ]
+    }
 
 
 def _insufficient(name: str, gain: Gain) -> str:
@@ -221,4 +236,4 @@ def _insufficient(name: str, gain: Gain) -> str:
 
 
 def _in_words(one: Estimate) -> str:
-    return f"{one.value:+.3f} [{one.low():+.3f}, {one.high():+.3f}]"
+    return f"{one.value:+.3f} [{one.low():+.3f}, {one.high():+.3f}] ({one.seeds} seeds, {one.groups} groups)"

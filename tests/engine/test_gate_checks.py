@@ -11,13 +11,15 @@ from engine.dataset.__main__ import main as dataset_main
 from engine.errors import UserError
 from engine.evaluate.slices import Slice
 from engine.gate.__main__ import main
+from engine.gate.arms import settings_of
 from engine.gate.check import EXIT_CODES
 from engine.gate.integrity import check_licences, check_privacy, check_taxonomy
 from engine.gate.parts import parts_of
 from engine.gate.proposal import read_proposal
 from engine.gate.purity import check_coverage, check_purity
 from engine.gate.repeats import PixelHashes, check_known
-from engine.gate.request import Accepted
+from engine.gate.request import Accepted, Request, Utility
+from engine.lineage.ledger import read_entries
 from engine.shift.pictures import open_pictures
 from tests.engine.gate_toys import Toy, make_toys
 from tests.engine.test_dataset_laws import SUN, toy
@@ -104,6 +106,16 @@ def test_worlds_of_the_same_laws_and_seed_are_no_new_ones(rendered: Path, tmp_pa
     assert check_known(open_pictures(other), [rendered], 1.0, PixelHashes()).facts["rendered"]["shared_worlds"] == 0
 
 
+def test_both_arms_sample_as_much(tmp_path: Path) -> None:
+    """Without the batch, the parts of the others fill its place."""
+    folder = make_toys(tmp_path / "toys", 4, 1, Toy())
+    utility = Utility(settings={"batch_share": 0.4})
+    request = Request(folder, (folder, folder), folder, tmp_path / "out", utility=utility)
+    shares = [settings_of(request, name)["shares"] for name in ("with", "without")]
+    assert shares == [pytest.approx([0.3, 0.3, 0.4]), pytest.approx([0.5, 0.5])]
+    assert sum(shares[0]) == pytest.approx(sum(shares[1]))
+
+
 def test_the_command_answers_by_its_exit_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Half of the batch is not dark: it is rejected before anything is trained."""
     sets = (("batch", 8, Toy(dark=0.5)), ("base", 8, Toy()), ("real", 12, Toy(dark=0.5)))
@@ -112,14 +124,18 @@ def test_the_command_answers_by_its_exit_code(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "slices.yaml").write_text(f'dark: {{where: "{DARK}"}}\n')
     line = [str(tmp_path / "batch"), "--against", str(tmp_path / "base"), "--holdout", str(tmp_path / "real")]
     line += ["--slices", str(tmp_path / "slices.yaml"), "--target", "dark", "--trainer", "never", "--crops", "0"]
+    assert dataset_main(["lock", str(tmp_path / "real"), "--as", "validation"]) == 0
     accepted = ["--accept-real-imagery", "--accept-unknown-licences"]
     assert main([*line, *accepted]) == EXIT_CODES["reject"] == 4
     assert "G3 purity: fail, 50%" in capsys.readouterr().out
-    assert json.loads((tmp_path / "batch-gate/gate.json").read_text())["verdict"] == "reject"
+    report = json.loads((tmp_path / "batch-gate/gate.json").read_text())
+    assert report["verdict"] == "reject"
+    assert report["holdout"]["benchmark"].startswith("bm_")
+    assert "holdout.read" in [entry.event for entry in read_entries(tmp_path / "real")]
     for more, said in (
         (["--metric", "AP60"], "--metric AP60 is not known; near: AP50"),
         (["--seeds", "2"], "--seeds 2: at least 5"),
-        (["--model", "pixels"], "--model and --trainer"),
+        (["--set", "shares=[1]"], "--batch-share S says the batch's"),
         (["--batch-share", "2"], "--batch-share 2"),
         (["--out", str(tmp_path / "base/gate")], "lies in the dataset"),
     ):

@@ -111,6 +111,17 @@ def test_too_few_groups_give_no_number() -> None:
     assert not unknown.is_known
 
 
+def test_what_may_lose_too_much_is_held_and_said_what_it_needs() -> None:
+    """The target gains; of the light 20 groups do not show that nothing is lost, and more would."""
+    random = np.random.default_rng(7)
+    gains = {name: study(random, effect=0.3) for name in ("all", "dark")}
+    gains["light"] = study(random, effect=0.0, spread=(0.005, 0.2, 0.0))
+    held = decide("dark", gains, ["light"])
+    assert held.verdict == HOLD
+    assert held.reasons[0].startswith("light: ")
+    assert "light: " in held.needed
+
+
 def test_as_many_seeds_as_it_names_find_the_gain() -> None:
     """Four of five studies with that many seeds admit; three standard errors of 300 are 7 %."""
     own = Estimate(0.03, 0.03**2 / 5, 1e-9, 5, 20)
