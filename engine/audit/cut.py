@@ -27,11 +27,12 @@ GRID = 3  # squares along each side of a picture
 RING_PX = 4  # how far the surroundings of an instance reach
 GAP_PX = 1  # between it and them: pixels of the border are of both
 FRAMES_AT_ONCE = 24
-# Numbers of the cues that have a name of their own: (cue, place) by column.
+# Numbers of the cues that have a name of their own, by column: cue, and the places whose mean it is.
 NAMED = {
-    "crop.brightness": ("illumination", 0), "crop.contrast": ("illumination", 1), "crop.shading": ("illumination", 2),
-    "crop.noise": ("noise", 0), "crop.noise_grain": ("noise", 3), "crop.steepness": ("edge", 2),
-    "crop.sharpness": ("edge", 5), "crop.coarse_detail": ("spectrum", 2), "crop.fine_detail": ("spectrum", 14),
+    "crop.brightness": ("illumination", (0,)), "crop.contrast": ("illumination", (1,)),
+    "crop.shading": ("illumination", (2,)), "crop.noise": ("noise", (0,)), "crop.noise_grain": ("noise", (3, 4)),
+    "crop.steepness": ("edge", (2,)), "crop.sharpness": ("edge", (5,)), "crop.coarse_detail": ("spectrum", (0, 1, 2)),
+    "crop.fine_detail": ("spectrum", (12, 13, 14)),
 }  # fmt: skip
 SIZES = ("box_width_px", "box_height_px")
 OF_INSTANCES = ("area_px", "ring_contrast", "ring_cnr")
@@ -207,7 +208,7 @@ class _Work:
     def _cuts(self, rows: Sequence[int], cues: Mapping[str, Array]) -> Cuts:
         places = tuple(self._rows[row][2] for row in rows)
         own = {cue: values[list(rows)] for cue, values in cues.items()}
-        columns = {name: own[cue][:, at] for name, (cue, at) in NAMED.items()}
+        columns = {name: own[cue][:, list(at)].mean(axis=1) for name, (cue, at) in NAMED.items()}
         for name in (*SIZES, *OF_INSTANCES):
             columns[name] = np.array([self._rows[row][3].get(name, np.nan) for row in rows], np.float64)
         group = np.array([self._group_of[place.frame_id] for place in places], np.int64)

@@ -69,8 +69,9 @@ class Yardstick:
         return f"{'less' if steps[name] < 0 else 'more'} {WORDS[name]}"
 
     def _step(self, one: Mapping[str, Array], other: Mapping[str, Array], name: str) -> float:
-        cue, at = NAMED[name]
-        return float((one[cue][at] - other[cue][at]) / self.deviation[cue][at])
+        cue, places = NAMED[name]
+        at = list(places)
+        return float(np.mean((one[cue][at] - other[cue][at]) / self.deviation[cue][at]))
 
 
 def nearest(

@@ -21,6 +21,7 @@ from engine.shift.pictures import Pictures
 from engine.view.standalone import head
 
 BAR_PX, BAR_HEIGHT_PX = 120, 12
+CUE_PX = 44
 FAR = 3.0  # standard deviations at the end of a cue's bar
 MOST_NAMED = 6  # failures that are named beside a column
 STYLE = (
@@ -35,7 +36,8 @@ STYLE = (
 .o { fill: none; stroke-width: 1.6; vector-effect: non-scaling-stroke; }
 .o-failed { stroke: #ff6b6b; } .o-alarm { stroke: #ffb454; stroke-dasharray: 5 3; } .o-own { stroke: #5fd38d; }
 .o-other { stroke: #949cab; stroke-width: 0.8; } .o-square { stroke: #5aa9ff; stroke-dasharray: 2 3; stroke-width: 1; }
-.cues { border-spacing: 0; width: 100%; margin-top: 4px; } .cues td { padding: 0 4px 0 0; font-size: 11px; }
+.cues { border-spacing: 0; width: 100%; margin-top: 4px; } .cues td { padding: 0 3px 0 0;
+  font-size: 11px; overflow-wrap: normal; }
 .cues tr { border: 0; } .cues .far td { color: var(--ink); } .cue { fill: #5aa9ff; }
 .reading { color: var(--ink); } .outside { color: #ff6b6b; }
 section { border-top: 1px solid var(--line); margin-top: 26px; } details { margin: 6px 0; }
@@ -198,8 +200,8 @@ def _caption(one: Near) -> str:
 
 
 def _cue_bar(value: float) -> str:
-    width = max(min(value / FAR, 1.0) * 60.0, 1.0)
-    return f'<svg width="60" height="6"><rect class="cue" width="{width:.1f}" height="6"/></svg>'
+    width = max(min(value / FAR, 1.0) * CUE_PX, 1.0)
+    return f'<svg width="{CUE_PX}" height="6"><rect class="cue" width="{width:.1f}" height="6"/></svg>'
 
 
 def _columns(columns: tuple[Standing, ...]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ class Board:
         curves = Curves(matches, part)
         rows = [
             list(figure_values(curves, own, self.settings.score, self._figures).values())
-            for own in (part.image.astype(np.float64), *replicate_weights(part, truth, self.settings))
+            for own in chain([part.image.astype(np.float64)], replicate_weights(part, truth, self.settings))
         ]
         ranked = np.array(self._rank(part, truth, scores, shown))[:, None]
         table = np.concatenate([np.array(rows), ranked], axis=1)
@@ -119,4 +120,4 @@ class Board:
         place = place[np.argsort(-scores[place], kind="stable")]
         ranked = Ranked(shown[place], np.append(np.diff(scores[place]) != 0.0, True)[: len(place)])
         draws = replicate_weights(Part(part.truth, image), truth, self.settings)
-        return [ranked.figures(own[place])[0] for own in (image.astype(np.float64), *draws)]
+        return [ranked.figures(own[place])[0] for own in chain([image.astype(np.float64)], draws)]

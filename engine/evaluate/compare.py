@@ -35,9 +35,9 @@ def compare(name: str, part: Part, truth: Truth, models: tuple[Matches, Matches]
     once = part.image.astype(np.float64)
     values = [figure_values(one, once, settings.score) for one in curves]
     draws = replicate_weights(part, truth, settings)
-    replicates = [[figure_values(one, own, settings.score) for own in draws] for one in curves]
+    replicates = [[figure_values(one, own, settings.score) for one in curves] for own in draws]
     found = {}
     for figure in FIGURES:
-        differences = np.array([a[figure] - b[figure] for a, b in zip(*replicates, strict=True)])
+        differences = np.array([a[figure] - b[figure] for a, b in replicates])
         found[figure] = Figure(values[0][figure] - values[1][figure], *interval(differences))
     return Compared(name, found)

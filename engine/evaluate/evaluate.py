@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from engine.evaluate.figures import Curves, Floats, Part
-from engine.evaluate.intervals import REPLICATES, group_weights, interval, wilson
+from engine.evaluate.intervals import REPLICATES, draws_of_groups, interval, wilson
 from engine.evaluate.match import Matches
 from engine.evaluate.slices import ALL, Slice
 from engine.evaluate.truth import Truth
@@ -94,12 +94,13 @@ def measure(
     )  # fmt: skip
 
 
-def replicate_weights(part: Part, truth: Truth, settings: Measurement) -> Floats:
-    """Return the weight of every picture in every replicate, [replicate, image]; those of the part alone count."""
+def replicate_weights(part: Part, truth: Truth, settings: Measurement) -> Iterator[Floats]:
+    """Yield the weight of every picture, [image], replicate by replicate; those of the part alone count."""
     _, group = np.unique(truth.group[part.image], return_inverse=True)
-    weights = np.zeros((settings.replicates, len(part.image)))
-    weights[:, part.image] = group_weights(group.astype(np.int64), settings.seed, settings.replicates)
-    return weights
+    for own in draws_of_groups(group.astype(np.int64), settings.seed, settings.replicates):
+        weights = np.zeros(len(part.image))
+        weights[part.image] = own
+        yield weights
 
 
 def figure_values(curves: Curves, weights: Floats, score: float, names: Collection[str] = FIGURES) -> dict[str, float]:

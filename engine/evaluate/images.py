@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.errors import UserError
 from engine.evaluate.evaluate import Figure, Measurement
 from engine.evaluate.figures import Floats
-from engine.evaluate.intervals import group_weights, interval
+from engine.evaluate.intervals import draws_of_groups, interval
 from engine.evaluate.truth import Truth
 
 ALARM_RATES = {"recall_at_5_percent": 0.05, "recall_at_10_percent": 0.10}  # of pictures without anything
@@ -40,7 +40,7 @@ def measure_images(
     if missing:
         raise UserError(f"{len(missing)} of {len(ids)} pictures have no score, the first is image_id {missing[0]}")
     score = np.array([scores[number] for number in ids])
-    draws = group_weights(truth.group, settings.seed, settings.replicates)
+    draws = draws_of_groups(truth.group, settings.seed, settings.replicates)
     order = np.argsort(-score, kind="stable")
     ranked = Ranked(positive[order], np.append(np.diff(score[order]) != 0.0, True))
     once = np.ones(len(ids))

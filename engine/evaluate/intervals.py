@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,14 @@ def wilson(successes: float, trials: float, z: float = Z_90) -> tuple[float, flo
 def group_weights(group: NDArray[np.int64], seed: int, replicates: int = REPLICATES) -> Floats:
     """Return how often each item is drawn when its groups are drawn with replacement, [replicate, item].
 
+    See `draws_of_groups`, which keeps one replicate at a time.
+    """
+    return np.array([*draws_of_groups(group, seed, replicates)])
+
+
+def draws_of_groups(group: NDArray[np.int64], seed: int, replicates: int = REPLICATES) -> Iterator[Floats]:
+    """Yield for every replicate how often each item is drawn when its groups are drawn with replacement, [item].
+
     Args:
         group: Of every item, numbers from 0; groups are drawn as often as there are groups.
         seed: Of the draws.
@@ -38,11 +46,11 @@ def group_weights(group: NDArray[np.int64], seed: int, replicates: int = REPLICA
     Source: the cluster bootstrap, Field and Welsh, Bootstrapping clustered data, JRSS B 69, 2007.
     """
     groups = int(group.max(initial=-1)) + 1
-    if not groups:
-        return np.zeros((replicates, 0))
     random = np.random.Generator(np.random.Philox(key=[seed, groups]))
-    counts = random.multinomial(groups, np.full(groups, 1.0 / groups), size=replicates)
-    return counts[:, group].astype(np.float64)
+    share = np.full(groups, 1.0 / max(groups, 1))
+    for _ in range(replicates):
+        counts = random.multinomial(groups, share) if groups else np.zeros(0, np.int64)
+        yield counts[group].astype(np.float64)
 
 
 def interval(figures: Floats) -> tuple[float, float]:
@@ -54,6 +62,6 @@ def interval(figures: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def bootstrap(figure: Callable[[Floats], float], weights: Floats) -> tuple[float, float]:
+def bootstrap(figure: Callable[[Floats], float], weights: Iterable[Floats]) -> tuple[float, float]:
     """Return the interval of a figure; `figure` is given the weights [item] of a replicate."""
     return interval(np.array([figure(own) for own in weights]))

@@ -11,6 +11,7 @@ alarms of such a slice are those of its classes, in its pictures.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,17 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from engine.errors import UserError
+from engine.errors import UserError, near_matches
 from engine.evaluate.figures import Part
 from engine.evaluate.truth import Truth
 from engine.plain import from_plain
 from engine.query import open_index
 
 LARGEST_RISK = 1e6
+TABLE_OF = {"f": "frames", "w": "worlds", "i": "seen"}  # what letters stand for in conditions
+OWN = ("truth_id", "is_defect")  # columns of `seen` that are ours
+UNKNOWN_OF = re.compile('Values list "(\\w+)" does not have a column named "([^"]*)"')  # as DuckDB says it
+UNKNOWN = re.compile('Referenced column "([^"]*)" not found')
 ALL = "all"
 # Instances and defects in one table; the columns of the place in it are those of the frame.
 SEEN = """
@@ -113,9 +118,34 @@ class SliceReader:
 
         try:
             found: dict[str, NDArray[Any]] = self._connection.execute(select).fetchnumpy()
+        except duckdb.BinderException as error:
+            raise self._unknown(name, own, error) from error
         except duckdb.Error as error:
             raise _refused(name, own, error) from error
         return found
+
+    def _unknown(self, name: str, own: Slice, error: Exception) -> UserError:
+        """Return what is wrong with a condition that names what is not there: the columns that look most like it."""
+        qualified, bare = UNKNOWN_OF.search(str(error)), UNKNOWN.search(str(error))
+        if qualified is not None and qualified[1] in TABLE_OF:
+            table, word = qualified[1], qualified[2]
+            known = tuple(map(_written, self._columns(table)))
+        elif bare is not None:
+            table, word = "", bare[1]
+            columns = (
+                _written(c) if table != "i" else f"i.{_written(c)}" for table in "fwi" for c in self._columns(table)
+            )
+            known = tuple(dict.fromkeys(columns))
+        else:
+            return _refused(name, own, error)
+        where = f"'{table}' has no column '{word}'" if table else f"there is no column '{word}'"
+        return UserError(
+            f"slice {name}: {' '.join(own.where.split())!r} cannot be asked: {where}; near: {near_matches(word, known)}"
+        )
+
+    def _columns(self, table: str) -> list[str]:
+        rows = self._connection.execute(f"DESCRIBE {TABLE_OF[table]}").fetchall()
+        return [str(row[0]) for row in rows if row[0] not in OWN]
 
     def _of_instances(self, rows: dict[str, NDArray[Any]]) -> Part:
         truth = self._truth
@@ -124,6 +154,11 @@ class SliceReader:
         chosen = np.array([key in wanted for key in truth.instance], np.bool_)
         image = np.isin(truth.frame_id, np.array([key[0] for key in truth.instance], np.int64)[chosen])
         return Part(chosen, image, of_classes=True)
+
+
+def _written(column: str) -> str:
+    """Return a column as SQL writes it."""
+    return column if column.isidentifier() else f'"{column}"'
 
 
 def _refused(name: str, own: Slice, error: Exception) -> UserError:
