@@ -127,7 +127,7 @@ class Circle:
         )
 
     def discovered(self) -> Stage:
-        """Return the stage that looks for slices that nobody named, where things are missed and where they are made up."""
+        """Return the stage that looks for slices that nobody named, by what is missed and what is made up."""
         places = [self.at(f"discovery-{what}") for what in KINDS]
         commands = tuple(
             ("engine.discover", str(self.at("before")), "--of", what, "--out", str(place))

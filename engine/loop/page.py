@@ -30,7 +30,7 @@ pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6p
 assert STYLE.startswith(PLAIN_STYLE)
 COUNTS = frozenset({"false_alarms"})  # figures that are no shares
 COLUMNS = ("slice", "pictures", "groups", "instances", "before", "after", "difference", "")
-FAILS = {"misses": "missed", "alarms": "a false alarm"}
+FAILS = {"misses": "Missed", "alarms": "False alarms a picture"}
 SMALLEST_REACH = 0.02  # of an axis of differences
 
 
@@ -72,10 +72,11 @@ def _weakness(report: Mapping[str, Any]) -> Iterator[str]:
         return
     effect = found["confirmation"]
     yield f"<h2>The weakness</h2>\n<p>Planted: {escape(found['where'])}; the first model was trained without.</p>\n"
+    inside, outside, more = (_rate(effect[key], found["of"]) for key in ("inside", "outside", "difference"))
     yield (
-        f"<p>Found by discovery, as {escape(report['target'])}: {escape(found['found'])}. {_span(effect['inside'])} of "
-        f"what is in it is {FAILS[found['of']]}, {_span(effect['outside'])} of the rest, {_span(effect['difference'])} more, in "
-        f"{effect['groups']} groups that the search did not see (p {found['p_holm']:.2g}, Holm).</p>\n"
+        f"<p>Found by discovery, as {escape(report['target'])}: {escape(found['found'])}. {FAILS[found['of']]}: {inside} "
+        f"inside, {outside} outside, {more} more, in {effect['groups']} groups that the search did not see (p "
+        f"{found['p_holm']:.2g}, Holm).</p>\n"
         f"<p>{found['of_planted']} of its {found['images']} pictures ({found['share']:.0%}) are of what was "
         f"planted, of all pictures {found['share_of_all']:.0%}.</p>\n"
     )
@@ -211,9 +212,11 @@ def _seconds(one: Mapping[str, Any]) -> tuple[str, str]:
     return f"{one['wall_s']:.1f}", f"{one['cpu_s']:.1f}"
 
 
-def _span(rate: Any) -> str:
-    """Return a rate with its interval."""
+def _rate(rate: Mapping[str, Any] | float, of: str) -> str:
+    """Return a rate with its interval: a share of what is missed, false alarms by the picture."""
+    form = "{:.2f}" if of == "alarms" else "{:.0%}"
     if not isinstance(rate, Mapping):
-        return f"{rate:.0%}"
-    low, high = rate.get("low"), rate.get("high")
-    return f"{rate['value']:.0%}" + (f" [{low:.0%}, {high:.0%}]" if low is not None and high is not None else "")
+        return form.format(rate)
+    ends = [rate.get(key) for key in ("low", "high")]
+    span = f" [{form.format(ends[0])}, {form.format(ends[1])}]" if None not in ends else ""
+    return form.format(rate["value"]) + span

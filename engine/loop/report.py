@@ -105,7 +105,8 @@ def _planted(circle: Circle) -> dict[str, Any]:
     planted, _ = reader.part("planted", Slice(circle.planted))
     both = slice_.image & planted.image
     return {
-        "where": circle.planted, "found": circle.where(), "of": own["of"], "confirmation": own["confirmation"], "p_holm": own["p_holm"],
+        "where": circle.planted, "found": circle.where(), "of": own["of"],
+        "confirmation": own["confirmation"], "p_holm": own["p_holm"],
         "images": int(slice_.image.sum()), "of_planted": int(both.sum()),
         "share": float(both.sum() / max(slice_.image.sum(), 1)), "share_of_all": float(planted.image.mean()),
         "others": [
