@@ -152,7 +152,7 @@ class Circle:
         slices, report, out = self.all_slices(), self.at("before-slices"), self.at("budget")
         said, validation = self.predictions("first", 0), self.at("validation")
         measure = ("engine.evaluate", str(validation), str(said), "--slices", str(slices), "--out", str(report))
-        share = ("engine.budget", str(report), "--worlds", str(self.size.worlds), "--out", str(out))
+        share = ("engine.budget", str(report), "--figure", "AP50", "--worlds", str(self.size.worlds), "--out", str(out))
         return Stage(
             "budget", "how many worlds for which slice?", (measure, share), (slices, said, validation),
             (out / "budget.json",), (report, out), answers={0: DONE, 1: STOPPED}, ends=frozenset({STOPPED}),

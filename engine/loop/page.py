@@ -74,8 +74,8 @@ def _weakness(report: Mapping[str, Any]) -> Iterator[str]:
     yield f"<h2>The weakness</h2>\n<p>Planted: {escape(found['where'])}; the first model was trained without.</p>\n"
     inside, outside, more = (_rate(effect[key], found["of"]) for key in ("inside", "outside", "difference"))
     yield (
-        f"<p>Found by discovery, as {escape(report['target'])}: {escape(found['found'])}. {FAILS[found['of']]}: {inside} "
-        f"inside, {outside} outside, {more} more, in {effect['groups']} groups that the search did not see (p "
+        f"<p>Found by discovery, as {escape(report['target'])}: {escape(found['found'])}. {FAILS[found['of']]}: "
+        f"{inside} inside, {outside} outside, {more} more, in {effect['groups']} groups that the search did not see (p "
         f"{found['p_holm']:.2g}, Holm).</p>\n"
         f"<p>{found['of_planted']} of its {found['images']} pictures ({found['share']:.0%}) are of what was "
         f"planted, of all pictures {found['share_of_all']:.0%}.</p>\n"
