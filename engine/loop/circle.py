@@ -196,7 +196,7 @@ class Circle:
         at = ("--store", str(store))
         first, second = (str(self.predictions(model, 1)) for model in ("first", "second"))
         commands = (
-            ("engine.suite", "pin", name, str(test), *condition, *at),
+            ("engine.suite", "pin", name, str(test), *condition, "--metric", "AP50", *at),
             (
                 "engine.suite",
                 "bless",
