@@ -2,7 +2,8 @@
 
 All arms of a seed see the same real pictures and are judged on the same draws of the test's groups, so that differences
 are paired. An interval is over seeds and groups together: it speaks of other choices of real pictures and of other
-groups, not of these alone (the cluster bootstrap of engine.evaluate, with the seeds drawn anew as well).
+groups, not of these alone: the cluster bootstrap of engine.evaluate for groups and, since a bootstrap of five seeds is
+too narrow, Student's t for seeds (Biometrika 6, 1908).
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Experiment:
     test: Path
     counts: tuple[int, ...]  # real pictures of each class
     seeds: tuple[int, ...]
+    free_count: int | None = None  # real pictures without an instance; None: as many as with one
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def trainings(experiment: Experiment) -> list[Trained]:
     for seed in experiment.seeds:
         found.append(Trained(SYNTHETIC, 0, seed, (*others, *asked)))
         for count in experiment.counts:
-            real = Data(experiment.real, few_frames(labels, group_of, classes, count, seed))
+            real = Data(experiment.real, few_frames(labels, group_of, classes, count, seed, experiment.free_count))
             found.append(Trained(REAL, count, seed, (real,)))
             found.append(Trained(BOTH, count, seed, (real, *others, *asked)))
             if batch:
@@ -128,29 +130,40 @@ def digest_of(one: Trained, experiment: Experiment, learner: Learner) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
 
 
-def stand(values: Sequence[float], draws: Floats, picks: Floats) -> Stand:
-    """Return the mean over seeds with its interval.
+def stand(values: Sequence[float], draws: Floats, noise: Floats) -> Stand:
+    """Return the mean over seeds with its interval; seeds without a figure are left out.
 
     Args:
         values: Of every seed.
         draws: In every replicate of the test's groups, [seed, replicate].
-        picks: How often each seed is drawn in each replicate, as shares, [replicate, seed].
+        noise: Of means over seeds in units of their standard error, [replicate]; see `seed_noise`.
     """
-    return Stand(_mean(values), *interval(_picked(draws, picks)))
+    known = [value for value in values if math.isfinite(value)]
+    if not known:
+        return Stand(math.nan, math.nan, math.nan)
+    finite = np.isfinite(draws)
+    count = finite.sum(axis=0)
+    means = np.where(count, np.where(finite, draws, 0.0).sum(axis=0) / np.maximum(count, 1), math.nan)
+    error = float(np.std(known, ddof=1)) / math.sqrt(len(known)) if len(known) > 1 else 0.0
+    return Stand(sum(known) / len(known), *interval(means + error * noise))
 
 
-def gain(first: Sequence[Judged], second: Sequence[Judged], figure: str, picks: Floats) -> Stand:
+def gain(first: Sequence[Judged], second: Sequence[Judged], figure: str, noise: Floats) -> Stand:
     """Return how much better one arm is than another, paired by seed and by draws of groups."""
     values = [a.value(figure) - b.value(figure) for a, b in zip(first, second, strict=True)]
     draws = np.array([a.draws(figure) - b.draws(figure) for a, b in zip(first, second, strict=True)])
-    return stand(values, draws, picks)
+    return stand(values, draws, noise)
 
 
-def seed_picks(seeds: int, replicates: int, seed: int) -> Floats:
-    """Return how often each seed is drawn in each replicate, as shares, [replicate, seed]; alike for all arms."""
+def seed_noise(seeds: int, replicates: int, seed: int) -> Floats:
+    """Return draws of Student's t for so many seeds, [replicate], alike for all arms; 0 for one seed alone.
+
+    It is what the mean over seeds is off by, in units of its standard error.
+    """
+    if seeds < 2:
+        return np.zeros(replicates)
     random = np.random.Generator(np.random.Philox(key=[seed, 2**32 + seeds]))
-    counts = random.multinomial(seeds, np.full(seeds, 1.0 / seeds), size=replicates)
-    return counts / float(seeds)
+    return random.standard_t(seeds - 1, replicates)
 
 
 def compared(
@@ -166,7 +179,7 @@ def compared(
         settings: Of the draws.
     """
     count = len(next(iter(results.values())))
-    picks = seed_picks(count, settings.replicates, settings.seed)
+    noise = seed_noise(count, settings.replicates, settings.seed)
     found = []
     for name in (ALL, *slices):
         first = next(iter(results.values()))[0][name]
@@ -181,29 +194,29 @@ def compared(
             "instances": first.instances,
             "min_support": support,
             "verdict": None if enough else "insufficient",
-            "arms": [_arm(key, judges, picks) for key, judges in own.items()] if enough else [],
-            "gains": _gains(own, picks) if enough else [],
+            "arms": [_arm(key, judges, noise) for key, judges in own.items()] if enough else [],
+            "gains": _gains(own, noise) if enough else [],
         })  # fmt: skip
     return found
 
 
-def _arm(key: tuple[str, int], judges: Sequence[Judged], picks: Floats) -> dict[str, Any]:
+def _arm(key: tuple[str, int], judges: Sequence[Judged], noise: Floats) -> dict[str, Any]:
     figures = {}
     for figure in NAMES:
         values = [one.value(figure) for one in judges]
-        figures[figure] = _plain(stand(values, np.array([one.draws(figure) for one in judges]), picks))
+        figures[figure] = _plain(stand(values, np.array([one.draws(figure) for one in judges]), noise))
         figures[figure]["seeds"] = [_number(value) for value in values]
     return {"arm": key[0], "k": key[1], "figures": figures}
 
 
-def _gains(own: Mapping[tuple[str, int], Sequence[Judged]], picks: Floats) -> list[dict[str, Any]]:
+def _gains(own: Mapping[tuple[str, int], Sequence[Judged]], noise: Floats) -> list[dict[str, Any]]:
     found = []
     for first, second in GAINS:
         for count in (key[1] for key in own if key[0] == second):
             key = (first, count) if (first, count) in own else (first, 0)
             if key not in own:
                 continue
-            figures = {name: _plain(gain(own[key], own[second, count], name, picks)) for name in NAMES}
+            figures = {name: _plain(gain(own[key], own[second, count], name, noise)) for name in NAMES}
             for name, plain in figures.items():
                 plain["verdict"] = _verdict(plain, name)
             found.append({"arm": first, "over": second, "k": count, "figures": figures})
@@ -215,19 +228,6 @@ def _verdict(plain: Mapping[str, Any], figure: str) -> str:
     if low is None or high is None or low <= 0.0 <= high:
         return "open"
     return "better" if (low > 0.0) != (figure == "false_alarms") else "worse"
-
-
-def _picked(draws: Floats, picks: Floats) -> Floats:
-    """Return the mean over drawn seeds of every replicate; seeds without a figure there are left out."""
-    known = np.isfinite(draws).T
-    weight = (picks * known).sum(axis=1)
-    total = (picks * np.where(known, draws.T, 0.0)).sum(axis=1)
-    return np.where(weight > 0.0, total / np.maximum(weight, 1e-12), math.nan)
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if math.isfinite(value)]
-    return sum(known) / len(known) if known else math.nan
 
 
 def _plain(one: Stand) -> dict[str, Any]:

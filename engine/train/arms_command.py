@@ -38,6 +38,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--k", default="1,3,10", metavar="N,..", help="real pictures of each class, and as many without (%(default)s)"
     )
+    made.add_argument("--free", type=int, metavar="N", help="real pictures without an instance (default: as many)")
     made.add_argument("--seeds", default="0..4", metavar="A..B", help="repetitions, or a list a,b,c (%(default)s)")
     add_learner(made)
     made.add_argument("--slices", type=Path, metavar="FILE", help="slices.yaml: conditions by name")
@@ -52,10 +53,12 @@ def run(chosen: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Train what is not trained yet, compare, write arms.json and arms.html; return 0."""
     if chosen.replicates < 50:
         raise UserError(f"--replicates must be at least 50, got {chosen.replicates}")
+    if chosen.free is not None and chosen.free < 0:
+        raise UserError(f"--free must be 0 or more, got {chosen.free}")
     experiment = Experiment(
         dataset_path(chosen.real), tuple(dataset_path(path) for path in chosen.synthetic),
         None if chosen.batch is None else dataset_path(chosen.batch), dataset_path(chosen.test),
-        numbers(chosen.k, "--k", 1), numbers(chosen.seeds, "--seeds", 0),
+        numbers(chosen.k, "--k", 1), numbers(chosen.seeds, "--seeds", 0), chosen.free,
     )  # fmt: skip
     out: Path = chosen.out.absolute()
     learner = learner_of(chosen)

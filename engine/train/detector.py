@@ -17,7 +17,7 @@ from torch import nn
 from engine.errors import UserError
 from engine.plain import from_plain
 from engine.train.labelled import LabelledPicture, classes_of, read_labelled, read_wanted, write_predictions
-from engine.train.nets import GRAY, NetSettings, batches, begin, block, is_shown, letterbox, optimise
+from engine.train.nets import GRAY, NetSettings, batches, begin, block, is_shown, letterbox, letterboxes, optimise
 from engine.train.plan import TrainingPlan
 from engine.train.prepare import CLASSES
 
@@ -86,17 +86,16 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> De
         raise UserError(f"the {len(pictures)} pictures to learn from show no instance of {', '.join(settings.classes)}")
     begin(seed)
     random = np.random.Generator(np.random.Philox(seed))
-    net = Detector(len(settings.classes), settings.channels)
-    frame = letterbox(settings.long_px, settings.long_px, settings.long_px)
+    net = Detector(len(settings.classes), 2 * settings.channels)
+    frames = letterboxes(pictures, settings.long_px)
     kept: dict[int, tuple[NDArray[np.float32], Boxes]] = {}
 
     def one(place: int) -> tuple[NDArray[np.float32], Boxes]:
         if place not in kept:
             picture = pictures[place]
-            scale = letterbox(picture.width, picture.height, settings.long_px).scale
-            sides = np.array([shown.box for shown in picture.shown], np.float64).reshape(-1, 4) * scale
+            sides = np.array([shown.box for shown in picture.shown], np.float64).reshape(-1, 4) * frames[place].scale
             boxes = np.concatenate([sides[:, :2], sides[:, :2] + sides[:, 2:]], axis=1)
-            kept[place] = type(frame)(frame.width, frame.height, scale).put(picture.rgb()), boxes
+            kept[place] = frames[place].put(picture.rgb()), boxes
         return kept[place]
 
     def loss_of(places: NDArray[np.int64]) -> torch.Tensor:
@@ -105,7 +104,7 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> De
             image, boxes = turned_over(*one(place), random)
             images.append(torch.from_numpy(image))
             labels = [shown.label for shown in pictures[place].shown]
-            targets.append(targets_of(boxes, labels, (frame.height, frame.width), len(settings.classes)))
+            targets.append(targets_of(boxes, labels, (frames[0].height, frames[0].width), len(settings.classes)))
         odds, sides = net(torch.stack(images))
         wanted, far = (torch.from_numpy(np.stack(part)) for part in zip(*targets, strict=True))
         is_near = far[:, :1] > 0.0
@@ -136,7 +135,7 @@ def turned_over(
 def targets_of(
     boxes: Boxes, labels: list[int], size: tuple[int, int], classes: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return classes [class, y, x] and distances [4, y, x] in cells; 0 where nothing is said. Small boxes lie on top."""
+    """Return classes [class, y, x] and distances [4, y, x] in cells; 0 where nothing is said. Small boxes win."""
     down, across = (math.ceil(side / CELL_PX) for side in size)
     named, far = np.zeros((classes, down, across), np.float32), np.zeros((4, down, across), np.float32)
     y, x = np.meshgrid(np.arange(down) + 0.5, np.arange(across) + 0.5, indexing="ij")
@@ -154,7 +153,7 @@ def targets_of(
     return named, far
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def found_by(
     net: Detector, picture: LabelledPicture, settings: NetSettings
 ) -> tuple[Boxes, NDArray[np.int64], NDArray[np.float64]]:

@@ -57,7 +57,12 @@ def check_apart(train: Sequence[Path], test: Path) -> None:
 
 
 def few_frames(
-    labels: Mapping[str, Any], group_of: Mapping[int, Any], classes: Sequence[str], count: int, seed: int
+    labels: Mapping[str, Any],
+    group_of: Mapping[int, Any],
+    classes: Sequence[str],
+    count: int,
+    seed: int,
+    free_count: int | None = None,
 ) -> tuple[int, ...]:
     """Return frames: `count` of each class and as many without an instance, from as many groups as possible.
 
@@ -70,6 +75,7 @@ def few_frames(
         classes: Names.
         count: Of each class; 0: none.
         seed: Of the draws.
+        free_count: Frames without an instance; None: as many as with one.
     """
     names = {one["id"]: one["name"] for one in labels["categories"]}
     shown: dict[str, set[int]] = {name: set() for name in classes}
@@ -84,7 +90,8 @@ def few_frames(
         random = np.random.Generator(np.random.Philox(key=[seed, number]))
         chosen.update(_spread(sorted(shown[name]), group_of, random)[:count])
     random = np.random.Generator(np.random.Philox(key=[seed, len(classes)]))
-    chosen.update(_spread(sorted(free), group_of, random)[: count * len(classes)])
+    wanted = len(chosen) if free_count is None else free_count
+    chosen.update(_spread(sorted(free), group_of, random)[:wanted])
     return tuple(sorted(chosen))
 
 

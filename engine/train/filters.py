@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +40,9 @@ def filter_bank(rgb: NDArray[np.uint8]) -> Bank:
     full = even @ np.array([0.299, 0.587, 0.114], np.float32)
     color = np.stack([_halved(even[..., channel]) for channel in range(3)])
     gray = _halved(full)
-    light = np.maximum(_smooth(gray, LIGHT_SHARE * max(gray.shape)), DARKEST)
-    flat = gray / light
-    bank = [flat, gray, light, *_fine(full / _doubled(light)), *_color(color, gray)]
+    light: Floats = np.maximum(_smooth(gray, LIGHT_SHARE * max(gray.shape)), np.float32(DARKEST))
+    flat: Floats = (gray / light).astype(np.float32)
+    bank: list[Any] = [flat, gray, light, *_fine(full / _doubled(light)), *_color(color, gray)]
     for axis in (0, 1):
         streak = ndimage.uniform_filter1d(flat, STREAK, axis=axis, mode="nearest")
         bank += [streak, flat - streak]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -29,12 +28,12 @@ class NetSettings:
 
     classes: tuple[str, ...]  # names that are learned
     model: str = "unet"
-    long_px: int = 320  # length of the longer side that pictures are made to fit in
-    batch: int = 8  # pictures of a step
-    steps: int = 400  # at most
+    long_px: int = 256  # length of the longer side that pictures are made to fit in
+    batch: int = 4  # pictures of a step
+    steps: int = 200
     seconds: float = 0.0  # of training at most; 0: no limit. A limit makes the result depend on the machine
     rate: float = 2e-3  # of learning, at its highest
-    channels: int = 16  # of the first layer
+    channels: int = 8  # of the first layer
 
     def __post_init__(self) -> None:
         if not 32 <= self.long_px <= 2048 or self.batch < 1 or self.steps < 1 or self.channels < 4:
@@ -72,12 +71,19 @@ class Letterbox:
         return np.asarray(Image.fromarray(used).resize((width, height), Image.Resampling.BILINEAR))
 
 
-def letterbox(width: int, height: int, long_px: int, *, square: bool = False) -> Letterbox:
+def letterbox(width: int, height: int, long_px: int) -> Letterbox:
     """Return the frame of pictures of a size; larger ones are made smaller, none larger."""
     scale = min(long_px / max(width, height), 1.0)
-    sides = (long_px, long_px) if square else (round(width * scale), round(height * scale))
+    sides = (round(width * scale), round(height * scale))
     across, down = (max(-(-side // STRIDE_PX) * STRIDE_PX, STRIDE_PX) for side in sides)
     return Letterbox(across, down, scale)
+
+
+def letterboxes(pictures: Sequence[LabelledPicture], long_px: int) -> list[Letterbox]:
+    """Return frames of one size for all pictures, each with its own scale."""
+    own = [letterbox(one.width, one.height, long_px) for one in pictures]
+    across, down = max(one.width for one in own), max(one.height for one in own)
+    return [Letterbox(across, down, one.scale) for one in own]
 
 
 def begin(seed: int) -> torch.Generator:
@@ -128,9 +134,11 @@ def changed(image: torch.Tensor, target: torch.Tensor, random: np.random.Generat
 
 
 def optimise(
-    net: torch.nn.Module, settings: NetSettings, steps: Iterator[Callable[[], Any]] | Iterator[Any],
-    loss_of: Callable[[Any], torch.Tensor],
-) -> None:  # fmt: skip
+    net: torch.nn.Module,
+    settings: NetSettings,
+    steps: Iterator[NDArray[np.int64]],
+    loss_of: Callable[[NDArray[np.int64]], torch.Tensor],
+) -> None:
     """Take all steps, with a rate that rises and falls."""
     optimizer = torch.optim.AdamW(net.parameters(), lr=settings.rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.rate, total_steps=settings.steps + 1)

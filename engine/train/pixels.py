@@ -97,7 +97,7 @@ def follow(plan: TrainingPlan, folder: Path) -> None:
     """
     settings = from_plain(PixelSettings, {**plan.settings, CLASSES: list(classes_of(plan))}, "settings")
     import sklearn.ensemble  # noqa: F401 - before the limit, which is of libraries that are loaded
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # of scikit-learn
 
     features = Features(Path(settings.cache) if settings.cache else None)
     pictures = read_labelled(plan, folder)
@@ -166,9 +166,9 @@ def sampled(
         bank = features.of(picture.rgb())
         grid = label_grid(picture)
         for label, count in parts:
-            for places, own in _places(grid, label, count, random):
+            for places, value in _places(grid, label, count, random):
                 rows.append(bank.reshape(-1, bank.shape[2])[places])
-                labels.append(np.full(len(places), own, np.int64))
+                labels.append(np.full(len(places), value, np.int64))
     if not rows:
         raise UserError("there are no pictures to learn from")
     return np.concatenate(rows).astype(np.float32), np.concatenate(labels)
@@ -186,7 +186,7 @@ def label_grid(picture: LabelledPicture) -> NDArray[np.int64]:
     for one in sorted(picture.shown, key=lambda shown: -shown.box[2] * shown.box[3]):
         covered = _covered(one.pixels(picture.width, picture.height))
         if not (covered > 0.5).any():  # thinner than the grid
-            covered = np.where(covered > 0.0, 1.0, 0.0)
+            covered = np.where(covered > 0.0, np.float32(1.0), np.float32(0.0))
         out[(covered > 0.0) & (out == -1)] = -2
         out[covered > 0.5] = one.label
     return out
@@ -237,7 +237,7 @@ def _covered(pixels: NDArray[np.bool_]) -> NDArray[np.float32]:
     height, width = pixels.shape
     even = np.pad(pixels, ((0, height % 2), (0, width % 2)), mode="edge").astype(np.float32)
     rows = even[::2] + even[1::2]
-    out: NDArray[np.float32] = (rows[:, ::2] + rows[:, 1::2]) / 4.0
+    out: NDArray[np.float32] = ((rows[:, ::2] + rows[:, 1::2]) / 4.0).astype(np.float32)
     return out
 
 

@@ -80,8 +80,8 @@ def train(out: Path, train: Sequence[Data], predict: Sequence[Data], learner: Le
 
 
 def inputs_digest(folder: Path, plan: TrainingPlan) -> str:
-    """Return a hash of all labels and pictures that a plan names."""
-    names = [one.coco for one in (*plan.train, *plan.predict)]
+    """Return a hash of all labels that a plan names."""
+    names = [*(one.coco for one in plan.train), *(one.coco for one in plan.predict)]
     return hashlib.sha256("".join(f"{name} {hash_file(folder / name)}\n" for name in names).encode()).hexdigest()
 
 
@@ -89,7 +89,7 @@ def shares_of(train: Sequence[Data], folder: Path, plan: TrainingPlan) -> dict[s
     """Return how many pictures and instances each dataset gave."""
     from engine.write.record import read_json
 
-    counts = []
+    counts: list[dict[str, Any]] = []
     for data, labelled in zip(train, plan.train, strict=True):
         labels = read_json(folder / labelled.coco)
         counts.append({

@@ -17,7 +17,7 @@ from engine.errors import UserError
 from engine.plain import from_plain
 from engine.train.components import entry_of, found_in
 from engine.train.labelled import LabelledPicture, classes_of, read_labelled, read_wanted, write_predictions
-from engine.train.nets import NetSettings, batches, begin, block, changed, is_shown, letterbox, optimise
+from engine.train.nets import NetSettings, batches, begin, block, changed, is_shown, letterbox, letterboxes, optimise
 from engine.train.plan import TrainingPlan
 from engine.train.prepare import CLASSES
 
@@ -35,7 +35,8 @@ class UNet(nn.Module):
             for before, after in zip((3, *sizes[:-1]), sizes, strict=True)
         )
         self.up = nn.ModuleList(
-            nn.Sequential(block(below + beside, beside)) for below, beside in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
+            nn.Sequential(block(below + beside, beside))
+            for below, beside in zip(sizes[:0:-1], sizes[-2::-1], strict=True)
         )
         self.out = nn.Conv2d(width, classes, 1)
         nn.init.constant_(self.out.bias, -3.0)  # most pixels are of no class
@@ -86,20 +87,17 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> UN
     begin(seed)
     random = np.random.Generator(np.random.Philox(seed))
     net = UNet(len(settings.classes), settings.channels)
-    frame = letterbox(
-        max(one.width for one in pictures), max(one.height for one in pictures), settings.long_px, square=True
-    )
+    frames = letterboxes(pictures, settings.long_px)
     kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def one(place: int) -> tuple[torch.Tensor, torch.Tensor]:
         if place not in kept:
-            picture = pictures[place]
-            own = type(frame)(frame.width, frame.height, letterbox(picture.width, picture.height, settings.long_px).scale)
+            picture, frame = pictures[place], frames[place]
             target = np.zeros((len(settings.classes), frame.height, frame.width), np.float32)
             for shown in picture.shown:
-                covered = own.put_mask(shown.pixels(picture.width, picture.height))
+                covered = frame.put_mask(shown.pixels(picture.width, picture.height))
                 target[shown.label] = np.maximum(target[shown.label], covered)
-            kept[place] = torch.from_numpy(own.put(picture.rgb())), torch.from_numpy(target)
+            kept[place] = torch.from_numpy(frame.put(picture.rgb())), torch.from_numpy(target)
         return kept[place]
 
     def loss_of(places: NDArray[np.int64]) -> torch.Tensor:
@@ -116,7 +114,7 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> UN
     return net
 
 
-@torch.no_grad()
+@torch.no_grad()  # type: ignore[untyped-decorator, unused-ignore]
 def odds_of(net: UNet, picture: LabelledPicture, settings: NetSettings) -> NDArray[np.float32]:
     """Return the log odds of every class at every pixel of a picture, [class, y, x]."""
     frame = letterbox(picture.width, picture.height, settings.long_px)

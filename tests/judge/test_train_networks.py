@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ def test_a_network_learns_and_repeats_itself(tmp_path: Path, model: str, task: A
     settings = {"model": model, "long_px": 80, "steps": 150, "channels": 8}
     plan = prepare(tmp_path / "run", [Data(real)], [Data(test)], task=task, settings=settings)
     write_plan(tmp_path / "run", plan)
-    said = read_with("train_network.py", model, tmp_path / "run")
+    said = read_with("train_network.py", model, tmp_path / "run", sysconfig.get_paths()["purelib"])
     assert said["is_same"]
     path = tmp_path / "said.json"
     path.write_text(json.dumps(said["predictions"]))

@@ -7,8 +7,9 @@ from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+sys.path.append(sys.argv[3])  # what the product needs, behind what the readers have
 
-from engine.train.plan import read_plan  # noqa: E402
+from engine.train.plan import read_plan
 
 
 def main() -> None:
