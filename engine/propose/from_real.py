@@ -20,7 +20,7 @@ from engine.propose.propose import AS_IT_IS, Evidence, Goal, Outcome, Settings, 
 from engine.propose.reach import Reached, reach, telling_columns
 from engine.propose.rows import Known, read_rows
 from engine.propose.targets import Failures, Predicate, Shown, Target, shown_by_slice
-from engine.propose.weights import LAMBDA, effective_size, marginals
+from engine.propose.weights import LAMBDA, effective_size, marginals, trimmed
 
 Floats = NDArray[np.float64]
 
@@ -89,12 +89,12 @@ def accepted_laws(
     """Return the laws of accepted rows, each widened by one bandwidth."""
     rows = evidence.rows
     columns = telling_columns(known.columns, rows, accepted, MOST_COLUMNS - len(presences))
-    shares = marginals(columns, rows, accepted, np.ones(len(rows)))
+    shares = {key: trimmed(own) for key, own in marginals(columns, rows, accepted, np.ones(len(rows))).items()}
     shares |= {key: column.base * rates / (column.base @ rates) for key, (column, rates) in presences.items()}
     found = (*(column for column, _ in presences.values()), *columns)
     whole = (1.0 - LAMBDA) + LAMBDA * accepted / max(float(accepted.mean()), 1.0e-12)
     sizes = effective_size(accepted, rows.world), effective_size(whole, rows.world)
-    return Laws(found, shares, 1.0, 1.0 - LAMBDA, float("nan"), *sizes)
+    return Laws(found, shares, 0, 1.0 - LAMBDA, float("nan"), *sizes)
 
 
 def _with_columns(laws: Laws, other: Laws) -> Laws:

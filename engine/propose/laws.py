@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,21 +11,15 @@ from numpy.typing import NDArray
 from engine.propose.columns import MISSING, Column
 from engine.propose.learn import MOST_COLUMNS, Classifier, fit
 from engine.propose.rows import Rows
-from engine.propose.weights import (
-    LEAST_WORLDS,
-    POWERS,
-    Shares,
-    effective_size,
-    expected,
-    marginals,
-    mixture_weights,
-)
+from engine.propose.weights import Shares, drawn_by, effective_size, marginals, mixture_weights, trimmed
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 GOALS = (0.85, 0.93, 0.98)  # what the classifier must promise, at each attempt
 LEAST_PART = 0.1  # of the satisfying instances that are of an entry, for its probability to be raised
+MOST_STEPS = 60  # of sharpening
+TOGETHER = 0.3  # correlation of two columns that is said
 SIMILAR = 0.05  # total variation from its own law, below which a column is left as it is
 
 
@@ -35,7 +29,7 @@ class Laws:
 
     columns: tuple[Column, ...]  # those that change, the most telling first
     shares: Shares
-    power: float  # of p, see engine/propose/weights.py
+    steps: int  # by which they are sharper than the weights ask for, see engine/propose/weights.py
     base_share: float  # of the batch that is drawn as before
     promised: float  # share that the classifier expects to satisfy the target
     effective_worlds: float  # that the laws are read from
@@ -65,27 +59,21 @@ def laws_towards(
         seed: Of the draws.
     """
     most = MOST_COLUMNS - len(presences)
-    classifier = fit(columns, rows, failing, sampled, most=most)
+    classifier = fit(columns, rows, failing, np.ones(len(rows)), most=most)
     probability = classifier.probability(rows.bins, rows.places)
-    best: Laws | None = None
-    for power in POWERS:
-        weighted = mixture_weights(probability**power, sampled)
-        worlds = effective_size(weighted.targeted, rows.world)
-        if best is not None and worlds < LEAST_WORLDS:
-            break
-        shares = marginals(classifier.columns, rows, weighted.targeted, sampled)
-        shares |= {key: raised(column, rates, power) for key, (column, rates) in presences.items()}
-        found = Laws(
-            _changed([*(column for column, _ in presences.values()), *classifier.columns], shares), shares, power,
-            weighted.base_share, expected(classifier, rows, shares, seed), worlds,
-            effective_size(weighted.whole, rows.world),
-        )  # fmt: skip
-        if best is None or found.promised > best.promised + 0.005:
-            best = found
-        if best.promised >= goal:
-            break
-    assert best is not None
-    return _with_notes(best, classifier, rows, probability)
+    weighted = mixture_weights(probability, sampled)
+    shares = marginals(classifier.columns, rows, weighted.targeted, sampled)
+    steps = 0
+    promised, tilted = drawn_by(classifier, rows, shares, seed)
+    while promised < goal and steps < MOST_STEPS:
+        shares, steps = tilted, steps + 1
+        promised, tilted = drawn_by(classifier, rows, shares, seed + steps)
+    shares = {key: trimmed(own) for key, own in shares.items()}
+    shares |= {key: raised(column, rates, 1.0 + steps) for key, (column, rates) in presences.items()}
+    changed = _changed([*(column for column, _ in presences.values()), *classifier.columns], shares)
+    sizes = effective_size(weighted.targeted, rows.world), effective_size(weighted.whole, rows.world)
+    notes = _lost(classifier, rows, probability, shares)
+    return Laws(changed, shares, steps, weighted.base_share, promised, *sizes, notes)
 
 
 def raised(column: Column, rates: Floats, power: float) -> Floats:
@@ -136,22 +124,21 @@ def _changed(columns: Sequence[Column], shares: Shares) -> tuple[Column, ...]:
     return kept
 
 
-def _with_notes(laws: Laws, classifier: Classifier, rows: Rows, probability: Floats) -> Laws:
-    """Add what columns lose by being drawn independently: pairs that go together under the weights."""
-    weights = probability**laws.power
+def _lost(classifier: Classifier, rows: Rows, weights: Floats, shares: Shares) -> tuple[str, ...]:
+    """Return what columns lose by being drawn independently: pairs that go together under the weights."""
     said = []
-    own = [column for column in classifier.columns if column.key in laws.shares]
+    own = [column for column in classifier.columns if column.key in shares]
     for number, one in enumerate(own):
         for other in own[:number]:
             pair = [_mean_place(rows, column) for column in (one, other)]
             both = np.isfinite(pair[0]) & np.isfinite(pair[1])
             correlation = _correlation(pair[0][both], pair[1][both], weights[both])
-            if abs(correlation) >= 0.3:
+            if abs(correlation) >= TOGETHER:
                 said.append(
                     f"{other.key} and {one.key} go together under the weights (correlation {correlation:+.2f}); drawn "
                     "independently, part of that is lost"
                 )
-    return replace(laws, notes=(*laws.notes, *said))
+    return tuple(said)
 
 
 def _mean_place(rows: Rows, column: Column) -> Floats:

@@ -75,7 +75,7 @@ def _plain(target: Target, outcome: Outcome, reached: Reached | None, settings: 
         "reachable": None if reached is None else int(reached.reachable.sum()),
         "not_reachable": [] if reached is None else [_numbers(asdict(m)) | {"words": str(m)} for m in reached.missing],
         "compared": None if reached is None else list(reached.columns),
-        "columns": [], "notes": [], "base_share": None, "power": None, "effective_worlds": None,
+        "columns": [], "notes": [], "base_share": None, "steps": None, "effective_worlds": None,
         "purity": {
             "asked": LEAST_PURITY, "base": _purity(outcome.base), "promised": None, "predicted": None,
             "measured": _purity(outcome.attempts[-1][1]) if outcome.attempts else None,
@@ -99,7 +99,7 @@ def _plain(target: Target, outcome: Outcome, reached: Reached | None, settings: 
                 }
                 for column in laws.columns
             ],
-            "notes": list(laws.notes), "base_share": _number(laws.base_share), "power": laws.power,
+            "notes": list(laws.notes), "base_share": _number(laws.base_share), "steps": laws.steps,
             "effective_worlds": {"targeted": _number(laws.effective_worlds), "mixture": _number(laws.joint_worlds)},
         }  # fmt: skip
         plain["purity"]["promised"] = _number(laws.promised)

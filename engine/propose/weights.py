@@ -30,9 +30,7 @@ CAP = 10.0
 LEAST_BASE = 0.2  # of the batch that is drawn by the recipe as it is
 SMOOTHING = 2.0  # rows' worth of the law as it is that every bin gets
 LEAST_SHARE = 0.02  # a bin with a smaller one is left out
-POWERS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # of p, until what is predicted is pure enough
-LEAST_WORLDS = 4.0  # effective number of worlds that laws are read from
-DRAWS = 4000  # of new laws, for what the classifier says of them
+DRAWS = 4000  # of new laws at every step, for what the classifier says of them
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ def marginals(columns: Sequence[Column], rows: Rows, targeted: Floats, sampled: 
         shares = shares / shares.sum()
         if column.kind == "spread":
             shares = widened(shares, effective_size(targeted * there.any(axis=1), rows.world))
-        found[column.key] = trimmed(shares)
+        found[column.key] = shares
     return found
 
 
@@ -134,8 +132,12 @@ def trimmed(shares: Floats) -> Floats:
     return np.asarray(kept / kept.sum())
 
 
-def expected(classifier: Classifier, rows: Rows, shares: Mapping[str, Floats], seed: int) -> float:
-    """Return the mean probability that the classifier gives to draws by new laws; what is there is as in rows."""
+def drawn_by(classifier: Classifier, rows: Rows, shares: Shares, seed: int) -> tuple[float, Shares]:
+    """Return the mean of p over draws of laws, and the shares one step sharper; what is there is as in rows.
+
+    The step multiplies the share of every bin by the mean of p in it. All columns serve one p, so that its mean under
+    independent laws never falls (the discrete replicator equation; Losert and Akin, J. Math. Biology 17, 1983).
+    """
     random = np.random.Generator(np.random.Philox(key=[seed, 1]))
     like = random.integers(len(rows), size=DRAWS)
     bins, places = {}, {}
@@ -144,7 +146,17 @@ def expected(classifier: Classifier, rows: Rows, shares: Mapping[str, Floats], s
         own, place = column.drawn(shares.get(column.key, column.base), there.shape, random)
         bins[column.key] = np.where(there, own, MISSING)
         places[column.key] = np.where(there, place, np.nan)
-    return float(classifier.probability(bins, places).mean())
+    probability = classifier.probability(bins, places)
+    mean = float(probability.mean())
+    sharper: Shares = {}
+    for column in classifier.columns:
+        there = bins[column.key] != MISSING
+        count = np.bincount(bins[column.key][there], minlength=len(column.base))
+        each = np.broadcast_to(probability[:, None], there.shape)[there]
+        within = np.bincount(bins[column.key][there], each, len(column.base))
+        own = shares[column.key] * (within + SMOOTHING * mean) / (count + SMOOTHING)
+        sharper[column.key] = own / own.sum()
+    return mean, sharper
 
 
 @dataclass(frozen=True)

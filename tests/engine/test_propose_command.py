@@ -106,7 +106,7 @@ def test_without_slices_the_failures_are_the_target_and_nothing_is_verified(fold
     assert evaluate_main([str(word) for word in words]) == 0
     assert main([str(tmp_path / "report"), "--out", str(tmp_path / "next")]) == 0
     (one,) = read_json(tmp_path / "next/proposal.json")["proposals"]
-    assert (one["name"], one["where"], one["power"]) == ("failures", None, 1.0)
+    assert (one["name"], one["where"], one["steps"]) == ("failures", None, 0)
     assert one["reason"].startswith("not verified: no condition says which new pictures fail")
     assert not one["purity"]["verified"]
     assert "p.exposures.stops" in {column["column"] for column in one["columns"]}
