@@ -16,7 +16,7 @@ from engine.gate.arms import BATCH_SHARE
 from engine.gate.check import EXIT_CODES, PAGE
 from engine.gate.gate import run_gate
 from engine.gate.proposal import read_proposal
-from engine.gate.request import Accepted, Request, Utility
+from engine.gate.request import MOST_REPEATED, Accepted, Request, Utility
 from engine.gate.rule import DELTA, FEWEST_SEEDS
 from engine.train.__main__ import add_learner, learner_of
 from engine.train.run import Learner
@@ -65,7 +65,7 @@ def request_of(chosen: argparse.Namespace, learner: Learner) -> Request:
         protect=None if chosen.protect is None else tuple(chosen.protect), asked=asked, utility=utility,
         accepted=Accepted(chosen.accept_real_imagery, chosen.accept_unknown_licences), group=chosen.group,
         suites=tuple(chosen.suite), store=store_at(chosen.store) if chosen.suite else None,
-        scenes=tuple(chosen.scenes), crops=chosen.crops,
+        scenes=tuple(chosen.scenes), crops=chosen.crops, most_repeated=chosen.repeats,
     )  # fmt: skip
 
 
@@ -93,6 +93,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--proposal", type=Path, metavar="DIR", help="of engine.propose, which asked for the batch")
     parser.add_argument("--suite", nargs="+", default=[], metavar="NAME", help="pinned suites that must pass")
     parser.add_argument("--store", type=Path, metavar="DIR", help="where they are (OMMATIDIA_STORE, or store/)")
+    parser.add_argument("--repeats", type=float, default=MOST_REPEATED, metavar="SHARE",
+                        help="of frames that may look like others of the batch (%(default)s)")  # fmt: skip
     parser.add_argument("--crops", type=int, default=300, metavar="N", help="compared with real ones (%(default)s)")
     parser.add_argument("--scenes", type=Path, action="append", default=[], metavar="DIR",
                         help="where scenes lie, for licences")  # fmt: skip

@@ -14,7 +14,7 @@ from engine.collect.groups import WORLD
 from engine.collect.intent import read_intent
 from engine.errors import UserError
 from engine.gate.check import Check
-from engine.gate.request import BITS
+from engine.gate.request import BITS, manifest_of
 from engine.plain import to_plain
 from engine.recipe import Recipe
 from engine.shift.duplicates import find_duplicates
@@ -22,6 +22,8 @@ from engine.shift.pictures import Pictures, open_pictures, read_frames, read_rgb
 from engine.write.begin import RECIPE
 
 SHOWN = 5
+MOST_ALIKE = 0.05  # share of rendered frames that may look like rendered ones of a holdout
+SYNTHETIC = "synthetic"
 WHOLE_PX = 1 << 30  # no picture is reduced
 
 
@@ -123,16 +125,26 @@ def pixel_hashes(pictures: Pictures) -> dict[int, str]:
 def _leaks(
     own: Pictures, other: Pictures, hashes: PixelHashes, *, by_look: bool = True
 ) -> tuple[list[str], dict[str, Any]]:
+    """Return in words what is of both, and the facts.
+
+    Any near duplicate of a real picture is a leak. Rendered worlds of one scene may look alike by chance, and that they
+    are others is known from laws, seed and number: of those, a few are bearable.
+    """
     theirs = set(hashes.of(other).values())
     equal = [frame for frame, digest in hashes.of(own).items() if digest in theirs]
     pairs = find_duplicates([own], other, BITS, within=False).pairs if by_look else ()
-    groups = _shared_groups(own, other)
+    groups, worlds = _shared_groups(own, other), _shared_worlds(own, other)
+    alike = {pair.first_frame for pair in pairs}
+    are_rendered = all(manifest_of(one.out).origin == SYNTHETIC for one in (own, other))
+    bearable = MOST_ALIKE * len(own.frame_id) if are_rendered else 0.0
     facts = {
-        "equal_frames": len(equal), "near_duplicates": len(pairs), "shared_groups": groups,
+        "equal_frames": len(equal), "near_duplicates": len(alike), "bearable": bearable,
+        "shared_groups": groups, "shared_worlds": worlds,
         "frames": sorted({*equal[:SHOWN], *(pair.first_frame for pair in pairs[:SHOWN])}),
     }  # fmt: skip
     leaks = [f"{len(equal)} pictures"] if equal else []
-    leaks += [f"{len(pairs)} near duplicates"] if len(pairs) > len(equal) else []
+    leaks += [f"{len(alike)} near duplicates"] if len(alike) > max(len(equal), bearable) else []
+    leaks += [f"{worlds} worlds"] if worlds else []
     leaks += [f"{groups} groups by {own.group_by}"] if groups else []
     return leaks, facts
 

@@ -19,6 +19,7 @@ from engine.write.begin import MANIFEST
 
 BITS = 6  # in which the hashes of near duplicates differ at most
 FEWEST_REPLICATES = 50
+MOST_REPEATED = 0.1
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,15 @@ class Request:
     store: Path | None = None  # where they are
     scenes: tuple[Path, ...] = ()  # where scenes lie, for licences
     crops: int = 300  # of G4, of either kind; 0 leaves it out
-    most_repeated: float = 0.1  # share of the batch that may look like another world of it
+    most_repeated: float = MOST_REPEATED  # share of the batch that may look like another world of it
 
     def __post_init__(self) -> None:
         known = (ALL, *self.slices)
         for name in (self.target, *(self.protect or ())):
             if name not in known:
                 raise UserError(f"slice {name} is not known; near: {near_matches(name, known)}; see --slices")
+        if not 0.0 <= self.most_repeated <= 1.0:
+            raise UserError(f"--repeats {self.most_repeated:g}: a share from 0 to 1")
         if not self.against:
             raise UserError("--against names no dataset; name what is trained on already")
 

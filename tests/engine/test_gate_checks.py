@@ -17,7 +17,7 @@ from engine.gate.integrity import check_licences, check_privacy, check_taxonomy
 from engine.gate.parts import parts_of
 from engine.gate.proposal import read_proposal
 from engine.gate.purity import check_coverage, check_purity
-from engine.gate.repeats import PixelHashes, check_known
+from engine.gate.repeats import PixelHashes, check_judges, check_known
 from engine.gate.request import Accepted, Request, Utility
 from engine.lineage.ledger import read_entries
 from engine.shift.pictures import open_pictures
@@ -104,6 +104,14 @@ def test_worlds_of_the_same_laws_and_seed_are_no_new_ones(rendered: Path, tmp_pa
     assert check.facts["rendered"]["shared_worlds"] == check.facts["rendered"]["worlds"] == 64
     other = toy(tmp_path / "other", HIGH)
     assert check_known(open_pictures(other), [rendered], 1.0, PixelHashes()).facts["rendered"]["shared_worlds"] == 0
+
+
+def test_worlds_of_a_holdout_are_a_leak(rendered: Path, tmp_path: Path) -> None:
+    """Rendered again with the same laws and seed: every world is one of the holdout's."""
+    again = toy(tmp_path / "again", SUN)
+    check = check_judges(open_pictures(again), [("holdout", open_pictures(rendered))], PixelHashes())
+    assert check.stops
+    assert "64 worlds of the holdout rendered" in check.words
 
 
 def test_both_arms_sample_as_much(tmp_path: Path) -> None:
