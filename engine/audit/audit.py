@@ -16,6 +16,7 @@ from engine.audit.failures import ALARM, Chosen, Failure, choose_failures
 from engine.audit.hints import Hint, hints
 from engine.audit.nearest import Neighbour, Yardstick, nearest, usual_distance
 from engine.audit.standing import Standing, standings
+from engine.collect.groups import WORLD
 from engine.collect.mixture import ORIGIN
 from engine.errors import UserError
 from engine.evaluate.stored import StoredReport, read_report
@@ -121,7 +122,9 @@ def audit(
     notes: list[str] = []
     failing = open_pictures(report.dataset, group=report.group_by)
     failing = _of_origin(failing, "real", notes, "failures")
-    synthetic = _of_origin(open_pictures(synthetic_at), "synthetic", notes, "synthetic pictures")
+    synthetic = _of_origin(
+        open_pictures(synthetic_at, group=_rendered_by(synthetic_at)), "synthetic", notes, "synthetic pictures"
+    )
     real = failing
     if real_at is not None and real_at.resolve() != report.dataset.resolve():
         real = _of_origin(open_pictures(real_at, group=report.group_by), "real", notes, "real pictures")
@@ -263,6 +266,15 @@ def _reading(near: Sequence[Neighbour], beside: Sequence[Neighbour], usual: floa
     if usual is not None and first.distance > usual:
         said.append(f"farther from the synthetic than 99 % of them are from each other ({usual:.2f})")
     return said
+
+
+def _rendered_by(dataset: Path) -> str | None:
+    """Return what makes synthetic frames of a mixture independent: their world, for they have no other group."""
+    return WORLD if ORIGIN in column_names(dataset, "frames") and _has(dataset, "synthetic") else None
+
+
+def _has(dataset: Path, origin: str) -> bool:
+    return bool(pc.any(pc.equal(read_columns(dataset, "frames", (ORIGIN,))[ORIGIN], origin)).as_py())
 
 
 def _of_origin(pictures: Pictures, wanted: str, notes: list[str], what: str) -> Pictures:

@@ -174,7 +174,11 @@ def judge(
 
 def _note(synthetic: Path, folder: Path, made: Verdict) -> None:
     said = {"verdict": made.verdict, "by": made.by, "why": made.why, "hash": made.hash}
-    about = {"audit": str(folder.absolute()), "page": made.about["page"], "report": made.about["report dataset"]}
+    about = {
+        "audit": str(folder.absolute()),
+        "page": made.about["page"],
+        "report": made.about["report dataset"].partition(" ")[0],
+    }
     try:
         append(synthetic, EVENT, **said, **about)
     except (UserError, WriteFailed) as error:
