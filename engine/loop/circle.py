@@ -22,6 +22,7 @@ from engine.write.record import read_json
 
 SCENE = ("engine.run", "+scene=tile")
 FIELD, BRIGHT = "recipe=tile_line", "recipe=tile_line_bright"
+LEARNER = ("samples=48000", "trees=160")  # settings of the model `pixels`
 KINDS = ("misses", "alarms")  # of failures
 PLANTED = 'w."p.exposures.stops" < -2'  # what the first model never saw
 SLICES = {  # what is known beforehand and must not get worse
@@ -36,12 +37,12 @@ NOTHING, NOT_PROPOSED, STOPPED = "nothing found", "not proposed", "nothing to sp
 class Size:
     """How many worlds each set has, one picture a world."""
 
-    base: int = 150
-    validation: int = 400
-    test: int = 400
+    base: int = 100
+    validation: int = 800
+    test: int = 600
     preflight: int = 200
-    worlds: int = 300  # that the budget shares out
-    seeds: int = 5  # of the gate
+    worlds: int = 500  # that the budget shares out
+    seeds: int = 6  # of the gate
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class Circle:
         data, out = tuple(self.at(one) for one in sets), self.at(name)
         wanted = (self.at("validation"), self.at("test"))
         command = ("engine.train", "--data", *map(str, data), "--predict", *map(str, wanted), "--model", "pixels",
-                   "--out", str(out))  # fmt: skip
+                   "--set", *LEARNER, "--out", str(out))  # fmt: skip
         outputs = (self.predictions(name, 0), self.predictions(name, 1))
         return Stage(f"train-{name}", about, (command,), (*data, *wanted), outputs, (out,))
 
@@ -179,7 +180,7 @@ class Circle:
         protected = [name for name in self.slices if name != self.target()]
         command = ("engine.gate", str(sets["batch"]), "--against", str(sets[self.learned]), "--holdout",
                    str(sets["validation"]), "--test", str(sets["test"]), "--proposal", str(sets["proposal"]),
-                   "--slices", str(slices), "--target", self.target(), "--protect", *protected,
+                   "--slices", str(slices), "--target", self.target(), "--protect", *protected, "--set", *LEARNER,
                    "--seeds", str(self.size.seeds), "--out", str(out))  # fmt: skip
         answers = {code: word for word, code in EXIT_CODES.items()}
         return Stage(
