@@ -10,6 +10,7 @@ from typing import Any
 from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
 from engine.loop.circle import Circle, Size
+from engine.loop.execute import end_leftovers
 from engine.loop.page import loop_page
 from engine.loop.report import drawing_of, plain_loop
 from engine.loop.runner import FAILED, run_stages
@@ -56,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
         circle = TileCircle(arguments.out, size, real=arguments.real)
     with locked(arguments.out):
+        if left := end_leftovers(arguments.out):
+            say(f"ended {left} processes that an earlier loop had left running")
         program = "any" if arguments.any_program else source_sha256()
         ended = run_stages(arguments.out, circle.stages(), say, program=program)
         report: dict[str, Any] = plain_loop(circle, ended, read_state(arguments.out))
