@@ -29,6 +29,7 @@ pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6p
 )
 assert STYLE.startswith(PLAIN_STYLE)
 COUNTS = frozenset({"false_alarms"})  # figures that are no shares
+NUMBERS = frozenset({"pictures", "groups", "instances", "worlds", "seconds", "of processors", "starts"})
 COLUMNS = ("slice", "pictures", "groups", "instances", "before", "after", "difference", "")
 FAILS = {"misses": "Missed", "alarms": "False alarms a picture"}
 SMALLEST_REACH = 0.02  # of an axis of differences
@@ -205,7 +206,8 @@ def _commands(stages: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def _head(*columns: str) -> str:
     """Return the beginning of a table."""
-    return f'<div class="scroll"><table><tr>{"".join(f"<th>{escape(one)}</th>" for one in columns)}</tr>\n'
+    cells = (f'<th class="{"number" if one in NUMBERS else ""}">{escape(one)}</th>' for one in columns)
+    return f'<div class="scroll"><table><tr>{"".join(cells)}</tr>\n'
 
 
 def _seconds(one: Mapping[str, Any]) -> tuple[str, str]:
