@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,19 @@ from engine.loop.page import loop_page
 from engine.loop.report import drawing_of, plain_loop
 from engine.loop.runner import FAILED, run_stages
 from engine.loop.state import locked, read_state
-from engine.loop.tiles import TileCircle
+from engine.loop.tiles import TILE_SIZE, TileCircle
 from engine.provenance import source_sha256
 from engine.write.reports import write_json, write_report
 
 JSON, PAGE = "loop.json", "loop.html"
+WORDS = {
+    "base": "worlds that the first model learns from, with --real that failures are looked for in",
+    "validation": "worlds that find weaknesses and decide; no use with --real",
+    "test": "worlds that say what came of it; no use with --real",
+    "preflight": "worlds by which a recipe is checked",
+    "worlds": "that the budget shares out",
+    "seeds": "of the gate",
+}
 LABELS = "annotations.json"
 CLOSED, ENDED, BROKEN = 0, 1, 2
 
@@ -35,9 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--real", type=Path, metavar="DIR", help="run it on these real tiles (COCO) instead")
     parser.add_argument("--any-program", action="store_true", help="keep what an earlier version of the program made")
-    size = Size()
-    for name, default in vars(size).items():
-        parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"({default})")
+    for name, default in vars(Size()).items():
+        words = f"{WORDS[name]} ({default}; with --real {vars(TILE_SIZE)[name]})"
+        parser.add_argument(f"--{name}", type=int, metavar="N", help=words)
     chosen = parser.parse_args(arguments)
     try:
         return run(chosen)
@@ -48,14 +57,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the circle, write its report and return the exit code."""
-    size = Size(**{name: getattr(arguments, name) for name in vars(Size())})
-    circle = Circle(arguments.out, size)
+    asked = {name: getattr(arguments, name) for name in vars(Size()) if getattr(arguments, name) is not None}
+    circle = Circle(arguments.out, replace(Size(), **asked))
     if arguments.real is not None:
         if not (arguments.real / LABELS).is_file():
             raise UserError(
                 f"--real {arguments.real}: there is no {LABELS}; name a folder of COCO pictures with surfaces"
             )
-        circle = TileCircle(arguments.out, size, real=arguments.real)
+        circle = TileCircle(arguments.out, replace(TILE_SIZE, **asked), real=arguments.real)
     with locked(arguments.out):
         if left := end_leftovers(arguments.out):
             say(f"ended {left} processes that an earlier loop had left running")

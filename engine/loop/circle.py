@@ -44,6 +44,11 @@ class Size:
     worlds: int = 500  # that the budget shares out
     seeds: int = 6  # of the gate
 
+    def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            if number < 1:
+                raise UserError(f"--{name} {number}: at least 1")
+
 
 @dataclass(frozen=True)
 class Circle:
