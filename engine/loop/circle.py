@@ -17,6 +17,7 @@ import yaml
 
 from engine.errors import UserError
 from engine.gate.check import EXIT_CODES
+from engine.loop.choice import by_what_is_lacking
 from engine.loop.stage import DONE, CircleEnds, Command, Stage
 from engine.write.record import read_json
 
@@ -244,21 +245,22 @@ class Circle:
         return {target: _read_yaml(self.at(f"discovery-{what}") / "discovered.yaml")[target]}
 
     def target(self) -> str:
-        """Return the confirmed slice with the strongest effect."""
+        """Return the confirmed slice that the training data lack most."""
         confirmed = self.confirmed()
         if not confirmed:
             raise CircleEnds(NOTHING, f"no weak slice is confirmed; what was searched is in {self.at('discovery-*')}")
         return str(confirmed[0]["name"])
 
     def confirmed(self) -> list[dict[str, Any]]:
-        """Return the slices that discovery confirmed, the strongest first, each with what fails there."""
+        """Return the slices that discovery confirmed, by what training lacks, each with what fails there."""
         found = [
             {**one, "of": what}
             for what in KINDS
             for one in read_json(self.at(f"discovery-{what}") / "discovery.json")["slices"]
             if one["confirmed"]
         ]
-        return sorted(found, key=lambda one: -one["strength"])
+        ordered = by_what_is_lacking(found, self.at(self.learned), self.at("validation"))
+        return [{**one, "share": {**vars(share), "ratio": share.ratio}} for one, share in ordered]
 
     def where(self) -> str:
         """Return the condition of the target."""

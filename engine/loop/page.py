@@ -81,8 +81,16 @@ def _weakness(report: Mapping[str, Any]) -> Iterator[str]:
         f"<p>{found['of_planted']} of its {found['images']} pictures ({found['share']:.0%}) are of what was "
         f"planted, of all pictures {found['share_of_all']:.0%}.</p>\n"
     )
+    lacking = found["lacking"]
+    yield (
+        f"<p>{lacking['training']:.0%} of what the first model learned from is of that slice, and "
+        f"{lacking['validation']:.0%} of validation: of all that was confirmed, training lacks it most.</p>\n"
+    )
     for one in found["others"]:
-        yield f"<p>Confirmed as well, {one['of']}: {escape(one['where'])}</p>\n"
+        yield (
+            f"<p>Confirmed as well, {one['of']}: {escape(one['where'])}; {one['share']['training']:.0%} of what "
+            f"the first model learned from, {one['share']['validation']:.0%} of validation.</p>\n"
+        )
 
 
 def _before_and_after(report: Mapping[str, Any]) -> Iterator[str]:

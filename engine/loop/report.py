@@ -105,12 +105,12 @@ def _planted(circle: Circle) -> dict[str, Any]:
     planted, _ = reader.part("planted", Slice(circle.planted))
     both = slice_.image & planted.image
     return {
-        "where": circle.planted, "found": circle.where(), "of": own["of"],
+        "where": circle.planted, "found": circle.where(), "of": own["of"], "lacking": own["share"],
         "confirmation": own["confirmation"], "p_holm": own["p_holm"],
         "images": int(slice_.image.sum()), "of_planted": int(both.sum()),
         "share": float(both.sum() / max(slice_.image.sum(), 1)), "share_of_all": float(planted.image.mean()),
         "others": [
-            {key: one[key] for key in ("name", "where", "of")} for one in others
+            {key: one[key] for key in ("name", "where", "of", "share")} for one in others
         ],
     }  # fmt: skip
 
