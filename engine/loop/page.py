@@ -16,7 +16,7 @@ from engine.evaluate.bars import bar
 from engine.evaluate.page import LABELS
 from engine.evaluate.page import STYLE as PLAIN_STYLE
 from engine.gate.page import STYLE as GATE_STYLE
-from engine.loop.report import FIGURES
+from engine.loop.report import FIGURES, verdict_of
 
 STYLE = (
     GATE_STYLE
@@ -179,20 +179,30 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
         for one in gate["checks"]
     )
     yield f'<div class="scroll"><table>{checks}</table></div>\n'
-    figure, gains = gate["figure"], gate["gains"]
-    known = {name: of[figure] for name, of in gains.items() if figure in of}
+    yield (
+        f"<p>What the batch does to models, on validation: {len(gate['seeds'])} seeds of training with and without. The gate "
+        f"judges by {escape(gate['figure'])}; the other figures say where it comes from. Of false alarms, fewer are a gain. "
+        "Below ten groups an interval promises more than it can hold.</p>\n"
+    )
+    for figure in dict.fromkeys((gate["figure"], "recall", "false_alarms", "AUROC")):
+        yield from _gains(gate, figure)
+
+
+def _gains(gate: Mapping[str, Any], figure: str) -> Iterator[str]:
+    """Yield the gains in a figure, slice by slice, with what can be said of each."""
+    known = {name: of[figure] for name, of in gate["gains"].items() if figure in of}
     if not known:
         return
     reach = max(abs(one[end] or 0.0) for one in known.values() for end in ("value", "low", "high"))
-    rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="number">{gate["slices"][name]["groups"]}</td>'
-        f"<td>{bar(one, -reach, reach)}</td></tr>\n"
-        for name, one in known.items()
-    )
-    yield (
-        f"<p>Gain in {escape(figure)} by the batch, on validation, {len(gate['seeds'])} seeds of training with and "
-        f"without.</p>\n{_head('slice', 'groups', 'gain')}{rows}</table></div>\n"
-    )
+    rows = []
+    for name, one in known.items():
+        verdict = verdict_of(one, "gain", gate["delta"])
+        rows.append(
+            f'<tr><td>{escape(name)}</td><td class="number">{gate["slices"][name]["groups"]}</td>'
+            f'<td>{bar(one, -reach, reach)}</td><td class="{verdict.replace(" ", "-")}">{verdict}</td></tr>\n'
+        )
+    head = _head("slice", "groups", f"gain in {LABELS.get(figure, figure)}", "")
+    yield f"{head}{''.join(rows)}</table></div>\n"
 
 
 def _times(report: Mapping[str, Any]) -> Iterator[str]:
