@@ -181,8 +181,8 @@ def _gate(gate: Mapping[str, Any] | None) -> Iterator[str]:
     yield f'<div class="scroll"><table>{checks}</table></div>\n'
     yield (
         f"<p>What the batch does to models, on validation: {len(gate['seeds'])} seeds of training with and without. "
-        f"The gate judges by {escape(gate['figure'])}; the other figures say where it comes from. Of false alarms, fewer "
-        "are a gain. Below ten groups an interval promises more than it can hold.</p>\n"
+        f"The gate judges by {escape(gate['figure'])}; the other figures say where it comes from. Of false alarms, "
+        "fewer are a gain. Below ten groups an interval promises more than it can hold.</p>\n"
     )
     for figure in dict.fromkeys((gate["figure"], "recall", "false_alarms", "AUROC")):
         yield from _gains(gate, figure)
