@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"{report['wall_s']:.0f} s, {report['cpu_s']:.0f} s of processors; look at {arguments.out / PAGE}")
     if ended.answer == FAILED:
         return BROKEN
-    return CLOSED if ended.is_closed else ENDED
+    return CLOSED if report["verdict"] == "closed" else ENDED
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +16,27 @@ from engine.write.record import read_json
 SCHEMA = "loop/1"
 FIGURES = ("recall", "precision", "AP50", "false_alarms")
 BETTER, NOT_WORSE, WORSE, OPEN = "better", "not worse", "worse", "open"
-CLOSED = "closed"
+CLOSED, NOT_BETTER = "closed", "not better"
+DECIDES = "AP50"  # of the figures, as for the gate
 
 
 def plain_loop(circle: Circle, ended: Ended, state: State) -> dict[str, Any]:
     """Return the report of a circle, of as much as there is; what is not known is null."""
     done = frozenset(ended.names)
     target = circle.target() if "propose" in done or ("discover" in done and circle.confirmed()) else None
+    slices = _slices(circle) if "evaluate-test-after" in done else None
+    verdict, words = ended.answer, _words(circle, ended, done)
+    if ended.is_closed and slices is not None and target is not None:
+        verdict, words = outcome(slices, target)
     return {
-        "schema": SCHEMA, "engine": __version__, "verdict": CLOSED if ended.is_closed else ended.answer,
-        "words": _words(circle, ended, done), "stage": ended.stage, "target": target,
+        "schema": SCHEMA, "engine": __version__, "verdict": verdict, "words": words, "stage": ended.stage,
+        "target": target,
         "planted": _planted(circle) if target is not None and circle.planted is not None else None,
         "where": circle.where() if target is not None else None,
         "proposal": _proposal(circle) if "propose" in done else None,
         "budget": _of(circle, "budget", "slices") if "budget" in done else None,
         "gate": _gate(circle) if "gate" in done else None,
-        "slices": _slices(circle) if "evaluate-test-after" in done else None,
+        "slices": slices,
         "delta": DELTA,
         "suite": state.stages["suite"].answer if "suite" in done else None,
         "stages": [_stage(name, past, name in done) for name, past in state.stages.items()],
@@ -65,6 +70,26 @@ def judged(before: Mapping[str, Any], after: Mapping[str, Any], delta: float = D
     return rows
 
 
+def outcome(rows: Sequence[Mapping[str, Any]], target: str) -> tuple[str, str]:
+    """Return the verdict of a circle that came round, and its words: closed only if the target is better on the test.
+
+    What decides is the figure that the gate judges by; what became worse by any other is named.
+    """
+    own = next((one["figures"].get(DECIDES) for one in rows if one["name"] == target), None)
+    if own is None:
+        return NOT_BETTER, f"The batch was admitted; the test has too few groups of {target} to say what came of it."
+    worse = {
+        figure: [one["name"] for one in rows if one["figures"].get(figure, {}).get("verdict") == WORSE]
+        for figure in FIGURES
+    }
+    values = f"{own['before']['value']:.3f} to {own['after']['value']:.3f}"
+    span = f"{own['difference']['value']:+.3f} [{own['difference']['low']:+.3f}, {own['difference']['high']:+.3f}]"
+    words = f"The batch was admitted. On the test, {DECIDES} of {target} goes from {values}: {span}, {own['verdict']}. "
+    named = "; ".join(f"{figure.replace('_', ' ')} of {', '.join(names)}" for figure, names in worse.items() if names)
+    words += f"Worse: {named}." if named else "Nothing is worse."
+    return (CLOSED if own["verdict"] == BETTER and not worse[DECIDES] else NOT_BETTER), words
+
+
 def verdict_of(difference: Mapping[str, Any], figure: str, delta: float) -> str:
     """Return better, not worse, worse or open; fewer false alarms are better."""
     low, high = difference["low"], difference["high"]
@@ -89,7 +114,7 @@ def _words(circle: Circle, ended: Ended, done: frozenset[str]) -> str:
         if ended.stage == "propose":
             why = str(circle.proposal()["reason"])
         return f"The circle ends at {ended.stage}: {ended.answer}. {why}".strip()
-    return "The circle is closed: the batch was admitted, and the second model stands beside the first below."
+    return "The circle is closed."
 
 
 def _planted(circle: Circle) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from engine.loop.circle import Circle
 from engine.loop.page import loop_page
-from engine.loop.report import judged, plain_loop
+from engine.loop.report import judged, outcome, plain_loop, verdict_of
 from engine.loop.runner import Ended
 from engine.loop.state import Past, State
 
@@ -40,6 +40,31 @@ def test_slices_are_judged_by_the_bound_of_the_difference() -> None:
         "before": before, "after": after, "difference": figure(0.2, 0.1, 0.3), "verdict": "better"
     }  # fmt: skip
     assert (dark["groups"], rare["figures"]) == (40, {})
+
+
+@pytest.mark.parametrize(
+    ("target", "other", "verdict"),
+    [
+        ((0.1, 0.3), (-0.01, 0.05), "closed"),
+        ((-0.01, 0.3), (-0.01, 0.05), "not better"),
+        ((0.1, 0.3), (-0.2, -0.1), "not better"),
+    ],
+)
+def test_a_circle_is_closed_only_if_the_target_gains_and_nothing_loses(
+    target: tuple[float, float], other: tuple[float, float], verdict: str
+) -> None:
+    """By AP50 on the test; what loses is named."""
+    once = figure(0.5, 0.4, 0.6)
+    rows = [
+        {"name": name, "figures": {"AP50": {
+            "before": once, "after": once, "difference": figure(0.1, *ends),
+            "verdict": verdict_of(figure(0.1, *ends), "AP50", 0.02),
+        }}}
+        for name, ends in (("dark", target), ("lit", other))
+    ]  # fmt: skip
+    found, words = outcome(rows, "dark")
+    assert found == verdict
+    assert ("Worse: AP50 of lit." in words) == (other[1] < 0.0)
 
 
 @pytest.fixture
