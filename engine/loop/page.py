@@ -24,7 +24,8 @@ STYLE = (
 .closed { color: #5fd38d; } .failed { color: #ff6b6b; } .other { color: #ffc857; }
 .target td:first-child { font-weight: 600; } .not-worse { color: #5fd38d; }
 pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6px; padding: 10px; overflow-x: auto;
-  font-size: 12px; } .wide { overflow-x: auto; background: #fff; border-radius: 6px; padding: 8px; }
+  font-size: 12px; } .wide svg { max-width: 100%; height: auto; }
+.wide { overflow-x: auto; background: #fff; border-radius: 6px; padding: 8px; }
 """
 )
 assert STYLE.startswith(PLAIN_STYLE)
