@@ -14,7 +14,6 @@ from typing import Any
 
 from engine.evaluate.bars import bar
 from engine.evaluate.page import LABELS
-from engine.evaluate.page import STYLE as PLAIN_STYLE
 from engine.gate.page import STYLE as GATE_STYLE
 from engine.loop.report import FIGURES, verdict_of
 
@@ -28,7 +27,6 @@ pre { background: var(--panel); border: 1px solid var(--line); border-radius: 6p
 .wide { overflow-x: auto; background: #fff; border-radius: 6px; padding: 8px; }
 """
 )
-assert STYLE.startswith(PLAIN_STYLE)
 COUNTS = frozenset({"false_alarms"})  # figures that are no shares
 NUMBERS = frozenset({"pictures", "groups", "instances", "worlds", "seconds", "of processors", "starts"})
 COLUMNS = ("slice", "pictures", "groups", "instances", "before", "after", "difference", "")
