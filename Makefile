@@ -28,6 +28,16 @@ help:  ## List the commands
 warehouse: $(VENV)/.run  ## Install, then make the warehouse dataset (the last line says where to look)
 	$(BIN)/python -m engine.run +scene=warehouse $(ARGS)
 
+.PHONY: loop
+loop: $(VENV)/.dev  ## From a model's failure to the next data, and whether it helped (25 minutes; docs/loop.md)
+	$(BIN)/python -m engine.loop --out out/loop $(ARGS)
+	@test -z "$(LOOP_REAL)" || $(MAKE) loop-tiles
+
+.PHONY: loop-tiles
+loop-tiles: $(VENV)/.dev  ## The same on real tiles: make loop-tiles LOOP_REAL=DIR
+	@test -n "$(LOOP_REAL)" || { echo "LOOP_REAL names no folder with annotations.json and images" >&2; exit 1; }
+	$(BIN)/python -m engine.loop --out out/loop-tiles --real "$(LOOP_REAL)" $(ARGS)
+
 .PHONY: install
 install: $(VENV)/.run  ## Only install, into .venv
 

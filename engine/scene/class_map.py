@@ -103,7 +103,7 @@ def read_class_map(path: Path) -> dict[str, str]:
     if odd := sorted(str(key) for key in data if key not in KEYS):
         raise SceneError(f"class map '{path}': unknown key '{odd[0]}'; known keys: {', '.join(KEYS)}")
     for pattern, key in data["classes"].items():
-        if not isinstance(pattern, str) or not isinstance(key, str) or not key.strip():
+        if not isinstance(pattern, str) or not isinstance(key, str) or (key and not key.strip()):
             raise SceneError(f"class map '{path}': {pattern!r}: {key!r} is not text to text; write both in quotes")
         try:
             compile_pattern(pattern)

@@ -62,6 +62,17 @@ def test_elements_are_mapped_one_by_one(tmp_path: Path) -> None:
     assert mapped(tmp_path, ELEMENTS, {"/w/trees": "tree", "/w/trees[5]": "stump"})["/w/trees[7]"] == "tree"
 
 
+def test_an_empty_class_takes_the_label_away(tmp_path: Path) -> None:
+    """A stage's own label is gone, also below the pattern, without a note; others keep theirs."""
+    body = TWO.replace('def Mesh "m" {', 'def Mesh "m" { string userProperties:class = "box"\n', 1)
+    scene = load_stage(
+        tmp_path, body, SceneOptions(class_map={"/w/a_1/**": "", "/w/b_1": "b"}), extra='defaultPrim = "w"'
+    )
+    assert sorted(key for key, _ in classes(scene).values()) == ["", "b"]
+    assert [entry.key for entry in scene.taxonomy.classes] == ["b"]
+    assert not note_texts(scene, "class_map")
+
+
 def test_a_pattern_that_decides_nothing_is_reported(tmp_path: Path) -> None:
     """A misspelt path is an error of the report, as is one that others always beat."""
     rules = {"/w/a_1": "a", "/w/a*": "never", "/w/gone/*": "gone"}

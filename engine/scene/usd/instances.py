@@ -41,7 +41,7 @@ def instances_of(
     """
     ranked = sorted(np.unique(placements.instance).tolist(), key=owners.path.__getitem__)
     named = {index: _label(owners, index, class_map) for index in ranked}
-    taxonomy = fixed or taxonomy_of_classes(label.key for label in named.values() if label)
+    taxonomy = fixed or taxonomy_of_classes(label.key for label in named.values() if label and label.key)
     id_of = {entry.key: entry.id for entry in taxonomy.classes}
     order = np.zeros(len(owners.path), np.int32)
     order[ranked] = np.arange(1, len(ranked) + 1)
@@ -53,7 +53,7 @@ def instances_of(
         class_id.append(id_of.get(label.key, UNLABELLED) if label else UNLABELLED)
         source.append(label.source if label else "none")
         tags.append(tuple(dict.fromkeys((*(label.tags if label else ()), *inner[index]))))
-        if label and label.key not in id_of:
+        if label and label.key and label.key not in id_of:
             opened.notes.add("error", owners.path[index], f"class '{label.key}' is not in the taxonomy; add it there")
     for pattern in class_map.unused if class_map else ():
         opened.notes.add("error", "class_map", f"'{pattern}' decides the class of no prim; is it spelt right?")
@@ -89,7 +89,7 @@ def _label(owners: Owners, index: int, class_map: ClassMap | None) -> Label | No
     mapped = class_map.find_element(path) if class_map and "[" in path else None
     if mapped is None:
         return label
-    return Label(mapped, "mapping", (*(label.tags if label else ()), mapped))
+    return Label(mapped, "mapping", (*(label.tags if label else ()), *([mapped] if mapped else [])))
 
 
 def _part_tags(placements: Placements, parts: Mapping[str, tuple[str, ...]]) -> defaultdict[int, tuple[str, ...]]:

@@ -53,9 +53,9 @@ def direct_label(
     """Return the label that a prim itself carries; `names` are its authored properties."""
     tags: list[str] = []
     found: tuple[str, str] | None = None
-    if class_map and (mapped := class_map.find(path)):
-        found = (mapped, "mapping")
-        tags.append(mapped)
+    if class_map and (mapped := class_map.find(path)) is not None:
+        found = (mapped, "mapping")  # an empty one takes the class away
+        tags += [mapped] if mapped else []
     by_taxonomy: dict[str, list[str]] = {}
     legacy: dict[str, list[str]] = {}
     for name in names:
