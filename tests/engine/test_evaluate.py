@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import shutil
 import re
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,10 @@ def test_a_report_leaves_the_dataset_alone_and_masks_are_compared_with_masks(dat
     files = [str(dataset), str(tmp_path / "boxes.json"), "--replicates", "60"]
     assert main([*files, "--out", str(dataset / "report")]) == 2
     assert "is in the dataset" in capsys.readouterr().err
+    another = shutil.copytree(dataset, tmp_path / "another")
+    assert main([*files, "--out", str(another)]) == 2
+    assert f"lies in the dataset {another}" in capsys.readouterr().err
+    assert not (another / "evaluation.json").exists()
     assert main([str(dataset), str(tmp_path / "masks.json"), "--replicates", "60"]) == 2
     assert "20 of 80 instances of the dataset have a box alone" in capsys.readouterr().err
 
