@@ -5,8 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import shutil
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
