@@ -37,6 +37,7 @@ from engine.write.files import TEMPORARY, publish, remove_tree
 
 PREFLIGHT = 200
 NOT_PROPOSED = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PAGE = "proposal.html"
 OPTIONS: dict[str, dict[str, Any]] = {
     "slices": {"type": Path, "metavar": "FILE", "help": "slices to choose from (default: those of the report)"},
@@ -78,6 +79,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (UserError, WriteFailed) as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; nothing is proposed, the same command begins again\n")
+        return INTERRUPTED
 
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None], render: Render) -> int:
