@@ -84,7 +84,8 @@ def _slices(report: Mapping[str, Any]) -> str:
             f"<td>{bar(one['figures'][name], 0.0, top.get(name, 1.0))}</td>" for name in LABELS if one["figures"]
         )
         if one["verdict"]:
-            reason = f"{one['groups']} groups, fewer than {one['min_support']}"
+            fewer = f"{one['groups']} groups, fewer than {one['min_support']}"
+            reason = fewer if one["images"] else "nothing satisfies its condition"
             cells = f'<td colspan="{len(LABELS)}" class="insufficient">{escape(one["verdict"])}: {reason}</td>'
         rows.append(
             f"<tr><td>{escape(one['name'])}<p>{escape(one['where'])}</p>{about}</td>"

@@ -83,6 +83,13 @@ def test_a_weak_slice_is_told_from_the_rest(dataset: Path, tmp_path: Path) -> No
     assert told["rare"]["figures"] == {}
 
 
+def test_a_condition_that_nothing_satisfies_is_said_to_be_so(dataset: Path, tmp_path: Path, capsys) -> None:
+    """Such as a class that is misspelled: a text that no row has is no error of SQL."""
+    evaluate(dataset, tmp_path, [perfect(labels_of(dataset)[0])], {"screws": {"where": "i.class = 'scrw'"}})
+    assert "insufficient: nothing satisfies its condition" in capsys.readouterr().out
+    assert "nothing satisfies its condition" in (tmp_path / "found-report/evaluation.html").read_text()
+
+
 def test_risk_is_the_weighted_sum_of_misses(dataset: Path, tmp_path: Path) -> None:
     found = [perfect(a) for a in labels_of(dataset) if a["category_id"] == 1]
     slices = {"a": {"where": "i.class = 'screw'", "risk_weight": 3}, "b": {"where": "true", "risk_weight": 2}}
