@@ -17,6 +17,7 @@ from engine.dataset.__main__ import say
 from engine.errors import UserError, WriteFailed
 from engine.write.files import TEMPORARY, publish, remove_tree
 from engine.write.record import json_bytes
+from engine.write.reports import check_place
 
 TUNE = "tune"
 PRIOR_MEAN, PRIOR_STD = 0.05, 0.05  # of a figure by a batch of the usual size: five points, or none, or ten
@@ -38,13 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(chosen: argparse.Namespace, say: Callable[[str], None]) -> int:
     """Share the worlds out and write budget.json; return 0, or 1 where every slice is to be stopped."""
+    out = (chosen.out or chosen.report).absolute()
+    check_place(out / FILE)
     prior = Normal(*chosen.prior)
     budget = Budget(chosen.worlds, chosen.frames_per_world, prior, chosen.least_gain, chosen.left, chosen.seed)
     needs = read_needs(chosen.report, chosen.figure, chosen.target)
     history = read_history(chosen.history, chosen.figure)
     shares = allocate(needs, history, budget)
     plain = plain_budget(needs, budget, shares, history)
-    out = (chosen.out or chosen.report).absolute()
     try:
         publish(out, out / PAGE, [budget_page(plain)])
         publish(out, out / FILE, [json_bytes(plain)])

@@ -35,6 +35,7 @@ from engine.evaluate.report import (
 from engine.evaluate.slices import SliceReader, read_slices
 from engine.evaluate.truth import read_truth
 from engine.write.files import TEMPORARY, publish, remove_tree
+from engine.write.reports import check_place
 from engine.write.tables import parquet_bytes
 
 PAGE = "evaluation.html"
@@ -79,6 +80,7 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None]) -> int:
     out = (arguments.out or default_out(arguments.predictions)).absolute()
     if out.resolve().is_relative_to(arguments.dataset.resolve()):
         raise UserError(f"--out {out} is in the dataset; reports go beside it")
+    check_place(out / REPORT)
     truth = read_truth(arguments.dataset.absolute(), arguments.group)
     predictions = read_predictions(arguments.predictions, truth.image_ids, truth.categories)
     others = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-BAR_PX, HEIGHT_PX = 150, 14
+BAR_PX, HEIGHT_PX = 140, 14
 
 
 def bar(figure: Mapping[str, Any], low: float, high: float) -> str:

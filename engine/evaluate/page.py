@@ -27,6 +27,7 @@ p { margin: 2px 0; color: var(--faint); overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; }
 td, th { padding: 5px 12px 5px 0; text-align: left; vertical-align: top; } tr { border-top: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 500; white-space: nowrap; } td p { max-width: 260px; font-size: 12px; }
+.slices td:first-child { min-width: 130px; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .range { font-size: 12px; color: var(--faint); white-space: nowrap; font-variant-numeric: tabular-nums; }
 .insufficient { color: var(--faint); } .better { color: #5fd38d; } .worse { color: #ff6b6b; }
@@ -37,7 +38,8 @@ th { color: var(--faint); font-weight: 500; white-space: nowrap; } td p { max-wi
   align-items: start; }
 figure { margin: 0; padding: 8px; background: var(--panel); border: 1px solid var(--line); border-radius: 6px;
   font-size: 12px; color: var(--faint); overflow-wrap: anywhere; }
-.picture { position: relative; margin-bottom: 6px; } .picture img { display: block; width: 100%; }
+.picture { position: relative; margin-bottom: 6px; }
+.picture img { display: block; width: 100%; max-height: 400px; object-fit: contain; }
 .picture svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 .shape { fill: transparent; stroke-width: 2; } .missed, .alarm { stroke-width: 2.5; } .hit { stroke-dasharray: 5 3; }
 .alarm { stroke-dasharray: 5 3; } .key { display: inline-block; margin-right: 14px; } .key svg { margin-right: 5px; }
@@ -85,7 +87,8 @@ def _slices(report: Mapping[str, Any]) -> str:
             f"<td>{bar(one['figures'][name], 0.0, top.get(name, 1.0))}</td>" for name in LABELS if one["figures"]
         )
         if one["verdict"]:
-            reason = f"{one['groups']} groups, fewer than {one['min_support']}"
+            fewer = f"{one['groups']} groups, fewer than {one['min_support']}"
+            reason = fewer if one["images"] else "nothing satisfies its condition"
             cells = f'<td colspan="{len(LABELS)}" class="insufficient">{escape(one["verdict"])}: {reason}</td>'
         rows.append(
             f"<tr><td>{escape(one['name'])}<p>{escape(one['where'])}</p>{about}</td>"

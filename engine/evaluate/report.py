@@ -60,7 +60,8 @@ def table_lines(measured: Sequence[Measured], compared: Sequence[Compared]) -> l
     for one in measured:
         head = f"{one.name:<{width}}  {one.images:>6} {one.groups:>6} {one.instances:>9}  "
         if not one.is_sufficient:
-            lines.append(f"{head}{INSUFFICIENT}: {one.groups} groups, fewer than min_support {one.min_support}")
+            fewer = f"{one.groups} groups, fewer than min_support {one.min_support}"
+            lines.append(f"{head}{INSUFFICIENT}: {fewer if one.images else 'nothing satisfies its condition'}")
             continue
         lines.append(head + "  ".join(_short(one.figures[name]) for name in FIGURES[:4]))
     for other in compared:

@@ -18,7 +18,7 @@ from engine.gate.gate import run_gate
 from engine.gate.proposal import read_proposal
 from engine.gate.request import MOST_REPEATED, Accepted, Request, Utility
 from engine.gate.rule import DELTA, FEWEST_SEEDS
-from engine.train.__main__ import add_learner, learner_of
+from engine.train.__main__ import INTERRUPTED, add_learner, learner_of
 from engine.train.run import Learner
 
 
@@ -32,6 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (UserError, WriteFailed) as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code if isinstance(error, WriteFailed) else 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; nothing is decided, models that are trained stay, the same command goes on\n")
+        return INTERRUPTED
     say(f"look at {request.out / PAGE}")
     return EXIT_CODES[report["verdict"]]
 

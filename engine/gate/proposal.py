@@ -22,6 +22,7 @@ class Asked:
     columns: tuple[str, ...]  # that have new laws
     base_share: float  # of the batch that is drawn by the recipe as it was
     targeted: str  # folder of the part that is drawn by the new laws, its last name
+    report: str = ""  # sha256 of the evaluation that it came from, which the new recipe names as a parent
 
 
 def read_proposal(folder: Path, target: str) -> Asked:
@@ -46,7 +47,7 @@ def read_proposal(folder: Path, target: str) -> Asked:
         return Asked(
             str(one["name"]), None if one["where"] is None else str(one["where"]),
             tuple(str(column["column"]) for column in one["columns"]), float(one["base_share"] or 0.0),
-            Path(str(one["batch"] or "")).name,
+            Path(str(one["batch"] or "")).name, str(data.get("report", {}).get("sha256", "")),
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{path} is damaged: {type(error).__name__}: {error}; make it again") from error

@@ -17,8 +17,10 @@ from engine.evaluate.truth import read_truth
 from engine.gate.check import Check
 from engine.gate.parts import Parts
 from engine.gate.proposal import Asked
+from engine.lineage.search import search
 from engine.query import open_index
 from engine.randomize.laws.compare import compare
+from engine.recipe import Recipe
 from engine.write.begin import RECIPE
 
 LEAST_PURE = 0.8
@@ -89,12 +91,28 @@ def check_coverage(parts: Parts, asked: Asked | None = None) -> Check:
 
 
 def _targeted(batch: Path, frame_id: NDArray[np.int64], asked: Asked | None) -> NDArray[np.bool_]:
-    """Return which frames were drawn by the laws of a proposal: all, but of a mixture that has a part of that name."""
+    """Return which frames were drawn by the laws of a proposal: all, but of a mixture that has a part of them.
+
+    A part is known by its recipe, wherever it was rendered; where that does not lie beside the batch, by its name.
+    """
     everything = np.ones(len(frame_id), np.bool_)
     parents = parents_of(read_intent(batch / RECIPE))
-    own = [one.dataset_id for one in parents if asked is not None and one.name == asked.targeted]
-    if not own or len(parents) < 2:
+    if asked is None or len(parents) < 2:
         return everything
-    rows = open_index(batch, "gate").execute("SELECT frame_id FROM frames WHERE parent = ?", [own[0]]).fetchnumpy()
+    places = search([batch.parent]).datasets
+    beside = [one.dataset_id for one in parents if one.dataset_id in places]
+    own = [dataset_id for dataset_id in beside if _is_asked(places[dataset_id][0], asked)]
+    own = own or [one.dataset_id for one in parents if one.name == asked.targeted]
+    sql = "SELECT frame_id FROM frames WHERE list_contains(?, parent)"
+    rows = open_index(batch, "gate").execute(sql, [own]).fetchnumpy()
     found: NDArray[np.bool_] = np.isin(frame_id, rows["frame_id"])
     return found if found.any() else everything
+
+
+def _is_asked(place: Path, asked: Asked) -> bool:
+    """Return whether a dataset was drawn by the laws of a proposal: its recipe names the report, and has its laws."""
+    recipe = read_intent(place / RECIPE)
+    if not isinstance(recipe, Recipe) or not asked.report:
+        return False
+    laws = {f"p.{key.removeprefix('p.')}" for key in recipe.laws.reweight}
+    return asked.report in {one.id for one in recipe.parents} and laws >= set(asked.columns)

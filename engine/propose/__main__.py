@@ -38,6 +38,8 @@ from engine.write.files import TEMPORARY, publish, remove_tree
 
 PREFLIGHT = 200
 NOT_PROPOSED = 1
+DISCOVERED = "discovered.yaml"
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
 PAGE = "proposal.html"
 OPTIONS: dict[str, dict[str, Any]] = {
     "slices": {"type": Path, "metavar": "FILE", "help": "slices to choose from (default: those of the report)"},
@@ -79,6 +81,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (UserError, WriteFailed) as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; nothing is proposed, the same command begins again\n")
+        return INTERRUPTED
 
 
 def run(arguments: argparse.Namespace, say: Callable[[str], None], render: Render) -> int:
@@ -90,6 +95,10 @@ def run(arguments: argparse.Namespace, say: Callable[[str], None], render: Rende
     require_sklearn()
     if arguments.preflight < 0 or arguments.seed < 0:
         raise UserError("--preflight and --seed must be 0 or more")
+    if arguments.slices is not None and not arguments.slices.is_file():
+        confirmed = "; python -m engine.discover writes it where a slice is confirmed"
+        where = confirmed if arguments.slices.name == DISCOVERED else ""
+        raise UserError(f"--slices: there is no {arguments.slices}{where}")
     given = None if arguments.dataset is None else dataset_path(arguments.dataset)
     report = read_report(arguments.report, given)
     using = report.dataset if arguments.using is None else dataset_path(arguments.using).absolute()

@@ -26,6 +26,7 @@ from engine.suite.pinned import (
 from engine.suite.verdict import EXIT_CODES, worst
 from engine.write.files import TEMPORARY, publish, remove_tree
 from engine.write.record import json_bytes
+from engine.write.reports import check_place
 
 FAILED = 1
 DEFAULT_METRIC: Metric = "recall"
@@ -183,6 +184,8 @@ def _run(arguments: argparse.Namespace, say: Say) -> int:
         raise UserError(nothing or "name pinned suites, or give --all")
     if arguments.dataset is not None and len(places) > 1:
         raise UserError("--dataset is of one suite; run the others apart")
+    if arguments.out is not None:
+        check_place(arguments.out.absolute() / REPORT)
     files = _predictions_of(places, arguments.predictions)
     training = read_training(arguments.training)
     ran = []

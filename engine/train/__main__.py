@@ -16,6 +16,8 @@ from engine.train.models import MODELS
 from engine.train.prepare import Data
 from engine.train.run import Learner, train
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
@@ -33,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UserError, WriteFailed) as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; trainings that are done stay, the same command goes on\n")
+        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:

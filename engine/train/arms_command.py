@@ -15,7 +15,7 @@ from engine.evaluate.evaluate import Measurement
 from engine.evaluate.slices import read_slices
 from engine.train.__main__ import add_learner, learner_of
 from engine.train.arms import MEANING, Experiment, compared, judged, trainings
-from engine.train.arms_page import write_arms_page
+from engine.train.arms_page import drawn, write_arms_page
 from engine.train.run import Learner
 from engine.write.files import TEMPORARY, publish, remove_tree
 from engine.write.record import json_bytes
@@ -98,7 +98,7 @@ def run(chosen: argparse.Namespace, say: Callable[[str], None]) -> int:
         remove_tree(out / TEMPORARY)
     for line in table_lines(report):
         say(line)
-    say(f"intervals: 90 %, over seeds and groups by {board.truth.group_by}; written to {out}")
+    say(f"intervals: 90 %, over {drawn(report)} by {board.truth.group_by}; written to {out}")
     return 0
 
 

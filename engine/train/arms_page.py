@@ -31,6 +31,11 @@ OWN_STYLE = STYLE + "\n".join(
 )  # fmt: skip
 
 
+def drawn(report: Mapping[str, Any]) -> str:
+    """Return what intervals are over: one seed says nothing of other seeds."""
+    return "seeds and groups" if len(report["seeds"]) > 1 else "groups alone, of one seed,"
+
+
 def write_arms_page(report: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield the page in parts; `report` is what is written as arms.json."""
     names = {key: one["name"] for key, one in report["datasets"].items()}
@@ -39,8 +44,8 @@ def write_arms_page(report: Mapping[str, Any]) -> Iterator[bytes]:
     yield (
         f"<h1>{escape(title)}</h1>\n"
         f"<p>{escape('; '.join(f'{key}: {name}' for key, name in names.items()))}</p>\n"
-        f"<p>{len(report['seeds'])} seeds; the same real pictures for all arms of a seed, k of each class and as many "
-        f"without. Bars are 90 % intervals over seeds and groups by {escape(report['group_by'])}, drawn together "
+        f"<p>seeds: {len(report['seeds'])}; the same real pictures for all arms of a seed, k of each class and as many "
+        f"without. Bars are 90 % intervals over {drawn(report)} by {escape(report['group_by'])}, drawn together "
         f"{report['settings']['replicates']} times; predictions with a score of {report['settings']['score']:g} or "
         "more, AP over all scores.</p>\n"
         f"<p>{_key(report['arms'])}</p>\n"

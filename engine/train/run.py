@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from engine.train.plan import PLAN, TrainingPlan, TrainTask
 from engine.train.prepare import Data, prepare
 from engine.train.trainer import Trainer, command_trainer
 from engine.write.files import hash_file
+from engine.write.reports import check_place
 
 
 @dataclass(frozen=True)
@@ -72,16 +74,14 @@ def train(
     done = (out / NODE).is_file() and read_node(out).state == "finished"
     if done and not (out / PLAN).is_file():
         raise UserError(f"{out} holds another finished run; choose another folder")
-    plan = prepare(out, train, predict, task=learner.task, seed=seed, settings=learner.told())
-    told = {"trainer": learner.name, "task": plan.task, "seed": seed, "data": inputs_digest(out, plan)}
-    told["settings"] = {name: value for name, value in plan.settings.items() if name != "cache"}
-    if copies:
-        plan = with_copies(plan, out, list(copies.values()))
-        told["copies"] = {name: hash_file(folder / RECORD) for name, folder in copies.items()}
+    check_place(out / NODE)
     if done:
+        with tempfile.TemporaryDirectory() as place:  # what is there stays as it was learned from
+            plan, told = _prepared(Path(place), train, predict, learner, seed, copies or {})
         if read_node(out).settings != told:
             raise UserError(f"{out} holds a finished run of other data or settings; choose another folder")
         return plan
+    plan, told = _prepared(out, train, predict, learner, seed, copies or {})
     folders = list(dict.fromkeys(data.dataset for data in train))
     with training_run(out, datasets=folders, settings=told) as run:
         trainer(plan, out)
@@ -91,6 +91,24 @@ def train(
             raise UserError(f"the trainer {learner.name} wrote no {missing[0]} in {out}")
         run.finish(outputs=outputs, proportions=shares_of(train, out, plan))
     return plan
+
+
+def _prepared(
+    folder: Path,
+    train: Sequence[Data],
+    predict: Sequence[Data],
+    learner: Learner,
+    seed: int,
+    copies: Mapping[str, Path],
+) -> tuple[TrainingPlan, dict[str, Any]]:
+    """Write the files of a plan; return it, and the settings of its node."""
+    plan = prepare(folder, train, predict, task=learner.task, seed=seed, settings=learner.told())
+    told = {"trainer": learner.name, "task": plan.task, "seed": seed, "data": inputs_digest(folder, plan)}
+    told["settings"] = {name: value for name, value in plan.settings.items() if name != "cache"}
+    if copies:
+        plan = with_copies(plan, folder, list(copies.values()))
+        told["copies"] = {name: hash_file(place / RECORD) for name, place in copies.items()}
+    return plan, told
 
 
 def inputs_digest(folder: Path, plan: TrainingPlan) -> str:

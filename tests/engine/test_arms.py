@@ -17,6 +17,7 @@ from engine.train import run
 from engine.train.__main__ import main
 from engine.train.arms import compared, gain, seed_noise, stand
 from engine.train.arms_command import numbers
+from engine.train.arms_page import drawn
 from tests.engine.train_pictures import make_pictures
 
 
@@ -140,3 +141,8 @@ def test_numbers_that_are_none_are_refused(text: str) -> None:
         numbers(text, "--k", 1)
     assert numbers("3,1,10", "--k", 1) == (1, 3, 10)
     assert numbers("0..4", "--seeds", 0) == (0, 1, 2, 3, 4)
+
+
+def test_intervals_of_one_seed_say_that_they_are_of_groups_alone() -> None:
+    assert drawn({"seeds": [0, 1]}) == "seeds and groups"
+    assert "alone" in drawn({"seeds": [0]})

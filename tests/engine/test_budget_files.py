@@ -128,3 +128,12 @@ def test_reports_and_options_that_cannot_be_are_refused(
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
+
+
+def test_nothing_is_written_into_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report, dataset = write_report(tmp_path, PLAIN), tmp_path / "dataset"
+    dataset.mkdir()
+    (dataset / "dataset.json").write_text("{}")
+    assert main([str(report), "--worlds", "10", "--out", str(dataset / "budget")]) == 2
+    assert f"lies in the dataset {dataset}" in capsys.readouterr().err
+    assert not (dataset / "budget").exists()

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,13 @@ def test_a_weak_slice_is_told_from_the_rest(dataset: Path, tmp_path: Path) -> No
     assert told["dark"]["risk"] == pytest.approx(5.0)
     assert told["rare"]["verdict"] == "insufficient"
     assert told["rare"]["figures"] == {}
+
+
+def test_a_condition_that_nothing_satisfies_is_said_to_be_so(dataset: Path, tmp_path: Path, capsys) -> None:
+    """Such as a class that is misspelled: a text that no row has is no error of SQL."""
+    evaluate(dataset, tmp_path, [perfect(labels_of(dataset)[0])], {"screws": {"where": "i.class = 'scrw'"}})
+    assert "insufficient: nothing satisfies its condition" in capsys.readouterr().out
+    assert "nothing satisfies its condition" in (tmp_path / "found-report/evaluation.html").read_text()
 
 
 def test_risk_is_the_weighted_sum_of_misses(dataset: Path, tmp_path: Path) -> None:
@@ -252,6 +260,10 @@ def test_a_report_leaves_the_dataset_alone_and_masks_are_compared_with_masks(dat
     files = [str(dataset), str(tmp_path / "boxes.json"), "--replicates", "60"]
     assert main([*files, "--out", str(dataset / "report")]) == 2
     assert "is in the dataset" in capsys.readouterr().err
+    another = shutil.copytree(dataset, tmp_path / "another")
+    assert main([*files, "--out", str(another)]) == 2
+    assert f"lies in the dataset {another}" in capsys.readouterr().err
+    assert not (another / "evaluation.json").exists()
     assert main([str(dataset), str(tmp_path / "masks.json"), "--replicates", "60"]) == 2
     assert "20 of 80 instances of the dataset have a box alone" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -20,9 +21,12 @@ from engine.gate.purity import check_coverage, check_purity
 from engine.gate.repeats import PixelHashes, check_judges, check_known
 from engine.gate.request import Accepted, Request, Utility
 from engine.lineage.ledger import read_entries
+from engine.recipe import Parent
 from engine.shift.pictures import open_pictures
+from engine.write.plan import Provenance, plan_dataset
 from tests.engine.gate_toys import Toy, make_toys
 from tests.engine.test_dataset_laws import SUN, toy
+from tests.engine.toy_dataset import BUILD, ENVIRONMENT, make_toy, toy_recipe, toy_scene
 
 HIGH = {**SUN, "elevation_deg": {"law": "uniform", "low": 45, "high": 90}}
 DARK = "lum_mean < 0.35"
@@ -70,6 +74,25 @@ def test_of_a_mixture_the_targeted_part_must_be_pure(tmp_path: Path) -> None:
     pure = check_purity(tmp_path / "batch", "dark", Slice(DARK), asked)
     assert (pure.verdict, pure.facts["share"], pure.facts["targeted_frames"]) == ("pass", 1.0, 10)
     assert {place.name for place in parts_of(tmp_path / "batch").found} == {"base", "targeted"}
+
+
+def test_the_targeted_part_is_known_by_its_recipe_wherever_it_was_rendered(tmp_path: Path) -> None:
+    """The folder is called otherwise than the proposal said; the recipe names the report, and has its laws."""
+    laws = dataclasses.replace(toy_recipe().laws, reweight={"sun.elevation_deg": SUN["elevation_deg"]})
+    parents = (Parent("evaluation", "5eed"),)
+    drawn = dataclasses.replace(toy_recipe(), randomize={"sun": SUN}, laws=laws, parents=parents)
+    for name, recipe, count in (("mine", drawn, 6), ("mine_base", toy_recipe(), 3)):
+        plan = plan_dataset(recipe, toy_scene(), ("/World/Camera_0",), Provenance(BUILD, ENVIRONMENT), shard_worlds=64)
+        assert make_toy(tmp_path / name, range(count), plan, batch=8) is not None
+    parts = [str(tmp_path / name) for name in ("mine", "mine_base")]
+    assert dataset_main(["merge", *parts, "--out", str(tmp_path / "batch")]) == 0
+    folder = proposal(tmp_path / "p", "towards_dark", "p.sun.elevation_deg")
+    asked = read_proposal(folder, "dark")
+    everything = check_purity(tmp_path / "batch", "dark", Slice(DARK), asked).facts["frames"]
+    data = json.loads((folder / "proposal.json").read_text())
+    (folder / "proposal.json").write_text(json.dumps(data | {"report": {"sha256": "5eed"}}))
+    check = check_purity(tmp_path / "batch", "dark", Slice(DARK), read_proposal(folder, "dark"))
+    assert (check.facts["targeted_frames"] * 3, check.facts["frames"]) == (everything * 2, everything)
 
 
 def test_proposals_that_say_nothing_of_the_target_are_refused(tmp_path: Path) -> None:

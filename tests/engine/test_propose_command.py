@@ -129,6 +129,7 @@ def test_low_confidence_is_a_failure_as_well(folder: Path) -> None:
     ("arguments", "words"),
     [
         (("--slice", "darck"), "there is no such slice; there are dark"),
+        (("--slices", "discovered.yaml"), "engine.discover writes it where a slice is confirmed"),
         (("--preflight", "-1"), "--preflight and --seed must be 0 or more"),
         (
             ("--slice", "dark", "--run", "+scene=tile rig.width=99"),

@@ -272,6 +272,8 @@ def test_every_run_is_in_the_history_and_reads_of_the_data_are_noted(
     run = training_run(training, datasets=[team.bright], settings={"epochs": 2})
     number = run.finish().id
     path = team.file("found.json", answers(team.dark, half_blind))
+    assert team("run", "dark", "--predictions", path, "--out", team.dark / "report") == 2
+    assert not (team.dark / "report").exists()
     assert team("run", "dark", "--predictions", path, "--run", training, "--out", tmp_path / "out") == 1
     capsys.readouterr()
     assert team("history", "dark", "--json") == 0

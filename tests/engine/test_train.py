@@ -124,8 +124,28 @@ def test_the_command_notes_the_training(real: Path, test: Path, tmp_path: Path, 
     assert node.proportions["datasets"][0]["pictures"] == 36
     assert main([*words, "--set", "trees=10", "samples=1000"]) == 0, "what is done is left alone"
     assert read_node(tmp_path / "run").id == node.id
+    plan = (tmp_path / "run" / "training.json").read_bytes()
     assert main([*words, "--set", "trees=11"]) == 2
     assert "choose another folder" in capsys.readouterr().err
+    assert (tmp_path / "run" / "training.json").read_bytes() == plan, "it says what was learned from"
+
+
+def test_nothing_is_written_into_a_dataset(real: Path, test: Path, capsys: Any) -> None:
+    assert main(["--data", str(real), "--predict", str(test), "--out", str(test / "run")]) == 2
+    assert f"lies in the dataset {test}" in capsys.readouterr().err
+    assert not (test / "run").exists()
+
+
+def test_a_training_that_is_interrupted_says_so_in_a_line(
+    real: Path, test: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def interrupted(plan: TrainingPlan, folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("engine.train.run.trainer_of", lambda model: interrupted)
+    assert main(["--data", str(real), "--predict", str(test), "--out", str(tmp_path / "run")]) == 130
+    assert capsys.readouterr().err.startswith("interrupted;")
+    assert read_node(tmp_path / "run").state != "finished"
 
 
 @pytest.mark.parametrize(("words", "said"), [
