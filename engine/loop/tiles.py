@@ -23,7 +23,7 @@ PARTS = ("train", "validation", "test")
 LEARNED_EXPOSURE = 3  # of the six of a surface: few real pictures to learn from
 FREE_EXPOSURES = (2, 5)  # of surfaces without a defect that judge, so that they do not outweigh the others
 FEWEST_SURFACES = 2  # of a slice that is measured at all; docs/loop.md says what so few are worth
-TILE_SIZE = Size(base=80, preflight=60, worlds=120)  # `base` is what failures are looked for in
+TILE_SIZE = Size(base=80, worlds=120)  # `base` is what failures are looked for in
 POOL = "recipe=tile_photo"
 TILE_SLICES: dict[str, dict[str, Any]] = {
     **{name: {"where": f"i.class = '{name}'", "min_support": FEWEST_SURFACES} for name in CLASSES},

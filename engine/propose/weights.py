@@ -159,6 +159,16 @@ def drawn_by(classifier: Classifier, rows: Rows, shares: Shares, seed: int) -> t
     return mean, sharper
 
 
+def _of_unseen(column: Column, rows: Rows, share: Floats) -> Floats:
+    """Return what the ratio of every row is short of, since an unseen defect may have been there."""
+    seen = rows.bins[column.key][:, 0] == 1
+    each = share / np.where(column.base > 0.0, column.base, 1.0)
+    if seen.all() or each[0] <= 0.0:
+        return np.ones(len(rows))
+    unseen = float(np.clip((column.base[1] - seen.mean()) / (1.0 - seen.mean()), 0.0, 1.0))
+    return np.where(seen, 1.0, ((1.0 - unseen) * each[0] + unseen * each[1]) / each[0])
+
+
 @dataclass(frozen=True)
 class Predicted:
     """Share of pictures that would satisfy the target under new laws, by the pictures that are known."""
@@ -174,9 +184,15 @@ def predicted(
 ) -> Predicted:
     """Return the share by self-normalised importance sampling, with a 90 % interval of worlds drawn anew.
 
+    Defects are known where they are seen. Those that are borne where no camera sees them stay unseen, however likely
+    they are made: a picture without one bore it with the chance that Bayes' rule says.
+
     Source: A. Owen, Monte Carlo theory, methods and examples, 2013, chapter 9.
     """
     ratio = law_ratio(columns, rows, shares)
+    for column in columns:
+        if column.kind == "presence" and column.key in shares:
+            ratio *= _of_unseen(column, rows, shares[column.key])
     _, group = np.unique(rows.world, return_inverse=True)
     draws = group_weights(group.astype(np.int64), seed, REPLICATES) * ratio
     totals = draws.sum(axis=1)

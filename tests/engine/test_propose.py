@@ -139,9 +139,22 @@ def test_importance_weights_predict_what_new_laws_make() -> None:
     found = predicted([one], rows, values["light.stops"] < 0.25, shares, 0)
     assert found.value == pytest.approx(0.375, abs=0.02)
     assert found.low < 0.375 < found.high
-    assert found.effective_worlds == pytest.approx(
-        2000 / 1.25, rel=0.05
-    )  # E[r]^2 / E[r^2] = 1 / (0.5 1.5^2 + 0.5 0.5^2)
+    # E[r]^2 / E[r^2] = 1 / (0.5 1.5^2 + 0.5 0.5^2)
+    assert found.effective_worlds == pytest.approx(2000 / 1.25, rel=0.05)
+
+
+def test_defects_that_no_camera_sees_stay_unseen_however_many_are_made() -> None:
+    """Half of all bear one and three fifths of those show it: made everywhere, three fifths show it, not all."""
+    worlds = 4000
+    random = np.random.default_rng(5)
+    seen = (random.random(worlds) < 0.5) & (random.random(worlds) < 0.6)
+    one = Column("pit.probability", "presence", Constant(0.5), np.array([0.5, 0.5]), values=(0.0, 1.0))
+    rows = Rows("images", np.arange(worlds), np.arange(worlds), {one.key: seen.astype(np.int64)[:, None]},
+                {one.key: seen.astype(np.float64)[:, None]}, np.full(worlds, "", object))  # fmt: skip
+    found = predicted([one], rows, seen, {one.key: np.array([0.002, 0.998])}, 0)
+    shown = seen.mean() / 0.5  # of those that bear one
+    assert found.value == pytest.approx(shown, abs=0.005)
+    assert found.low < shown < found.high
 
 
 def test_rows_of_several_laws_stand_for_the_first_one() -> None:
