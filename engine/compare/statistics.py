@@ -7,6 +7,7 @@ counts n / deff rows, where deff = 1 + (m - 1) ICC is the design effect of a clu
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,6 +95,11 @@ def holm(p: NDArray[np.float64]) -> NDArray[np.float64]:
     adjusted = np.empty(len(p))
     adjusted[order] = np.maximum.accumulate(np.minimum(p[order] * np.arange(len(p), 0, -1), 1.0))
     return adjusted
+
+
+def holm_by_name(chances: Mapping[str, float]) -> dict[str, float]:
+    """Return p-values by name, adjusted by `holm`."""
+    return dict(zip(chances, holm(np.array(list(chances.values()))).tolist(), strict=True))
 
 
 def _distances(one: NDArray[np.float64], two: NDArray[np.float64]) -> tuple[float, float]:

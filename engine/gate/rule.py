@@ -11,7 +11,7 @@ Satterthwaite's formula gives for S - 1 and G - 1: five seeds are few, and a pla
 a third.
 
 Sources: Satterthwaite, Biometrics Bulletin 2, 1946; Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1,
-2007; Holm, Scandinavian Journal of Statistics 6, 1979; Blackwelder, "Proving the null hypothesis" in clinical trials,
+2007; Blackwelder, "Proving the null hypothesis" in clinical trials,
 Controlled Clinical Trials 3, 1982 (non-inferiority).
 """
 
@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from engine.compare.statistics import holm_by_name
 from engine.evaluate.intervals import Floats
 from engine.gate.check import ADMIT, HOLD, REJECT, Verdict
 
@@ -124,16 +125,6 @@ class Decision:
     needed: str = ""  # of a hold: how many seeds or groups more
 
 
-def holm(chances: Mapping[str, float]) -> dict[str, float]:
-    """Return adjusted p-values: together they err in at most the level that each is compared with."""
-    adjusted: dict[str, float] = {}
-    most = 0.0
-    for rank, (name, chance) in enumerate(sorted(chances.items(), key=lambda item: item[1])):
-        most = max(most, min((len(chances) - rank) * chance, 1.0))
-        adjusted[name] = most
-    return adjusted
-
-
 def decide(
     target: str, gains: Mapping[str, Gain], protected: Sequence[str], *, overall: str = "all", delta: float = DELTA
 ) -> Decision:
@@ -210,7 +201,7 @@ def _shows(own: Estimate, seeds: int, groups: int, margin: float) -> bool:
 def _harmed(
     whole: Estimate | None, guarded: Mapping[str, Estimate], overall: str, delta: float
 ) -> tuple[str, ...]:  # fmt: skip
-    chances = holm({name: one.chance_above(-delta) for name, one in guarded.items()})
+    chances = holm_by_name({name: one.chance_above(-delta) for name, one in guarded.items()})
     if whole is not None:
         chances = {overall: whole.chance_above(-delta), **chances}
     known = dict(guarded) if whole is None else {overall: whole, **guarded}
@@ -222,7 +213,7 @@ def _harmed(
 def _at_risk(
     whole: Estimate | None, guarded: Mapping[str, Estimate], overall: str, delta: float
 ) -> dict[str, str]:  # fmt: skip
-    chances = holm({name: one.chance_below(-delta) for name, one in guarded.items()})
+    chances = holm_by_name({name: one.chance_below(-delta) for name, one in guarded.items()})
     if whole is not None:
         chances = {overall: whole.chance_below(-delta), **chances}
     known = dict(guarded) if whole is None else {overall: whole, **guarded}

@@ -13,7 +13,6 @@ Sources: Satterthwaite, Biometrics Bulletin 2, 1946; Owen, The pigeonhole bootst
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,16 +82,3 @@ def change_of(per_seed: Floats, draws: Floats, groups: int) -> Change:
     parts = of_seeds**2 / max(seeds - 1, 1) + of_groups**2 / (groups - 1)
     freedom = (of_seeds + of_groups) ** 2 / parts if parts > 0.0 else math.inf
     return Change(float(per_seed.mean()), math.sqrt(of_seeds + of_groups), freedom, groups)
-
-
-def holm(chances: Mapping[str, float]) -> dict[str, float]:
-    """Return adjusted p-values: together they err in at most the level that each is compared with.
-
-    Source: Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6, 1979.
-    """
-    adjusted: dict[str, float] = {}
-    most = 0.0
-    for rank, (name, chance) in enumerate(sorted(chances.items(), key=lambda item: item[1])):
-        most = max(most, min((len(chances) - rank) * chance, 1.0))
-        adjusted[name] = most
-    return adjusted

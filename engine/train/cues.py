@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from engine.compare.statistics import holm_by_name
 from engine.errors import UserError
 from engine.evaluate.board import NAMES, Board, Judged
 from engine.evaluate.evaluate import Measurement
 from engine.evaluate.slices import ALL, Slice
-from engine.train.change import LEVEL, Change, change_of, holm
+from engine.train.change import LEVEL, Change, change_of
 from engine.train.copies import Copies, write_copies
 from engine.train.few import check_apart
 from engine.train.prepare import Data
@@ -135,7 +136,7 @@ def _slice(
     reference = figure_of(results[1], AS_IS, name, asked.metric) if results[1] else None
     found = {cue: _found(results, cue, name, asked.metric) for cue in asked.cues}
     chances = {cue: one.excess.chance_below(asked.margin) for cue, one in found.items() if one.is_known}
-    adjusted = holm({cue: p for cue, p in chances.items() if copies.changed[cue] > 0.0})
+    adjusted = holm_by_name({cue: p for cue, p in chances.items() if copies.changed[cue] > 0.0})
     rows = []
     for cue, one in found.items():
         verdict, words = judge(cue, one, (as_is, reference), asked, adjusted.get(cue))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
+from engine.compare.statistics import holm_by_name
 from engine.errors import UserError
 from engine.evaluate.evaluate import Measurement
 from engine.evaluate.intervals import group_weights
@@ -17,7 +18,7 @@ from engine.evaluate.slices import Slice
 from engine.lineage.node import read_node
 from engine.train import cues_command
 from engine.train.__main__ import main
-from engine.train.change import Change, change_of, holm
+from engine.train.change import Change, change_of
 from engine.train.cues import LEANS, OPEN, STANDS, Found, Study, judge, study
 from engine.train.labelled import read_wanted
 from engine.train.plan import read_plan
@@ -113,7 +114,7 @@ def test_of_models_that_lose_just_the_margin_one_in_twenty_is_accused() -> None:
             falls = true + random.normal(0.0, 0.2, groups) + random.normal(0.0, 0.02, (3, 1))
             one = change_of(falls.mean(axis=1), falls @ weights.T, groups)
             found[cue] = Found(good, one, None, one)
-        p = holm({cue: one.excess.chance_below(0.05) for cue, one in found.items()})
+        p = holm_by_name({cue: one.excess.chance_below(0.05) for cue, one in found.items()})
         said = [judge(cue, one, (good, None), asked, p[cue])[0] for cue, one in found.items()]
         caught += said[0] == LEANS
         accused += LEANS in said[1:]

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from engine.compare.statistics import holm_by_name
 from engine.evaluate.intervals import group_weights
 from engine.gate.check import ADMIT, HOLD, REJECT
 from engine.gate.request import Utility
-from engine.gate.rule import Estimate, Gain, decide, holm, needed
+from engine.gate.rule import Estimate, Gain, decide, needed
 from engine.gate.utility import Study, decided
 
 REPLICATES = 60
@@ -90,8 +91,8 @@ def test_the_error_of_groups_is_that_of_their_mean() -> None:
 
 
 def test_holm_is_bonferroni_for_the_first_and_one_test_for_the_last() -> None:
-    assert holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
-    assert holm({}) == {}
+    assert holm_by_name({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "c": 0.06, "b": 0.06})
+    assert holm_by_name({}) == {}
 
 
 def test_nothing_that_differs_is_open_and_not_a_rejection() -> None:
