@@ -154,7 +154,18 @@ def test_the_command_answers_by_its_exit_code(tmp_path: Path, capsys: pytest.Cap
         make_toys(tmp_path / name, number, seed, toys)
     (tmp_path / "slices.yaml").write_text(f'dark: {{where: "{DARK}"}}\n')
     line = [str(tmp_path / "batch"), "--against", str(tmp_path / "base"), "--holdout", str(tmp_path / "real")]
-    line += ["--slices", str(tmp_path / "slices.yaml"), "--target", "dark", "--trainer", "never", "--crops", "0"]
+    line += [
+        "--slices",
+        str(tmp_path / "slices.yaml"),
+        "--target",
+        "dark",
+        "--trainer",
+        "never",
+        "--task",
+        "bbox",
+        "--crops",
+        "0",
+    ]
     assert dataset_main(["lock", str(tmp_path / "real"), "--as", "validation"]) == 0
     accepted = ["--accept-real-imagery", "--accept-unknown-licences"]
     assert main([*line, *accepted]) == EXIT_CODES["reject"] == 4
