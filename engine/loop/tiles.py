@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pyarrow.parquet as pq
 
+from engine.collect.holdout import opened
 from engine.loop.circle import NOTHING, SCENE, Circle, Size, written
 from engine.loop.stage import CircleEnds, Command, Stage
 from engine.write.record import read_json
@@ -86,6 +87,7 @@ class TileCircle(Circle):
 
     def surfaces(self) -> list[list[int]]:
         """Return the surfaces of every part: those that show the same classes are dealt out in turn."""
+        opened(self.at("real"), "loop")
         frames = pq.read_table(self.at("real") / "index" / "frames.parquet", columns=["surface", "label"]).to_pylist()
         shown: dict[int, set[str]] = {}
         for frame in frames:
