@@ -73,7 +73,9 @@ def split_defects(out: Path, random: np.random.Generator) -> None:
     contrast = random.random(len(defects)).astype(np.float32)
     contrast[::5] = np.nan
     kept = ("frame_id", "world", "step", "camera", "defect_id", "class_id", "class", "bbox", "area_px")
-    pq.write_table(defects.select(kept).append_column("cnr", pa.array(contrast)), out / "index/defects.parquet")
+    told = defects.select(kept).append_column("cnr", pa.array(contrast))
+    told = told.append_column("near_miss", pa.array([False] * len(told)))
+    pq.write_table(told, out / "index/defects.parquet")
     pq.write_table(rows.filter(pc.invert(is_screw)), path)
     labels = json.loads((out / "labels/coco.json").read_text())
     screws = {one["id"] for one in labels["categories"] if one["name"] == "screw"}
