@@ -159,14 +159,12 @@ def drawn_by(classifier: Classifier, rows: Rows, shares: Shares, seed: int) -> t
     return mean, sharper
 
 
-def _of_unseen(column: Column, rows: Rows, share: Floats) -> Floats:
-    """Return what the ratio of every row is short of, since an unseen defect may have been there."""
+def _of_presence(column: Column, rows: Rows, share: Floats) -> Floats:
+    """Return how much likelier every row is where defects are made oftener, those included that nobody sees."""
     seen = rows.bins[column.key][:, 0] == 1
     each = share / np.where(column.base > 0.0, column.base, 1.0)
-    if seen.all() or each[0] <= 0.0:
-        return np.ones(len(rows))
-    unseen = float(np.clip((column.base[1] - seen.mean()) / (1.0 - seen.mean()), 0.0, 1.0))
-    return np.where(seen, 1.0, ((1.0 - unseen) * each[0] + unseen * each[1]) / each[0])
+    unseen = float(np.clip((column.base[1] - seen.mean()) / max(1.0 - seen.mean(), 1.0e-12), 0.0, 1.0))
+    return np.where(seen, each[1], (1.0 - unseen) * each[0] + unseen * each[1])
 
 
 @dataclass(frozen=True)
@@ -189,10 +187,11 @@ def predicted(
 
     Source: A. Owen, Monte Carlo theory, methods and examples, 2013, chapter 9.
     """
-    ratio = law_ratio(columns, rows, shares)
+    drawn = [column for column in columns if column.kind != "presence"]
+    ratio = law_ratio(drawn, rows, shares)
     for column in columns:
         if column.kind == "presence" and column.key in shares:
-            ratio *= _of_unseen(column, rows, shares[column.key])
+            ratio = ratio * _of_presence(column, rows, shares[column.key])
     _, group = np.unique(rows.world, return_inverse=True)
     draws = group_weights(group.astype(np.int64), seed, REPLICATES) * ratio
     totals = draws.sum(axis=1)

@@ -151,10 +151,11 @@ def test_defects_that_no_camera_sees_stay_unseen_however_many_are_made() -> None
     one = Column("pit.probability", "presence", Constant(0.5), np.array([0.5, 0.5]), values=(0.0, 1.0))
     rows = Rows("images", np.arange(worlds), np.arange(worlds), {one.key: seen.astype(np.int64)[:, None]},
                 {one.key: seen.astype(np.float64)[:, None]}, np.full(worlds, "", object))  # fmt: skip
-    found = predicted([one], rows, seen, {one.key: np.array([0.002, 0.998])}, 0)
     shown = seen.mean() / 0.5  # of those that bear one
-    assert found.value == pytest.approx(shown, abs=0.005)
-    assert found.low < shown < found.high
+    for never in (0.0, 0.002):
+        found = predicted([one], rows, seen, {one.key: np.array([never, 1.0 - never])}, 0)
+        assert found.value == pytest.approx(shown, abs=0.005)
+        assert found.low < shown < found.high
 
 
 def test_rows_of_several_laws_stand_for_the_first_one() -> None:
