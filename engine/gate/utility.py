@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,7 +112,9 @@ def plain_gains(study: Study) -> dict[str, Any]:
         for figure, gain in of.items():
             if gain.is_known:
                 own = gain.estimate()
-                found[name][figure] = plain({"value": own.value, "low": own.low(), "high": own.high()})
+                most = math.inf if figure == "false_alarms" else 1.0  # that a share can change by
+                low, high = max(own.low(), -most), min(own.high(), most)
+                found[name][figure] = plain({"value": own.value, "low": low, "high": high})
     return found
 
 
