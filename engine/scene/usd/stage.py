@@ -107,7 +107,7 @@ def open_stage(path: Path, options: SceneOptions, notes: Notes, files: FileLedge
             f"scene '{path}' unfolds into {count} prims, the limit is {options.max_prims}; "
             "use fewer nested instances or raise max_prims"
         )
-    for composition_error in stage.GetCompositionErrors():
+    for composition_error in sorted(stage.GetCompositionErrors(), key=lambda one: (str(one.rootSite.path), str(one))):
         notes.add("error", composition_error.rootSite.path, _short(str(composition_error), path))
     units = _stage_units(stage, path, notes)
     return OpenStage(stage, path, _time_code(stage, options.time, notes), units, options, roots, notes, files)
