@@ -23,7 +23,7 @@ from engine.errors import UserError, WriteFailed, near_matches
 from engine.lineage.ledger import GENESIS, append
 from engine.plain import from_plain, to_plain
 from engine.write.files import TEMPORARY, hash_file, publish, refusals_named, remove_tree
-from engine.write.record import json_bytes, read_json
+from engine.write.record import json_bytes, read_json, read_stored
 
 VERDICTS = "verdict.json"
 EVENT = "audit.verdict"  # in the ledger of the synthetic dataset
@@ -67,13 +67,7 @@ def read_audit(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: If there is none.
     """
-    path = folder / AUDIT
-    if not path.is_file():
-        raise UserError(f"{folder} holds no {AUDIT}; python -m engine.audit page makes it")
-    facts = read_json(path)
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        raise UserError(f"{path} is not of the schema {SCHEMA}; make it again with python -m engine.audit page")
-    return facts
+    return read_stored(folder / AUDIT, SCHEMA, "python -m engine.audit page")
 
 
 def read_verdicts(folder: Path) -> list[Verdict]:

@@ -15,7 +15,7 @@ from engine.errors import UserError
 from engine.evaluate.report import MATCHES, PREDICTIONS, REPORT, SCHEMA
 from engine.write.begin import MANIFEST
 from engine.write.files import hash_file
-from engine.write.record import read_json
+from engine.write.record import read_stored
 
 NEEDED = {"dataset_id": str, "content_root": str, "group_by": str, "settings": dict, "slices": list}
 
@@ -62,11 +62,7 @@ def read_report(folder: Path, dataset: Path | None = None) -> StoredReport:
         UserError: If there is no report, or its dataset is not there or has changed.
     """
     path = folder / REPORT
-    if not path.is_file():
-        raise UserError(f"{folder} holds no {REPORT}; python -m engine.evaluate makes it")
-    facts = read_json(path)
-    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
-        raise UserError(f"{path} is not of the schema {SCHEMA}; make it again with python -m engine.evaluate")
+    facts = read_stored(path, SCHEMA, "python -m engine.evaluate")
     _check(facts, path)
     place = Path(str(facts.get("dataset", ""))) if dataset is None else dataset
     if not (place / MANIFEST).is_file():

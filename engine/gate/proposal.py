@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from engine.errors import UserError
 from engine.evaluate.slices import ALL
-from engine.write.record import read_json
+from engine.write.record import read_stored
 
 PROPOSAL, SCHEMA = "proposal.json", "proposal/1"
 
@@ -32,11 +31,7 @@ def read_proposal(folder: Path, target: str) -> Asked:
         UserError: If there is none.
     """
     path = folder / PROPOSAL if folder.is_dir() else folder
-    if not path.is_file():
-        raise UserError(f"--proposal {folder} holds no {PROPOSAL}; python -m engine.propose makes it")
-    data: Any = read_json(path)
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        raise UserError(f"{path} is not of the schema {SCHEMA}; make it again with python -m engine.propose")
+    data = read_stored(path, SCHEMA, "python -m engine.propose")
     try:
         made = [one for one in data["proposals"] if one["verdict"] == "proposed"]
         wanted = made if target == ALL and len(made) == 1 else [one for one in made if one["name"] == target]

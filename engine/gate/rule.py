@@ -1,17 +1,9 @@
 """The rule of admission: what a batch gains on the target, what it costs elsewhere, and when neither is known.
 
 A gain is the figure of a model that was trained with the batch less that of one without, of the same seed, on the same
-draws of groups. Seeds and groups are both samples: the variance of the mean gain has a part of either,
+draws of groups. Seeds and groups are both samples (engine.evaluate.seeds); bounds are mean -+ t error.
 
-    error^2 = s^2 / S  +  V_g G / (G - 1),
-
-s the spread over S seeds, V_g the variance over draws of the G groups, of the mean over seeds. What seeds and groups do
-together is in both, which errs on the safe side. Bounds are mean -+ t error, with as many degrees of freedom as
-Satterthwaite's formula gives for S - 1 and G - 1: five seeds are few, and a plain bootstrap over five is too narrow by
-a third.
-
-Sources: Satterthwaite, Biometrics Bulletin 2, 1946; Owen, The pigeonhole bootstrap, Annals of Applied Statistics 1,
-2007; Blackwelder, "Proving the null hypothesis" in clinical trials,
+Source: Blackwelder, "Proving the null hypothesis" in clinical trials,
 Controlled Clinical Trials 3, 1982 (non-inferiority).
 """
 
@@ -21,17 +13,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from engine.compare.statistics import holm_by_name
 from engine.evaluate.intervals import Floats
+from engine.evaluate.seeds import freedom, is_measured, variances
 from engine.gate.check import ADMIT, HOLD, REJECT, Verdict
 
 LEVEL = 0.05  # of a bound: the ends of a central 90 % interval, and the lower 95 % bound
 DELTA = 0.02  # of a figure: what a batch may cost and still not be called worse
 FEWEST_SEEDS = 5
 MOST_HOLDS = 2
-LEAST_KNOWN = 0.5  # share of draws in which a figure can be measured
 POWER = 0.8  # of finding a gain as large as the one that was seen
 MOST_SEEDS, MOST_TIMES_GROUPS = 100, 50  # beyond, more of the same is no advice
 
@@ -48,17 +38,13 @@ class Gain:
     @property
     def is_known(self) -> bool:
         """Whether there are groups and values enough to say anything."""
-        if self.groups < max(self.min_support, 2) or len(self.per_seed) < 2 or not np.isfinite(self.per_seed).all():
-            return False
-        return float(np.isfinite(self.draws.mean(axis=0)).mean()) >= LEAST_KNOWN
+        enough = self.groups >= self.min_support and len(self.per_seed) >= 2
+        return enough and is_measured(self.per_seed, self.draws, self.groups)
 
     def estimate(self) -> Estimate:
         """Return the mean and its error; `is_known` must hold."""
-        seeds, groups = len(self.per_seed), self.groups
-        means = self.draws.mean(axis=0)
-        of_seeds = float(self.per_seed.var(ddof=1)) / seeds
-        of_groups = float(means[np.isfinite(means)].var(ddof=1)) * groups / (groups - 1)
-        return Estimate(float(self.per_seed.mean()), of_seeds, of_groups, seeds, groups)
+        parts = variances(self.per_seed, self.draws, self.groups)
+        return Estimate(float(self.per_seed.mean()), *parts, len(self.per_seed), self.groups)
 
 
 @dataclass(frozen=True)
@@ -79,8 +65,7 @@ class Estimate:
     @property
     def freedom(self) -> float:
         """Degrees of freedom (Satterthwaite)."""
-        parts = self.of_seeds**2 / (self.seeds - 1) + self.of_groups**2 / (self.groups - 1)
-        return (self.of_seeds + self.of_groups) ** 2 / parts if parts > 0.0 else math.inf
+        return freedom(self.of_seeds, self.of_groups, self.seeds, self.groups)
 
     @property
     def has_spread(self) -> bool:

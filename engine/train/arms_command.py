@@ -16,6 +16,7 @@ from engine.evaluate.slices import read_slices
 from engine.train.__main__ import add_learner, learner_of
 from engine.train.arms import MEANING, Experiment, compared, judged, trainings
 from engine.train.arms_page import drawn, write_arms_page
+from engine.train.options import numbers
 from engine.train.run import Learner
 from engine.write.files import TEMPORARY, publish, remove_tree
 from engine.write.record import json_bytes
@@ -100,22 +101,6 @@ def run(chosen: argparse.Namespace, say: Callable[[str], None]) -> int:
         say(line)
     say(f"intervals: 90 %, over {drawn(report)} by {board.truth.group_by}; written to {out}")
     return 0
-
-
-def numbers(text: str, option: str, least: int) -> tuple[int, ...]:
-    """Return the whole numbers of `1,3,10` or `0..4`, each once, in order.
-
-    Raises:
-        UserError: If it is neither.
-    """
-    first, dots, last = text.partition("..")
-    try:
-        found = range(int(first), int(last) + 1) if dots else [int(part) for part in text.split(",")]
-    except ValueError:
-        raise UserError(f"{option} {text}: expected whole numbers such as 1,3,10 or 0..4") from None
-    if not found or min(found) < least or len(found) > 1000:
-        raise UserError(f"{option} {text}: expected 1 to 1000 numbers of at least {least}")
-    return tuple(sorted(set(found)))
 
 
 def table_lines(report: Mapping[str, Any]) -> list[str]:

@@ -1,11 +1,6 @@
 """What a change does to a figure, with bounds: seeds and groups of the test are both samples.
 
-The variance of a mean change has a part of either,
-
-    error^2 = s^2 / S  +  V_g G / (G - 1),
-
-s the spread over S seeds, V_g the variance over draws of the G groups, of the mean over seeds; one seed speaks of one
-training alone. Bounds are mean -+ t error, with the degrees of freedom of Satterthwaite's formula. Where no seed and no
+Their parts of the error are those of engine.evaluate.seeds; one seed speaks of one training alone. Where no seed and no
 draw differs there is no error to show: what is seen in none of G groups is with 95 % rarer than 3 / G (rule of three).
 Sources: Satterthwaite, Biometrics Bulletin 2, 1946; Owen, The pigeonhole bootstrap, Annals of Applied Statistics, 2007.
 """
@@ -15,13 +10,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from engine.evaluate.evaluate import RULE_OF_THREE
 from engine.evaluate.intervals import Floats
+from engine.evaluate.seeds import freedom, is_measured, variances
 
 LEVEL = 0.05  # of a bound: the ends of a central 90 % interval
-LEAST_KNOWN = 0.5  # share of draws in which a figure can be measured
 
 
 @dataclass(frozen=True)
@@ -72,13 +65,8 @@ def change_of(per_seed: Floats, draws: Floats, groups: int) -> Change:
         draws: In every draw of the groups, the same ones for all seeds, [seed, replicate].
         groups: How many there are.
     """
-    means = draws.mean(axis=0)
-    known = np.isfinite(means)
-    if groups < 2 or not np.isfinite(per_seed).all() or known.mean() < LEAST_KNOWN:
+    if not is_measured(per_seed, draws, groups):
         return Change(math.nan, math.nan, math.nan)
-    seeds = len(per_seed)
-    of_seeds = float(per_seed.var(ddof=1)) / seeds if seeds > 1 else 0.0
-    of_groups = float(means[known].var(ddof=1)) * groups / (groups - 1)
-    parts = of_seeds**2 / max(seeds - 1, 1) + of_groups**2 / (groups - 1)
-    freedom = (of_seeds + of_groups) ** 2 / parts if parts > 0.0 else math.inf
-    return Change(float(per_seed.mean()), math.sqrt(of_seeds + of_groups), freedom, groups)
+    parts = variances(per_seed, draws, groups)
+    degrees = freedom(*parts, len(per_seed), groups)
+    return Change(float(per_seed.mean()), math.sqrt(sum(parts)), degrees, groups)

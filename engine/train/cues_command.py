@@ -16,6 +16,7 @@ from engine.lineage.node import dataset_ref
 from engine.plain import to_plain
 from engine.train.__main__ import add_learner, learner_of
 from engine.train.cues import METRICS, Study, study
+from engine.train.options import numbers
 from engine.train.removal import CUES, Removal
 from engine.write.files import TEMPORARY, publish, remove_tree
 from engine.write.record import json_bytes
@@ -64,7 +65,7 @@ def run(chosen: argparse.Namespace, say: Callable[[str], None]) -> int:
         raise UserError(f"--sigma, --light-order: {error}") from error
     asked = Study(
         tuple(dataset_path(path) for path in chosen.data), dataset_path(chosen.test),
-        tuple(dataset_path(path) for path in chosen.reference), _seeds(chosen.seeds),
+        tuple(dataset_path(path) for path in chosen.reference), numbers(chosen.seeds, "--seeds", 0, MOST_SEEDS),
         tuple(dict.fromkeys(chosen.cues.split(","))), chosen.metric, chosen.margin, removal,
     )  # fmt: skip
     out: Path = chosen.out.absolute()
@@ -102,16 +103,6 @@ def table_lines(report: Mapping[str, Any]) -> list[str]:
             figure = "unknown" if value is None else f"{value:.3f}"
             lines.append(f"  {row['cue']:<10} {figure:<8} {row['words']}")
     return lines
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    try:
-        found = tuple(dict.fromkeys(int(part) for part in text.split(",")))
-    except ValueError:
-        raise UserError(f"--seeds {text}: expected whole numbers such as 0,1,2") from None
-    if min(found) < 0 or len(found) > MOST_SEEDS:
-        raise UserError(f"--seeds {text}: expected 1 to {MOST_SEEDS} numbers of 0 or more")
-    return found
 
 
 def _datasets(asked: Study) -> dict[str, Any]:

@@ -82,10 +82,7 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> De
     Raises:
         UserError: If none of them shows an instance.
     """
-    if not any(is_shown(pictures)):
-        raise UserError(f"the {len(pictures)} pictures to learn from show no instance of {', '.join(settings.classes)}")
-    begin(seed)
-    random = np.random.Generator(np.random.Philox(seed))
+    random = begin(pictures, settings, seed)
     net = Detector(len(settings.classes), 2 * settings.channels)
     frames = letterboxes(pictures, settings.long_px)
     kept: dict[int, tuple[NDArray[np.float32], Boxes]] = {}

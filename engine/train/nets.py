@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from engine.errors import UserError
 from engine.train.labelled import LabelledPicture
 
 Floats = NDArray[np.float32]
@@ -86,12 +87,18 @@ def letterboxes(pictures: Sequence[LabelledPicture], long_px: int) -> list[Lette
     return [Letterbox(across, down, one.scale) for one in own]
 
 
-def begin(seed: int) -> torch.Generator:
-    """Make PyTorch repeat itself; return what draws come from."""
+def begin(pictures: Sequence[LabelledPicture], settings: NetSettings, seed: int) -> np.random.Generator:
+    """Make PyTorch repeat itself; return what all other draws come from.
+
+    Raises:
+        UserError: If no picture shows an instance.
+    """
+    if not any(is_shown(pictures)):
+        raise UserError(f"the {len(pictures)} pictures to learn from show no instance of {', '.join(settings.classes)}")
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(seed)
-    return torch.Generator().manual_seed(seed)
+    return np.random.Generator(np.random.Philox(seed))
 
 
 def block(inputs: int, outputs: int, stride: int = 1) -> torch.nn.Sequential:

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from engine.errors import UserError
 from engine.plain import from_plain
 from engine.train.components import entry_of, found_in
 from engine.train.labelled import LabelledPicture, classes_of, read_labelled, read_wanted, write_predictions
@@ -82,10 +81,7 @@ def fit(pictures: list[LabelledPicture], settings: NetSettings, seed: int) -> UN
     Raises:
         UserError: If none of them shows an instance.
     """
-    if not any(is_shown(pictures)):
-        raise UserError(f"the {len(pictures)} pictures to learn from show no instance of {', '.join(settings.classes)}")
-    begin(seed)
-    random = np.random.Generator(np.random.Philox(seed))
+    random = begin(pictures, settings, seed)
     net = UNet(len(settings.classes), settings.channels)
     frames = letterboxes(pictures, settings.long_px)
     kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}

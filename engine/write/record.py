@@ -154,3 +154,23 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is not JSON: {error}") from error
+
+
+def read_stored(path: Path, schema: str, command: str) -> dict[str, Any]:
+    """Return the JSON object that a command stored.
+
+    Args:
+        path: The file.
+        schema: What its key `schema` must say.
+        command: What makes it, for the error.
+    Raises:
+        UserError: If there is none, or it is another one.
+    """
+    from engine.errors import UserError
+
+    if not path.is_file():
+        raise UserError(f"{path.parent} holds no {path.name}; {command} makes it")
+    facts = read_json(path)
+    if not isinstance(facts, dict) or facts.get("schema") != schema:
+        raise UserError(f"{path} is not of the schema {schema}; make it again with {command}")
+    return facts

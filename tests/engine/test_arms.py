@@ -16,8 +16,8 @@ from engine.evaluate.evaluate import Measurement
 from engine.train import run
 from engine.train.__main__ import main
 from engine.train.arms import compared, gain, seed_noise, stand
-from engine.train.arms_command import numbers
 from engine.train.arms_page import drawn
+from engine.train.options import numbers
 from tests.engine.train_pictures import make_pictures
 
 
