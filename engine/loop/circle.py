@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import yaml
 
+from engine.dataset.manifest import read_manifest
 from engine.errors import UserError
 from engine.gate.check import EXIT_CODES
 from engine.loop.choice import by_what_is_lacking
@@ -31,6 +32,7 @@ SLICES = {  # what is known beforehand and must not get worse
     "blowhole": {"where": "i.class = 'blowhole'"},
     "break": {"where": "i.class = 'break'"},
 }
+CONTROL = "control"
 NOTHING, NOT_PROPOSED, STOPPED = "nothing found", "not proposed", "nothing to spend on"
 
 
@@ -78,6 +80,9 @@ class Circle:
             lambda: self.trained("second", ("base", "batch"), "the same model, with the batch"),
             lambda: self.evaluated("test-before", "test", "first", 1, "the first on pictures that decided nothing"),
             lambda: self.evaluated("test-after", "test", "second", 1, "and the second", against="first"),
+            self.control,
+            lambda: self.trained("third", ("base", "control"), "a model of as many pictures, none of them asked for"),
+            lambda: self.evaluated("test-control", "test", "second", 1, "or is it the number?", against="third"),
             self.suite,
             self.lineage,
         ]  # fmt: skip
@@ -194,6 +199,11 @@ class Circle:
             (sets["batch"], sets[self.learned], sets["validation"], sets["test"], slices), (out / "gate.json",), (out,),
             goes_on=True, answers=answers, ends=frozenset(set(EXIT_CODES) - {"admit"}),
         )  # fmt: skip
+
+    def control(self) -> Stage:
+        """Return the stage that renders as many pictures as the batch has, of what the first model learned from."""
+        frames = read_manifest(self.at("batch") / "manifest.json").counts.frames
+        return self.rendered(CONTROL, BRIGHT, frames, 4, "as many pictures of what the first model learned from")
 
     def suite(self) -> Stage:
         """Return the stage that makes the weakness a regression suite, which later models are held to."""

@@ -31,6 +31,7 @@ COUNTS = frozenset({"false_alarms"})  # figures that are no shares
 NUMBERS = frozenset({"pictures", "groups", "instances", "worlds", "seconds", "of processors", "starts"})
 COLUMNS = ("slice", "pictures", "groups", "instances", "before", "after", "difference", "")
 FAILS = {"misses": "Missed", "alarms": "False alarms a picture"}
+ENDS = ("value", "low", "high")
 SMALLEST_REACH = 0.02  # of an axis of differences
 
 
@@ -51,6 +52,7 @@ def loop_page(report: Mapping[str, Any], drawing: str) -> bytes:
         f'<p class="verdict {mood}">{escape(verdict)}</p>\n<p>{escape(report["words"])}</p>\n',
         *_weakness(report),
         *_before_and_after(report),
+        *_control(report),
         *_proposal(report["proposal"]),
         *_budget(report["budget"]),
         *_gate(report["gate"]),
@@ -109,9 +111,7 @@ def _table(rows: Sequence[Mapping[str, Any]], figure: str, target: str) -> Itera
     known = [one["figures"][figure] for one in rows if figure in one["figures"]]
     if not known:
         return
-    reach = max(
-        [SMALLEST_REACH, *(abs(one["difference"][end] or 0.0) for one in known for end in ("value", "low", "high"))]
-    )
+    reach = max([SMALLEST_REACH, *(abs(one["difference"][end] or 0.0) for one in known for end in ENDS)])
     high = (
         1.0 if figure not in COUNTS else max(one[when]["high"] or 0.0 for one in known for when in ("before", "after"))
     )
@@ -129,6 +129,32 @@ def _table(rows: Sequence[Mapping[str, Any]], figure: str, target: str) -> Itera
         row = ' class="target"' if one["name"] == target else ""
         yield f"<tr{row}><td>{escape(one['name'])}<p>{escape(one['where'] or '')}</p></td>{counts}{cells}</tr>\n"
     yield "</table></div>\n"
+
+
+def _control(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the second model has over one that learned from as many pictures of the old laws."""
+    rows = report["control"]
+    if not rows:
+        return
+    yield (
+        "<h2>The target, or the number of pictures?</h2>\n<p>The second model less a third, which learned from as many "
+        "pictures made as those of the first. What is better here is more than more data.</p>\n"
+    )
+    for figure in FIGURES:
+        known = {one["name"]: one["figures"][figure] for one in rows if figure in one["figures"]}
+        differences = {name: one["difference"] for name, one in known.items()}
+        reach = max([SMALLEST_REACH, *(abs(one[end] or 0.0) for one in differences.values() for end in ENDS)])
+        yield f"<h2>{escape(LABELS.get(figure, figure))}</h2>\n{_head('slice', 'groups', 'difference', '')}"
+        for one in rows:
+            own = known.get(one["name"])
+            if own is not None:
+                css = ' class="target"' if one["name"] == report["target"] else ""
+                yield (
+                    f'<tr{css}><td>{escape(one["name"])}</td><td class="number">{one["groups"]}</td>'
+                    f"<td>{bar(own['difference'], -reach, reach)}</td>"
+                    f'<td class="{own["verdict"].replace(" ", "-")}">{own["verdict"]}</td></tr>\n'
+                )
+        yield "</table></div>\n"
 
 
 def _proposal(made: Mapping[str, Any] | None) -> Iterator[str]:
@@ -192,7 +218,7 @@ def _gains(gate: Mapping[str, Any], figure: str) -> Iterator[str]:
     known = {name: of[figure] for name, of in gate["gains"].items() if figure in of}
     if not known:
         return
-    reach = max(abs(one[end] or 0.0) for one in known.values() for end in ("value", "low", "high"))
+    reach = max(abs(one[end] or 0.0) for one in known.values() for end in ENDS)
     rows = []
     for name, one in known.items():
         verdict = verdict_of(one, "gain", gate["delta"])

@@ -28,6 +28,9 @@ def plain_loop(circle: Circle, ended: Ended, state: State) -> dict[str, Any]:
     verdict, words = ended.answer, _words(circle, ended, done)
     if ended.is_closed and slices is not None and target is not None:
         verdict, words = outcome(slices, target)
+    control = _control(circle) if "evaluate-test-control" in done else None
+    if control is not None and target is not None:
+        words += beyond_number(control, target)
     return {
         "schema": SCHEMA, "engine": __version__, "verdict": verdict, "words": words, "stage": ended.stage,
         "target": target,
@@ -37,6 +40,7 @@ def plain_loop(circle: Circle, ended: Ended, state: State) -> dict[str, Any]:
         "budget": _of(circle, "budget", "slices") if "budget" in done else None,
         "gate": _gate(circle) if "gate" in done else None,
         "slices": slices,
+        "control": control,
         "delta": DELTA,
         "suite": state.stages["suite"].answer if "suite" in done else None,
         "stages": [_stage(name, past, name in done) for name, past in state.stages.items()],
@@ -179,6 +183,28 @@ def _gate(circle: Circle) -> dict[str, Any]:
 def _slices(circle: Circle) -> list[dict[str, Any]]:
     before, after = (read_json(circle.at(name) / "evaluation.json") for name in ("test-before", "test-after"))
     return judged(before, after)
+
+
+def _control(circle: Circle) -> list[dict[str, Any]]:
+    """Return what the second model has over one that learned from as many pictures of the old laws."""
+    report = read_json(circle.at("test-control") / "evaluation.json")
+    groups = {one["name"]: one["groups"] for one in report["slices"]}
+    return [
+        {"name": one["slice"], "groups": groups[one["slice"]], "figures": {
+            figure: {"difference": one[figure], "verdict": verdict_of(one[figure], figure, DELTA)}
+            for figure in FIGURES if figure in one
+        }}
+        for one in report["against"]
+    ]  # fmt: skip
+
+
+def beyond_number(control: Sequence[Mapping[str, Any]], target: str) -> str:
+    """Return in words what the target gained that is not the number of pictures; nothing where it is not known."""
+    own = next((one["figures"].get(DECIDES) for one in control if one["name"] == target), None)
+    if own is None:
+        return ""
+    span = f"{own['difference']['value']:+.3f} [{own['difference']['low']:+.3f}, {own['difference']['high']:+.3f}]"
+    return f" Over as many pictures that nobody asked for: {span}, {own['verdict']}."
 
 
 def _of(circle: Circle, name: str, key: str) -> Any:

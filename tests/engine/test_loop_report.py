@@ -10,7 +10,7 @@ import pytest
 
 from engine.loop.circle import Circle
 from engine.loop.page import loop_page
-from engine.loop.report import judged, outcome, plain_loop, verdict_of
+from engine.loop.report import beyond_number, judged, outcome, plain_loop, verdict_of
 from engine.loop.runner import Ended
 from engine.loop.state import Past, State
 
@@ -107,3 +107,23 @@ def test_a_stage_that_failed_is_no_result(held: Circle) -> None:
     assert report["gate"] is None
     assert report["words"] == "The circle is not closed. it ended with 2"
     assert report["stages"][0]["answer"] is None
+
+
+def test_a_control_says_what_is_more_than_more_data(tmp_path: Path) -> None:
+    """The second model over one of as many pictures that nobody asked for: in the words and on the page."""
+    circle = Circle(tmp_path)
+    (tmp_path / "test-control").mkdir()
+    told = evaluation(figure(0.7, 0.6, 0.8), figure(0.1, 0.05, 0.15))
+    told["against"][0]["AP50"] = figure(0.087, 0.055, 0.117)
+    (tmp_path / "test-control/evaluation.json").write_text(json.dumps(told))
+    report = plain_loop(circle, Ended("lineage", "closed", "", ("evaluate-test-control",)), State({}))
+    dark = report["control"][0]
+    assert (dark["name"], dark["groups"]) == ("dark", 40)
+    assert dark["figures"]["AP50"] == {"difference": figure(0.087, 0.055, 0.117), "verdict": "better"}
+    assert beyond_number(report["control"], "dark") == (
+        " Over as many pictures that nobody asked for: +0.087 [+0.055, +0.117], better."
+    )
+    assert beyond_number(report["control"], "rare") == ""
+    page = loop_page(report, "").decode()
+    assert "The target, or the number of pictures?" in page
+    assert "0.087" in page
