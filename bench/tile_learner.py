@@ -228,14 +228,14 @@ def figures(
     return out
 
 
-def paired_gain(
+def gain_draws(
     before: Mapping[int, Scores], after: Mapping[int, Scores], tiles: Sequence[Tile], *,
     draws: int = 400, known: dict[tuple[int, int, int], dict[str, float]] | None = None,
-) -> dict[str, list[float]]:  # fmt: skip
-    """Return the gain of one arm over another by metric: median and the bounds of the middle 90 %.
+) -> dict[str, Floats]:  # fmt: skip
+    """Return what the gain of one arm over another would be in other draws, [draw] by metric.
 
     Both arms saw the same real images in each repetition; those that both have count. Repetitions and surfaces are
-    drawn anew together (bootstrap), so that the interval speaks of other choices of images and of other surfaces, not
+    drawn anew together (bootstrap), so that the spread speaks of other choices of images and of other surfaces, not
     of these alone. `known` keeps figures of scores for other gains over the same tiles: all with as many repetitions
     are drawn alike.
     """
@@ -261,4 +261,16 @@ def paired_gain(
                 total[metric] += (known[keys[1]][metric] - known[keys[0]][metric]) * count / len(seeds)
         for metric in METRICS:
             gains[metric].append(total[metric])
+    return {metric: np.array(values) for metric, values in gains.items()}
+
+
+def interval(gains: Mapping[str, Floats]) -> dict[str, list[float]]:
+    """Return median and the bounds of the middle 90 % of draws, by metric."""
     return {metric: [float(np.quantile(values, q)) for q in (0.5, 0.05, 0.95)] for metric, values in gains.items()}
+
+
+def mean_draws(one: Mapping[str, Floats], other: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the draws of the mean of two gains, each judged on surfaces of its own and thus drawn by itself."""
+    count = min(len(values) for side in (one, other) for values in side.values())
+    order = np.random.RandomState(1).permutation(count)  # both were drawn from one seed
+    return {metric: (one[metric][:count] + other[metric][order]) / 2.0 for metric in one}

@@ -80,9 +80,10 @@ NAMES = {"AP": "AP", "AUROC": "AUROC", "R5": "R5"}
 
 def flat(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the line for machines: gains of the claim at the top, those of other arms beside them."""
-    out = dict(result)
-    if "reverse" in out:
-        out["reverse"] = flat(out["reverse"])
+    out = {key: value for key, value in result.items() if key != "draws"}
+    for part in ("reverse", "both"):
+        if part in out:
+            out[part] = flat(out[part])
     for rival in ("real", "copypaste"):
         gains = out[f"gain_vs_{rival}"]
         out[f"gain_vs_{rival}"] = gains.get("hybrid", {})

@@ -5,7 +5,7 @@
 DIR are COCO folders of the data of Huang, Qiu and Yuan, "Surface defect saliency of magnetic tile", The Visual Computer
 36, 2020, split by surface. The synthetic set is rendered by the engine (`+scene=tile`) and kept while its recipes stay.
 The last line is one JSON object: `arms`, `gain_vs_real`, `gain_vs_copypaste` (by k, then metric: median, low, high of
-90 %), `only_ap`.
+90 %), `only_ap`; with --reverse also `reverse`, the same the other way round, and `both`, the mean gains of the two.
 Needs: pip install 'ommatidia[proof]'.
 """
 
@@ -25,7 +25,10 @@ from engine.errors import UserError
 
 WORKERS = 2  # repetitions at a time, each on one thread
 REVERSE_ARMS = ("real", "copypaste", "hybrid", "only")  # that the other way round is judged by
+RIVALS = ("real", "copypaste")
 METRICS_SHOWN = ("AP", "AUROC", "R5", "R10", "F1")
+
+Draws = dict[str, dict[str, dict[str, dict[str, Any]]]]  # by rival, arm, k and metric: gains, [draw]
 
 
 def say(text: str) -> None:
@@ -44,7 +47,7 @@ def prove(
     """Return all figures of the arms that the arguments ask for; `extra` are overrides of the synthetic recipes."""
     from bench.tile_arms import FEW_ARMS, Material, Run, runs_of, scores_of
     from bench.tile_data import load_real, load_tiles
-    from bench.tile_learner import Features, Scores, TestSet, figures, paired_gain
+    from bench.tile_learner import Features, Scores, TestSet, figures, gain_draws
     from bench.tile_render import paired_shots, synthetic_folder
 
     arms, counts, seeds = arguments.arms, arguments.k, arguments.seeds
@@ -74,14 +77,18 @@ def prove(
             tell(f"{run.name:12s} seed {run.seed}: {short} | {each} | {seconds:.0f} s")
     result: dict[str, Any] = {"arms": {name: mean_figures(rows, tested) for name, rows in scores.items()}}
     known: dict[tuple[int, int, int], dict[str, float]] = {}
-    for rival in ("real", "copypaste"):
-        result[f"gain_vs_{rival}"] = {
+    draws = {
+        rival: {
             arm: {
-                str(k): paired_gain(scores[f"{rival}@{k}"], scores[f"{arm}@{k}"], tested, known=known)
+                str(k): gain_draws(scores[f"{rival}@{k}"], scores[f"{arm}@{k}"], tested, known=known)
                 for k in counts if {f"{rival}@{k}", f"{arm}@{k}"} <= set(scores)
             }
             for arm in FEW_ARMS if arm not in (rival, "real") and arm in arms
-        }  # fmt: skip
+        }
+        for rival in RIVALS
+    }  # fmt: skip
+    result |= gains_of(draws)
+    result["draws"] = draws
     result["only_ap"] = result["arms"]["only"]["macro"]["AP"][0] if "only" in scores else None
     result["facts"] = {
         "real_defects": len(defects), "normals": len(normals), "test": len(tested), "synthetic": len(synthetic),
@@ -89,6 +96,29 @@ def prove(
         "recipes": json.loads((folder / "annotations.json").read_text(encoding="utf-8")).get("info", {}).get("recipes"),
     }  # fmt: skip
     return result
+
+
+def gains_of(draws: Draws) -> dict[str, Any]:
+    """Return `gain_vs_real` and `gain_vs_copypaste`: median and bounds by arm, k and metric."""
+    from bench.tile_learner import interval
+
+    return {
+        f"gain_vs_{rival}": {arm: {k: interval(row) for k, row in by_k.items()} for arm, by_k in by_arm.items()}
+        for rival, by_arm in draws.items()
+    }
+
+
+def together(one: Draws, other: Draws) -> Draws:
+    """Return the draws of the mean gain of both directions, for arms and k that both have."""
+    from bench.tile_learner import mean_draws
+
+    return {
+        rival: {
+            arm: {k: mean_draws(row, other[rival][arm][k]) for k, row in by_k.items() if k in other[rival][arm]}
+            for arm, by_k in by_arm.items() if arm in other[rival]
+        }
+        for rival, by_arm in one.items()
+    }  # fmt: skip
 
 
 def mean_figures(rows: Mapping[int, Any], tested: Sequence[Any]) -> dict[str, dict[str, list[float]]]:
@@ -160,6 +190,7 @@ def main(words: Sequence[str] | None = None) -> None:
             own = [arm for arm in arguments.arms if arm in REVERSE_ARMS]
             turned = {"train": arguments.test, "test": arguments.train, "arms": own}
             result["reverse"] = prove(argparse.Namespace(**{**vars(arguments), **turned}))
+            result["both"] = gains_of(together(result["draws"], result["reverse"]["draws"]))
     except UserError as error:
         raise SystemExit(f"error: {error}") from None
     if arguments.ablation:

@@ -24,8 +24,8 @@ from engine.draft import Draft
 from engine.factory import Factory, build_factory, load_recipe_scene
 from engine.provenance import source_sha256
 
-EXPORT_VERSION = 2  # of what this file does with frames
-WORLDS = {"blowhole": 92, "break": 92, "crack": 96, FREE: 64}  # images of each class; learners draw from 80
+EXPORT_VERSION = 3  # of what this file does with frames
+WORLDS = {"blowhole": 200, "break": 200, "crack": 200, FREE: 64}  # images of each class; a learner draws 80
 WORLDS_APART = 10_000  # no two classes show the same segment
 PAIR_WORLDS = 26  # of a class, rendered with and without their defects
 BATCH = 6  # worlds a launch
@@ -33,7 +33,7 @@ BATCH = 6  # worlds a launch
 LEAST_GROWTH_PX, MOST_GROWTH_PX = 1, 3
 BRUSH_PX = 7
 LEAST_MASK_PX = 12  # fewer pixels are no defect that anybody would mark
-CUT_PX = (-4, 6)  # how far around the box of a segment its image is cut, each side by itself
+CUT_PX = (-4, 11)  # how far around the box of a segment its image is cut, each side by itself
 LEAST_SIDE_PX = 80
 RATIO_RANGE = (0.05, 3.0)
 SCENE = (
