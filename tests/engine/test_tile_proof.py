@@ -15,9 +15,11 @@ pytest.importorskip("sklearn")
 
 from bench.tile_arms import Run, runs_of  # noqa: E402
 from bench.tile_data import few_of, load_real, load_tiles, mask_of, pasted, turned_masks  # noqa: E402
-from bench.tile_learner import Scores, average_precision, figures, paired_gain  # noqa: E402
-from bench.tile_proof import main, prove  # noqa: E402
-from bench.tile_render import _annotation, as_drawn, cut_of  # noqa: E402
+from bench.tile_learner import Scores, average_precision, figures, gain_draws, interval, mean_draws  # noqa: E402
+from bench.tile_page import flat  # noqa: E402
+from bench.tile_proof import gains_of, main, prove, together  # noqa: E402
+from bench.tile_render import CUT_PX, _annotation, as_drawn, cut_of  # noqa: E402
+from bench.tile_split import split  # noqa: E402
 from engine.errors import UserError  # noqa: E402
 
 
@@ -84,10 +86,20 @@ def test_a_paired_gain_of_nothing_is_nothing_and_of_something_is_above_it(tmp_pa
     low = Scores(none, none, np.linspace(0, 1, 16))
     high = Scores(none, none, np.where(free, 0.0, 1.0))
     before = dict.fromkeys(range(3), low)
-    same = paired_gain(before, before, tiles, draws=20)
+    same = interval(gain_draws(before, before, tiles, draws=20))
     assert same["AUROC"] == [0.0, 0.0, 0.0]
-    better = paired_gain(before, dict.fromkeys(range(3), high), tiles, draws=20)
+    better = interval(gain_draws(before, dict.fromkeys(range(3), high), tiles, draws=20))
     assert better["AUROC"][1] > 0.1
+
+
+def test_the_mean_gain_of_two_directions_is_drawn_as_two_that_know_nothing_of_each_other():
+    """Of normal gains: the mean of their means, and a standard deviation of the root of both variances, halved."""
+    random = np.random.RandomState(5)
+    one, other = random.normal(0.02, 0.03, 4000), random.normal(0.06, 0.04, 4000)
+    found = mean_draws({"AUROC": np.sort(one)}, {"AUROC": np.sort(other[:3990])})["AUROC"]
+    assert len(found) == 3990
+    assert found.mean() == pytest.approx(0.04, abs=0.002)
+    assert found.std() == pytest.approx(0.025, rel=0.05)
 
 
 def test_segmentations_come_back_as_the_mask_that_was_written():
@@ -139,10 +151,11 @@ def test_pasting_darkens_only_under_the_mask_and_the_placebo_turns_masks_alone(t
 def test_cuts_hold_the_segment_and_little_else():
     tile = np.zeros((300, 200), bool)
     tile[40:260, 30:170] = True
+    inwards, outwards = (-CUT_PX[1], CUT_PX[0]) * 2, (-CUT_PX[0], CUT_PX[1]) * 2
     for seed in range(20):
         rows, columns = cut_of(tile, np.random.RandomState(seed))
         found = [rows.start - 40, rows.stop - 260, columns.start - 30, columns.stop - 170]
-        assert max(map(abs, found)) <= 6
+        assert all(low <= out <= high for low, out, high in zip(inwards, found, outwards, strict=True)), found
     assert cut_of(np.zeros((300, 200), bool), np.random.RandomState(0)) is None
 
 
@@ -165,9 +178,10 @@ def test_gains_are_of_the_repetitions_that_both_arms_have(tmp_path: Path):
     before = {seed: Scores(none, none, random.rand(16)) for seed in range(4)}
     after = {seed: Scores(none, none, random.rand(16)) for seed in range(2)}
     known: dict = {}
-    paired_gain(before, dict.fromkeys(range(4), after[0]), tiles, draws=20, known=known)
-    found = paired_gain(before, after, tiles, draws=20, known=known)
-    assert found == paired_gain({seed: before[seed] for seed in after}, after, tiles, draws=20)
+    gain_draws(before, dict.fromkeys(range(4), after[0]), tiles, draws=20, known=known)
+    found = gain_draws(before, after, tiles, draws=20, known=known)
+    wanted = gain_draws({seed: before[seed] for seed in after}, after, tiles, draws=20)
+    assert {metric: list(row) for metric, row in found.items()} == {metric: list(row) for metric, row in wanted.items()}
 
 
 def test_the_proof_of_fake_tiles_finds_what_is_there_and_keeps_its_results(tmp_path: Path):
@@ -185,7 +199,8 @@ def test_the_proof_of_fake_tiles_finds_what_is_there_and_keeps_its_results(tmp_p
     assert set(result["gain_vs_real"]["hybrid"]["1"]) == {"AP", "AUROC", "R5"}
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").glob("*.npz")}
     assert len(kept) == 2 * 4
-    assert prove(arguments, tell=said.append) == result
+    again = prove(arguments, tell=said.append)
+    assert flat(again) == flat(result)
     assert kept == {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").glob("*.npz")}
 
 
@@ -213,6 +228,36 @@ def test_bad_arguments_of_the_proof_give_one_clear_error(
     assert error in str(raised.value) if error else raised.value.code == 2
 
 
+def test_a_split_deals_out_surfaces_so_that_each_kind_of_defect_is_on_both_sides(tmp_path: Path):
+    source = write_folder(tmp_path / "all", range(32))
+    counts = split(source, tmp_path / "two", 7)
+    sides = [load_tiles(tmp_path / "two" / side) for side in ("a", "b")]
+    assert [len(side) for side in sides] == list(counts.values())
+    surfaces = [{tile.surface for tile in side} for side in sides]
+    assert not surfaces[0] & surfaces[1]
+    assert surfaces[0] | surfaces[1] == set(range(32))
+    for side in sides:
+        kinds = [tile.label for tile in side]
+        assert {kind: kinds.count(kind) for kind in kinds} == dict.fromkeys(("blowhole", "break", "crack", "free"), 4)
+    split(source, tmp_path / "again", 7)
+    assert (tmp_path / "again" / "a" / "annotations.json").read_bytes() == (
+        tmp_path / "two" / "a" / "annotations.json"
+    ).read_bytes()
+    with pytest.raises(UserError, match="is there already"):
+        split(source, tmp_path / "two", 7)
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "images/gone.png"])
+def test_a_split_that_cannot_copy_an_image_leaves_no_folder(name: str, tmp_path: Path):
+    folder = write_folder(tmp_path / "all", range(4))
+    data = json.loads((folder / "annotations.json").read_text())
+    data["images"][0]["file_name"] = name
+    (folder / "annotations.json").write_text(json.dumps(data))
+    with pytest.raises(UserError, match=Path(name).name):
+        split(folder, tmp_path / "two", 7)
+    assert not (tmp_path / "two").exists()
+
+
 def test_a_segment_has_each_of_its_six_exposures_once():
     """Also when all the laws of the scene are re-read, and without the randomiser that has the exposures."""
     from engine.config import compose
@@ -224,3 +269,13 @@ def test_a_segment_has_each_of_its_six_exposures_once():
     bare, _ = compose("+scene=tile", "+randomize={exposures:null}", "rig.steps=1")
     assert bare.rig.steps == 1
     assert not bare.laws.groups
+
+
+def test_gains_of_both_directions_are_of_arms_and_amounts_that_both_judged():
+    row = {"AUROC": np.array([0.0, 0.1])}
+    one = {"real": {"hybrid": {"1": row, "3": row}, "placebo": {"1": row}}, "copypaste": {}}
+    found = gains_of(together(one, {"real": {"hybrid": {"1": row}}, "copypaste": {}}))
+    assert set(found["gain_vs_real"]) == {"hybrid"}
+    assert found["gain_vs_real"]["hybrid"]["1"]["AUROC"][0] == pytest.approx(0.05)
+    assert set(found["gain_vs_real"]["hybrid"]) == {"1"}
+    assert found["gain_vs_copypaste"] == {}
