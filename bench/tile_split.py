@@ -2,8 +2,8 @@
 
     python -m bench.tile_split DIR OUT [--seed 7]
 
-Writes OUT/a and OUT/b: annotations.json and the images and masks that it names. Surfaces are dealt out by the defect that
-they show; of an odd number the coin says which side has one more.
+Writes OUT/a and OUT/b: annotations.json and the images and masks that it names. Surfaces are dealt out by the defect
+that they show; of an odd number the coin says which side has one more.
 """
 
 from __future__ import annotations
