@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.dataset.__main__ import main as dataset_main
 from engine.errors import UserError
 from engine.evaluate.slices import Slice
+from engine.gate import purity
 from engine.gate.__main__ import main
 from engine.gate.arms import settings_of
 from engine.gate.check import EXIT_CODES
@@ -54,6 +56,25 @@ def test_parameters_that_do_not_follow_their_law_stop_a_batch(rendered: Path, tm
     differing = check_coverage(parts_of(toy(tmp_path / "other", HIGH)))
     assert differing.stops
     assert "p.sun.elevation_deg" in differing.words
+
+
+@pytest.mark.parametrize(("p", "stops"), [(3.4e-5, True), (3.4e-3, False)])
+def test_a_column_that_may_be_chance_is_noted_and_a_sure_one_refused(
+    p: float, stops: bool, rendered: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch with 1 column tested: 3.4e-5 comes by chance less than once in 10,000 sound batches."""
+    real = purity.compare
+
+    def unlike(*args: Any) -> tuple[Any, ...]:
+        return tuple(
+            dataclasses.replace(one, p=p, verdict="differs") if one.verdict == "agrees" else one for one in real(*args)
+        )
+
+    monkeypatch.setattr(purity, "compare", unlike)
+    check = check_coverage(parts_of(rendered))
+    assert check.stops is stops
+    assert "p.sun.elevation_deg" in check.words
+    assert [one["column"] for one in check.facts["differs" if stops else "chance"]] == ["p.sun.elevation_deg"]
 
 
 def test_laws_that_a_proposal_asks_for_must_be_in_the_recipe(rendered: Path, tmp_path: Path) -> None:
