@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
 
 VARIANTS: dict[str, tuple[str, ...]] = {  # overrides of the recipes, by what they change
     "as it is (dr=wide)": (),
@@ -31,7 +30,7 @@ def ablation(arguments: argparse.Namespace, tell: Callable[[str], None]) -> dict
     for name, extra in VARIANTS.items():
         tell(f"ablation: {name}")
         own = {"arms": list(ARMS), "k": [FEW], "seeds": arguments.seeds[:SEEDS], "synthetic": None}
-        result: dict[str, Any] = prove(argparse.Namespace(**{**vars(arguments), **own}), extra, tell)
+        result, _ = prove(argparse.Namespace(**{**vars(arguments), **own}), extra, tell)
         rows[name] = {
             arm: {metric: mean[0] for metric, mean in figures["macro"].items()}
             for arm, figures in result["arms"].items()

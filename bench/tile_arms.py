@@ -15,6 +15,7 @@ from bench.tile_render import Shot, transferred
 
 ARMS = ("real", "copypaste", "hybrid", "transfer", "placebo", "only", "all")
 FEW_ARMS = ("real", "copypaste", "hybrid", "transfer", "placebo")  # that see k real images of each class
+RIVALS = ("real", "copypaste")  # that gains are over
 SIDE_ARMS = ("transfer", "placebo", "all")  # that the claim does not rest on: the first repetitions alone
 SIDE_SEEDS = 5
 PASTED = 240  # images of an arm that pastes

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.tile_data import CLASSES, FREE, Tile, light_of
+from engine.errors import UserError
 
 SCALES_PX = (0.8, 1.6, 3.2, 6.4)
 HOLES_PX = (5, 11, 21)  # of the openings and closings that find dark and bright spots
@@ -236,8 +237,8 @@ def gain_draws(
 
     Both arms saw the same real images in each repetition; those that both have count. Repetitions and surfaces are
     drawn anew together (bootstrap), so that the spread speaks of other choices of images and of other surfaces, not
-    of these alone. `known` keeps figures of scores for other gains over the same tiles: all with as many repetitions
-    are drawn alike.
+    of these alone. A draw without any surface of a class has the mean of the others. `known` keeps figures of scores
+    for other gains over the same tiles: all with as many repetitions are drawn alike.
     """
     random, known = np.random.RandomState(0), {} if known is None else known
     surface = np.array([tile.surface for tile in tiles])
@@ -265,12 +266,16 @@ def gain_draws(
 
 
 def interval(gains: Mapping[str, Floats]) -> dict[str, list[float]]:
-    """Return median and the bounds of the middle 90 % of draws, by metric."""
+    """Return median and the bounds of the middle 90 % of draws, by metric.
+
+    Raises:
+        UserError: If there are none: no draw of surfaces had defects and defect-free images.
+    """
+    if not all(len(values) for values in gains.values()):
+        raise UserError("no draw of the test's surfaces had defects and defect-free images; --test needs more surfaces")
     return {metric: [float(np.quantile(values, q)) for q in (0.5, 0.05, 0.95)] for metric, values in gains.items()}
 
 
 def mean_draws(one: Mapping[str, Floats], other: Mapping[str, Floats]) -> dict[str, Floats]:
-    """Return the draws of the mean of two gains, each judged on surfaces of its own and thus drawn by itself."""
-    count = min(len(values) for side in (one, other) for values in side.values())
-    order = np.random.RandomState(1).permutation(count)  # both were drawn from one seed
-    return {metric: (one[metric][:count] + other[metric][order]) / 2.0 for metric in one}
+    """Return the draws of the mean of two gains on surfaces of their own: each draw of one with each of the other."""
+    return {metric: ((one[metric][:, None] + other[metric][None, :]) / 2.0).ravel() for metric in one}

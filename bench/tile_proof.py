@@ -24,8 +24,7 @@ from typing import Any
 from engine.errors import UserError
 
 WORKERS = 2  # repetitions at a time, each on one thread
-REVERSE_ARMS = ("real", "copypaste", "hybrid", "only")  # that the other way round is judged by
-RIVALS = ("real", "copypaste")
+REVERSE_ARMS = ("real", "copypaste", "hybrid", "only", "all")  # that the other way round is judged by
 METRICS_SHOWN = ("AP", "AUROC", "R5", "R10", "F1")
 
 Draws = dict[str, dict[str, dict[str, dict[str, Any]]]]  # by rival, arm, k and metric: gains, [draw]
@@ -43,14 +42,17 @@ def digest_of(*folders: Path) -> str:
 
 def prove(
     arguments: argparse.Namespace, extra: Sequence[str] = (), tell: Callable[[str], None] = say
-) -> dict[str, Any]:
-    """Return all figures of the arms that the arguments ask for; `extra` are overrides of the synthetic recipes."""
-    from bench.tile_arms import FEW_ARMS, Material, Run, runs_of, scores_of
+) -> tuple[dict[str, Any], Draws]:
+    """Return all figures of the arms that the arguments ask for, and draws of their gains.
+
+    `extra` are overrides of the synthetic recipes, beside those of the arguments.
+    """
+    from bench.tile_arms import FEW_ARMS, RIVALS, Material, Run, runs_of, scores_of
     from bench.tile_data import load_real, load_tiles
     from bench.tile_learner import Features, Scores, TestSet, figures, gain_draws
     from bench.tile_render import paired_shots, synthetic_folder
 
-    arms, counts, seeds = arguments.arms, arguments.k, arguments.seeds
+    arms, counts, seeds, extra = arguments.arms, arguments.k, arguments.seeds, (*arguments.set, *extra)
     arguments.cache.mkdir(parents=True, exist_ok=True)
     defects, normals, tested = load_real(arguments.train, arguments.test)
     folder = arguments.synthetic or synthetic_folder(arguments.cache, extra, tell)
@@ -88,14 +90,13 @@ def prove(
         for rival in RIVALS
     }  # fmt: skip
     result |= gains_of(draws)
-    result["draws"] = draws
     result["only_ap"] = result["arms"]["only"]["macro"]["AP"][0] if "only" in scores else None
     result["facts"] = {
         "real_defects": len(defects), "normals": len(normals), "test": len(tested), "synthetic": len(synthetic),
         "surfaces": len({tile.surface for tile in tested}), "k": list(counts), "seeds": list(seeds),
         "recipes": json.loads((folder / "annotations.json").read_text(encoding="utf-8")).get("info", {}).get("recipes"),
     }  # fmt: skip
-    return result
+    return result, draws
 
 
 def gains_of(draws: Draws) -> dict[str, Any]:
@@ -162,6 +163,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=numbers, default=list(range(10)))
     parser.add_argument("--arms", type=lambda text: text.split(","), default=list(ARMS), help=",".join(ARMS))
     parser.add_argument("--synthetic", type=Path, help="a COCO folder instead of the one that is rendered")
+    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="overrides of the scene: seed=1")
     parser.add_argument("--cache", type=Path, default=Path("out/tile_proof"), help="rendered sets and results")
     parser.add_argument("--page", type=Path, help="write the page here, such as docs/tile_proof.md")
     parser.add_argument("--reverse", action="store_true", help="also the other way round: train on --test, main arms")
@@ -184,13 +186,13 @@ def main(words: Sequence[str] | None = None) -> None:
 
     cv2.setNumThreads(1)
     try:
-        result = prove(arguments)
+        result, draws = prove(arguments)
         if arguments.reverse:
             say("the other way round")
             own = [arm for arm in arguments.arms if arm in REVERSE_ARMS]
             turned = {"train": arguments.test, "test": arguments.train, "arms": own}
-            result["reverse"] = prove(argparse.Namespace(**{**vars(arguments), **turned}))
-            result["both"] = gains_of(together(result["draws"], result["reverse"]["draws"]))
+            result["reverse"], others = prove(argparse.Namespace(**{**vars(arguments), **turned}))
+            result["both"] = gains_of(together(draws, others))
     except UserError as error:
         raise SystemExit(f"error: {error}") from None
     if arguments.ablation:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,18 @@ from bench.tile_data import FREE
 from engine.errors import UserError
 from engine.recipe import check_relative
 
+ANNOTATIONS = "annotations.json"
+LEAST_SURFACES = 2  # of a kind, so that both sides have one
+
 
 def surfaces_of(images: Sequence[dict[str, Any]], seed: int) -> set[int]:
-    """Return the surfaces of the first side: half of those of every kind."""
+    """Return the surfaces of the first side: half of those of every kind.
+
+    A surface that shows several kinds of defect counts for that of its last image.
+
+    Raises:
+        UserError: If a kind has one surface, which cannot be on both sides.
+    """
     kind: dict[int, str] = {}
     for image in images:
         if image["label"] != FREE or image["surface"] not in kind:
@@ -32,6 +42,8 @@ def surfaces_of(images: Sequence[dict[str, Any]], seed: int) -> set[int]:
     first: set[int] = set()
     for label in sorted(set(kind.values())):
         own = sorted(surface for surface, found in kind.items() if found == label)
+        if len(own) < LEAST_SURFACES:
+            raise UserError(f"'{label}' is on surface {own[0]} alone; both sides need one: add images, or leave it out")
         random.shuffle(own)
         odd_one = len(own) % 2 if random.rand() < 0.5 else 0
         first |= set(own[: len(own) // 2 + odd_one])
@@ -42,40 +54,60 @@ def split(source: Path, target: Path, seed: int) -> dict[str, int]:
     """Write both sides below `target` and return how many images each has.
 
     Raises:
-        UserError: If the folder is not one of tiles, or `target` is there already.
+        UserError: If the folder is not one of tiles, if an image is missing or lies elsewhere, or `target` is there.
     """
-    file = source / "annotations.json"
+    file = source / ANNOTATIONS
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-        first = surfaces_of(data["images"], seed)
+        images: list[dict[str, Any]] = sorted(data["images"], key=lambda image: int(image["id"]))
+        image_of = [row["image_id"] for row in data["annotations"]]
+        names = {image["id"]: _names(image) for image in images}
+        first = surfaces_of(images, seed)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file}: no COCO file whose images have `label` and `surface` ({error!r})") from None
+        raise UserError(
+            f"{file}: {error!r}; it must be a COCO file whose images have `id`, `file_name`, `label` and `surface`"
+        ) from None
     if target.exists():
         raise UserError(f"{target} is there already; name a folder that is not")
-    partial = target.with_name(f"{target.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was stopped
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     counts = {}
-    for side, is_first in (("a", True), ("b", False)):
-        part = partial / side
-        images = [image for image in data["images"] if (image["surface"] in first) == is_first]
-        kept = {image["id"] for image in images}
-        annotations = [row for row in data["annotations"] if row["image_id"] in kept]
-        for name in {str(image[key]) for image in images for key in ("file_name", "mask_file") if image.get(key)}:
-            _copy(source, part, name)
-        text = json.dumps({**data, "images": images, "annotations": annotations})
-        (part / "annotations.json").write_text(text, encoding="utf-8")
-        counts[side] = len(images)
-    partial.rename(target)
+    try:
+        for side, is_first in (("a", True), ("b", False)):
+            own = [image for image in data["images"] if (image["surface"] in first) == is_first]
+            kept = {image["id"] for image in own}
+            for name in sorted({name for number in kept for name in names[number]}):
+                _copy(source, part / side, name)
+            rows = [row for row, number in zip(data["annotations"], image_of, strict=True) if number in kept]
+            text = json.dumps({**data, "images": own, "annotations": rows})
+            (part / side / ANNOTATIONS).write_text(text, encoding="utf-8")
+            counts[side] = len(own)
+        part.chmod(0o755)  # that of mkdtemp is for its owner alone
+        part.rename(target)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     return counts
 
 
+def _names(image: dict[str, Any]) -> list[str]:
+    """Return the files of an image: itself, and its mask if it has one."""
+    return [str(image["file_name"]), *([str(image["mask_file"])] if image.get("mask_file") else [])]
+
+
 def _copy(source: Path, target: Path, name: str) -> None:
+    """Copy a file that lies in the source folder, also behind a link."""
     try:
         check_relative(name)
+        found = (source / name).resolve(strict=True)
+        if not found.is_relative_to(source.resolve()) or not found.is_file() or name == ANNOTATIONS:
+            raise ValueError("it leads to no image of this folder")
         (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, target / name)
+        shutil.copyfile(found, target / name)
     except (OSError, ValueError) as error:
-        raise UserError(f"{source / 'annotations.json'}: cannot copy '{name}': {error}") from None
+        raise UserError(
+            f"{source / ANNOTATIONS}: cannot copy '{name}': {error}; every image and mask must lie in {source}"
+        ) from None
 
 
 def main(words: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The magnet line: ground ferrite arc segments on a belt, below a camera with a long lens and four bar lights.
+"""The magnet line: ground ferrite arc segments on a belt, below a camera with a long lens and eight bar lights.
 
 Segments of motor magnets are rings of pressed and sintered ferrite cut along the axis: two faces are ground along the
 axis, the long edges are chamfered, the ends stay as they were pressed.

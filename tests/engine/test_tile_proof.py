@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,9 +18,9 @@ pytest.importorskip("sklearn")
 from bench.tile_arms import Run, runs_of  # noqa: E402
 from bench.tile_data import few_of, load_real, load_tiles, mask_of, pasted, turned_masks  # noqa: E402
 from bench.tile_learner import Scores, average_precision, figures, gain_draws, interval, mean_draws  # noqa: E402
-from bench.tile_page import flat  # noqa: E402
+from bench.tile_measure import measures  # noqa: E402
 from bench.tile_proof import gains_of, main, prove, together  # noqa: E402
-from bench.tile_render import CUT_PX, _annotation, as_drawn, cut_of  # noqa: E402
+from bench.tile_render import _annotation, as_drawn, cut_of  # noqa: E402
 from bench.tile_split import split  # noqa: E402
 from engine.errors import UserError  # noqa: E402
 
@@ -95,11 +97,16 @@ def test_a_paired_gain_of_nothing_is_nothing_and_of_something_is_above_it(tmp_pa
 def test_the_mean_gain_of_two_directions_is_drawn_as_two_that_know_nothing_of_each_other():
     """Of normal gains: the mean of their means, and a standard deviation of the root of both variances, halved."""
     random = np.random.RandomState(5)
-    one, other = random.normal(0.02, 0.03, 4000), random.normal(0.06, 0.04, 4000)
-    found = mean_draws({"AUROC": np.sort(one)}, {"AUROC": np.sort(other[:3990])})["AUROC"]
-    assert len(found) == 3990
-    assert found.mean() == pytest.approx(0.04, abs=0.002)
-    assert found.std() == pytest.approx(0.025, rel=0.05)
+    one, other = random.normal(0.02, 0.03, 900), random.normal(0.06, 0.04, 700)
+    found = mean_draws({"AUROC": np.sort(one)}, {"AUROC": np.sort(other)})["AUROC"]
+    assert len(found) == 900 * 700
+    assert found.mean() == pytest.approx((one.mean() + other.mean()) / 2.0)
+    assert found.std() == pytest.approx(np.hypot(one.std(), other.std()) / 2.0)
+
+
+def test_a_gain_without_any_draw_is_an_error_that_says_what_is_missing():
+    with pytest.raises(UserError, match="more surfaces"):
+        interval({"AUROC": np.zeros(0)})
 
 
 def test_segmentations_come_back_as_the_mask_that_was_written():
@@ -151,7 +158,7 @@ def test_pasting_darkens_only_under_the_mask_and_the_placebo_turns_masks_alone(t
 def test_cuts_hold_the_segment_and_little_else():
     tile = np.zeros((300, 200), bool)
     tile[40:260, 30:170] = True
-    inwards, outwards = (-CUT_PX[1], CUT_PX[0]) * 2, (-CUT_PX[0], CUT_PX[1]) * 2
+    inwards, outwards = (-11, -4) * 2, (4, 11) * 2
     for seed in range(20):
         rows, columns = cut_of(tile, np.random.RandomState(seed))
         found = [rows.start - 40, rows.stop - 260, columns.start - 30, columns.stop - 170]
@@ -190,17 +197,16 @@ def test_the_proof_of_fake_tiles_finds_what_is_there_and_keeps_its_results(tmp_p
     synthetic = write_folder(tmp_path / "s", range(200, 216))
     arguments = argparse.Namespace(
         train=train, test=test, k=[1], seeds=[0, 1], arms=["real", "hybrid", "only", "placebo"],
-        cache=tmp_path / "cache", synthetic=synthetic,
+        cache=tmp_path / "cache", synthetic=synthetic, set=[],
     )  # fmt: skip
     said: list[str] = []
-    result = prove(arguments, tell=said.append)
+    result, _ = prove(arguments, tell=said.append)
     assert result["only_ap"] > 0.5
     assert result["arms"]["placebo@1"]["macro"]["AP"][0] < result["arms"]["hybrid@1"]["macro"]["AP"][0]
     assert set(result["gain_vs_real"]["hybrid"]["1"]) == {"AP", "AUROC", "R5"}
     kept = {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").glob("*.npz")}
     assert len(kept) == 2 * 4
-    again = prove(arguments, tell=said.append)
-    assert flat(again) == flat(result)
+    assert prove(arguments, tell=said.append)[0] == result
     assert kept == {file: file.stat().st_mtime_ns for file in (tmp_path / "cache").glob("*.npz")}
 
 
@@ -249,13 +255,94 @@ def test_a_split_deals_out_surfaces_so_that_each_kind_of_defect_is_on_both_sides
 
 @pytest.mark.parametrize("name", ["../secret.png", "images/gone.png"])
 def test_a_split_that_cannot_copy_an_image_leaves_no_folder(name: str, tmp_path: Path):
-    folder = write_folder(tmp_path / "all", range(4))
+    folder = write_folder(tmp_path / "all", range(8))
     data = json.loads((folder / "annotations.json").read_text())
     data["images"][0]["file_name"] = name
     (folder / "annotations.json").write_text(json.dumps(data))
     with pytest.raises(UserError, match=Path(name).name):
         split(folder, tmp_path / "two", 7)
-    assert not (tmp_path / "two").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["all"]
+
+
+def test_a_split_copies_no_file_from_elsewhere_and_spares_what_lies_beside(tmp_path: Path):
+    folder, secret = write_folder(tmp_path / "all", range(8)), tmp_path / "secret.txt"
+    secret.write_text("not yours")
+    (tmp_path / "two.part").mkdir()
+    (tmp_path / "two.part" / "mine.txt").write_text("kept")
+    (folder / "images" / "1.png").unlink()
+    (folder / "images" / "1.png").symlink_to(secret)
+    with pytest.raises(UserError, match=r"1\.png.*leads to no image of this folder"):
+        split(folder, tmp_path / "two", 7)
+    assert {path.name for path in tmp_path.iterdir()} == {"all", "secret.txt", "two.part"}
+    assert (tmp_path / "two.part" / "mine.txt").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (lambda data: data.pop("annotations"), "annotations"),
+        (lambda data: data["images"][0].pop("file_name"), "file_name"),
+        (lambda data: data["images"][0].pop("surface"), "surface"),
+        (lambda data: data["annotations"][0].pop("image_id"), "image_id"),
+        (lambda data: data["images"][1].update(label="rust"), "'rust' is on surface 1 alone"),
+    ],
+)
+def test_what_cannot_be_split_is_named(broken: Callable[[dict[str, Any]], object], words: str, tmp_path: Path):
+    folder = write_folder(tmp_path / "all", range(12))
+    data = json.loads((folder / "annotations.json").read_text())
+    broken(data)
+    (folder / "annotations.json").write_text(json.dumps(data))
+    with pytest.raises(UserError, match=words):
+        split(folder, tmp_path / "two", 7)
+    assert [path.name for path in tmp_path.iterdir()] == ["all"]
+
+
+def test_masks_travel_and_an_odd_surface_goes_to_one_side(tmp_path: Path):
+    folder = write_folder(tmp_path / "all", range(12))  # three surfaces of each kind
+    data = json.loads((folder / "annotations.json").read_text())
+    data["images"][0]["mask_file"] = "masks/0.png"
+    (folder / "masks").mkdir()
+    (folder / "masks" / "0.png").write_bytes(b"mask")
+    (folder / "annotations.json").write_text(json.dumps(data))
+    counts = split(folder, tmp_path / "two", 7)
+    assert sum(counts.values()) == 12
+    assert len(list((tmp_path / "two").rglob("masks/0.png"))) == 1
+    for side in ("a", "b"):
+        images = json.loads((tmp_path / "two" / side / "annotations.json").read_text())["images"]
+        kinds = [image["label"] for image in images]
+        assert {kinds.count(kind) for kind in ("blowhole", "break", "crack", "free")} <= {1, 2}
+
+
+def test_the_command_judges_both_directions_writes_its_page_and_ends_with_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    train, test = write_folder(tmp_path / "a", range(16)), write_folder(tmp_path / "b", range(100, 116))
+    synthetic, page = write_folder(tmp_path / "s", range(200, 216)), tmp_path / "page.md"
+    main([
+        *("--train", str(train), "--test", str(test), "--synthetic", str(synthetic), "--cache", str(tmp_path / "c")),
+        *("--k", "1", "--seeds", "0", "--arms", "real,copypaste,hybrid,only", "--reverse", "--page", str(page)),
+    ])  # fmt: skip
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    for part in (result, result["reverse"], result["both"]):
+        for rival in ("real", "copypaste"):
+            median, low, high = part[f"gain_vs_{rival}"]["1"]["AP"]
+            assert low <= median <= high
+    assert result["only_ap"] == result["arms"]["only"]["macro"]["AP"][0]
+    text = page.read_text()
+    assert text.index("## Figures") < text.index("## The other way round") < text.index("## Both directions together")
+    assert "## Ablation" not in text
+
+
+def test_measures_are_those_of_light_that_is_known():
+    """Columns from 0.3 at the sides to 0.6 in the middle, rows alike, and no grain: ratios by hand."""
+    columns = 0.6 - 0.3 * np.abs(np.linspace(-1.0, 1.0, 200, dtype=np.float32))
+    found = measures(np.tile(columns, (120, 1)))
+    assert found["side"] == pytest.approx((0.3 + 0.3 * 0.25) / 0.45, rel=0.02)  # bands 1 to 3 lie at 0.125 of the way
+    assert found["end"] == pytest.approx(1.0)
+    assert found["span"] == pytest.approx(0.6 / 0.345, rel=0.03)
+    random = np.random.RandomState(0)
+    rough = measures(np.clip(np.tile(columns, (120, 1)) * random.normal(1.0, 0.2, (120, 200)), 0, 1).astype(np.float32))
+    assert rough["grain"] > found["grain"] + 0.03
 
 
 def test_a_segment_has_each_of_its_six_exposures_once():
