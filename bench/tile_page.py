@@ -52,9 +52,10 @@ LIMITS = """## What to keep in mind
 - A side has few surfaces with a defect, of cracks two and three. Intervals say what other draws of these surfaces
   would do, not what other factories make; a draw without any surface of a class has the mean of the others. Side b owes
   much of its crack figures to one surface of fifteen images.
-- The rendered set is drawn as well, and the gain in AUROC over `copypaste` hangs on it: the same rules from another seed,
-  202, which chose nothing, have from a to b, k = 1, an AP of 0.355, +0.064 [+0.010, +0.108] over `copypaste`, and an
-  AUROC of 0.860, +0.048 [-0.037, +0.146]. That gain in AP is sure; that in AUROC is likely and not shown beyond doubt.
+- The rendered set is drawn as well, and the gain in AUROC over `copypaste` hangs on it: the same rules from another
+  seed, 202, which chose nothing, have from a to b, k = 1, an AP of 0.355, +0.064 [+0.010, +0.108] over `copypaste`, and
+  an AUROC of 0.860, +0.048 [-0.037, +0.146]. That gain in AP is sure; that in AUROC is likely, and not shown beyond
+  doubt.
 - Both directions share one rendered set, and each side trains the one and tests the other: their mean is less certain
   than it is drawn.
 - Real masks are drawn by hand around a defect; rendered ones are grown to their style: by a pixel, thin ones until they
